@@ -1,0 +1,34 @@
+# setup, tour, test, bench: each works on a fresh machine and sets up what it needs.
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup tour test labs lint bench
+
+setup: $(VENV)/ready
+
+# The stamp is newer than what it depends on, so a second `make setup` does nothing.
+$(VENV)/ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+tour: setup
+	$(BIN)/leyden run -m 'experiment=glob(tour_*)'
+	@echo "Pictures: outputs/sweeps/*/*/pictures    Curves: $(BIN)/tensorboard --logdir outputs"
+
+test: setup
+	$(BIN)/python -m pytest
+
+labs: setup
+	$(BIN)/python -m pytest -m lab
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python tests/benchmarks/steps.py
+	$(BIN)/python tests/benchmarks/loader.py
+	$(BIN)/python tests/benchmarks/precision.py

@@ -1,0 +1,1 @@
+"""Leyden: the lab bench for transfer learning, generative adversarial networks and object detection."""

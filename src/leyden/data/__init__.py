@@ -1,0 +1,1 @@
+"""Examples, their order, and what the families' DataModules share."""

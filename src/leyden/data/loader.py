@@ -1,0 +1,166 @@
+"""Batches in an order that can be stopped and taken up again at any step.
+
+The order of an epoch is a pure function of (seed, epoch), and the random numbers for an example's augmentation are one
+of (seed, epoch, index). Nothing depends on the number of workers or on what was drawn before.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from leyden.data.examples import InMemory, Split
+
+Batch = tuple[Tensor, Any]
+"""uint8 images (B, C, H, W) and their targets."""
+
+
+class Augment(Protocol):
+    """A random change of a whole batch, driven by numbers that it is given."""
+
+    draws: int
+    """How many random numbers one example needs."""
+
+    def __call__(self, images: Tensor, targets: Any, u: Tensor) -> Batch:
+        """Changes uint8 ``images`` (B, C, H, W) and their targets by ``u`` (B, draws), uniform in [0, 1)."""
+        ...
+
+
+class Loader:
+    """Batches of one split; Lightning stores and restores its place in checkpoints.
+
+    Under ``torch.distributed`` each rank takes every world-size-th example: in training the ragged end is dropped so
+    that all ranks take the same number of steps, in evaluation every example is seen exactly once.
+
+    Args:
+        split: in memory, batches are indexed; otherwise decoded by ``workers`` processes.
+        batch_size: examples per batch and rank.
+        train: shuffles, drops the last incomplete batch (unless it is the only one) and augments.
+        seed: of order and augmentation.
+        augment: applied to training batches only.
+        workers: processes that decode a split which is not in memory.
+        whole: each rank takes all examples instead of its share.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        *,
+        train: bool = False,
+        seed: int = 0,
+        augment: Augment | None = None,
+        workers: int = 0,
+        whole: bool = False,
+    ) -> None:
+        if len(split) == 0:
+            raise ValueError("the split is empty")
+        self.split = split
+        self.batch_size = batch_size
+        self.train = train
+        self.seed = seed
+        self.augment = augment if train else None
+        self.workers = workers
+        self.whole = whole
+        self._epoch = -1
+        self._position = 0
+        self._restored = False
+
+    def __len__(self) -> int:
+        """Batches per epoch on this rank."""
+        examples = self._share()
+        if self.train and examples >= self.batch_size:
+            return examples // self.batch_size
+        return -(-examples // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        # The body starts at the first `next`, so an iterator that is made and thrown away costs no epoch.
+        if not self._restored or self._position >= len(self):
+            self._epoch += 1
+            self._position = 0
+        self._restored = False
+        batches = self._order().split(self.batch_size)[self._position : len(self)]
+        uniform = self._uniform()
+        for indices, (images, targets) in zip(batches, self._fetch(batches), strict=True):
+            self._position += 1
+            if self.augment is not None and uniform is not None:
+                images, targets = self.augment(images, targets, uniform[indices].to(images.device))
+            yield images, targets
+
+    def state_dict(self) -> dict[str, int]:
+        """The place in the data: the epoch and how many of its batches were handed out."""
+        return {"epoch": self._epoch, "position": self._position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Makes the next iteration go on behind the last batch that was handed out."""
+        self._epoch = state["epoch"]
+        self._position = state["position"]
+        self._restored = True
+
+    def _generator(self, purpose: int) -> torch.Generator:
+        return torch.Generator().manual_seed(mix(self.seed, self._epoch, purpose))
+
+    def _order(self) -> Tensor:
+        """This rank's example indices for the current epoch."""
+        count = len(self.split)
+        order = torch.randperm(count, generator=self._generator(0)) if self.train else torch.arange(count)
+        rank, world = self._rank_and_world()
+        return order[rank::world][: self._share()]
+
+    def _share(self) -> int:
+        count, (rank, world) = len(self.split), self._rank_and_world()
+        return count // world if self.train else len(range(rank, count, world))
+
+    def _rank_and_world(self) -> tuple[int, int]:
+        if not self.whole and dist.is_available() and dist.is_initialized():
+            return dist.get_rank(), dist.get_world_size()
+        return 0, 1
+
+    def _uniform(self) -> Tensor | None:
+        if self.augment is None:
+            return None
+        return torch.rand(len(self.split), self.augment.draws, generator=self._generator(1))
+
+    def _fetch(self, batches: tuple[Tensor, ...]) -> Iterator[Batch]:
+        if isinstance(self.split, InMemory):
+            device = self.split.images.device
+            for indices in batches:
+                yield self.split.take(indices.to(device))
+            return
+        yield from DataLoader(
+            _Indexed(self.split),
+            batch_sampler=[indices.tolist() for indices in batches],
+            num_workers=self.workers,
+            collate_fn=_collate,
+            prefetch_factor=4 if self.workers else None,
+        )
+
+
+class _Indexed(Dataset):
+    """A split as the map-style data set that ``DataLoader`` wants."""
+
+    def __init__(self, split: Split) -> None:
+        self.split = split
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        return self.split[index]
+
+
+def _collate(pairs: list[tuple[Tensor, Any]]) -> Batch:
+    targets = [target for _, target in pairs]
+    images = torch.stack([image for image, _ in pairs])
+    return images, torch.tensor(targets) if isinstance(targets[0], int) else targets
+
+
+def mix(*numbers: int) -> int:
+    """One 63-bit seed from several integers, such that neighbours give unrelated streams (splitmix64)."""
+    state = 0x9E3779B97F4A7C15
+    for number in numbers:
+        state = (state ^ (number & 0xFFFFFFFFFFFFFFFF)) + 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+        state = (state ^ state >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+        state ^= state >> 31
+    return state >> 1

@@ -1,0 +1,177 @@
+"""The DataModule that the families' own DataModules share: a source, a size, a place for what was decoded."""
+
+import hashlib
+import logging
+import os
+from typing import ClassVar, Literal, TypedDict
+
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+
+from leyden.data.examples import InMemory, Resized, Split, decode, fit_image
+from leyden.data.loader import Augment, Loader
+from leyden.data.source import Source
+
+log = logging.getLogger(__name__)
+
+Stage = Literal["train", "val", "test"]
+STAGES: tuple[Stage, ...] = ("train", "val", "test")
+
+
+class ImageFacts(TypedDict):
+    """What a technique on images must know of its data; passed to its constructor by these names."""
+
+    class_names: list[str]
+    channels: int
+    image_size: int
+
+
+class ImageData(LightningDataModule):
+    """Train, validation and test batches of uint8 images (B, C, H, W), and the facts that a model needs.
+
+    Args:
+        source: where examples come from.
+        image_size: side of the square images in pixels; null keeps the source's own.
+        batch_size: training examples per step and device.
+        eval_batch_size: examples per validation or test batch.
+        in_memory: "auto" decodes once into memory where a quarter of what is free holds all images; true and false
+            force it.
+        workers: processes that decode where the data is not in memory.
+        seed: of the order and the augmentation of training batches.
+
+    Raises:
+        ValueError: the source gives something else than ``takes``.
+    """
+
+    takes: ClassVar[str] = "images"
+    """The kind of source (``Source.gives``) that fits."""
+
+    def __init__(
+        self,
+        source: Source,
+        image_size: int | None = None,
+        batch_size: int = 64,
+        eval_batch_size: int = 256,
+        in_memory: Literal["auto"] | bool = "auto",
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if source.gives != self.takes:
+            raise ValueError(
+                f"the source {source.name!r} gives {source.gives}, {type(self).__name__} takes {self.takes}: "
+                "choose another data/source or data"
+            )
+        self.source = source
+        self.image_size = image_size or source.image_size
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.in_memory = in_memory
+        self.workers = workers
+        self.seed = seed
+        self.augment: Augment | None = None
+        self._splits: dict[Stage, Split] = {}
+        self._train_loader: Loader | None = None
+        self._train_place: dict[str, int] | None = None
+
+    @property
+    def facts(self) -> ImageFacts:
+        """What the model must know; valid after ``prepare_data``."""
+        return ImageFacts(
+            class_names=self.source.class_names, channels=self.source.channels, image_size=self.image_size
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of the decoded (or, if not in memory, the first 64) training images and the split sizes."""
+        train = self.split("train")
+        digest = hashlib.sha256(repr([len(self.split(stage)) for stage in STAGES]).encode())
+        images = train.images if isinstance(train, InMemory) else [train[i][0] for i in range(min(64, len(train)))]
+        for image in images:
+            digest.update(image.cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def prepare_data(self) -> None:
+        """Downloads what the source needs; called on one process only."""
+        self.source.prepare()
+
+    def split(self, stage: Stage) -> Split:
+        """The examples of a stage at the model's size, decoded on first use."""
+        if stage not in self._splits:
+            raw = self.examples(stage)
+            if len(raw) == 0:
+                raise ValueError(f"{self.source.name}: the {stage} split is empty")
+            self._splits[stage] = self.resized(raw)
+        return self._splits[stage]
+
+    def resized(self, raw: Split) -> Split:
+        """Any examples at the model's size, decoded into memory if they fit."""
+        resized = Resized(raw, self.image_size, self.source.channels)
+        return decode(resized) if self._fits(resized) else resized
+
+    def examples(self, stage: Stage) -> Split:
+        """The source's examples for a stage; a technique's DataModule overrides this to choose among them."""
+        return self.source.split(stage)
+
+    def prepare_image(self, image: Tensor) -> Tensor:
+        """Any uint8 (C, H, W) image as the model wants it: (channels, image_size, image_size) uint8."""
+        return fit_image(image, self.image_size, self.source.channels)
+
+    def train_dataloader(self) -> Loader:
+        """Shuffled, augmented training batches, from the place where a restored checkpoint was written."""
+        self._train_loader = self._loader("train")
+        if self._train_place is not None:
+            self._train_loader.load_state_dict(self._train_place)
+        return self._train_loader
+
+    def val_dataloader(self) -> Loader:
+        """Validation batches in the source's order."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> Loader:
+        """Test batches in the source's order."""
+        return self._loader("test")
+
+    def state_dict(self) -> dict[str, int]:
+        """The place in the training data.
+
+        Lightning keeps a loader's own state as well, but loses it where ``configure_optimizers`` asks for
+        ``trainer.estimated_stepping_batches``, which makes the loader before the checkpoint is read.
+        """
+        return self._train_loader.state_dict() if self._train_loader is not None else {}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Goes back to that place, in the loader that is there or in the one to come."""
+        self._train_place = state_dict or None
+        if self._train_loader is not None and state_dict:
+            self._train_loader.load_state_dict(state_dict)
+
+    def _loader(self, stage: Stage) -> Loader:
+        train = stage == "train"
+        return Loader(
+            self._on_device(self.split(stage)),
+            self.batch_size if train else self.eval_batch_size,
+            train=train,
+            seed=self.seed,
+            augment=self.augment,
+            workers=self.workers,
+        )
+
+    def _fits(self, split: Resized) -> bool:
+        needed = len(split) * self.source.channels * self.image_size**2
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        chosen = needed < free / 4 if self.in_memory == "auto" else self.in_memory
+        where = "decoded once into memory" if chosen else f"decoded by {self.workers} workers as needed"
+        log.info("%s: %d images, %.1f MB, %s", self.source.name, len(split), needed / 1e6, where)
+        return chosen
+
+    def _on_device(self, split: Split) -> Split:
+        """An in-memory split on the trainer's GPU, if it takes less than a quarter of what is free there."""
+        device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+        if device.type != "cuda" or not isinstance(split, InMemory):
+            return split
+        if split.images.nbytes > torch.cuda.mem_get_info(device)[0] / 4:
+            return split
+        log.info("%s: images kept on %s", self.source.name, device)
+        return split.to(device)

@@ -1,0 +1,1 @@
+"""Metrics that torchmetrics lacks, each held against its reference implementation."""

@@ -1,0 +1,34 @@
+"""Many small images as one that people can see."""
+
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
+from torchvision.utils import make_grid
+
+
+def grid(images: Tensor, columns: int = 8) -> Tensor:
+    """Images (N, C, H, W) uint8, row by row, one dark pixel between them: (3, h, w) uint8."""
+    return make_grid(images.cpu(), nrow=columns, padding=1, pad_value=48)
+
+
+def upscale(image: Tensor, least: int = 512) -> Tensor:
+    """Enlarges (C, H, W) by the smallest whole factor that makes its shorter side ``least`` pixels or more.
+
+    Pixels stay what they were (nearest neighbour), so nobody judges the interpolation instead of the network.
+    """
+    factor = max(1, -(-least // min(image.shape[-2:])))
+    return image.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
+
+
+def beside(titled: dict[str, Tensor], gap: int = 16) -> Tensor:
+    """Pictures (3, h, w) uint8 of one height side by side, each below its title, on white: (3, H, W) uint8."""
+    font = ImageFont.load_default(20)
+    height = 32 + max(picture.shape[1] for picture in titled.values())
+    width = sum(picture.shape[2] + gap for picture in titled.values()) - gap
+    canvas = Image.new("RGB", (width, height), "white")
+    left = 0
+    for title, picture in titled.items():
+        ImageDraw.Draw(canvas).text((left, 4), title, "black", font)
+        canvas.paste(to_pil_image(picture), (left, 32))
+        left += picture.shape[2] + gap
+    return pil_to_tensor(canvas)

@@ -1,0 +1,80 @@
+"""Pictures with words below them: one, or a sheet of many."""
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+PAPER, INK = (255, 255, 255), (40, 40, 40)
+
+
+def draw_labelled(image: Tensor, caption: str, side: int = 160) -> Tensor:
+    """An image with a caption below it.
+
+    Args:
+        image: uint8 (1 or 3, H, W); smaller ones are enlarged by whole pixels, larger ones keep their size.
+        caption: one or more lines.
+        side: what the longer side is enlarged to, at most.
+
+    Returns:
+        uint8 (3, H', W').
+    """
+    return pil_to_tensor(_tile(_enlarged(image, side), caption, None))
+
+
+def draw_sheet(
+    images: Sequence[Tensor], captions: Sequence[str], empty: str, columns: int = 6, side: int = 112
+) -> Tensor:
+    """Images in rows, each with its caption.
+
+    Args:
+        images: N of uint8 (1 or 3, H, W), of any sizes.
+        captions: N of them, one or more lines each.
+        empty: what is written where there are no images.
+        columns: images in a row.
+        side: pixels that an image's longer side is fitted to.
+
+    Returns:
+        uint8 (3, H', W').
+    """
+    if not images:
+        return pil_to_tensor(_tile(Image.new("RGB", (side * 2, 8), PAPER), empty, None))
+    font = ImageFont.load_default(12)
+    text = max(_text_size(caption, font)[0] for caption in captions)
+    tiles = [
+        _tile(_enlarged(image, side), caption, max(side, text) + 8)
+        for image, caption in zip(images, captions, strict=True)
+    ]
+    width, height = tiles[0].width, max(tile.height for tile in tiles)
+    columns = min(columns, len(tiles))
+    canvas = Image.new("RGB", (columns * width + 8, -(-len(tiles) // columns) * (height + 8) + 8), PAPER)
+    for i, tile in enumerate(tiles):
+        canvas.paste(tile, (8 + i % columns * width, 8 + i // columns * (height + 8)))
+    return pil_to_tensor(canvas)
+
+
+def _enlarged(image: Tensor, side: int) -> Image.Image:
+    image = image.cpu() if image.shape[0] == 3 else image.cpu().expand(3, -1, -1)
+    longest = max(image.shape[1:])
+    picture = to_pil_image(image)
+    if longest <= side:
+        factor = max(1, side // longest)
+        return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    return picture
+
+
+def _text_size(text: str, font: Font) -> tuple[int, int]:
+    _, _, right, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((0, 0), text, font)
+    return int(right) + 1, int(bottom) + 1
+
+
+def _tile(picture: Image.Image, caption: str, width: int | None) -> Image.Image:
+    font = ImageFont.load_default(12)
+    text_width, text_height = _text_size(caption, font)
+    width = width or max(picture.width, text_width + 8)
+    tile = Image.new("RGB", (width, picture.height + text_height + 8), PAPER)
+    tile.paste(picture, (0, 0))
+    ImageDraw.Draw(tile).multiline_text((0, picture.height + 3), caption, INK, font)
+    return tile

@@ -1,0 +1,43 @@
+"""One way for every technique to put a picture before the user's eyes."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from lightning import LightningModule
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+
+class Predictions(NamedTuple):
+    """What a technique predicts for some pictures, for machines and for eyes."""
+
+    rows: list[dict[str, Any]]
+    """One plain dict per input, fit for JSON."""
+    pictures: list[Tensor]
+    """One uint8 image (3, H, W) per input with the prediction drawn into it."""
+
+
+@runtime_checkable
+class LogsImages(Protocol):
+    """A logger with the signature that Lightning's loggers use for pictures."""
+
+    def log_image(self, key: str, images: Sequence[Any], step: int | None = None) -> None:
+        """Keeps ``images`` under ``key``."""
+        ...
+
+
+def log_picture(module: LightningModule, tag: str, picture: Tensor) -> None:
+    """Hands a uint8 image (3, H, W) to every logger that takes pictures, at the module's optimizer step.
+
+    Args:
+        module: attached to a trainer; without loggers nothing happens.
+        tag: such as ``samples``, ``predictions``, ``confusion``; the same for all families.
+        picture: RGB.
+    """
+    if not module.trainer.is_global_zero or module.trainer.sanity_checking:
+        return
+    for logger in module.loggers:
+        if isinstance(logger, LogsImages):
+            logger.log_image(tag, [picture], step=module.global_step)
+        elif isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_image(tag, picture, module.global_step)

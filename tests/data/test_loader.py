@@ -1,0 +1,147 @@
+from itertools import islice
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from leyden.data.examples import InMemory
+from leyden.data.loader import Loader, mix
+
+
+class Lazy:
+    """The same examples as ``split(count)``, one by one."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return torch.full((1, 2, 2), index, dtype=torch.uint8), index
+
+
+class Note:
+    """An augmentation that shows the numbers it was given, a byte each."""
+
+    draws = 2
+
+    def __call__(
+        self, images: torch.Tensor, targets: torch.Tensor, u: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.cat([images[:, 0, 0, :1], (u * 256).to(torch.uint8)], 1), targets
+
+
+def split(count: int = 20) -> InMemory:
+    return InMemory(torch.arange(count, dtype=torch.uint8)[:, None, None, None].repeat(1, 1, 2, 2), torch.arange(count))
+
+
+def epoch(loader: Loader) -> list[tuple[list[int], list]]:
+    return [(targets.tolist(), images.tolist()) for images, targets in loader]
+
+
+def targets(loader: Loader) -> list[int]:
+    return [target for batch, _ in epoch(loader) for target in batch]
+
+
+def test_order_is_a_function_of_seed_and_epoch() -> None:
+    one, two = Loader(split(), 4, train=True, seed=3), Loader(split(), 4, train=True, seed=3)
+    torch.manual_seed(5)  # the global generator has no say
+    first = targets(one)
+    assert first == targets(two)
+    second = targets(one)
+    assert second == targets(two)
+    assert sorted(first) == sorted(second) == list(range(20))
+    assert first != second
+    assert first != targets(Loader(split(), 4, train=True, seed=4))
+    assert first != list(range(20))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_workers_give_the_same_batches_as_memory(workers: int) -> None:
+    memory = Loader(split(), 6, train=True, seed=1, augment=Note())
+    lazy = Loader(Lazy(20), 6, train=True, seed=1, augment=Note(), workers=workers)
+    for _ in range(2):
+        assert epoch(memory) == epoch(lazy)
+
+
+def test_training_drops_the_ragged_batch_evaluation_does_not() -> None:
+    assert [len(batch) for batch, _ in epoch(Loader(split(), 6, train=True))] == [6, 6, 6]
+    assert [len(batch) for batch, _ in epoch(Loader(split(), 6))] == [6, 6, 6, 2]
+    assert [len(batch) for batch, _ in epoch(Loader(split(), 64, train=True))] == [20]
+    for train in (False, True):
+        for size in (6, 20, 64):
+            loader = Loader(split(), size, train=train)
+            assert len(loader) == len(epoch(loader))
+
+
+def test_evaluation_keeps_order_and_does_not_augment() -> None:
+    loader = Loader(split(), 6, augment=Note())
+    assert targets(loader) == targets(loader) == list(range(20))
+    assert next(iter(loader))[0].shape == (6, 1, 2, 2)
+
+
+def test_numbers_belong_to_seed_epoch_and_example() -> None:
+    def numbers(batch_size: int, seed: int) -> list[dict[int, list[int]]]:
+        loader = Loader(split(), batch_size, train=True, seed=seed, augment=Note())
+        return [{t: x for batch, images in epoch(loader) for t, x in zip(batch, images, strict=True)} for _ in range(2)]
+
+    by_four, by_five = numbers(4, 0), numbers(5, 0)
+    assert by_four == by_five  # who shares the batch does not matter
+    assert by_four[0] != by_four[1]
+    assert by_four[0] != numbers(4, 1)[0]
+    assert all(image[0] == target for target, image in by_four[0].items())
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_resume_in_mid_epoch_gives_what_was_left(stop: int, lazy: bool) -> None:
+    def new() -> Loader:
+        return Loader(Lazy(20) if lazy else split(), 5, train=True, seed=2, augment=Note())
+
+    whole = new()
+    left = [epoch(whole)[stop:], epoch(whole)]
+    stopped = new()
+    list(islice(stopped, stop))
+    resumed = new()
+    resumed.load_state_dict(stopped.state_dict())
+    assert [epoch(resumed) for batches in left if batches] == [batches for batches in left if batches]
+
+
+def test_a_thrown_away_iterator_costs_no_epoch() -> None:
+    loader, other = Loader(split(), 5, train=True), Loader(split(), 5, train=True)
+    iter(loader)
+    assert targets(loader) == targets(other)
+
+
+@pytest.mark.parametrize("count", [20, 21, 23])
+def test_ranks_share_out_the_examples(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 4)
+    training, evaluation, lengths, whole = [], [], [], []
+    for rank in range(4):
+        monkeypatch.setattr(dist, "get_rank", lambda rank=rank: rank)
+        loader = Loader(split(count), 2, train=True, seed=7)
+        lengths.append(len(loader))
+        training.append(targets(loader))
+        evaluation.append(targets(Loader(split(count), 2)))
+        whole.append(targets(Loader(split(count), 2, train=True, seed=7, whole=True)))
+    assert len(set(lengths)) == 1  # no rank waits for another
+    assert len({len(share) for share in training}) == 1
+    seen = [target for share in training for target in share]
+    assert len(set(seen)) == len(seen)
+    assert sorted(target for share in evaluation for target in share) == list(range(count))
+    assert all(share == whole[0] for share in whole)
+    assert len(whole[0]) == count // 2 * 2
+
+
+def test_no_examples() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        Loader(split(0), 4)
+
+
+def test_mix_separates_neighbours() -> None:
+    seeds = {mix(a, b, c) for a in range(8) for b in range(8) for c in range(8)}
+    assert len(seeds) == 512
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert mix(0) == 0x6E789E6AA1B965F4 >> 1  # splitmix64's published second output for state 0
