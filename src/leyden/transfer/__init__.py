@@ -1,0 +1,1 @@
+"""Transfer learning: one technique, one file."""

@@ -1,0 +1,67 @@
+"""Random changes of whole batches of images, driven by the numbers that the loader gives each example."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Shake:
+    """Turns, zooms and shifts each image a little; what comes in at the border is black.
+
+    Args:
+        degrees: greatest rotation to either side.
+        zoom: greatest relative change of size; 0.2 means between 1/1.2 and 1.2 times.
+        shift: greatest shift in each direction, as a fraction of the side.
+    """
+
+    draws = 4
+
+    def __init__(self, degrees: float, zoom: float, shift: float) -> None:
+        self.degrees = degrees
+        self.zoom = zoom
+        self.shift = shift
+
+    def __call__(self, images: Tensor, targets: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 images (B, C, H, W) by u (B, 4) in [0, 1): angle, zoom, horizontal and vertical shift."""
+        v = 2 * u - 1
+        angle = v[:, 0] * math.radians(self.degrees)
+        scale = (1 + self.zoom) ** -v[:, 1]  # the grid looks up source places, so its scale is the inverse of the zoom
+        move = 2 * self.shift * v[:, 2:]  # the grid's side has length 2
+        cos, sin = scale * angle.cos(), scale * angle.sin()
+        theta = torch.stack([torch.stack([cos, -sin, move[:, 0]], 1), torch.stack([sin, cos, move[:, 1]], 1)], 1)
+        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+        moved = F.grid_sample(images.float(), grid, align_corners=False)
+        return moved.round().to(torch.uint8), targets
+
+
+class Views:
+    """Makes several classes of each: one of the square's symmetries is applied, and which one is part of the label.
+
+    A richer source task from the same images, after Lee et al. 2020, "Self-supervised Label Augmentation via Input
+    Transformations".
+
+    Args:
+        count: 1 (the image itself), 4 (its turns by a quarter) or 8 (those and their mirror images).
+        then: a further change of the view.
+
+    Raises:
+        ValueError: another count.
+    """
+
+    def __init__(self, count: int, then: Shake) -> None:
+        if count not in (1, 4, 8):
+            raise ValueError(f"a square image has 1, 4 or 8 views, not {count}")
+        self.count = count
+        self.then = then
+        self.draws = 1 + then.draws
+
+    def __call__(self, images: Tensor, targets: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+        """View k of square uint8 images (B, C, S, S) of class c is an example of class ``count * c + k``."""
+        view = (self.count * u[:, 0]).long()
+        turned = [images.rot90(k, (2, 3)) for k in range(4)]
+        views = torch.stack([*turned, *(image.flip(3) for image in turned)])
+        return self.then(
+            views[view, torch.arange(len(images), device=images.device)], self.count * targets + view, u[:, 1:]
+        )

@@ -1,0 +1,173 @@
+"""Images for transfer: the classes of one source are shared out into a source task and a target task."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.utils.data import ConcatDataset
+
+from leyden.data.examples import Split, choose, labels_of
+from leyden.data.loader import Loader, mix
+from leyden.data.module import STAGES, ImageData, ImageFacts, Stage
+from leyden.data.source import Source
+from leyden.transfer.augment import Shake, Views
+
+
+class TransferImages(ImageData):
+    """Batches of the target task, of which few labels may be known, and all of the source task for pre-training.
+
+    The validation and test splits hold every example of the target classes, so with few labels per class the
+    validation split is larger than the training set: choosing the best checkpoint on it uses more labels than
+    training does. All strategies have this same advantage, so they can be compared; the absolute accuracy is that of
+    somebody who has such a validation set.
+
+    Args:
+        source: images with class labels.
+        source_classes: the classes of the source task: the first so many, or a list of names; null means that there
+            is no source task and that all classes are learnt.
+        labels_per_class: training examples per target class, drawn by ``seed``; null takes all.
+        epoch_size: training examples per epoch: the labelled ones are repeated, each time augmented anew, and what
+            does not divide evenly falls to those that come first; null takes each once.
+        degrees: augmentation: greatest rotation to either side.
+        zoom: greatest relative change of size.
+        shift: greatest shift, as a fraction of the image's side.
+        source_strength: factor on these three for the source task.
+        source_splits: which of the source's splits the source task learns from, null: train. It may take all three,
+            as nothing is validated or tested on its classes; do not test on these classes afterwards, then.
+        image_size: side of the square images in pixels; null keeps the source's own.
+        batch_size: training examples per step and device.
+        eval_batch_size: examples per validation or test batch.
+        in_memory: "auto" decodes once into memory where there is room; true and false force it.
+        workers: processes that decode where the data is not in memory.
+        seed: of the labelled examples, the order and the augmentation.
+
+    Raises:
+        ValueError: an unknown source class, fewer than two target classes, or too few examples of a class.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        source_classes: int | list[str] | None = None,
+        labels_per_class: int | None = None,
+        epoch_size: int | None = None,
+        degrees: float = 0,
+        zoom: float = 0,
+        shift: float = 0,
+        source_strength: float = 1.0,
+        source_splits: list[str] | None = None,
+        image_size: int | None = None,
+        batch_size: int = 64,
+        eval_batch_size: int = 256,
+        in_memory: Literal["auto"] | bool = "auto",
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(source, image_size, batch_size, eval_batch_size, in_memory, workers, seed)
+        self.source_classes = source_classes
+        self.labels_per_class = labels_per_class
+        self.epoch_size = epoch_size
+        self.source_splits = source_splits or ["train"]
+        if not set(self.source_splits) <= set(STAGES):
+            raise ValueError(f"data.source_splits={source_splits}: choose among {', '.join(STAGES)}")
+        self.augment = Shake(degrees, zoom, shift)
+        self.source_shake = Shake(*(source_strength * amount for amount in (degrees, zoom, shift)))
+
+    @property
+    def source_names(self) -> list[str]:
+        """The classes of the source task, in the order of its labels; empty if there is none."""
+        names = self.source.class_names
+        if self.source_classes is None:
+            return []
+        if isinstance(self.source_classes, int):
+            return names[: self.source_classes]
+        unknown = [name for name in self.source_classes if name not in names]
+        if unknown:
+            raise ValueError(f"data.source_classes: {self.source.name} has no class {unknown[0]!r}, it has {names}")
+        return list(self.source_classes)
+
+    @property
+    def facts(self) -> ImageFacts:
+        """What the model must know: the target classes are its classes."""
+        target = [name for name in self.source.class_names if name not in self.source_names]
+        if len(target) < 2:
+            raise ValueError(
+                f"{len(target)} of the {len(self.source.class_names)} classes of {self.source.name} are left for the "
+                "target task, which needs two: lower data.source_classes, or set it to null"
+            )
+        return ImageFacts(class_names=target, channels=self.source.channels, image_size=self.image_size)
+
+    def examples(self, stage: Stage) -> Split:
+        """The examples of the target classes; of the training split the few labelled ones, repeated."""
+        split, chosen, labels = self._of_classes(stage, self.facts["class_names"])
+        if stage == "train":
+            picked = few_per_class(labels, self.labels_per_class, mix(self.seed, 2), self.facts["class_names"])
+            if self.epoch_size is not None:
+                picked = picked.repeat(-(-self.epoch_size // len(picked)))[: self.epoch_size]
+            chosen, labels = chosen[picked], labels[picked]
+        return choose(split, chosen, labels)
+
+    def source_task(self, batch_size: int, views: int) -> Loader:
+        """Shuffled, augmented batches of the source task's training examples, the same on every rank.
+
+        Args:
+            batch_size: examples per batch.
+            views: so many classes are made of each, one for each view of the image: 1, 4 or 8.
+
+        Raises:
+            ValueError: there is no source task.
+        """
+        if not self.source_names:
+            raise ValueError("there is no source task to pre-train on: set data.source_classes, or model.weights=null")
+        parts = [choose(*self._of_classes(stage, self.source_names)) for stage in STAGES if stage in self.source_splits]
+        split = self.resized(parts[0] if len(parts) == 1 else ConcatDataset(parts))  # type: ignore[arg-type]
+        return Loader(
+            self._on_device(split),
+            batch_size,
+            train=True,
+            seed=mix(self.seed, 3),
+            augment=Views(views, self.source_shake),
+            workers=self.workers,
+            whole=True,
+        )
+
+    def once(self) -> Loader:
+        """The training examples in order, neither shuffled nor augmented, the same on every rank."""
+        return Loader(self._on_device(self.split("train")), self.eval_batch_size, workers=self.workers, whole=True)
+
+    def _of_classes(self, stage: Stage, names: Sequence[str]) -> tuple[Split, Tensor, Tensor]:
+        """A split, the indices (N,) of its examples of the classes ``names``, and their labels (N,) in that order."""
+        split = self.source.split(stage)
+        place = torch.full((len(self.source.class_names),), -1)
+        place[[self.source.class_names.index(name) for name in names]] = torch.arange(len(names))
+        labels = place[labels_of(split)]
+        chosen = (labels >= 0).nonzero().flatten()
+        return split, chosen, labels[chosen]
+
+
+def few_per_class(labels: Tensor, count: int | None, seed: int, names: Sequence[str]) -> Tensor:
+    """Draws ``count`` examples of each class; nested: with the same seed, fewer are among more.
+
+    Args:
+        labels: (N,) int64 classes.
+        count: per class; null takes all.
+        seed: of the draw.
+        names: of the classes, for the error.
+
+    Returns:
+        Indices (count * classes,), class by class.
+
+    Raises:
+        ValueError: a class has fewer than ``count`` examples.
+    """
+    if count is None:
+        return torch.arange(len(labels))
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    picked = []
+    for label, name in enumerate(names):
+        members = order[labels[order] == label]
+        if len(members) < count:
+            raise ValueError(f"data.labels_per_class={count}, but class {name!r} has {len(members)} training examples")
+        picked.append(members[:count])
+    return torch.cat(picked)
