@@ -1,0 +1,68 @@
+"""Two processes that talk through gloo, as ``trainer=ddp_cpu`` starts them: plain DDP, with no unused parameters."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+SCRIPT = """
+import sys, torch
+from lightning import Trainer, seed_everything
+from leyden.data.source.digits import Digits
+from leyden.gan.data import GanImages
+from leyden.gan.dcgan import DCGAN
+
+rank, folder = int(sys.argv[1]), sys.argv[2]
+seed_everything(0, verbose=False)
+data = GanImages(Digits(), image_size=16, batch_size=32)
+data.prepare_data()
+model = DCGAN(**data.facts, base_channels=4, latent_dim=8, judge_samples=100, ema_decay=0.9)
+torch.manual_seed(rank)  # ranks draw noise of their own
+trainer = Trainer(
+    accelerator="cpu", devices=2, strategy="ddp", precision="bf16-mixed", max_steps=6, val_check_interval=6,
+    check_val_every_n_epoch=None, limit_val_batches=1, num_sanity_val_steps=0, enable_checkpointing=False,
+    logger=False, enable_progress_bar=False, enable_model_summary=False,
+)
+trainer.fit(model, data)
+result = {
+    "step": trainer.global_step,
+    "fid": trainer.callback_metrics["val/fid"],
+    "networks": [model.generator.state_dict(), model.discriminator.state_dict()],
+    "average": model.average.state_dict(),
+}
+torch.save(result, f"{folder}/{rank}.pt")
+"""
+
+
+def start(rank: int, port: int, folder: Path) -> subprocess.Popen[str]:
+    places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank), "NODE_RANK": "0"}
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(rank), str(folder)],
+        env={**os.environ, **places, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_ranks_train_the_same_networks_from_different_images(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ranks = [start(rank, port, tmp_path) for rank in (0, 1)]
+    errors = [rank.communicate(timeout=120)[1] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], errors
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert first["step"] == second["step"] == 6
+    assert torch.equal(first["fid"], second["fid"])
+    torch.testing.assert_close(first["average"], second["average"], rtol=0, atol=0)
+    statistics_differ = False
+    for mine, theirs in zip(first["networks"], second["networks"], strict=True):
+        for name, value in mine.items():
+            if "running" in name:
+                statistics_differ |= not torch.equal(value, theirs[name])
+            else:
+                assert torch.equal(value, theirs[name]), name
+    assert statistics_differ  # each rank saw images and noise of its own
