@@ -1,0 +1,1 @@
+"""Detectors, each as its paper has it."""

@@ -1,0 +1,123 @@
+"""Scenes with boxes for detectors, and what may be done to them in training."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from leyden.data.module import ImageData
+from leyden.data.source import Source
+from leyden.detection.boxes import Target
+
+ORDERS = torch.eye(3)[torch.tensor([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]])]
+"""(6, 3, 3): the orders of three colour channels as matrices."""
+
+
+class Distortion:
+    """Other light for each example, and mirrored where that makes sense; driven by the example's own random numbers.
+
+    The photometric distortion of SSD's code (after Howard 2013): brightness, contrast, saturation and hue each change
+    with probability 1/2, and the colour channels change places. Here all of it is one affine map of the colours per
+    image, x' = a A x + b (hue as a rotation around the grey axis instead of a shift in HSV), so that it costs little.
+
+    Args:
+        brightness: greatest shift b to either side, as a fraction of the full range.
+        contrast: greatest relative change a - 1.
+        saturation: greatest relative change of the distance to grey.
+        hue: greatest rotation to either side, degrees.
+        swap: probability that the channels change places.
+        flip: mirror half of the images; wrong for digits.
+    """
+
+    draws = 10
+
+    def __init__(
+        self, brightness: float, contrast: float, saturation: float, hue: float, swap: float, flip: bool
+    ) -> None:
+        self.reach = torch.tensor([brightness, contrast, saturation, math.radians(hue)])
+        self.swap = swap
+        self.flip = flip
+
+    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
+        """Changes uint8 ``images`` (B, C, S, S) and ``targets`` by ``u`` (B, 10), uniform in [0, 1)."""
+        change = (2 * u[:, :4] - 1) * self.reach.to(u.device) * (u[:, 4:8] < 0.5)
+        shift, contrast, saturation, angle = change.unbind(1)
+        colours = _turn(angle, 1 + saturation)
+        swapped = torch.where(u[:, 8] < self.swap, u[:, 8] / max(self.swap, 1e-9) * 6, 0).long().clamp(max=5)
+        colours = (1 + contrast)[:, None, None] * colours @ ORDERS.to(u.device)[swapped]
+        if images.shape[1] == 1:
+            colours = (1 + contrast)[:, None, None]
+        flat = images.flatten(2).float()
+        offset = (255 * shift)[:, None, None].expand(-1, images.shape[1], 1)
+        images = torch.baddbmm(offset, colours, flat).clamp_(0, 255).to(torch.uint8).view_as(images)
+        return _mirror(images, targets, u[:, 9] < 0.5) if self.flip else (images, targets)
+
+
+def _turn(angle: Tensor, saturation: Tensor) -> Tensor:
+    """(B,) angles and factors to (B, 3, 3) maps that turn colours around the grey axis and stretch them away from it.
+
+    Rodrigues' formula, R = cos(angle) I + (1 - cos(angle)) n n' + sin(angle) [n]x, with n = (1, 1, 1) / sqrt(3).
+    """
+    grey = torch.full((3, 3), 1 / 3, device=angle.device)
+    cross = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=angle.device) / math.sqrt(3)
+    cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    coloured = cosine * (torch.eye(3, device=angle.device) - grey) + sine * cross
+    return grey + saturation[:, None, None] * coloured
+
+
+def _mirror(images: Tensor, targets: list[Target], chosen: Tensor) -> tuple[Tensor, list[Target]]:
+    images = torch.where(chosen[:, None, None, None], images.flip(3), images)
+    width = images.shape[3]
+    turned = [
+        {**target, "boxes": _mirrored(target["boxes"], width)} if mirror else target
+        for target, mirror in zip(targets, chosen.tolist(), strict=True)
+    ]
+    return images, turned
+
+
+def _mirrored(boxes: Tensor, width: int) -> Tensor:
+    return torch.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], 1)
+
+
+class DetectionData(ImageData):
+    """Batches of images uint8 (B, C, S, S) and lists of {"boxes": (n, 4) xyxy pixels, "labels": (n,)}.
+
+    Args:
+        source: of images with boxes.
+        image_size: side of the square images in pixels; null keeps the source's own.
+        batch_size: training images per step and device.
+        eval_batch_size: images per validation or test batch.
+        brightness: augmentation: greatest shift of the brightness, as a fraction of the full range.
+        contrast: augmentation: greatest relative change of the contrast.
+        saturation: augmentation: greatest relative change of the saturation.
+        hue: augmentation: greatest rotation of the hue, degrees.
+        swap: augmentation: probability that the colour channels change places.
+        flip: augmentation: mirror half of the images; wrong for digits and letters.
+        in_memory: "auto" decodes once into memory where a quarter of what is free holds all images; true and false
+            force it.
+        workers: processes that decode where the data is not in memory.
+        seed: of the order and the augmentation.
+    """
+
+    takes = "boxes"
+
+    def __init__(
+        self,
+        source: Source,
+        image_size: int | None = None,
+        batch_size: int = 16,
+        eval_batch_size: int = 100,
+        brightness: float = 0.125,
+        contrast: float = 0.5,
+        saturation: float = 0.5,
+        hue: float = 18.0,
+        swap: float = 0.5,
+        flip: bool = False,
+        in_memory: Literal["auto"] | bool = "auto",
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(source, image_size, batch_size, eval_batch_size, in_memory, workers, seed)
+        if any((brightness, contrast, saturation, hue, swap, flip)):
+            self.augment = Distortion(brightness, contrast, saturation, hue, swap, flip)

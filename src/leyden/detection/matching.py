@@ -1,0 +1,73 @@
+"""Which default box answers for which object."""
+
+import torch
+from torch import Tensor
+
+BACKGROUND = -1
+
+
+def batch_iou(boxes: Tensor, others: Tensor) -> Tensor:
+    """Intersection over union of boxes (B, M, 4) and others (P, 4), both xyxy: (B, M, P), 0 where both are empty."""
+    sides = [
+        torch.minimum(boxes[..., i + 2, None], others[:, i + 2]) - torch.maximum(boxes[..., i, None], others[:, i])
+        for i in (0, 1)
+    ]
+    shared = sides[0].clamp_(min=0) * sides[1].clamp_(min=0)
+    area = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    other_area = (others[:, 2] - others[:, 0]) * (others[:, 3] - others[:, 1])
+    union = area[..., None] + other_area - shared
+    return shared / union.clamp(min=torch.finfo(union.dtype).tiny)
+
+
+def bipartite(iou: Tensor, real: Tensor) -> Tensor:
+    """Gives every object a prior of its own, best pair first (the greedy bipartite matching of SSD's code).
+
+    Where two objects like the same prior best, the better pair gets it and the other object takes the best prior that
+    is left. (The usual shortcut, ``match[best_prior] = object``, loses one of them.)
+
+    Args:
+        iou: (B, M, P) overlap of objects and priors.
+        real: (B, M) bool: what is not padding.
+
+    Returns:
+        (B, M) int64 prior of each object; -1 for padding and for objects that overlap no free prior.
+    """
+    free = iou.masked_fill(~real[..., None], 0)
+    best, prior = free.max(2)
+    match = torch.full_like(prior, -1)
+    for _ in range(iou.shape[1]):
+        score, chosen = best.max(1)
+        images = (score > 0).nonzero().flatten()
+        if len(images) == 0:
+            break
+        chosen = chosen[images]
+        taken = prior[images, chosen]
+        match[images, chosen] = taken
+        free[images, :, taken] = 0
+        free[images, chosen] = 0
+        best[images, chosen] = 0
+        # Only objects that wanted what was just taken must look again.
+        stale = torch.zeros_like(real)
+        stale[images] = (prior[images] == taken[:, None]) & (best[images] > 0)
+        if stale.any():
+            best[stale], prior[stale] = free[stale].max(1)
+    return match
+
+
+def match_priors(iou: Tensor, real: Tensor, threshold: float = 0.5) -> Tensor:
+    """SSD's matching (Liu et al. 2016, section 2.2): each object's best prior, and every prior that overlaps enough.
+
+    Args:
+        iou: (B, M, P) overlap of objects and priors.
+        real: (B, M) bool: what is not padding.
+        threshold: a prior also belongs to the object that it overlaps most if their overlap is greater than this.
+
+    Returns:
+        (B, P) int64 index of the object of each prior, ``BACKGROUND`` (-1) where there is none.
+    """
+    overlap, match = iou.masked_fill(~real[..., None], -1).max(1)
+    match[overlap <= threshold] = BACKGROUND
+    owner = bipartite(iou, real)
+    image, thing = (owner >= 0).nonzero(as_tuple=True)
+    match[image, owner[image, thing]] = thing
+    return match

@@ -1,0 +1,96 @@
+"""SSD300's network below the heads: VGG16 turned fully convolutional, and four extra stages (Liu et al. 2016, Fig. 2).
+
+VGG16 (Simonyan and Zisserman 2015, configuration D) with the changes of section 3: fc6 and fc7 become convolutions,
+pool5 goes from 2x2-s2 to 3x3-s1, and fc6 is dilated ("a trous") to keep its reach; pool3 rounds up so that conv4_3 sees
+38 x 38 cells. conv4_3 is brought to norm 20 by an :class:`L2Norm`. Maps: 38, 19, 10, 5, 3, 1 cells in a row.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+VGG16: list[int | str] = [64, 64, "M", 128, 128, "M", 256, 256, 256, "C", 512, 512, 512, "M", 512, 512, 512]
+"""Channels of the 3x3 convolutions; M halves the map, C halves it rounding up. pool5 is below."""
+CONV4_3 = 23
+"""Layers of ``features`` up to the ReLU behind conv4_3."""
+
+
+class L2Norm(nn.Module):
+    """Each cell's features on the unit sphere, times a learnt scale per channel (ParseNet, Liu et al. 2016)."""
+
+    def __init__(self, channels: int, scale: float = 20.0) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((channels,), scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        return self.scale[:, None, None] * F.normalize(x)
+
+
+class VGG16SSD(nn.Module):
+    """Six feature maps of a 300-pixel RGB image, with 512, 1024, 512, 256, 256 and 256 channels.
+
+    The layers of ``features`` carry the names of torchvision's VGG16.
+    """
+
+    widths: Sequence[int] = (512, 1024, 512, 256, 256, 256)
+    strides: Sequence[int] = (8, 16, 32, 64, 100, 300)
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = 3
+        for width in VGG16:
+            if isinstance(width, str):
+                layers.append(nn.MaxPool2d(2, ceil_mode=width == "C"))
+            else:
+                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+                channels = width
+        self.features = nn.Sequential(*layers)
+        self.norm4 = L2Norm(512)
+        self.pool5 = nn.MaxPool2d(3, stride=1, padding=1)
+        self.fc6 = nn.Conv2d(512, 1024, 3, padding=6, dilation=6)
+        self.fc7 = nn.Conv2d(1024, 1024, 1)
+        self.extras = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(before, narrow, 1),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(narrow, wide, 3, stride=stride, padding=stride - 1),
+                nn.ReLU(inplace=True),
+            )
+            for before, narrow, wide, stride in [
+                (1024, 256, 512, 2),
+                (512, 128, 256, 2),
+                (256, 128, 256, 1),
+                (256, 128, 256, 1),
+            ]
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(B, 3, 300, 300) to the six maps, the finest first."""
+        x = self.features[:CONV4_3](x)
+        maps = [self.norm4(x)]
+        x = self.pool5(self.features[CONV4_3:](x))
+        x = F.relu(self.fc7(F.relu(self.fc6(x))))
+        maps.append(x)
+        for extra in self.extras:
+            x = extra(x)
+            maps.append(x)
+        return maps
+
+
+def from_classifier(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a whole torchvision VGG16 as those of ``VGG16SSD``: fc6 and fc7 thinned out as in the paper.
+
+    Of fc6's 4096 outputs every fourth is kept, and of its 7x7 inputs every third in a row; of fc7's 4096 outputs and
+    inputs every fourth.
+    """
+    converted = {key: value for key, value in weights.items() if key.startswith("features.")}
+    if "classifier.0.weight" in weights:
+        converted["fc6.weight"] = weights["classifier.0.weight"].view(4096, 512, 7, 7)[::4, :, ::3, ::3].clone()
+        converted["fc6.bias"] = weights["classifier.0.bias"][::4].clone()
+        converted["fc7.weight"] = weights["classifier.3.weight"].view(4096, 4096, 1, 1)[::4, ::4].clone()
+        converted["fc7.bias"] = weights["classifier.3.bias"][::4].clone()
+    return converted

@@ -1,0 +1,212 @@
+import lightning
+import pytest
+import torch
+from torch import nn
+from torchvision.models.detection import ssd300_vgg16
+from torchvision.models.detection._utils import BoxCoder
+from torchvision.models.detection.ssd import SSD as TorchvisionSSD  # noqa: N811 - the reference
+from torchvision.ops import box_convert
+
+from leyden.data.source.digit_scenes import DigitScenes
+from leyden.detection.boxes import pad
+from leyden.detection.data import DetectionData
+from leyden.detection.matching import batch_iou, match_priors
+from leyden.detection.ssd import SSD, ssd_loss, warm_cosine
+from leyden.detection.ssd_nets import SSDNet
+from leyden.detection.ssd_vgg import L2Norm
+
+FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
+TINY = {"widths": [8, 16, 16, 16, 16], "blocks": [0, 0, 0, 0, 0]}
+NOTHING = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+
+
+def truth(seed: int, count: int, side: float = 64.0) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    low, size = torch.rand(2, count, 2, generator=generator) * side / 2
+    labels = torch.randint(3, (count,), generator=generator)
+    return {"boxes": torch.cat([low, low + size + 2], 1), "labels": labels}
+
+
+def test_loss_is_torchvisions_on_the_same_logits():
+    model = SSD(**FACTS, **TINY)
+    targets = [truth(i, n) for i, n in enumerate([3, 1, 0, 5])]
+    priors = len(model.net.priors)
+    generator = torch.Generator().manual_seed(7)
+    offsets = torch.randn(4, priors, 4, generator=generator)
+    logits = torch.randn(4, priors, 4, generator=generator)
+    localisation, confidence = ssd_loss(offsets, logits, *model.assign(targets))
+
+    reference = TorchvisionSSD.__new__(TorchvisionSSD)
+    nn.Module.__init__(reference)
+    reference.neg_to_pos_ratio = 3
+    reference.box_coder = BoxCoder((10.0, 10.0, 5.0, 5.0))
+    corners = box_convert(model.net.priors, "cxcywh", "xyxy") * 64
+    things = pad(targets)
+    matched = match_priors(batch_iou(things.boxes, corners), things.real)
+    losses = reference.compute_loss(
+        [{"boxes": t["boxes"], "labels": t["labels"] + 1} for t in targets],
+        {"bbox_regression": offsets, "cls_logits": logits},
+        [corners] * 4,
+        list(matched),
+    )
+    torch.testing.assert_close(localisation, losses["bbox_regression"])
+    torch.testing.assert_close(confidence, losses["classification"])
+
+
+def test_loss_without_objects_is_exactly_zero_and_so_are_its_gradients():
+    model = SSD(**FACTS, **TINY)
+    offsets, logits = model.net(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
+    localisation, confidence = ssd_loss(offsets, logits, *model.assign([NOTHING, NOTHING]))
+    (localisation + confidence).backward()
+    assert localisation.item() == 0
+    assert confidence.item() == 0
+    assert all(p.grad.abs().max() == 0 for p in model.net.heads.parameters())
+
+
+def test_only_the_hardest_negatives_of_the_same_image_are_learnt():
+    classes = torch.zeros(2, 10, dtype=torch.int64)
+    classes[0, 0] = 1
+    logits = torch.zeros(2, 10, 2)
+    # The second image has no match, so its (hard) negatives do not count; the first has one, so three of nine do.
+    logits[0, [4, 5, 6], 1] = torch.tensor([1.0, 2.0, 3.0])
+    logits[1, :, 1] = 9
+    logits.requires_grad_()
+    ssd_loss(torch.zeros(2, 10, 4), logits, torch.zeros(2, 10, 4), classes)[1].backward()
+    assert logits.grad[0].abs().sum(1).nonzero().flatten().tolist() == [0, 4, 5, 6]
+    assert logits.grad[1].abs().max() == 0
+
+
+def test_perfect_logits_give_the_truth_back():
+    model = SSD(**FACTS, **TINY).eval()
+    targets = [truth(1, 2), truth(2, 1)]
+    offsets, classes = model.assign(targets)
+    logits = 20 * nn.functional.one_hot(classes, 4).float()
+    offsets = torch.where((classes > 0)[..., None], offsets, 0.0)
+    model.net.forward = lambda images: (offsets, logits)
+    for answer, target in zip(model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8)), targets, strict=True):
+        distance = (answer["boxes"][:, None] - target["boxes"].clamp(0, 64)).abs().amax(2)
+        assert distance.amin(0).max() < 1e-3
+        assert (answer["labels"] == target["labels"][distance.argmin(1)]).all()
+
+
+@pytest.mark.parametrize(("classes", "parameters"), [(20, 26_285_486), (90, 35_641_826), (3, 24_013_232)])
+def test_ssd300_has_the_published_size(classes: int, parameters: int):
+    with torch.device("meta"):
+        net = SSDNet("vgg16", 1 + classes, 3, 300)
+    assert sum(p.numel() for p in net.parameters()) == parameters
+    assert net.priors.shape == (8732, 4)
+
+
+def test_ssd300_computes_what_torchvisions_does():
+    reference = ssd300_vgg16(weights=None, weights_backbone=None, num_classes=4).eval()
+    net = SSDNet("vgg16", 4, 3, 300).eval()
+    # Both list their layers from the image upwards, only the heads are grouped differently, and L2Norm comes first.
+    theirs = {k: v for k, v in reference.backbone.state_dict().items() if k != "scale_weight"}
+    ours = {k: v for k, v in net.backbone.state_dict().items() if k != "norm4.scale"}
+    assert [v.shape for v in theirs.values()] == [v.shape for v in ours.values()]
+    state = dict(zip(ours, theirs.values(), strict=True)) | {"norm4.scale": reference.backbone.scale_weight.detach()}
+    net.backbone.load_state_dict(state)
+    image = torch.randint(256, (1, 3, 300, 300), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        scaled = (image.float() - net.mean) / net.std
+        for x, y in zip(net.backbone(scaled), reference.backbone(scaled).values(), strict=True):
+            torch.testing.assert_close(x, y, rtol=1e-3, atol=1e-4)
+
+
+def test_l2norm_gives_each_cell_the_norm_20():
+    x = L2Norm(8)(torch.randn(2, 8, 3, 3))
+    torch.testing.assert_close(x.norm(dim=1), torch.full((2, 3, 3), 20.0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        ({"backbone": "vgg16", "image_size": 128}, "set data.image_size=300, or model.backbone=light"),
+        ({"image_size": 100}, "set data.image_size=96"),
+        ({"image_size": 32}, "set data.image_size=64"),
+        ({"backbone": "resnet"}, "choose light or vgg16"),
+        ({"scales": [0.1, 0.2]}, "4 feature maps need 5 scales"),
+    ],
+)
+def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):
+    with pytest.raises(ValueError, match=cure):
+        SSD(**{**FACTS, **TINY, **arguments})
+
+
+def test_images_of_another_size_are_refused_with_the_cure():
+    model = SSD(**FACTS, **TINY)
+    with pytest.raises(ValueError, match=r"built for images \(3, 64, 64\), got \(3, 96, 96\): resize"):
+        model(torch.zeros(1, 3, 96, 96, dtype=torch.uint8))
+
+
+def test_weights_from_a_file(tmp_path):
+    source, target = (SSD(**FACTS, **TINY).net for _ in range(2))
+    torch.save(source.backbone.state_dict(), tmp_path / "backbone.pt")
+    target.load(str(tmp_path / "backbone.pt"))
+    torch.testing.assert_close(target.backbone.state_dict(), source.backbone.state_dict())
+    torch.save({"stem.0.weight": torch.zeros(1), "nonsense": torch.zeros(1)}, tmp_path / "wrong.pt")
+    with pytest.raises(ValueError, match="unknown nonsense; missing stages"):
+        target.load(str(tmp_path / "wrong.pt"))
+    with pytest.raises(FileNotFoundError, match="no file"):
+        target.load(str(tmp_path / "absent.pt"))
+
+
+def test_vgg16_of_torchvision_is_taken_over_and_thinned_out(tmp_path):
+    net = SSDNet("vgg16", 4, 3, 300)
+    weights = {k: torch.randn_like(v) for k, v in net.backbone.state_dict().items() if k.startswith("features.")}
+    torch.save(weights, tmp_path / "features.pth")
+    net.load(str(tmp_path / "features.pth"))
+    torch.testing.assert_close(net.backbone.features[28].weight.detach(), weights["features.28.weight"])
+    del weights["features.0.weight"]
+    torch.save(weights, tmp_path / "cut.pth")
+    with pytest.raises(ValueError, match=r"missing features\.0\.weight"):
+        net.load(str(tmp_path / "cut.pth"))
+
+
+def test_predict_answers_in_the_pixels_of_each_picture():
+    model = SSD(**FACTS, **TINY, shown_score=0.0)
+    pictures = [torch.zeros(3, 50, 200, dtype=torch.uint8), torch.zeros(1, 128, 64, dtype=torch.uint8)]
+    rows, drawn = model.predict(pictures)
+    boxes = [torch.tensor(row["boxes"]) for row in rows]
+    for (height, width), box in zip([(50, 200), (128, 64)], boxes, strict=True):
+        assert box[:, [0, 2]].min() >= 0
+        assert box[:, [0, 2]].max() == pytest.approx(width)
+        assert box[:, [1, 3]].max() == pytest.approx(height)
+    assert [len(row["classes"]) for row in rows] == [len(row["scores"]) for row in rows]
+    assert all(picture.dtype == torch.uint8 and picture.shape[0] == 3 for picture in drawn)
+    with pytest.raises(ValueError, match="pictures"):
+        model.predict(None)
+
+
+def test_the_rate_rises_and_falls_to_zero():
+    rates = [warm_cosine(step / 100, 0.1) for step in range(101)]
+    assert max(rates) == rates[10] == 1
+    assert 0 < rates[0] < 0.02
+    assert rates[100] == pytest.approx(0)
+    assert warm_cosine(0.0, 0.0) == 1
+
+
+def test_a_few_steps_with_a_bare_trainer_learn_and_load_again(tmp_path):
+    lightning.seed_everything(0)
+    data = DetectionData(DigitScenes(64, train=16, val=4, test=4, smallest=0.3), batch_size=8, eval_batch_size=2)
+    data.prepare_data()
+    model = SSD(**data.facts, **TINY)
+    trainer = lightning.Trainer(
+        accelerator="cpu", max_epochs=15, check_val_every_n_epoch=15, default_root_dir=tmp_path, logger=False,
+        enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
+    )  # fmt: skip
+    losses = []
+
+    class Losses(lightning.Callback):
+        def on_train_batch_end(self, trainer, module, outputs, batch, index):
+            losses.append(float(outputs["loss"]))
+
+    trainer.callbacks.append(Losses())
+    trainer.fit(model, data)
+    assert sum(losses[-4:]) < 0.7 * sum(losses[:4])
+    assert 0 <= trainer.callback_metrics["val/ap50"] <= 1
+    scores = trainer.test(model, data, verbose=False)[0]
+    assert {"test/ap", "test/ap50", "test/ap75", "test/ap50_voc", "test/ap50_voc07", "test/ap50_7"} <= set(scores)
+    trainer.save_checkpoint(tmp_path / "x.ckpt")
+    again = SSD.load_from_checkpoint(tmp_path / "x.ckpt", weights_only=True)
+    torch.testing.assert_close(again.net.state_dict(), model.net.state_dict())
