@@ -1,0 +1,1 @@
+"""The run itself: compose, check, build, fit, test, record, resume. Names no technique."""

@@ -1,0 +1,135 @@
+"""What keeps every run safe: seeding per step, the guard against NaN, checkpoints that are whole or not there."""
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch import callbacks
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.plugins import TorchCheckpointIO
+from torch import Tensor
+
+from leyden.data.loader import mix
+
+
+class StepSeed(Callback):
+    """Makes all randomness of a training step (dropout, noise) a pure function of (seed, rank, epoch, batch).
+
+    So a resumed run draws what the undisturbed one draws, without generator states in the checkpoint, and what
+    validation or pictures draw changes nothing.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Seeds torch, NumPy and Python for this step."""
+        self._seed(trainer, trainer.current_epoch, batch_idx)
+
+    def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Scores do not depend on what was drawn before."""
+        self._seed(trainer, -1, 0)
+
+    def on_test_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Likewise; `leyden evaluate` repeats the run's own test."""
+        self._seed(trainer, -2, 0)
+
+    def _seed(self, trainer: Trainer, epoch: int, batch: int) -> None:
+        seed = mix(self.seed, trainer.global_rank, epoch, batch)
+        torch.manual_seed(seed)
+        np.random.seed(seed & 0xFFFFFFFF)
+        random.seed(seed)
+
+
+class FiniteLoss(Callback):
+    """Stops a run whose loss is NaN or infinite before such weights can be saved.
+
+    On a CPU every step is looked at; on a GPU, where looking waits for the device, every ``log_every_n_steps``-th step
+    and every checkpoint.
+    """
+
+    def __init__(self) -> None:
+        self._loss: Tensor | None = None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Remembers the step's loss and looks at it where that is cheap."""
+        self._loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+        if module.device.type == "cpu" or trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self._look(trainer)
+
+    def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """No checkpoint holds weights behind a loss that was not finite."""
+        self._look(trainer)
+
+    def _look(self, trainer: Trainer) -> None:
+        if self._loss is not None and not bool(torch.isfinite(self._loss)):
+            loss, self._loss = self._loss.item(), None
+            raise FloatingPointError(
+                f"the loss is {loss} at step {trainer.global_step}: lower the learning rate, or set "
+                "trainer.gradient_clip_val; checkpoints/last.ckpt is from before"
+            )
+
+
+class EarlyStopping(callbacks.EarlyStopping):
+    """Lightning's, on the metric that the technique itself names.
+
+    Args:
+        patience: validations without a new best before the run ends.
+    """
+
+    def __init__(self, patience: int) -> None:
+        super().__init__(monitor="", patience=patience)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Takes metric and direction from the technique."""
+        self.monitor, self.mode = str(pl_module.monitor), str(pl_module.mode)
+        self.best_score = torch.tensor(torch.inf if self.mode == "min" else -torch.inf)
+        super().setup(trainer, pl_module, stage)
+
+
+class Signature(Callback):
+    """Writes into every checkpoint which technique it is of.
+
+    Args:
+        technique: dotted name of the class.
+    """
+
+    def __init__(self, technique: str) -> None:
+        self.technique = technique
+
+    def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Signs."""
+        checkpoint["technique"] = self.technique
+
+
+def checkpoints(module: LightningModule, folder: Path, every_n_steps: int) -> list[Callback]:
+    """``best.ckpt`` by the technique's own metric, and ``last.ckpt`` every N steps and after every epoch."""
+    shared: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False, "save_top_k": 1}
+    best = ModelCheckpoint(filename="best", monitor=str(module.monitor), mode=str(module.mode), **shared)
+    during = ModelCheckpoint(filename="last", every_n_train_steps=every_n_steps, **shared)
+    after = ModelCheckpoint(filename="last", every_n_epochs=1, save_on_train_epoch_end=True, **shared)
+    return [best, during, after]
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint under another name beside its place, then renames it: a kill leaves the old one whole."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Saves ``checkpoint`` at ``path``, whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with partial.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)

@@ -1,0 +1,97 @@
+"""Where curves and pictures go: TensorBoard events and plain files, both in the run's folder itself."""
+
+from abc import ABC, abstractmethod
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+from torchvision.transforms.v2.functional import to_pil_image
+
+
+class RunLogger(ABC):
+    """What Leyden's own loggers can do besides logging."""
+
+    trainer: Trainer | None = None
+    """Tells the step; set by the run."""
+
+    @abstractmethod
+    def rewind(self, step: int) -> None:
+        """Drops everything after optimizer step ``step``, from which the run goes on; before anything is logged."""
+
+    def step(self, given: int | None) -> int:
+        """Optimizer steps as a person counts them: after the first one it is 1 (Lightning's own x axis begins at 0)."""
+        return self.trainer.global_step if self.trainer is not None else given or 0
+
+
+class TensorBoard(TensorBoardLogger, RunLogger):
+    """TensorBoard events in the run's folder itself; hyperparameters are written once, with the final metrics."""
+
+    def __init__(self, save_dir: str) -> None:
+        super().__init__(save_dir, name="", version="", default_hp_metric=False)
+
+    def rewind(self, step: int) -> None:
+        """Makes TensorBoard hide the points after ``step`` that a killed run left."""
+        self._kwargs["purge_step"] = step + 1
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Draws each metric at the step that it belongs to; the epoch is no curve."""
+        super().log_metrics({k: v for k, v in metrics.items() if k != "epoch"}, self.step(step))
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Flushes; the base class would write a second copy of the config here."""
+        self.experiment.flush()
+
+
+class Files(Logger, RunLogger):
+    """``metrics.csv`` with a row (step, metric, value) per logged number, and ``pictures/<tag>_<step>.png``."""
+
+    def __init__(self, save_dir: str) -> None:
+        super().__init__()
+        self._folder = Path(save_dir)
+        self._curves = self._folder / "metrics.csv"
+
+    @property
+    def name(self) -> str:
+        """Lightning wants one; nothing is named by it."""
+        return "files"
+
+    @property
+    def version(self) -> str:
+        """Likewise."""
+        return ""
+
+    def rewind(self, step: int) -> None:
+        """Drops rows after ``step`` and a last row that was cut short by a kill."""
+        if self._curves.is_file():
+            header, *rows = self._curves.read_text().splitlines(keepends=True)
+            kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= step]
+            self._curves.write_text("".join([header, *kept]))
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Appends one row per metric."""
+        rows = [f"{self.step(step)},{name},{value:.9g}\n" for name, value in metrics.items() if name != "epoch"]
+        new = not self._curves.exists()
+        with self._curves.open("a") as file:
+            file.writelines(["step,metric,value\n", *rows] if new else rows)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """They stand in ``config.yaml`` already."""
+
+    @rank_zero_only
+    def log_image(self, key: str, images: Sequence[Tensor], step: int | None = None) -> None:
+        """Writes uint8 images (3, H, W) as PNG."""
+        folder = self._folder / "pictures"
+        folder.mkdir(exist_ok=True)
+        for number, image in enumerate(images):
+            suffix = f"_{number}" if len(images) > 1 else ""
+            to_pil_image(image.cpu()).save(folder / f"{key.replace('/', '_')}_{step:06d}{suffix}.png")

@@ -1,0 +1,54 @@
+"""Everything that is said, in the record's ``run.log`` too: Leyden's lines, Lightning's and Python's warnings."""
+
+import logging
+import sys
+from pathlib import Path
+
+QUIET = (
+    "litlogger",  # advertisements, which Lightning 2.6 cannot switch off
+    "litmodels",
+    "`isinstance(treespec, LeafSpec)`",  # Lightning's own business with newer torch
+    "does not have many workers",  # the in-memory loader needs none
+    "Using ModelCheckpoint with manual optimization",  # twelve lines; a checkpoint holds what it must
+    "Checkpoint directory",  # exists and is not empty: so it should when a run goes on
+)
+"""Beginnings of a thought that no user can act on."""
+
+
+def setup_logging(file: Path | None) -> None:
+    """Sends what people need to stderr and everything informative or worse to ``file``; replaces an earlier set-up.
+
+    Args:
+        file: of the run; None for verbs that keep no log.
+    """
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if getattr(handler, "leyden", False):
+            root.removeHandler(handler)
+            handler.close()
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers[0].setFormatter(logging.Formatter("%(message)s"))
+    handlers[0].addFilter(_for_people)
+    if file is not None:
+        handlers.append(logging.FileHandler(file, encoding="utf-8"))
+        handlers[1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for handler in handlers:
+        handler.leyden = True  # type: ignore[attr-defined]
+        handler.addFilter(_worth_saying)
+        root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):  # they bring handlers of their own
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    return not any(words in record.getMessage() for words in QUIET)
+
+
+def _for_people(record: logging.LogRecord) -> bool:
+    """Leyden's own lines, the table of layers, and whatever is a warning; tracebacks stay in the file."""
+    own = record.name.startswith(("leyden", "lightning.pytorch.callbacks.model_summary"))
+    return record.exc_info is None and (own or record.levelno >= logging.WARNING)

@@ -1,0 +1,169 @@
+"""The folder that a run leaves: what it was, how it went, what came out. Imports no torch."""
+
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from leyden.bench.compose import Composed
+
+PACKAGES = (
+    "leyden",
+    "torch",
+    "torchvision",
+    "lightning",
+    "hydra-core",
+    "omegaconf",
+    "tensorboard",
+    "torchmetrics",
+    "scikit-learn",
+    "numpy",
+)
+
+
+class RecordError(ValueError):
+    """A folder that is no record, or one that cannot do what was asked; the message names the cure."""
+
+
+class Record:
+    """One run's folder.
+
+    Args:
+        folder: holds at least ``config.yaml``.
+
+    Raises:
+        RecordError: the folder is none that a run left.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / "config.yaml").is_file():
+            inner = sorted(self.folder.glob("**/config.yaml")) if self.folder.is_dir() else []
+            hint = f"; did you mean {inner[-1].parent}?" if inner else "; `ls outputs/*` shows those that there are"
+            raise RecordError(f"{self.folder} is no record of a run: it has no config.yaml{hint}")
+
+    @classmethod
+    def create(cls, composed: Composed, folder: Path | None = None) -> "Record":
+        """Makes the folder of a new run and writes down what it is.
+
+        Args:
+            composed: the run's config.
+            folder: where; by default a new ``<outputs>/<experiment>/<date>_<time>_<n>``.
+        """
+        folder = folder or _new_folder(Path(composed.config["paths"]["outputs"]) / composed.config["lab"]["name"])
+        folder.mkdir(parents=True, exist_ok=True)
+        write(folder / "overrides.yaml", yaml.safe_dump({"overrides": composed.overrides, "choices": composed.choices}))
+        write(folder / "environment.json", json.dumps(_environment(), indent=2))
+        write(folder / "config.yaml", yaml.safe_dump(composed.config, sort_keys=False))
+        record = cls(folder)
+        record.set_status("pending")
+        return record
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config."""
+        return yaml.safe_load((self.folder / "config.yaml").read_text())
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """``{"status": pending | running | done | failed | interrupted, ...}``."""
+        return json.loads((self.folder / "status.json").read_text())
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Flat metrics; empty before the run is done."""
+        file = self.folder / "metrics.json"
+        return json.loads(file.read_text()) if file.is_file() else {}
+
+    def checkpoint(self, name: str) -> Path:
+        """The path of ``checkpoints/<name>.ckpt``, whether it exists or not."""
+        return self.folder / "checkpoints" / f"{name}.ckpt"
+
+    def set_status(self, status: str, **details: Any) -> None:
+        """Writes ``status.json`` atomically, with the time, this process and ``details`` such as the error."""
+        stamp = {"time": datetime.now().astimezone().isoformat(timespec="seconds"), "host": socket.gethostname()}
+        write(self.folder / "status.json", json.dumps({"status": status, **stamp, "process": os.getpid(), **details}))
+
+    def add_environment(self, **facts: Any) -> None:
+        """Adds to ``environment.json`` what is known only once the run has begun, such as the data's fingerprint."""
+        file = self.folder / "environment.json"
+        write(file, json.dumps({**json.loads(file.read_text()), **facts}, indent=2))
+
+    def set_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Writes ``metrics.json`` atomically."""
+        write(self.folder / "metrics.json", json.dumps(dict(metrics), indent=2))
+
+    def refuse_if_running(self) -> None:
+        """Raises RecordError where another living process of this machine works in the folder."""
+        status = self.status
+        if status["status"] != "running" or status["host"] != socket.gethostname() or status["process"] == os.getpid():
+            return
+        if Path(f"/proc/{status['process']}").exists():
+            raise RecordError(f"{self.folder} is still running as process {status['process']}; wait, or stop it first")
+
+
+def write(file: Path, text: str) -> None:
+    """Writes a file so that it is there whole or not at all."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _new_folder(parent: Path) -> Path:
+    """A folder of its own, also for runs that start in the same second; ``mkdir`` decides who gets which."""
+    parent.mkdir(parents=True, exist_ok=True)
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+    number = 0
+    while True:
+        try:
+            (parent / f"{stamp}_{number}").mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return parent / f"{stamp}_{number}"
+
+
+def _environment() -> dict[str, Any]:
+    installed = {d.metadata["Name"] for d in importlib.metadata.distributions()}
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES if name in installed},
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "git": _git(),
+    }
+
+
+def _cpu() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def _git() -> dict[str, Any] | None:
+    """The commit of the code that runs, and whether it was changed since; None outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        logging.getLogger(__name__).debug("no git checkout around %s", here)
+        return None

@@ -1,0 +1,156 @@
+"""One run: compose, check, seed, build data and model, fit, test the best checkpoint, record."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from leyden.bench.build import build, build_all
+from leyden.bench.callbacks import AtomicCheckpointIO, FiniteLoss, Signature, StepSeed, checkpoints
+from leyden.bench.checkpoint import newest, technique_of
+from leyden.bench.loggers import RunLogger
+from leyden.bench.logs import setup_logging
+from leyden.bench.record import Record
+from leyden.data.loader import mix
+
+log = logging.getLogger(__name__)
+
+
+def run(record: Record) -> dict[str, float]:
+    """Runs what the record's config says, from the start or from where it was stopped, and writes down how it went.
+
+    Args:
+        record: pending, or stopped at any point; its newest checkpoint is where it goes on.
+
+    Returns:
+        Flat metrics: ``test/...`` of the best checkpoint, ``best/<monitor>``, and the last value of everything logged.
+
+    Raises:
+        Exception: whatever went wrong, after the record says so.
+    """
+    config = record.config
+    with _recorded(record):
+        lightning.seed_everything(config["seed"], workers=True, verbose=False)
+        data, model, trainer = assemble(config, record.folder)
+        _note(record, data=data.fingerprint, devices=_devices(trainer))
+        start = newest(record, technique_of(config))
+        if start is not None:
+            _rewind(trainer.loggers, start)
+            log.info("going on from %s", start)
+
+        began = time.monotonic()
+        trainer.fit(model, data, ckpt_path=start, weights_only=True)
+        metrics = _plain(trainer.callback_metrics) | {
+            f"best/{model.monitor}": float(best.best_model_score)
+            for best in trainer.checkpoint_callbacks
+            if isinstance(best, ModelCheckpoint) and best.best_model_score is not None
+        }
+        metrics |= {"steps": trainer.global_step, "epochs": trainer.current_epoch}
+        log.info("trained for %.0f s", time.monotonic() - began)
+
+        best_path = record.checkpoint("best") if record.checkpoint("best").is_file() else record.checkpoint("last")
+        metrics |= _plain(trainer.test(model, data, ckpt_path=best_path, weights_only=True, verbose=False)[0])
+        _finish(record, config, metrics, trainer.loggers)
+    return metrics
+
+
+def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule, Trainer]:
+    """Builds data, then the model that fits it, then the trainer that writes into ``folder``."""
+    _refuse_absent_gpu(config["trainer"])
+    data = build(config["data"])
+    data.prepare_data()
+    torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
+    model = build(config["model"], **data.facts)
+    if config["channels_last"]:
+        model.to(memory_format=torch.channels_last)
+    own = [StepSeed(config["seed"]), FiniteLoss(), Signature(technique_of(config))]
+    trainer = build(
+        config["trainer"],
+        default_root_dir=str(folder),
+        callbacks=[
+            *build_all(config["callbacks"]),
+            *own,
+            *checkpoints(model, folder / "checkpoints", config["checkpoint"]["every_n_steps"]),
+        ],
+        logger=build_all(config["logger"], save_dir=str(folder)),
+        plugins=[AtomicCheckpointIO()],
+    )
+    for logger in trainer.loggers:
+        if isinstance(logger, RunLogger):
+            logger.trainer = trainer
+    return data, model, trainer
+
+
+@contextmanager
+def _recorded(record: Record) -> Iterator[None]:
+    """Keeps ``status.json`` true and ``run.log`` complete, whatever happens inside."""
+    setup_logging(record.folder / (f"run.rank{rank()}.log" if rank() else "run.log"))
+    _status(record, "running")
+    began = time.monotonic()
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        _status(record, "interrupted", cure=f"leyden resume {record.folder}")
+        raise
+    except BaseException as error:
+        log.error("the run failed", exc_info=True)  # the traceback goes to run.log only
+        _status(record, "failed", error=f"{type(error).__name__}: {error}")
+        raise
+    _status(record, "done", seconds=round(time.monotonic() - began, 1))
+
+
+@rank_zero_only
+def _status(record: Record, status: str, **details: Any) -> None:
+    record.set_status(status, **details)
+
+
+@rank_zero_only
+def _note(record: Record, **facts: Any) -> None:
+    record.add_environment(**facts)
+
+
+@rank_zero_only
+def _finish(record: Record, config: dict[str, Any], metrics: dict[str, float], loggers: list[Logger]) -> None:
+    """``metrics.json``, and TensorBoard's hyperparameters with the final metrics, once."""
+    record.set_metrics(metrics)
+    for logger in loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams({k: config[k] for k in ("model", "data", "seed")}, metrics)
+        logger.finalize("success")
+
+
+def _rewind(loggers: list[Logger], checkpoint: Path) -> None:
+    step = torch.load(checkpoint, weights_only=True, mmap=True, map_location="cpu")["global_step"]
+    for logger in loggers:
+        if isinstance(logger, RunLogger) and rank() == 0:
+            logger.rewind(step)
+
+
+def rank() -> int:
+    """Which of a distributed run's processes this is, also before the trainer exists."""
+    return getattr(rank_zero_only, "rank", None) or 0
+
+
+def _refuse_absent_gpu(trainer: dict[str, Any]) -> None:
+    if trainer["accelerator"] == "gpu" and not (CUDAAccelerator.is_available() or MPSAccelerator.is_available()):
+        raise ValueError("trainer.accelerator=gpu, but torch sees no GPU on this machine: use trainer=cpu")
+
+
+def _devices(trainer: Trainer) -> dict[str, Any]:
+    device = trainer.strategy.root_device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {"kind": name, "count": trainer.world_size, "threads": torch.get_num_threads()}
+
+
+def _plain(metrics: Any) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items()}

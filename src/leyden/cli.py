@@ -1,0 +1,135 @@
+"""The verbs. Light: ``leyden --help``, ``leyden list`` and shell completion import no torch."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+RECORD = "LEYDEN_RECORD"
+"""Environment variable by which the other processes of a distributed run know their record."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs one verb; the exit status is 0 only where everything that was asked for was done."""
+    words = list(sys.argv[1:] if words is None else words)
+    if RECORD in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:
+        return _guarded(lambda: _run_record(os.environ[RECORD]))
+    if words and (words[0] == "run" or words[0] in ("-sc", "--shell-completion")):
+        return _guarded(lambda: _run(words[words[0] == "run" :]))
+    arguments = _parser().parse_args(words or ["--help"])
+    return _guarded(lambda: arguments.do(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="leyden", description="The lab bench: transfer learning, GANs and object detection, one command each."
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    def verb(name: str, do: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=text, description=text)
+        added.set_defaults(do=do)
+        return added
+
+    verb("run", lambda a: _run([]), "compose, check, train, test and record a lab: leyden run experiment=gan_dcgan")
+    verb("list", _list, "labs, models, data sources and trainers, a line each")
+    check = verb("check", _check, "every mistake in a config at once; nothing is run")
+    check.add_argument("overrides", nargs="*", help="the words that `leyden run` would get")
+    for name, do, text in (
+        ("resume", _resume, "go on where a run was stopped, in the same folder, with the same config"),
+        ("evaluate", _evaluate, "test a record's best checkpoint again"),
+        ("predict", _predict, "what a record's technique predicts: labels, samples, boxes"),
+    ):
+        verb(name, do, text).add_argument("record", type=Path, help="a run's folder, such as outputs/gan_dcgan/...")
+    predict = verbs.choices["predict"]
+    predict.add_argument("--input", type=Path, help="a picture or a folder of pictures; default: the test split")
+    predict.add_argument("--output", type=Path, help="folder for the answers; default: <record>/predictions")
+    predict.add_argument("--count", type=int, default=16, help="test pictures or samples (default %(default)s)")
+    return parser
+
+
+def _guarded(do: Callable[[], int]) -> int:
+    """Turns what goes wrong into one message and an exit status."""
+    try:
+        return do()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:  # the last place: whatever it was becomes one line and a status
+        if os.environ.get("LEYDEN_TRACEBACK"):
+            raise
+        text = str(error).strip() or type(error).__name__
+        known = isinstance(error, ValueError | OSError | FloatingPointError)
+        print(f"error: {text}" if known else f"error: {type(error).__name__}: {text}", file=sys.stderr)
+        print("(LEYDEN_TRACEBACK=1 shows where)", file=sys.stderr) if not known else None
+        return 1
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from leyden.bench.catalogue import show
+
+    show()
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from leyden.bench.check import check_words
+
+    composed = check_words(arguments.overrides)
+    print(f"{composed.config['lab']['name']}: nothing wrong")
+    return 0
+
+
+def _run(words: list[str]) -> int:
+    from leyden.bench import sweep
+
+    if sweep.wants_hydra(words):
+        return sweep.run(words)
+    from leyden.bench.check import check_words
+    from leyden.bench.record import Record
+
+    return _run_record(str(Record.create(check_words(words)).folder))
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    from leyden.bench.record import Record
+
+    record = Record(arguments.record)
+    if record.status["status"] == "done":
+        print(f"{record.folder} is done; nothing to go on with")
+        return 0
+    record.refuse_if_running()
+    return _run_record(str(record.folder))
+
+
+def _run_record(folder: str) -> int:
+    os.environ[RECORD] = str(Path(folder).absolute())
+    from leyden.bench.record import Record
+    from leyden.bench.run import rank, run
+    from leyden.bench.summary import show
+
+    record = Record(folder)
+    try:
+        run(record)
+    finally:
+        if rank() == 0:
+            show(record)
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from leyden.bench.answer import evaluate
+    from leyden.bench.record import Record
+
+    evaluate(Record(arguments.record))
+    return 0
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from leyden.bench.answer import predict
+    from leyden.bench.record import Record
+
+    record = Record(arguments.record)
+    predict(record, arguments.input, arguments.output or record.folder / "predictions", arguments.count)
+    return 0

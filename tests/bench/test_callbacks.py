@@ -1,0 +1,65 @@
+import random
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.plugins import TorchCheckpointIO
+
+from leyden.bench.callbacks import AtomicCheckpointIO, EarlyStopping, FiniteLoss, StepSeed
+
+
+def draws(seed: int, rank: int, epoch: int, batch: int) -> tuple[Any, ...]:
+    trainer: Any = SimpleNamespace(global_rank=rank, current_epoch=epoch)
+    StepSeed(seed).on_train_batch_start(trainer, None, None, batch)  # type: ignore[arg-type]
+    return float(torch.rand(())), float(np.random.rand()), random.random()
+
+
+def test_randomness_of_a_step_is_a_function_of_seed_rank_epoch_and_batch() -> None:
+    first = draws(0, 0, 3, 5)
+    torch.rand(100)  # whatever was drawn in between
+    assert draws(0, 0, 3, 5) == first
+    others = [draws(1, 0, 3, 5), draws(0, 1, 3, 5), draws(0, 0, 4, 5), draws(0, 0, 3, 6), draws(0, 0, 5, 3)]
+    for numbers in zip(first, *others, strict=True):
+        assert len(set(numbers)) == len(numbers)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_no_checkpoint_is_written_behind_a_loss_that_is_not_finite(loss: float) -> None:
+    guard = FiniteLoss()
+    trainer: Any = SimpleNamespace(global_step=12, log_every_n_steps=10)
+    module: Any = SimpleNamespace(device=torch.device("meta"))  # a device where looking at every step costs too much
+    guard.on_train_batch_end(trainer, module, {"loss": torch.tensor(loss)}, None, 0)
+    with pytest.raises(FloatingPointError, match="at step 12"):
+        guard.on_save_checkpoint(trainer, module, {})
+    module.device = torch.device("cpu")
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        guard.on_train_batch_end(trainer, module, torch.tensor(loss), None, 0)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    io, path = AtomicCheckpointIO(), tmp_path / "checkpoints" / "last.ckpt"
+    io.save_checkpoint({"step": 1}, path)
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        io.save_checkpoint({"step": 2}, path)
+    assert TorchCheckpointIO().load_checkpoint(path, weights_only=True) == {"step": 1}
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("mode", "scores"), [("min", [3.0, 2.0, 2.5, 2.6]), ("max", [1.0, 2.0, 1.5, 1.4])])
+def test_early_stopping_follows_the_techniques_own_metric(mode: str, scores: list[float]) -> None:
+    stopping = EarlyStopping(patience=2)
+    module: Any = SimpleNamespace(monitor="val/score", mode=mode)
+    trainer: Any = SimpleNamespace(check_val_every_n_epoch=1, val_check_interval=1.0)
+    stopping.setup(trainer, module, "fit")
+    stops = [stopping._evaluate_stopping_criteria(torch.tensor(score))[0] for score in scores]
+    assert stops == [False, False, False, True]

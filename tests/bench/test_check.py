@@ -1,0 +1,60 @@
+from itertools import product
+from typing import Any
+
+import pytest
+
+from leyden.bench.check import check, check_words
+from leyden.bench.compose import ConfigError, compose, options
+
+
+@pytest.mark.parametrize(("experiment", "trainer"), [*product(options("experiment"), options("trainer"))])
+def test_every_lab_fits_every_trainer(experiment: str, trainer: str) -> None:
+    assert check(compose([f"experiment={experiment}", f"trainer={trainer}"])) == []
+
+
+@pytest.mark.parametrize("group", ["callbacks", "logger", "debug"])
+def test_every_option_of_the_other_groups_fits(group: str) -> None:
+    for option in options(group):
+        assert check(compose([f"{group}={option}"])) == []
+
+
+def mistakes(*words: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        check_words(words)
+    return caught.value.mistakes
+
+
+def test_all_mistakes_are_told_together() -> None:
+    told = mistakes("experiment=tour_transfer", "model.lrr=1", "model.lr=oops", "data.batch_size=2.5", "nosuch=1")
+    assert len(told) == 4
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("model.lr=oops", "model.lr (command line): should be float, is 'oops'"),
+        ("model.strategy=haed", "should be one of head, full, truncate, scratch"),
+        ("data.batch_size=true", "should be int, is True"),
+        ("model.widths=[1,x]", "model.widths (command line): should be"),
+        ("+model.lrr=1", "model.lrr (command line): unknown key; did you mean lr?"),
+        ("+model.class_names=[a]", "comes from the data"),
+        ("model._target_=leyden.transfer.finetune.Finetun", "has no 'Finetun'; did you mean Finetune?"),
+        ("model._target_=leyden.transfr.finetune.Finetune", "did you mean transfer?"),
+        ("model._target_=nowhere.Net", "no package 'nowhere'"),
+        ("trainer._target_=leyden.transfer.finetune.Finetune", "needs class_names"),
+    ],
+)
+def test_a_mistake_names_key_and_cure(word: str, message: str) -> None:
+    assert any(message in mistake for mistake in mistakes(word))
+
+
+def test_a_mistake_in_a_file_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    composed = compose()
+    composed.config["model"]["scale"] = "wide"
+    assert any(m.startswith("model.scale (transfer/finetune.yaml)") for m in check(composed))
+
+
+def test_a_broken_module_is_reported_with_its_cause(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_module.py").write_text("import a_package_that_is_missing\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert any("a_package_that_is_missing" in m for m in mistakes("model._target_=broken_module.Net"))

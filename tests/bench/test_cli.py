@@ -1,0 +1,125 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import FAST, read_json
+
+from leyden.bench.compose import options
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["run", "--help"], ["-sc", "query=bash"]])
+def test_help_list_and_completion_import_no_torch(words: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['leyden', *sys.argv[1:]]; from leyden.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'lightning', 'torchvision', 'sklearn'} & set(sys.modules), 'heavy import'"
+    )
+    environment = {"COMP_LINE": "leyden run experiment=tour_", "COMP_POINT": "27", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    if words[0] == "-sc":
+        assert "experiment=tour_transfer" in done.stdout.split()
+
+
+def test_list_names_every_lab_model_source_and_trainer(leyden: Callable) -> None:
+    said = leyden("list").stdout
+    for group in ("experiment", "model", "data/source", "trainer"):
+        for option in options(group):
+            assert f"{option} " in said
+
+
+def test_a_run_leaves_a_whole_record(leyden: Callable, records: Callable) -> None:
+    done = leyden("run", *FAST, "seed=0")
+    assert done.returncode == 0, done.stderr
+    [folder] = records()
+    assert f"done: {folder}" in done.stdout or str(folder.relative_to(folder.parents[2])) in done.stdout
+    assert read_json(folder / "status.json")["status"] == "done"
+    metrics = read_json(folder / "metrics.json")
+    assert {"train/loss", "val/accuracy", "best/val/accuracy", "test/accuracy", "steps"} <= set(metrics)
+    assert metrics["steps"] == 1
+    for name in ("config.yaml", "overrides.yaml", "environment.json", "metrics.csv", "run.log"):
+        assert (folder / name).stat().st_size > 0, name
+    assert {"best.ckpt", "last.ckpt"} == {file.name for file in (folder / "checkpoints").iterdir()}
+    assert list((folder / "pictures").glob("confusion_*.png"))
+    assert list(folder.glob("events.out.tfevents.*"))
+    assert read_json(folder / "environment.json")["data"]
+
+
+def test_evaluate_repeats_the_test_and_predict_answers(leyden: Callable, records: Callable, tmp_path: Path) -> None:
+    leyden("run", *FAST)
+    [folder] = records()
+    assert leyden("evaluate", str(folder)).returncode == 0
+    recorded = read_json(folder / "metrics.json")
+    for name, value in read_json(folder / "evaluation.json").items():
+        assert recorded[name] == value
+    assert leyden("predict", str(folder), "--count", "2").returncode == 0
+    assert len(read_json(folder / "predictions" / "predictions.json")) == 2
+    done = leyden("predict", str(folder), "--input", str(folder / "pictures"), "--output", "answers")
+    assert done.returncode == 0, done.stderr
+    names = {file.name for file in (folder / "pictures").iterdir()}
+    assert {file.name for file in (tmp_path / "answers").glob("*.png")} == names
+
+
+def test_a_sweep_goes_on_after_a_failed_job_and_says_so(leyden: Callable, records: Callable) -> None:
+    done = leyden("run", "-m", *FAST, "model.kept_stages=9,1")
+    assert done.returncode == 1
+    assert [read_json(folder / "status.json")["status"] for folder in records()] == ["failed", "done"]
+    assert "model.kept_stages=9" in done.stderr
+    assert "1 of 2 jobs done" in done.stderr
+
+
+def test_a_glob_without_a_match_is_an_error(leyden: Callable) -> None:
+    done = leyden("run", "-m", "experiment=glob(nothing_*)")
+    assert done.returncode == 1
+    assert "matches nothing" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["trainer=gpu"], "use trainer=cpu"),
+        (["data.labels_per_class=100000"], "labels_per_class"),
+        (["data/source=tables"], "choose another data/source or data"),
+        (["model.lr=1e30", "trainer.max_steps=20", "trainer.limit_train_batches=null"], "the loss is"),
+    ],
+)
+def test_what_goes_wrong_is_one_error_and_a_failed_record(
+    words: list[str], message: str, leyden: Callable, records: Callable
+) -> None:
+    done = leyden("run", *FAST, *words)
+    assert done.returncode == 1
+    [error] = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert message in error
+    assert "Traceback" not in done.stderr
+    [folder] = records()
+    status = read_json(folder / "status.json")
+    assert status["status"] == "failed"
+    assert message in status["error"]
+    assert "Traceback" in (folder / "run.log").read_text()
+    assert not (folder / "metrics.json").exists()
+
+
+def test_a_cut_checkpoint_and_one_of_another_technique_are_refused(leyden: Callable, records: Callable) -> None:
+    leyden("run", *FAST)
+    [folder] = records()
+    best = folder / "checkpoints" / "best.ckpt"
+    whole = best.read_bytes()
+    best.write_bytes(whole[: len(whole) // 2])
+    assert "is not a whole checkpoint" in leyden("evaluate", str(folder)).stderr
+    best.write_bytes(whole)
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("leyden.transfer.finetune.Finetune", "leyden.gan.dcgan.DCGAN"))
+    assert "the config wants leyden.gan.dcgan.DCGAN" in leyden("evaluate", str(folder)).stderr
+
+
+def test_two_processes_train_as_one_lab(leyden: Callable, records: Callable) -> None:
+    done = leyden("run", *FAST, "trainer=ddp_cpu")
+    assert done.returncode == 0, done.stderr
+    [folder] = records()
+    assert read_json(folder / "environment.json")["devices"]["count"] == 2
+    assert (folder / "run.rank1.log").is_file()

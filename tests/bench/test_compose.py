@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from leyden.bench.compose import EXPERIMENTS, ConfigError, compose, options, wrong_words
+
+
+def test_the_default_lab_is_composed_and_resolved() -> None:
+    composed = compose(["seed=0"])
+    assert composed.config["lab"]["name"] == composed.choices["experiment"] == "tour_transfer"
+    assert composed.config["data"]["seed"] == composed.config["seed"] == 0
+    assert "hydra" not in composed.config
+
+
+def test_every_experiment_is_an_option_with_header_title_and_minutes() -> None:
+    assert options("experiment") == sorted(file.stem for file in EXPERIMENTS.glob("*.yaml"))
+    for file in EXPERIMENTS.glob("*.yaml"):
+        lines = file.read_text().splitlines()
+        assert lines[0] == "# @package _global_", file
+        assert lines[1] == f"# leyden run experiment={file.stem}", file
+        lab = compose([f"experiment={file.stem}"]).config["lab"]
+        assert lab["title"], file
+        assert lab["question"], file
+        assert lab["minutes"] > 0, file
+
+
+def test_options_of_data_leave_its_inner_group_out() -> None:
+    assert "transfer/images" in options("data")
+    assert not any(name.startswith("source") for name in options("data"))
+    assert "digits" in options("data/source")
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("experiment=tour_transfr", "experiment=tour_transfr: no such option; did you mean tour_transfer?"),
+        ("model=transfer/finetun", "did you mean transfer/finetune?"),
+        ("data/source=digitz", "did you mean digits?"),
+        ("trainer.devics=1", "trainer.devics: unknown key; did you mean trainer.devices?"),
+        ("trainr=cpu", "trainr: unknown key; did you mean trainer?"),
+        ("seed.x=1", "seed has no keys below it"),
+        ("experiment=glob(nothing_*)", "matches nothing"),
+        ("a b", "a b: "),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_nearest_right_one(word: str, message: str) -> None:
+    assert message in wrong_words([word])[word]
+
+
+def test_a_key_without_a_default_must_be_given() -> None:
+    with pytest.raises(ConfigError, match=r"data\.source\.root: has no default, add data\.source\.root="):
+        compose(["data/source=image_folder"])
+    words = ["data/source=image_folder", "data.source.root=here"]
+    assert wrong_words(words) == {}
+    assert compose(words).config["data"]["source"]["root"] == "here"
+
+
+def test_all_wrong_words_are_told_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose(["sed=1", "trainer=cpx", "trainer.max_epoch=1"])
+    assert len(caught.value.mistakes) == 3
+
+
+def test_labs_may_lie_outside_the_repository(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 7\n")
+    words = [f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine"]
+    assert wrong_words(words) == {}
+    assert compose(words).config["seed"] == 7
+    assert wrong_words([words[0], "experiment=yours"])

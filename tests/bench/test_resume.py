@@ -1,0 +1,49 @@
+"""A run that is killed at any step and resumed ends as one that was left alone, bit for bit."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from commands import read_json
+
+SMALL = {
+    "tour_transfer": ["model.source_epochs=2", "trainer.max_epochs=4"],
+    "tour_gan": [],
+    "tour_detection": [],
+}
+"""Each family's tour lab, cut down to seconds: no word but sizes and lengths."""
+ALWAYS = ["+callbacks.killer._target_=killer.Killer", "checkpoint.every_n_steps=3", "trainer.log_every_n_steps=1"]
+
+
+def outcome(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, float], str]:
+    weights = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    return weights, read_json(folder / "metrics.json"), (folder / "metrics.csv").read_text()
+
+
+@pytest.mark.parametrize("experiment", SMALL)
+def test_killed_and_resumed_equals_undisturbed(experiment: str, leyden: Callable, records: Callable) -> None:
+    words = ["run", f"experiment={experiment}", *SMALL[experiment], *ALWAYS]
+    done = leyden(*words)
+    assert done.returncode == 0, done.stderr
+    [whole] = records()
+
+    steps = read_json(whole / "metrics.json")["steps"]
+    generator = torch.Generator().manual_seed(len(experiment))
+    kills = sorted(torch.randperm(steps - 1, generator=generator)[:3].add(1).tolist())  # in mid-epoch and between
+    killed = leyden(*words, LEYDEN_KILL_AT_STEP=str(kills[0]))
+    assert killed.returncode == -9
+    folder = next(folder for folder in records() if folder != whole)
+    assert read_json(folder / "status.json")["status"] == "running"
+    for step in kills[1:]:
+        assert leyden("resume", str(folder), LEYDEN_KILL_AT_STEP=str(step)).returncode == -9
+    done = leyden("resume", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert "going on from" in done.stderr or kills[0] < 3
+
+    (weights, metrics, curves), (expected_weights, expected_metrics, expected_curves) = outcome(folder), outcome(whole)
+    assert weights.keys() == expected_weights.keys()
+    for name, tensor in expected_weights.items():
+        assert torch.equal(weights[name], tensor), f"{name} differs after kills at {kills}"
+    assert metrics == expected_metrics
+    assert curves == expected_curves

@@ -1,0 +1,39 @@
+"""fp32 against bf16-mixed, and channels_last on and off, for each technique, in turn, in one process.
+
+`make bench` runs it. What is fastest on two CPU cores stands in each experiment.
+"""
+
+import warnings
+from itertools import product
+from statistics import median
+
+from steps import QUIET, with_leyden
+
+ROUNDS = 3
+TECHNIQUES = {
+    "transfer_finetune": ["trainer.max_steps=40", "model.weights=null"],
+    "gan_dcgan": ["trainer.max_steps=32"],
+    "detection_ssd": ["trainer.max_steps=20", "data.source.train=640"],
+}
+VARIANTS = list(product(("32-true", "bf16-mixed"), (False, True)))
+
+
+def main() -> None:
+    warnings.filterwarnings("ignore")
+    print(f"ms per training step, medians of {ROUNDS} rounds; ratio to 32-true without channels_last")
+    for name, words in TECHNIQUES.items():
+        times: dict[tuple[str, bool], list[float]] = {variant: [] for variant in VARIANTS}
+        for _ in range(ROUNDS):
+            for precision, last in VARIANTS:
+                chosen = [f"trainer.precision={precision}", f"channels_last={str(last).lower()}"]
+                times[precision, last].append(with_leyden([f"experiment={name}", *words, *chosen, *QUIET]))
+        base = median(times[VARIANTS[0]])
+        for (precision, last), values in times.items():
+            layout = "channels_last" if last else "contiguous"
+            print(
+                f"{name:18} {precision:10} {layout:13} {median(values):8.2f}  {median(values) / base:.2f}", flush=True
+            )
+
+
+if __name__ == "__main__":
+    main()

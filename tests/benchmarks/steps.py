@@ -1,0 +1,167 @@
+"""What the bench costs: a `leyden run` against a hand-written PyTorch loop, in turn, in one process.
+
+Both train the same networks with the same losses on the same images for the same number of steps; only training steps
+count (no validation, no start-up). Leyden runs with everything that it has on by default: loggers, progress, seeding
+per step, the guard against NaN, checkpoints. The plain script has a standard DataLoader and a loop. `make bench`.
+"""
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from leyden.bench.compose import compose
+from leyden.bench.run import assemble
+from leyden.data.module import ImageData
+from leyden.gan.base import to_signed
+from leyden.gan.losses import discriminator_loss, non_saturating
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # for mlp, which both sides of the first comparison use
+
+ROUNDS = 5
+
+
+class Stopwatch(Callback):
+    """Milliseconds per training step, from the first batch of each epoch to the end of its last."""
+
+    def __init__(self) -> None:
+        self.seconds, self.steps = 0.0, 0
+
+    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, i: int) -> None:
+        self.steps += 1
+        if trainer.is_last_batch or trainer.global_step == trainer.max_steps:
+            self.seconds += time.perf_counter() - self.began
+
+
+def with_leyden(words: list[str]) -> float:
+    config = compose([*words, "+callbacks.stopwatch._target_=steps.Stopwatch"]).config
+    # First in the list, so that its last look at the clock comes before other callbacks write a checkpoint.
+    config["callbacks"] = {"stopwatch": config["callbacks"].pop("stopwatch"), **config["callbacks"]}
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        data, model, trainer = assemble(config, Path(folder))
+        trainer.fit(model, data)
+    watch = next(c for c in trainer.callbacks if type(c).__name__ == "Stopwatch")
+    return watch.seconds / watch.steps * 1e3
+
+
+def with_a_loop(words: list[str], make: Callable[[LightningModule], Callable[[Any, Any], None]]) -> float:
+    config = compose(words).config
+    folder = Path(tempfile.mkdtemp())
+    data, model, trainer = assemble({**config, "logger": {}, "callbacks": {}}, folder)
+    step = make(model.train())
+    batches, total = batches_of(data), trainer.max_steps
+    mixed = trainer.precision == "bf16-mixed"
+    began = time.perf_counter()
+    for _ in range(total):
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            step(*next(batches))
+    return (time.perf_counter() - began) / total * 1e3
+
+
+def batches_of(data: ImageData) -> Iterator[tuple[Tensor, Any]]:
+    """What everybody writes: a shuffling DataLoader over single examples, and the technique's own augmentation."""
+    split = data.split("train")
+
+    def collate(pairs: list) -> tuple[Tensor, Any]:
+        images, targets = zip(*pairs, strict=True)
+        return torch.stack(images), torch.tensor(targets) if isinstance(targets[0], int) else list(targets)
+
+    loader = DataLoader(split, data.batch_size, shuffle=True, drop_last=True, collate_fn=collate)  # type: ignore[arg-type]
+    while True:
+        for images, targets in loader:
+            if data.augment is not None:
+                images, targets = data.augment(images, targets, torch.rand(len(images), data.augment.draws))
+            yield images, targets
+
+
+def classifier(model: Any) -> Callable[[Any, Any], None]:
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def step(images: Tensor, labels: Tensor) -> None:
+        loss = F.cross_entropy(model.net(images.float() / 255), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def gan(model: Any) -> Callable[[Any, Any], None]:
+    optimizer_g, optimizer_d = model.configure_optimizers()
+
+    def step(images: Tensor, _: Any) -> None:
+        real = to_signed(images)
+        fake = model.generator(torch.randn(len(real), model.latent_dim))
+        loss_d = discriminator_loss(model.discriminator(real).float(), model.discriminator(fake.detach()).float(), 0.0)
+        optimizer_d.zero_grad()
+        loss_d.backward()
+        optimizer_d.step()
+        model.discriminator.requires_grad_(False)
+        loss_g = non_saturating(model.discriminator(fake).float())
+        optimizer_g.zero_grad()
+        loss_g.backward()
+        optimizer_g.step()
+        model.discriminator.requires_grad_(True)
+        model.average.update(model.generator, 1000)
+
+    return step
+
+
+def detector(model: Any) -> Callable[[Any, Any], None]:
+    from leyden.detection.ssd import ssd_loss
+
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+
+    def step(images: Tensor, targets: list) -> None:
+        offsets, logits = model.net(images)
+        loss = sum(ssd_loss(offsets, logits, *model.assign(targets)))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+COMPARISONS = {
+    "MLP, 128 digits": (
+        [f"hydra.searchpath=[file://{HERE}/conf]", "model=mlp", "~experiment", "data=transfer/images",
+         "data.batch_size=128", "data.epoch_size=51200", "trainer.max_steps=400"],
+        classifier,
+    ),
+    "gan_dcgan": (["experiment=gan_dcgan", "trainer.max_steps=48"], gan),
+    "detection_ssd": (["experiment=detection_ssd", "trainer.max_steps=30", "data.source.train=960"], detector),
+}  # fmt: skip
+QUIET = ["trainer.limit_val_batches=0", "trainer.max_epochs=-1"]
+
+
+def main() -> None:
+    warnings.filterwarnings("ignore")
+    print(f"ms per training step, medians of {ROUNDS} rounds, {torch.get_num_threads()} threads")
+    for name, (words, plain) in COMPARISONS.items():
+        pairs = [(with_leyden(words + QUIET), with_a_loop(words + QUIET, plain)) for _ in range(ROUNDS)]
+        ours, theirs = (median(side) for side in zip(*pairs, strict=True))
+        ratio = median(a / b for a, b in pairs)
+        print(f"{name:16}  leyden {ours:8.2f}  plain {theirs:8.2f}  ratio {ratio:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    main()
