@@ -9,6 +9,9 @@ from pathlib import Path
 RECORD = "LEYDEN_RECORD"
 """Environment variable by which the other processes of a distributed run know their record."""
 
+INTERRUPTED = 130
+"""Exit status of a run that was stopped and can go on."""
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs one verb; the exit status is 0 only where everything that was asked for was done."""
@@ -55,7 +58,7 @@ def _guarded(do: Callable[[], int]) -> int:
         return do()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except Exception as error:  # the last place: whatever it was becomes one line and a status
         if os.environ.get("LEYDEN_TRACEBACK"):
             raise
@@ -112,6 +115,8 @@ def _run_record(folder: str) -> int:
     record = Record(folder)
     try:
         run(record)
+    except (KeyboardInterrupt, SystemExit):  # how Lightning answers Ctrl-C and SIGTERM, some with status 0
+        return INTERRUPTED
     finally:
         if rank() == 0:
             show(record)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from commands import FAST, read_json
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from leyden.bench.compose import options
 
@@ -46,7 +47,10 @@ def test_a_run_leaves_a_whole_record(leyden: Callable, records: Callable) -> Non
         assert (folder / name).stat().st_size > 0, name
     assert {"best.ckpt", "last.ckpt"} == {file.name for file in (folder / "checkpoints").iterdir()}
     assert list((folder / "pictures").glob("confusion_*.png"))
-    assert list(folder.glob("events.out.tfevents.*"))
+    files = [str(file) for file in folder.glob("events.out.tfevents.*")]
+    tags = [v.tag for file in files for event in EventFileLoader(file).Load() for v in event.summary.value]
+    assert {"train/loss", "val/accuracy", "test/accuracy", "confusion"} <= set(tags)
+    assert tags.count("_hparams_/session_start_info") == 1
     assert read_json(folder / "environment.json")["data"]
 
 
@@ -102,6 +106,28 @@ def test_what_goes_wrong_is_one_error_and_a_failed_record(
     assert message in status["error"]
     assert "Traceback" in (folder / "run.log").read_text()
     assert not (folder / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+def test_a_run_that_is_stopped_says_so_and_can_go_on(signal: str, leyden: Callable, records: Callable) -> None:
+    words = [*FAST, "trainer.max_steps=8", "trainer.max_epochs=4", "trainer.limit_train_batches=null"]
+    killer = ["+callbacks.killer._target_=killer.Killer", "checkpoint.every_n_steps=2"]
+    done = leyden("run", *words, *killer, LEYDEN_KILL_AT_STEP="5", LEYDEN_KILL_BY=signal)
+    assert done.returncode != 0
+    [folder] = records()
+    status = read_json(folder / "status.json")
+    assert status["status"] == "interrupted"
+    assert status["cure"] == f"leyden resume {folder.relative_to(folder.parents[2])}"
+    assert leyden("resume", str(folder)).returncode == 0
+    assert read_json(folder / "status.json")["status"] == "done"
+    assert read_json(folder / "metrics.json")["steps"] == 8
+
+
+def test_overfitting_shows_the_same_batch_until_it_is_learnt(leyden: Callable, records: Callable) -> None:
+    words = ["debug=overfit", "model.source_epochs=1", "trainer.max_epochs=60", "model.lr=0.01"]
+    assert leyden("run", *words).returncode == 0
+    [folder] = records()
+    assert read_json(folder / "metrics.json")["train/loss"] < 0.05
 
 
 def test_a_cut_checkpoint_and_one_of_another_technique_are_refused(leyden: Callable, records: Callable) -> None:

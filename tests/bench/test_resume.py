@@ -7,10 +7,11 @@ import pytest
 import torch
 from commands import read_json
 
+EVERY_EPOCH = ["trainer.check_val_every_n_epoch=1", "trainer.max_epochs=4"]
 SMALL = {
-    "tour_transfer": ["model.source_epochs=2", "trainer.max_epochs=4"],
-    "tour_gan": [],
-    "tour_detection": [],
+    "tour_transfer": ["model.source_epochs=2"],
+    "tour_gan": ["data.image_size=16", "model.base_channels=8", "model.judge_samples=100"],
+    "tour_detection": ["data.source.train=80", "data.source.val=8", "data.source.test=8"],
 }
 """Each family's tour lab, cut down to seconds: no word but sizes and lengths."""
 ALWAYS = ["+callbacks.killer._target_=killer.Killer", "checkpoint.every_n_steps=3", "trainer.log_every_n_steps=1"]
@@ -23,7 +24,7 @@ def outcome(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, float], st
 
 @pytest.mark.parametrize("experiment", SMALL)
 def test_killed_and_resumed_equals_undisturbed(experiment: str, leyden: Callable, records: Callable) -> None:
-    words = ["run", f"experiment={experiment}", *SMALL[experiment], *ALWAYS]
+    words = ["run", f"experiment={experiment}", *SMALL[experiment], *EVERY_EPOCH, *ALWAYS]
     done = leyden(*words)
     assert done.returncode == 0, done.stderr
     [whole] = records()

@@ -1,4 +1,4 @@
-"""A callback that ends the process as the out-of-memory killer would: SIGKILL, at a step that a variable names."""
+"""A callback that ends the process at a step that a variable names: by SIGKILL, as the out-of-memory killer would."""
 
 import os
 import signal
@@ -13,4 +13,4 @@ class Killer(Callback):
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if str(trainer.global_step) == os.environ.get("LEYDEN_KILL_AT_STEP"):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.Signals[os.environ.get("LEYDEN_KILL_BY", "SIGKILL")])

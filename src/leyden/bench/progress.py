@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 
@@ -30,8 +30,9 @@ class Progress(Callback):
         self._began_at = time.monotonic()
         self._first_step = trainer.global_step
         if trainer.is_global_zero and sys.stdout.isatty():
-            columns = (BarColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-            self._bar = Bar(TextColumn("{task.description}"), *columns, TextColumn("{task.fields[numbers]}"))
+            columns = (BarColumn(bar_width=16), TimeRemainingColumn(compact=True), TextColumn("left"))
+            text = (TextColumn("{task.description}"), TextColumn("{task.fields[numbers]}"))
+            self._bar = Bar(text[0], *columns, text[1], auto_refresh=False)  # a thread that draws would cost steps
             self._bar.start()
             self._task = self._bar.add_task("training", total=_total(trainer), numbers="")
 
@@ -41,10 +42,8 @@ class Progress(Callback):
         """Redraws the bar, now and then."""
         if self._bar is not None and time.monotonic() - self._drawn_at > self.every_seconds:
             self._drawn_at = time.monotonic()
-            where = f"epoch {trainer.current_epoch + 1}  step {trainer.global_step}"
-            self._bar.update(
-                self._task, completed=trainer.global_step, description=where, numbers=_numbers(trainer, module)
-            )
+            step, numbers = trainer.global_step, _numbers(trainer, module)
+            self._bar.update(self._task, completed=step, description=f"step {step}", numbers=numbers, refresh=True)
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         """In a pipe: one line."""

@@ -148,11 +148,12 @@ class ImageData(LightningDataModule):
             self._train_loader.load_state_dict(state_dict)
 
     def _loader(self, stage: Stage) -> Loader:
-        train = stage == "train"
+        # Lightning's overfit_batches means the same examples again and again, so neither shuffled nor augmented.
+        overfit = self.trainer is not None and self.trainer.overfit_batches > 0
         return Loader(
             self._on_device(self.split(stage)),
-            self.batch_size if train else self.eval_batch_size,
-            train=train,
+            self.batch_size if stage == "train" else self.eval_batch_size,
+            train=stage == "train" and not overfit,
             seed=self.seed,
             augment=self.augment,
             workers=self.workers,
