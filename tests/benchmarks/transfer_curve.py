@@ -32,10 +32,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--labels", type=int, nargs="+", default=[1, 2, 5, 10])
     parser.add_argument("--strategies", nargs="+", default=["scratch", "head", "full", "truncate"])
+    parser.add_argument("overrides", nargs="*", help="words for the lab's config, behind --")
     arguments = parser.parse_args()
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
-    lab = compose(["experiment=transfer_finetune"]).config
+    lab = compose(["experiment=transfer_finetune", *arguments.overrides]).config
     cells: dict[tuple[int, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for labels in arguments.labels:
@@ -55,7 +56,7 @@ def run(lab: dict, seed: int, labels: int, strategy: str, folder: Path) -> float
     chosen = without_target(lab["model"]) | {"strategy": strategy, "weights": str(weights)}
     torch.manual_seed(seed)
     if not weights.exists():
-        giver = Finetune(**data.facts, **chosen)
+        giver = Finetune(**data.facts, **(chosen | {"strategy": "full"}))  # nothing of it is frozen
         head = CosineHead(giver.backbone.features, len(data.source_names) * giver.source_views, giver.scale)
         batches = data.source_task(giver.source_batch_size, giver.source_views)
         pretrain(giver.backbone, head, batches, giver.source_epochs, giver.source_lr, giver.weight_decay)
