@@ -149,7 +149,7 @@ class ImageData(LightningDataModule):
 
     def _loader(self, stage: Stage) -> Loader:
         # Lightning's overfit_batches means the same examples again and again, so neither shuffled nor augmented.
-        overfit = self.trainer is not None and self.trainer.overfit_batches > 0
+        overfit = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
         return Loader(
             self._on_device(self.split(stage)),
             self.batch_size if stage == "train" else self.eval_batch_size,

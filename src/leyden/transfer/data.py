@@ -32,7 +32,6 @@ class TransferImages(ImageData):
         degrees: augmentation: greatest rotation to either side.
         zoom: greatest relative change of size.
         shift: greatest shift, as a fraction of the image's side.
-        source_strength: factor on these three for the source task.
         source_splits: which of the source's splits the source task learns from, null: train. It may take all three,
             as nothing is validated or tested on its classes; do not test on these classes afterwards, then.
         image_size: side of the square images in pixels; null keeps the source's own.
@@ -55,7 +54,6 @@ class TransferImages(ImageData):
         degrees: float = 0,
         zoom: float = 0,
         shift: float = 0,
-        source_strength: float = 1.0,
         source_splits: list[str] | None = None,
         image_size: int | None = None,
         batch_size: int = 64,
@@ -71,8 +69,8 @@ class TransferImages(ImageData):
         self.source_splits = source_splits or ["train"]
         if not set(self.source_splits) <= set(STAGES):
             raise ValueError(f"data.source_splits={source_splits}: choose among {', '.join(STAGES)}")
-        self.augment = Shake(degrees, zoom, shift)
-        self.source_shake = Shake(*(source_strength * amount for amount in (degrees, zoom, shift)))
+        self.shake = Shake(degrees, zoom, shift)
+        self.augment = self.shake
 
     @property
     def source_names(self) -> list[str]:
@@ -127,7 +125,7 @@ class TransferImages(ImageData):
             batch_size,
             train=True,
             seed=mix(self.seed, 3),
-            augment=Views(views, self.source_shake),
+            augment=Views(views, self.shake),
             workers=self.workers,
             whole=True,
         )
