@@ -8,6 +8,7 @@ QUIET = (
     "litlogger",  # advertisements, which Lightning 2.6 cannot switch off
     "litmodels",
     "`isinstance(treespec, LeafSpec)`",  # Lightning's own business with newer torch
+    "is not supported by the model summary",  # a size in MB that is printed for 32 bits
     "does not have many workers",  # the in-memory loader needs none
     "Using ModelCheckpoint with manual optimization",  # twelve lines; a checkpoint holds what it must
     "Checkpoint directory",  # exists and is not empty: so it should when a run goes on
