@@ -12,7 +12,9 @@ from leyden.bench.callbacks import AtomicCheckpointIO, EarlyStopping, FiniteLoss
 
 
 def draws(seed: int, rank: int, epoch: int, batch: int) -> tuple[Any, ...]:
-    trainer: Any = SimpleNamespace(global_rank=rank, current_epoch=epoch)
+    trainer: Any = SimpleNamespace(
+        global_rank=rank, current_epoch=epoch, strategy=SimpleNamespace(root_device=torch.device("cpu"))
+    )
     StepSeed(seed).on_train_batch_start(trainer, None, None, batch)  # type: ignore[arg-type]
     return float(torch.rand(())), float(np.random.rand()), random.random()
 

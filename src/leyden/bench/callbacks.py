@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch import callbacks
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 from torch import Tensor
 
@@ -40,7 +40,10 @@ class StepSeed(Callback):
 
     def _seed(self, trainer: Trainer, epoch: int, batch: int) -> None:
         seed = mix(self.seed, trainer.global_rank, epoch, batch)
-        torch.manual_seed(seed)
+        # torch.manual_seed would also queue a call, with its stack, for every kind of device that is not in use.
+        torch.default_generator.manual_seed(seed)
+        if trainer.strategy.root_device.type == "cuda":
+            torch.cuda.manual_seed(seed)
         np.random.seed(seed & 0xFFFFFFFF)
         random.seed(seed)
 
@@ -108,13 +111,40 @@ class Signature(Callback):
         checkpoint["technique"] = self.technique
 
 
+class LastCheckpoint(Checkpoint):
+    """``last.ckpt``, every so many optimizer steps and after every epoch.
+
+    Lightning's ModelCheckpoint does one or the other, and two of them would cost every step more than this.
+
+    Args:
+        path: of the file.
+        every_n_steps: optimizer steps between two writes.
+    """
+
+    def __init__(self, path: Path, every_n_steps: int) -> None:
+        self.path = path
+        self.every_n_steps = every_n_steps
+        self._step = 0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Saves every so many steps; not twice where gradients are accumulated."""
+        if trainer.global_step % self.every_n_steps == 0 and trainer.global_step != self._step:
+            self._step = trainer.global_step
+            trainer.save_checkpoint(self.path)
+
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Saves after the epoch's validation, so that going on begins with the next epoch."""
+        trainer.save_checkpoint(self.path)
+
+
 def checkpoints(module: LightningModule, folder: Path, every_n_steps: int) -> list[Callback]:
-    """``best.ckpt`` by the technique's own metric, and ``last.ckpt`` every N steps and after every epoch."""
-    shared: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False, "save_top_k": 1}
-    best = ModelCheckpoint(filename="best", monitor=str(module.monitor), mode=str(module.mode), **shared)
-    during = ModelCheckpoint(filename="last", every_n_train_steps=every_n_steps, **shared)
-    after = ModelCheckpoint(filename="last", every_n_epochs=1, save_on_train_epoch_end=True, **shared)
-    return [best, during, after]
+    """``best.ckpt`` by the technique's own metric, and ``last.ckpt``."""
+    best = ModelCheckpoint(
+        folder, "best", monitor=str(module.monitor), mode=str(module.mode), enable_version_counter=False
+    )
+    return [best, LastCheckpoint(folder / "last.ckpt", every_n_steps)]
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

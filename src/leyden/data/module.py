@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from typing import ClassVar, Literal, TypedDict
+from typing import Any, ClassVar, Literal, TypedDict
 
 import torch
 from lightning import LightningDataModule
@@ -132,6 +132,12 @@ class ImageData(LightningDataModule):
     def test_dataloader(self) -> Loader:
         """Test batches in the source's order."""
         return self._loader("test")
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Moves a batch, unless the loader took it from memory on that device: looking into it costs each step."""
+        if batch[0].device == device:
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def state_dict(self) -> dict[str, int]:
         """The place in the training data.

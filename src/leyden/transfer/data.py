@@ -70,7 +70,7 @@ class TransferImages(ImageData):
         if not set(self.source_splits) <= set(STAGES):
             raise ValueError(f"data.source_splits={source_splits}: choose among {', '.join(STAGES)}")
         self.shake = Shake(degrees, zoom, shift)
-        self.augment = self.shake
+        self.augment = self.shake if degrees or zoom or shift else None
 
     @property
     def source_names(self) -> list[str]:
