@@ -167,9 +167,11 @@ class DCGAN(Adversarial):
         loss_discriminator = self.descend(optimizer_d, loss_d, counted=False)
         loss_generator = self.descend(optimizer_g, loss_g)
         self.follow(self.average, self.generator)
+        loss = loss_generator + loss_discriminator
         if log_now:
-            self.log_dict({"train/loss_generator": loss_generator, "train/loss_discriminator": loss_discriminator})
-        return {"loss": loss_generator + loss_discriminator}
+            parts = {"train/loss_generator": loss_generator, "train/loss_discriminator": loss_discriminator}
+            self.log_dict({"train/loss": loss, **parts})
+        return {"loss": loss}
 
     def look(self, images: Tensor) -> Tensor:
         """Images (N, C, S, S) in -1..1 to the discriminator's float32 logits (N,), through random changes."""
