@@ -37,6 +37,7 @@ def test_options_of_data_leave_its_inner_group_out() -> None:
         ("model=transfer/finetun", "did you mean transfer/finetune?"),
         ("data/source=digitz", "did you mean digits?"),
         ("trainer.devics=1", "trainer.devics: unknown key; did you mean trainer.devices?"),
+        ("model.kept=1", "model.kept: unknown key; did you mean model.kept_stages?"),
         ("trainr=cpu", "trainr: unknown key; did you mean trainer?"),
         ("seed.x=1", "seed has no keys below it"),
         ("experiment=glob(nothing_*)", "matches nothing"),

@@ -221,8 +221,9 @@ def _unknown_key(key: str, config: Any) -> str | None:
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error message: which known name was meant, or what there is."""
     names = sorted(set(map(str, known)))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(names)}"
+    longer = [known for known in names if name and known.startswith(name)]
+    close = longer or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean {' or '.join(close)}?" if close else f"; there are: {', '.join(names)}"
 
 
 def _first_line(error: Exception) -> str:

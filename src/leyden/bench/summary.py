@@ -19,7 +19,7 @@ def show(record: Record) -> None:
         lab = config["lab"]
         if lab["question"]:
             console.print(f"\n{lab['question'].strip()}", highlight=False)
-        for line in verdicts(lab["expect"], record.metrics):
+        for line in verdicts(lab["expect"] or {}, record.metrics):
             console.print(f"  {line}", highlight=False)
     console.print(f"\n{status['status']}: {record.folder}", highlight=False, soft_wrap=True)
 
