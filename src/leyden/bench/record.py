@@ -65,10 +65,10 @@ class Record:
         folder.mkdir(parents=True, exist_ok=True)
         write(folder / "overrides.yaml", yaml.safe_dump({"overrides": composed.overrides, "choices": composed.choices}))
         write(folder / "environment.json", json.dumps(_environment(), indent=2))
+        _write_status(folder, "pending")
+        # Last, because it is what makes a folder a record.
         write(folder / "config.yaml", yaml.safe_dump(composed.config, sort_keys=False))
-        record = cls(folder)
-        record.set_status("pending")
-        return record
+        return cls(folder)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -92,8 +92,7 @@ class Record:
 
     def set_status(self, status: str, **details: Any) -> None:
         """Writes ``status.json`` atomically, with the time, this process and ``details`` such as the error."""
-        stamp = {"time": datetime.now().astimezone().isoformat(timespec="seconds"), "host": socket.gethostname()}
-        write(self.folder / "status.json", json.dumps({"status": status, **stamp, "process": os.getpid(), **details}))
+        _write_status(self.folder, status, **details)
 
     def add_environment(self, **facts: Any) -> None:
         """Adds to ``environment.json`` what is known only once the run has begun, such as the data's fingerprint."""
@@ -121,6 +120,11 @@ def write(file: Path, text: str) -> None:
         os.replace(partial, file)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _write_status(folder: Path, status: str, **details: Any) -> None:
+    stamp = {"time": datetime.now().astimezone().isoformat(timespec="seconds"), "host": socket.gethostname()}
+    write(folder / "status.json", json.dumps({"status": status, **stamp, "process": os.getpid(), **details}))
 
 
 def _new_folder(parent: Path) -> Path:
