@@ -55,7 +55,3 @@ def test_an_empty_split_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "examples", lambda stage: InMemory(torch.zeros(0, 1, 8, 8), torch.zeros(0)))
     with pytest.raises(ValueError, match="digits: the val split is empty"):
         data.split("val")
-
-
-def test_any_picture_is_brought_to_the_models_form() -> None:
-    assert ImageData(Digits()).prepare_image(torch.zeros(3, 50, 30, dtype=torch.uint8)).shape == (1, 8, 8)

@@ -17,7 +17,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from leyden.bench.build import build, build_all
 from leyden.bench.callbacks import AtomicCheckpointIO, FiniteLoss, Signature, StepSeed, checkpoints
-from leyden.bench.checkpoint import newest, technique_of
+from leyden.bench.checkpoint import best, newest, technique_of
 from leyden.bench.loggers import RunLogger
 from leyden.bench.logs import setup_logging
 from leyden.bench.record import Record
@@ -51,15 +51,15 @@ def run(record: Record) -> dict[str, float]:
         began = time.monotonic()
         trainer.fit(model, data, ckpt_path=start, weights_only=True)
         metrics = _plain(trainer.callback_metrics) | {
-            f"best/{model.monitor}": float(best.best_model_score)
-            for best in trainer.checkpoint_callbacks
-            if isinstance(best, ModelCheckpoint) and best.best_model_score is not None
+            f"best/{model.monitor}": float(keeper.best_model_score)
+            for keeper in trainer.checkpoint_callbacks
+            if isinstance(keeper, ModelCheckpoint) and keeper.best_model_score is not None
         }
         metrics |= {"steps": trainer.global_step, "epochs": trainer.current_epoch}
         log.info("trained for %.0f s", time.monotonic() - began)
 
-        best_path = record.checkpoint("best") if record.checkpoint("best").is_file() else record.checkpoint("last")
-        metrics |= _plain(trainer.test(model, data, ckpt_path=best_path, weights_only=True, verbose=False)[0])
+        chosen = best(record, technique_of(config))
+        metrics |= _plain(trainer.test(model, data, ckpt_path=chosen, weights_only=True, verbose=False)[0])
         _finish(record, config, metrics, trainer.loggers)
     return metrics
 

@@ -7,9 +7,8 @@ from typing import Any, ClassVar, Literal, TypedDict
 
 import torch
 from lightning import LightningDataModule
-from torch import Tensor
 
-from leyden.data.examples import InMemory, Resized, Split, decode, fit_image
+from leyden.data.examples import InMemory, Resized, Split, decode
 from leyden.data.loader import Augment, Loader
 from leyden.data.source import Source
 
@@ -113,10 +112,6 @@ class ImageData(LightningDataModule):
     def examples(self, stage: Stage) -> Split:
         """The source's examples for a stage; a technique's DataModule overrides this to choose among them."""
         return self.source.split(stage)
-
-    def prepare_image(self, image: Tensor) -> Tensor:
-        """Any uint8 (C, H, W) image as the model wants it: (channels, image_size, image_size) uint8."""
-        return fit_image(image, self.image_size, self.source.channels)
 
     def train_dataloader(self) -> Loader:
         """Shuffled, augmented training batches, from the place where a restored checkpoint was written."""
