@@ -44,7 +44,7 @@ def test_no_checkpoint_is_written_behind_a_loss_that_is_not_finite(loss: float) 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    io, path = AtomicCheckpointIO(), tmp_path / "checkpoints" / "last.ckpt"
+    io, path = AtomicCheckpointIO("a.Technique"), tmp_path / "checkpoints" / "last.ckpt"
     io.save_checkpoint({"step": 1}, path)
 
     def full_disk(*_: object) -> None:
@@ -53,7 +53,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(
     monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
         io.save_checkpoint({"step": 2}, path)
-    assert TorchCheckpointIO().load_checkpoint(path, weights_only=True) == {"step": 1}
+    assert TorchCheckpointIO().load_checkpoint(path, weights_only=True) == {"step": 1, "technique": "a.Technique"}
     assert list(path.parent.iterdir()) == [path]
 
 

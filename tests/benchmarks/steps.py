@@ -157,7 +157,7 @@ COMPARISONS = {
          "data.batch_size=128", "data.epoch_size=51200", "trainer.max_steps=400"],
         classifier,
     ),
-    "gan_dcgan": (["experiment=gan_dcgan", "trainer.max_steps=48"], gan),
+    "gan_dcgan": (["experiment=gan_dcgan", "trainer.max_steps=160"], gan),
     "detection_ssd": (["experiment=detection_ssd", "trainer.max_steps=30", "data.source.train=960"], detector),
 }  # fmt: skip
 QUIET = ["trainer.limit_val_batches=0", "trainer.max_epochs=-1"]

@@ -1,5 +1,6 @@
 """What keeps every run safe: seeding per step, the guard against NaN, checkpoints that are whole or not there."""
 
+import math
 import os
 import random
 from pathlib import Path
@@ -71,12 +72,13 @@ class FiniteLoss(Callback):
         self._look(trainer)
 
     def _look(self, trainer: Trainer) -> None:
-        if self._loss is not None and not bool(torch.isfinite(self._loss)):
-            loss, self._loss = self._loss.item(), None
-            raise FloatingPointError(
-                f"the loss is {loss} at step {trainer.global_step}: lower the learning rate, or set "
-                "trainer.gradient_clip_val; checkpoints/last.ckpt is from before"
-            )
+        if self._loss is None or math.isfinite(loss := self._loss.item()):
+            return
+        self._loss = None
+        raise FloatingPointError(
+            f"the loss is {loss} at step {trainer.global_step}: lower the learning rate, or set "
+            "trainer.gradient_clip_val; checkpoints/last.ckpt is from before"
+        )
 
 
 class EarlyStopping(callbacks.EarlyStopping):
@@ -94,21 +96,6 @@ class EarlyStopping(callbacks.EarlyStopping):
         self.monitor, self.mode = str(pl_module.monitor), str(pl_module.mode)
         self.best_score = torch.tensor(torch.inf if self.mode == "min" else -torch.inf)
         super().setup(trainer, pl_module, stage)
-
-
-class Signature(Callback):
-    """Writes into every checkpoint which technique it is of.
-
-    Args:
-        technique: dotted name of the class.
-    """
-
-    def __init__(self, technique: str) -> None:
-        self.technique = technique
-
-    def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Signs."""
-        checkpoint["technique"] = self.technique
 
 
 class LastCheckpoint(Checkpoint):
@@ -130,8 +117,9 @@ class LastCheckpoint(Checkpoint):
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Saves every so many steps; not twice where gradients are accumulated."""
-        if trainer.global_step % self.every_n_steps == 0 and trainer.global_step != self._step:
-            self._step = trainer.global_step
+        step = trainer.global_step
+        if step % self.every_n_steps == 0 and step != self._step:
+            self._step = step
             trainer.save_checkpoint(self.path)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
@@ -148,7 +136,14 @@ def checkpoints(module: LightningModule, folder: Path, every_n_steps: int) -> li
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint under another name beside its place, then renames it: a kill leaves the old one whole."""
+    """Writes a checkpoint under another name beside its place, then renames it: a kill leaves the old one whole.
+
+    Args:
+        technique: dotted name of the class whose checkpoints these are; it is written into each.
+    """
+
+    def __init__(self, technique: str) -> None:
+        self.technique = technique
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Saves ``checkpoint`` at ``path``, whole or not at all."""
@@ -157,7 +152,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         partial = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with partial.open("wb") as file:
-                torch.save(checkpoint, file)
+                torch.save({**checkpoint, "technique": self.technique}, file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, path)

@@ -1,6 +1,7 @@
 """One run: compose, check, seed, build data and model, fit, test the best checkpoint, record."""
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from leyden.bench.build import build, build_all
-from leyden.bench.callbacks import AtomicCheckpointIO, FiniteLoss, Signature, StepSeed, checkpoints
+from leyden.bench.callbacks import AtomicCheckpointIO, FiniteLoss, StepSeed, checkpoints
 from leyden.bench.checkpoint import best, newest, technique_of
 from leyden.bench.loggers import RunLogger
 from leyden.bench.logs import setup_logging
@@ -67,23 +68,24 @@ def run(record: Record) -> dict[str, float]:
 def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule, Trainer]:
     """Builds data, then the model that fits it, then the trainer that writes into ``folder``."""
     _refuse_absent_gpu(config["trainer"])
+    _look_for_gpus_once()
     data = build(config["data"])
     data.prepare_data()
     torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
     model = build(config["model"], **data.facts)
     if config["channels_last"]:
         model.to(memory_format=torch.channels_last)
-    own = [StepSeed(config["seed"]), FiniteLoss(), Signature(technique_of(config))]
     trainer = build(
         config["trainer"],
         default_root_dir=str(folder),
         callbacks=[
             *build_all(config["callbacks"]),
-            *own,
+            StepSeed(config["seed"]),
+            FiniteLoss(),
             *checkpoints(model, folder / "checkpoints", config["checkpoint"]["every_n_steps"]),
         ],
         logger=build_all(config["logger"], save_dir=str(folder)),
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(technique_of(config))],
     )
     for logger in trainer.loggers:
         if isinstance(logger, RunLogger):
@@ -144,6 +146,15 @@ def rank() -> int:
 def _refuse_absent_gpu(trainer: dict[str, Any]) -> None:
     if trainer["accelerator"] == "gpu" and not (CUDAAccelerator.is_available() or MPSAccelerator.is_available()):
         raise ValueError("trainer.accelerator=gpu, but torch sees no GPU on this machine: use trainer=cpu")
+
+
+def _look_for_gpus_once() -> None:
+    """Optimizers ask torch at every step whether there is a GPU (0.1 ms in the way that Lightning chose, without one).
+
+    Lightning's way spares processes that fork a CUDA context; where there is no GPU there is none to spare.
+    """
+    if not torch.cuda.is_available():
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
 
 
 def _devices(trainer: Trainer) -> dict[str, Any]:
