@@ -32,3 +32,5 @@ bench: setup
 	$(BIN)/python tests/benchmarks/steps.py
 	$(BIN)/python tests/benchmarks/loader.py
 	$(BIN)/python tests/benchmarks/precision.py
+	$(BIN)/python tests/benchmarks/backbones.py
+	$(BIN)/python tests/benchmarks/cache.py

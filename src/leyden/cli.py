@@ -39,16 +39,25 @@ def _parser() -> argparse.ArgumentParser:
     verb("list", _list, "labs, models, data sources and trainers, a line each")
     check = verb("check", _check, "every mistake in a config at once; nothing is run")
     check.add_argument("overrides", nargs="*", help="the words that `leyden run` would get")
+    advice = verb("advise", _advise, "which of the lecture's four cases some data is, and the strategy for it")
+    advice.add_argument("overrides", nargs="*", help="data/source=... model.backbone=... model.weights=...")
+    finder = verb("find-lr", _find_lr, "try growing learning rates on a lab; draws the loss, names a rate")
+    finder.add_argument("overrides", nargs="*", help="the words that `leyden run` would get")
+    finder.add_argument("--from", dest="least", type=float, default=1e-6, help="first rate (default %(default)s)")
+    finder.add_argument("--to", dest="greatest", type=float, default=1.0, help="last rate (default %(default)s)")
+    finder.add_argument("--steps", type=int, default=100, help="steps between them (default %(default)s)")
     for name, do, text in (
         ("resume", _resume, "go on where a run was stopped, in the same folder, with the same config"),
         ("evaluate", _evaluate, "test a record's best checkpoint again"),
         ("predict", _predict, "what a record's technique predicts: labels, samples, boxes"),
+        ("export", _export, "a record's network as an ONNX file, checked against PyTorch"),
     ):
         verb(name, do, text).add_argument("record", type=Path, help="a run's folder, such as outputs/gan_dcgan/...")
     predict = verbs.choices["predict"]
     predict.add_argument("--input", type=Path, help="a picture or a folder of pictures; default: the test split")
     predict.add_argument("--output", type=Path, help="folder for the answers; default: <record>/predictions")
     predict.add_argument("--count", type=int, default=16, help="test pictures or samples (default %(default)s)")
+    verbs.choices["export"].add_argument("--output", type=Path, help="the file; default: <record>/model.onnx")
     return parser
 
 
@@ -81,6 +90,21 @@ def _check(arguments: argparse.Namespace) -> int:
 
     composed = check_words(arguments.overrides)
     print(f"{composed.config['lab']['name']}: nothing wrong")
+    return 0
+
+
+def _advise(arguments: argparse.Namespace) -> int:
+    from leyden.bench.advise import advise
+
+    print(advise(arguments.overrides))
+    return 0
+
+
+def _find_lr(arguments: argparse.Namespace) -> int:
+    from leyden.bench.find_lr import find_lr
+
+    rate, file = find_lr(arguments.overrides, arguments.least, arguments.greatest, arguments.steps)
+    print(f"learning rate {rate:.2g}: {file}")
     return 0
 
 
@@ -136,5 +160,14 @@ def _predict(arguments: argparse.Namespace) -> int:
     from leyden.bench.record import Record
 
     record = Record(arguments.record)
-    predict(record, arguments.input, arguments.output or record.folder / "predictions", arguments.count)
+    unread = predict(record, arguments.input, arguments.output or record.folder / "predictions", arguments.count)
+    return 1 if unread else 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from leyden.bench.export import export
+    from leyden.bench.record import Record
+
+    record = Record(arguments.record)
+    export(record, arguments.output or record.folder / "model.onnx")
     return 0

@@ -66,14 +66,19 @@ def test_evaluate_repeats_the_test_and_predict_answers(leyden: Callable, records
     done = leyden("predict", str(folder), "--input", str(folder / "pictures"), "--output", "answers")
     assert done.returncode == 0, done.stderr
     names = {file.name for file in (folder / "pictures").iterdir()}
-    assert {file.name for file in (tmp_path / "answers").glob("*.png")} == names
+    assert {file.name for file in (tmp_path / "answers" / "pictures").iterdir()} == names
+    assert (tmp_path / "answers" / "contact_sheet.png").is_file()
+    (tmp_path / "answers" / "pictures" / "broken.png").write_text("no picture")
+    done = leyden("predict", str(folder), "--input", "answers/pictures", "--output", "again")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"1 of {len(names) + 1} pictures could not be read"
 
 
 def test_a_sweep_goes_on_after_a_failed_job_and_says_so(leyden: Callable, records: Callable) -> None:
-    done = leyden("run", "-m", *FAST, "model.kept_stages=9,1")
+    done = leyden("run", "-m", *FAST, "data.labels_per_class=100000,2")
     assert done.returncode == 1
     assert [read_json(folder / "status.json")["status"] for folder in records()] == ["failed", "done"]
-    assert "model.kept_stages=9" in done.stderr
+    assert "labels_per_class=100000" in done.stderr
     assert "1 of 2 jobs done" in done.stderr
 
 

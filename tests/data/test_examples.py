@@ -82,10 +82,37 @@ def test_fit_image_converts_channels() -> None:
     assert (grey - (colour * weights).sum(0)).abs().max() <= 1
 
 
-@pytest.mark.parametrize(("size", "channels"), [(8, 1), (5, 1), (13, 3)])
-def test_decoding_at_once_equals_one_by_one(size: int, channels: int) -> None:
+@pytest.mark.parametrize("tall", [False, True])
+def test_a_crop_is_the_centre_square_with_proportions_kept(tall: bool) -> None:
+    """A 40x80 picture at half its shorter side: 20x20 pixels from its middle, here enlarged to 40."""
+    picture = torch.zeros(1, 40, 80, dtype=torch.uint8)
+    picture[:, 10:30, 30:50] = 255
+    picture[:, 10:30, 40:50] = 100
+    seen = fit_image(picture.transpose(1, 2) if tall else picture, 40, 1, crop=0.5)
+    seen = seen.transpose(1, 2) if tall else seen
+    assert seen.shape == (1, 40, 40)
+    assert (seen[:, 2:-2, 2:18] == 255).all()  # resizing blurs a pixel or so at each edge
+    assert (seen[:, 2:-2, 22:-2] == 100).all()
+    assert (fit_image(picture, 40, 1)[:, 12:28, 16:19] == 255).all()  # without it, the whole is squeezed
+
+
+def test_a_whole_crop_of_a_square_is_the_image() -> None:
+    assert torch.equal(fit_image(pictures(), 8, 1, crop=1.0), pictures())
+    assert torch.equal(fit_image(pictures(1, 1, 8), 6, 1, crop=0.75), pictures(1, 1, 8)[..., 1:7, 1:7])
+
+
+def test_images_with_boxes_are_never_cropped() -> None:
+    image = pictures(1, 1, 8)
+    boxes = {"boxes": torch.tensor([[0.0, 0.0, 8.0, 8.0]]), "labels": torch.tensor([1])}
+    resized, target = Resized(InMemory(image, [boxes]), 8, 1, crop=0.5)[0]
+    assert torch.equal(resized, image[0])
+    assert torch.equal(target["boxes"], boxes["boxes"])
+
+
+@pytest.mark.parametrize(("size", "channels", "crop"), [(8, 1, None), (5, 1, None), (13, 3, None), (5, 3, 0.8)])
+def test_decoding_at_once_equals_one_by_one(size: int, channels: int, crop: float | None) -> None:
     images = pictures(7)
-    at_once = decode(Resized(InMemory(images, torch.arange(7) % 3), size, channels))
-    one_by_one = decode(Resized(Lazy(images), size, channels))
+    at_once = decode(Resized(InMemory(images, torch.arange(7) % 3), size, channels, crop))
+    one_by_one = decode(Resized(Lazy(images), size, channels, crop))
     assert torch.equal(at_once.images, one_by_one.images)
     assert torch.equal(labels_of(at_once), labels_of(one_by_one))

@@ -53,6 +53,14 @@ def test_validation_never_is_the_test(other: str, tmp_path: Path) -> None:
     assert min(reds(source, "test")) == 40
 
 
+def test_all_of_train_is_learnt_where_nothing_is_held_out(tmp_path: Path) -> None:
+    source = ImageFolder(paint(tmp_path, "train/a", "train/b", "val/a", "val/b"), holdout=0)
+    assert [len(source.split(stage)) for stage in ("train", "val", "test")] == [20, 20, 20]
+    assert reds(source, "val") == reds(source, "test")
+    with pytest.raises(ValueError, match=r"data\.source\.holdout=1"):
+        ImageFolder(str(tmp_path), holdout=1)
+
+
 def test_pictures_become_one_size(tmp_path: Path) -> None:
     data = ImageData(ImageFolder(paint(tmp_path, "a", "b")))
     data.prepare_data()

@@ -93,14 +93,42 @@ def test_numbers_belong_to_seed_epoch_and_example() -> None:
     assert all(image[0] == target for target, image in by_four[0].items())
 
 
-@pytest.mark.parametrize("stop", [1, 3, 4])
 @pytest.mark.parametrize("lazy", [False, True])
-def test_resume_in_mid_epoch_gives_what_was_left(stop: int, lazy: bool) -> None:
+def test_views_come_in_turn_while_the_order_is_ever_new(lazy: bool) -> None:
+    loader = Loader(Lazy(20) if lazy else split(), 5, train=True, seed=3, augment=Note(), views=2)
+    epochs = [epoch(loader) for _ in range(4)]
+    shown = [{t: x for batch, images in e for t, x in zip(batch, images, strict=True)} for e in epochs]
+    assert shown[0] == shown[2]
+    assert shown[1] == shown[3]
+    assert all(shown[0][target] != shown[1][target] for target in range(20))
+    assert len({str([batch for batch, _ in e]) for e in epochs}) == 4
+    for view in (0, 1):
+        numbers = (loader.numbers(view) * 256).to(torch.uint8)
+        assert all(shown[view][target] == [target, *numbers[target].tolist()] for target in range(20))
+
+
+def test_what_was_computed_once_takes_the_place_of_augmented_images() -> None:
+    """Batch for batch and view for view; a network that only turns the numbers round must come to the same."""
+    plain = Loader(split(), 6, train=True, seed=3, augment=Note(), views=2)
+    views = [Note()(split().images, split().targets, plain.numbers(view)) for view in (0, 1)]
+    cached = [InMemory(-images.float(), targets) for images, targets in views]
+    once = Loader(split(), 6, train=True, seed=3, augment=Note(), views=2, cached=cached)
+    assert len(once) == len(plain)
+    for _ in range(3):
+        for (images, labels), (features, same) in zip(plain, once, strict=True):
+            assert torch.equal(features, -images.float())
+            assert torch.equal(same, labels)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4])
+@pytest.mark.parametrize("views", [None, 2])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_resume_in_mid_epoch_gives_what_was_left(stop: int, lazy: bool, views: int | None) -> None:
     def new() -> Loader:
-        return Loader(Lazy(20) if lazy else split(), 5, train=True, seed=2, augment=Note())
+        return Loader(Lazy(20) if lazy else split(), 5, train=True, seed=2, augment=Note(), views=views)
 
     whole = new()
-    left = [epoch(whole)[stop:], epoch(whole)]
+    left = [epoch(whole)[stop:], epoch(whole), epoch(whole)]
     stopped = new()
     list(islice(stopped, stop))
     resumed = new()

@@ -1,7 +1,8 @@
 import pytest
 import torch
+from torch import nn
 
-from leyden.nets.residual import Block, ResidualNet
+from leyden.nets.residual import Block, residual
 
 
 def test_block_is_the_papers_sum() -> None:
@@ -21,25 +22,26 @@ def test_block_of_another_shape_projects_the_shortcut() -> None:
 
 
 def test_stages_shrink_and_widen_as_told() -> None:
-    net = ResidualNet(3, [8, 16, 24], [1, 2, 2], blocks=2)
-    x = net.stem(torch.randn(2, 3, 16, 16))
+    stages = residual(3, [8, 16, 24], [1, 2, 2], blocks=2)
+    assert list(stages) == ["stem", "stage1", "stage2", "stage3"]
+    x = torch.randn(2, 3, 16, 16)
     shapes = []
-    for stage in net.stages:
+    for stage in stages.values():
         x = stage(x)
         shapes.append(tuple(x.shape[1:]))
-    assert shapes == [(8, 16, 16), (16, 8, 8), (24, 4, 4)]
-    assert [len(stage) for stage in net.stages] == [2, 2, 2]
-    assert net(torch.randn(2, 3, 16, 16)).shape == (2, net.features) == (2, 24)
+    assert shapes == [(8, 16, 16), (8, 16, 16), (16, 8, 8), (24, 4, 4)]
+    assert [len(stages[f"stage{n}"]) for n in (1, 2, 3)] == [2, 2, 2]
 
 
 def test_parameter_count_is_that_of_the_layers() -> None:
     stem = 1 * 8 * 9 + 2 * 8
     first = 8 * 8 * 9 * 2 + 4 * 8
     second = 8 * 16 * 9 + 16 * 16 * 9 + 8 * 16 + 6 * 16
-    assert sum(p.numel() for p in ResidualNet(1, [8, 16], [1, 2]).parameters()) == stem + first + second
+    net = nn.ModuleDict(residual(1, [8, 16], [1, 2]))
+    assert sum(p.numel() for p in net.parameters()) == stem + first + second
 
 
 @pytest.mark.parametrize(("widths", "strides"), [([8, 16], [1]), ([], [])])
 def test_each_stage_needs_a_stride(widths: list[int], strides: list[int]) -> None:
     with pytest.raises(ValueError, match="one stride per stage"):
-        ResidualNet(1, widths, strides)
+        residual(1, widths, strides)

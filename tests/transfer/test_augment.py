@@ -58,3 +58,30 @@ def test_one_view_is_the_plain_task() -> None:
 def test_other_counts_are_refused() -> None:
     with pytest.raises(ValueError, match="1, 4 or 8 views, not 3"):
         Views(3, Shake(0, 0, 0))
+
+
+def test_half_of_the_images_are_mirrored_before_they_are_moved() -> None:
+    u = torch.tensor([[0.5, 0.5, 0.0, 0.5, 0.49], [0.5, 0.5, 0.0, 0.5, 0.5]])
+    mirrored, plain = Shake(0, 0, 0.25, flip=True)(images().repeat(2, 1, 1, 1), torch.zeros(2), u)[0]
+    assert torch.equal(mirrored[:, :, 2:], images()[0].flip(2)[:, :, :-2])
+    assert torch.equal(plain[:, :, 2:], images()[0, :, :, :-2])
+    assert torch.equal(Shake(0, 0, 0, flip=True)(images(), torch.zeros(1), u[:1])[0], images().flip(3))
+    assert (Shake(0, 0, 0, flip=True).draws, Shake(0, 0, 0).draws, Views(4, Shake(0, 0, 0, flip=True)).draws) == (
+        5,
+        4,
+        6,
+    )
+
+
+def test_reflection_shows_the_image_itself_at_the_border() -> None:
+    u = torch.tensor([[0.5, 0.5, 0.0, 0.5]])
+    moved = Shake(0, 0, 0.25, border="reflection")(images(), torch.zeros(1), u)[0]
+    assert torch.equal(moved[..., 2:], images()[..., :-2])
+    assert torch.equal(moved[..., :2], images()[..., :2].flip(3))
+
+
+def test_a_white_image_stays_white_by_reflection_and_darkens_by_zeros() -> None:
+    white = torch.full((64, 1, 8, 8), 255, dtype=torch.uint8)
+    u = torch.rand(64, 4, generator=torch.Generator().manual_seed(0))
+    assert (Shake(45, 0.5, 0.3, border="reflection")(white, torch.zeros(64), u)[0] == 255).all()
+    assert (Shake(45, 0.5, 0.3)(white, torch.zeros(64), u)[0] < 255).any()

@@ -1,9 +1,32 @@
 import pytest
 import torch
 
-from leyden.data.examples import InMemory, Resized
+from leyden.data.examples import InMemory, Resized, fit_image
+from leyden.data.loader import Loader
+from leyden.data.source import Source
 from leyden.data.source.digits import Digits
 from leyden.transfer.data import TransferImages, few_per_class
+
+
+class Colours(Source):
+    """Coloured 6x12 pictures of three classes, one of which digits have as well; two of each class in each split."""
+
+    name = "colours"
+    channels = 3
+    image_size = 6
+    prepared = 0
+
+    def __init__(self, train: tuple[int, ...] = (0, 0, 1, 1, 2, 2)) -> None:
+        self.class_names = ["red", "3", "blue"]
+        self.labels = {"train": torch.tensor(train), "val": torch.arange(6) % 3, "test": torch.arange(6) % 3}
+
+    def prepare(self) -> None:
+        self.prepared += 1
+
+    def split(self, stage: str) -> InMemory:
+        labels = self.labels[stage]
+        generator = torch.Generator().manual_seed(len(stage))
+        return InMemory(torch.randint(0, 256, (len(labels), 3, 6, 12), dtype=torch.uint8, generator=generator), labels)
 
 
 def test_classes_are_shared_out_without_overlap() -> None:
@@ -46,6 +69,12 @@ def test_few_labels_are_drawn_by_the_seed_and_repeated(in_memory: bool) -> None:
     assert {bytes(other[i][0].numpy()) for i in range(25)} != set(shown)
 
 
+@pytest.mark.parametrize("labels_per_class", [10, None])
+def test_an_epoch_leaves_no_labelled_example_out(labels_per_class: int | None) -> None:
+    train = TransferImages(Digits(), 5, labels_per_class=labels_per_class, epoch_size=32).split("train")
+    assert len({bytes(image.numpy()) for image in train.images}) == (50 if labels_per_class else 537)
+
+
 def test_fewer_labels_are_among_more() -> None:
     labels = torch.arange(60) % 3
     few, many = (set(few_per_class(labels, count, 0, "abc").tolist()) for count in (2, 7))
@@ -85,6 +114,10 @@ def test_source_task_holds_views_of_source_classes_only() -> None:
         ({"source_classes": ["5", "ten"]}, r"digits has no class 'ten', it has \['0'"),
         ({"source_classes": 9}, r"1 of the 10 classes of digits are left for the target task"),
         ({"source_classes": 5, "labels_per_class": 1000}, r"labels_per_class=1000, but class '5' has \d+ training"),
+        ({"source_splits": ["all"]}, "source_splits=.'all'.: choose among train, val, test"),
+        ({"views": 0}, "data.views=0: one or more, or null"),
+        ({"crop": 1.5}, r"data.crop=1.5: a fraction of the shorter side, in \(0, 1\], or null"),
+        ({"crop": 0.0}, "data.crop=0.0"),
     ],
 )
 def test_impossible_choices(arguments: dict, message: str) -> None:
@@ -93,10 +126,15 @@ def test_impossible_choices(arguments: dict, message: str) -> None:
 
 
 def test_both_tasks_are_shaken_alike() -> None:
-    data = TransferImages(Digits(), 5, degrees=10, zoom=0.2, shift=0.1)
-    assert data.augment is not None
-    assert vars(data.augment) == pytest.approx({"degrees": 10, "zoom": 0.2, "shift": 0.1})
-    assert vars(data.source_task(4, 1).augment.then) == vars(data.augment)
+    data = TransferImages(Digits(), 5, degrees=10, zoom=0.2, shift=0.1, flip=True, border="reflection")
+    assert data.source_task(4, 1).augment.then is data.augment is data.shake
+    told = {"degrees": 10, "zoom": 0.2, "shift": 0.1, "flip": True, "border": "reflection"}
+    assert {key: value for key, value in vars(data.shake).items() if key != "draws"} == told
+
+
+@pytest.mark.parametrize(("flip", "augmented"), [(True, True), (False, False)])
+def test_mirroring_alone_is_an_augmentation(flip: bool, augmented: bool) -> None:
+    assert (TransferImages(Digits(), flip=flip).augment is not None) == augmented
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
@@ -106,5 +144,63 @@ def test_source_task_may_take_all_splits(in_memory: bool) -> None:
     source = Digits()
     known = [source.split(stage) for stage in ("train", "val", "test")]
     assert len(images) == sum(int((split.targets < 5).sum()) for split in known) == 901
-    with pytest.raises(ValueError, match="choose among train, val, test"):
-        TransferImages(Digits(), 5, source_splits=["all"])
+
+
+def test_the_source_task_may_come_from_another_source() -> None:
+    """It is brought to the target's size and channels; a class of its that the target has too is not learnt there."""
+    upstream = Colours()
+    data = TransferImages(Digits(), ["blue", "3"], upstream=upstream)
+    data.prepare_data()
+    assert upstream.prepared == 1
+    assert data.source_names == ["blue", "3"]
+    assert data.facts["class_names"] == list("012456789")
+    [(images, labels)] = data.source_task(4, 1)
+    given = upstream.split("train")
+    expected = {
+        bytes(fit_image(given.images[i], 8, 1).numpy()): [2, 1].index(int(given.targets[i])) for i in (2, 3, 4, 5)
+    }
+    assert {bytes(image.numpy()): int(label) for image, label in zip(images, labels, strict=True)} == expected
+    assert TransferImages(Digits(), 1, upstream=upstream).facts["class_names"] == list("0123456789")
+    with pytest.raises(ValueError, match=r"colours has no class '7', it has \['red', '3', 'blue'\]"):
+        TransferImages(Digits(), ["7"], upstream=upstream).source_names  # noqa: B018
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_crop_reaches_every_split_and_the_facts(in_memory: bool) -> None:
+    data = TransferImages(Colours(), crop=0.5, in_memory=in_memory)
+    assert data.facts["crop"] == 0.5
+    for stage in ("train", "val", "test"):
+        raw = Colours().split(stage)
+        assert all(torch.equal(data.split(stage)[i][0], fit_image(raw.images[i], 6, 3, 0.5)) for i in range(len(raw)))
+    [(images, _)] = TransferImages(Digits(), 1, upstream=Colours(), crop=0.5, image_size=6).source_task(2, 1)
+    wanted = {bytes(fit_image(Colours().split("train").images[i], 6, 1, 0.5).numpy()) for i in (0, 1)}
+    assert {bytes(image.numpy()) for image in images} == wanted
+
+
+def test_views_come_in_turn_and_do_not_depend_on_how_many_there_are() -> None:
+    def epochs(views: int | None, count: int) -> list[set[bytes]]:
+        data = TransferImages(Digits(), 5, labels_per_class=2, batch_size=10, degrees=30, views=views)
+        loader: Loader = data.train_dataloader()
+        return [{bytes(image.numpy()) for images, _ in loader for image in images} for _ in range(count)]
+
+    two, three, new = epochs(2, 4), epochs(3, 3), epochs(None, 4)
+    assert two[0] == two[2]
+    assert two[1] == two[3]
+    assert not two[0] & two[1]
+    assert three[:2] == two[:2]
+    assert not three[2] & (two[0] | two[1])
+    assert len(set.union(*new)) == 40
+
+
+def test_the_seed_of_the_augmentation_alone_changes_what_views_show() -> None:
+    one, other = (TransferImages(Digits(), 5, degrees=10, views=2, seed=seed) for seed in (0, 1))
+    assert one.fingerprint == other.fingerprint
+    assert one.signature != other.signature
+    assert one.signature == TransferImages(Digits(), 5, degrees=10, views=3, seed=0).signature
+
+
+@pytest.mark.parametrize("labels_per_class", [None, 1])
+def test_a_class_without_training_examples_is_named(labels_per_class: int | None) -> None:
+    data = TransferImages(Colours(train=(0, 0, 2)), labels_per_class=labels_per_class)
+    with pytest.raises(ValueError, match="class '3' has 0 training examples"):
+        data.split("train")

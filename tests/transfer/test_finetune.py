@@ -1,104 +1,160 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lightning
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
 from torch.nn import functional as F
 
-from leyden.data.source.digits import Digits
-from leyden.transfer.data import TransferImages
-from leyden.transfer.finetune import CosineHead, Finetune
-from leyden.transfer.pretraining import normalise
+from leyden.transfer.finetune import Finetune
+from leyden.transfer.strategy import STRATEGIES, l2_sp
 
-SMALL: dict[str, Any] = {"widths": [8, 16], "strides": [1, 2], "source_epochs": 1, "lr": 0.01, "weight_decay": 0.5}
-
-
-def new_data(**arguments: Any) -> TransferImages:
-    given = {"source_classes": 5, "labels_per_class": 2, "epoch_size": 32, "batch_size": 16, "degrees": 10} | arguments
-    return TransferImages(Digits(), **given)
-
-
-def new_model(data: TransferImages, **arguments: Any) -> Finetune:
-    torch.manual_seed(0)
-    return Finetune(**data.facts, **(SMALL | arguments))
-
-
-def new_trainer(**arguments: Any) -> lightning.Trainer:
-    quiet: dict[str, Any] = {
-        "accelerator": "cpu", "max_epochs": 2, "logger": False, "enable_checkpointing": False,
-        "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0,
-    }  # fmt: skip
-    return lightning.Trainer(**(quiet | arguments))
+ALL = ("stem", "stage1", "stage2")
+CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # inherited, and frozen during two epochs
+    "head": (ALL, ALL),
+    "full": (ALL, ()),
+    "truncate": (ALL[:2], ALL[:2]),
+    "scratch": ((), ()),
+    "last_k": (ALL, ALL[:2]),
+    "gradual": (ALL, ALL[:2]),
+    "discriminative": (ALL, ()),
+    "l2_sp": (ALL, ()),
+    "bn_only": (ALL, ()),
+    "adapter": (ALL, ALL),
+}
 
 
-class Before(lightning.Callback):
-    """Remembers the weights and buffers that training starts from."""
-
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self.state = {key: value.clone() for key, value in module.state_dict().items()}
+def of_stage(state: dict[str, Tensor], stage: str) -> dict[str, Tensor]:
+    """Parameters and buffers, the statistics of batch norms among them."""
+    return {key: value for key, value in state.items() if key.startswith(f"net.backbone.stages.{stage}.")}
 
 
-def fitted(strategy: str, **arguments: Any) -> tuple[Finetune, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """A trained model, its state when training started and the state it was constructed with."""
-    data, before = new_data(), Before()
-    model = new_model(data, strategy=strategy, **arguments)
-    drawn = {key: value.clone() for key, value in model.state_dict().items()}
-    new_trainer(callbacks=[before]).fit(model, data)
-    return model, before.state, drawn
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_is_inherited_and_what_is_frozen(
+    strategy: str, fit: Callable, new_model: Callable, new_data: Callable
+) -> None:
+    """With weight decay and batch norms; of what is not frozen every tensor moves."""
+    inherited, frozen = CASES[strategy]
+    drawn = new_model(new_data(), strategy=strategy, cut_after="stage1").state_dict()
+    model, seen = fit(strategy=strategy, cut_after="stage1")
+    start, after = seen.states[0], model.state_dict()
+    for stage in ALL:
+        taken = [not torch.equal(value, of_stage(drawn, stage)[key]) for key, value in of_stage(start, stage).items()]
+        assert any(taken) == (stage in inherited)
+        same = {key for key, value in of_stage(after, stage).items() if torch.equal(value, start[key])}
+        convolutions = {key for key, value in of_stage(after, stage).items() if value.dim() == 4}
+        assert same == (
+            set(of_stage(after, stage)) if stage in frozen else convolutions if strategy == "bn_only" else set()
+        )
+    assert not torch.equal(start["net.head.weight"], after["net.head.weight"])
+    for key in [key for key in after if ".adapters." in key and ".up." in key]:
+        assert not start[key].any()  # begins as the inherited network itself
+        assert after[key].any()
+    assert any(".adapters." in key for key in after) == (strategy == "adapter")
+
+
+def test_gradual_stages_are_untouched_until_their_epoch_and_move_from_it_on(fit: Callable) -> None:
+    _, seen = fit(strategy="gradual", unfreeze_every=2, epochs=7)
+    moved = [
+        [stage for stage in ALL if any(not torch.equal(new[key], value) for key, value in of_stage(old, stage).items())]
+        for old, new in zip(seen.states, seen.states[1:], strict=False)
+    ]
+    assert moved == [[], [], ["stage2"], ["stage2"], ["stage1", "stage2"], ["stage1", "stage2"], list(ALL)]
+
+
+def test_fixed_statistics_stay_while_weights_move(fit: Callable) -> None:
+    model, seen = fit(strategy="full", fixed_statistics=True)
+    for key, value in model.net.state_dict().items():
+        statistics = key.endswith(("running_mean", "running_var", "num_batches_tracked", ".mean", ".std"))
+        assert torch.equal(value, seen.states[0][f"net.{key}"]) == statistics, key
 
 
 @pytest.mark.parametrize(
-    ("strategy", "inherited", "frozen"),
+    ("strategy", "rates", "decay"),
     [
-        ("head", ("stem", "stages.0", "stages.1"), ("stem", "stages.0", "stages.1")),
-        ("full", ("stem", "stages.0", "stages.1"), ()),
-        ("truncate", ("stem", "stages.0"), ("stem", "stages.0")),
-        ("scratch", (), ()),
+        ("head", {}, 0.5),
+        ("full", {"stem": 0.2, "stage1": 0.2, "stage2": 0.2}, 0.5),
+        ("truncate", {"stage2": 1.0}, 0.5),
+        ("scratch", {"stem": 1.0, "stage1": 1.0, "stage2": 1.0}, 0.5),
+        ("discriminative", {"stem": 0.002, "stage1": 0.02, "stage2": 0.2}, 0.5),
+        ("gradual", {"stem": 0.2, "stage1": 0.2, "stage2": 0.2}, 0.5),
+        ("l2_sp", {"stem": 0.2, "stage1": 0.2, "stage2": 0.2}, 0.0),  # its decay is in the loss
     ],
 )
-def test_what_is_inherited_and_what_is_frozen(strategy: str, inherited: tuple, frozen: tuple) -> None:
-    model, before, drawn = fitted(strategy, kept_stages=1)
-    after = model.state_dict()
-    for name in ("stem", "stages.0", "stages.1"):
-        keys = [key for key in after if key.startswith(f"backbone.{name}.") and not key.endswith("num_batches_tracked")]
-        assert any(not torch.equal(before[key], drawn[key]) for key in keys) == (name in inherited)
-        same = [torch.equal(before[key], after[key]) for key in keys]  # statistics of batch norms included
-        assert all(same) if name in frozen else not any(same)
-    assert not torch.equal(before["head.weight"], after["head.weight"])
+def test_optimizer_holds_what_is_trained_at_its_rate_and_nothing_else(
+    strategy: str, rates: dict[str, float], decay: float, fit: Callable
+) -> None:
+    model, seen = fit(strategy=strategy, backbone_lr=0.2, decay=0.1, cut_after="stage1", lr=0.01)
+    held = {id(p): group["lr"] for group in seen.groups[0] for p in group["params"]}
+    wanted = {id(p): 0.01 * rates[name] for name in rates for p in model.net.backbone.stages[name].parameters()}
+    assert held == pytest.approx(wanted | {id(p): 0.01 for p in model.net.head.parameters()})
+    assert {group["weight_decay"] for group in seen.groups[0]} == {decay}
+    half, end = ([group["lr"] / group["initial_lr"] for group in seen.groups[epoch]] for epoch in (1, 2))
+    assert half == pytest.approx([0.5] * len(half))  # along a cosine
+    assert end == pytest.approx([0] * len(end), abs=1e-9)
 
 
-def test_frozen_parts_stay_in_evaluation_mode() -> None:
-    model = new_model(new_data(), strategy="truncate", kept_stages=1).train()
-    assert not any(m.training for part in (model.backbone.stem, model.backbone.stages[0]) for m in part.modules())
-    assert all(m.training for m in model.backbone.stages[1].modules())
-    images = torch.randint(0, 256, (4, 1, 8, 8), dtype=torch.uint8)
-    low = torch.nn.Sequential(model.backbone.stem, model.backbone.stages[0])
-    assert torch.equal(low(normalise(images)), low.eval()(normalise(images)))
+def test_l2_sp_starts_at_its_anchors_and_is_held_there_by_the_pull(fit: Callable) -> None:
+    def drift(pull: float) -> float:
+        model, seen = fit(strategy="l2_sp", pull=pull, epochs=10)
+        anchors = [value for key, value in seen.states[0].items() if key.startswith("anchors.")]
+        for anchor, now, parameter in zip(anchors, model.anchors, model.net.inherited(), strict=True):
+            assert torch.equal(anchor, now)
+            assert not torch.equal(parameter, now)
+        start = dict(zip([key for key, _ in model.net.backbone.stages.named_parameters()], anchors, strict=True))
+        assert all(torch.equal(seen.states[0][f"net.backbone.stages.{key}"], value) for key, value in start.items())
+        return sum(float((p - a).detach().square().sum()) for p, a in zip(model.net.inherited(), anchors, strict=True))
+
+    free, loose, tight = drift(0.0), drift(1.0), drift(1000.0)
+    assert tight < loose < free
+    assert tight < free / 20
 
 
-def test_optimizer_holds_what_is_trained_and_nothing_else() -> None:
-    data = new_data()
-    for strategy, rates in {"head": [0.01], "full": [0.01, 0.002], "truncate": [0.01], "scratch": [0.01]}.items():
-        model = new_model(data, strategy=strategy, backbone_lr=0.2)
-        model.trainer = new_trainer()
-        model.trainer.strategy.connect(model)
-        model.trainer.datamodule = data
-        model.trainer.fit_loop.setup_data = lambda: None
-        model.trainer.fit_loop.max_epochs = 1
-        model.trainer.fit_loop.max_batches = 2
-        optimizer = model.configure_optimizers()["optimizer"]
-        assert [group["initial_lr"] for group in optimizer.param_groups] == pytest.approx(rates)
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        assert held == {id(p) for p in model.parameters() if p.requires_grad}
+def training_loss(model: Finetune, trainer: Any, images: Tensor, labels: Tensor) -> Tensor:
+    model.trainer = trainer
+    return model.train().training_step((images, labels), 0)
 
 
-def test_it_learns_and_inheriting_helps() -> None:
+def test_loss_of_l2_sp_is_cross_entropy_and_penalty(
+    new_model: Callable, new_data: Callable, new_trainer: Callable
+) -> None:
+    model = new_model(new_data(), strategy="l2_sp", pull=0.3, weight_decay=0.2, head="linear")
+    images, labels = next(iter(new_data().train_dataloader()))
+    for parameter in model.net.inherited():
+        parameter.data += 0.1
+    loss = training_loss(model, new_trainer(), images, labels)
+    count = sum(p.numel() for p in model.net.inherited())
+    head = sum(float(p.detach().square().sum()) for p in model.net.head.parameters())
+    expected = F.cross_entropy(model(images), labels) + 0.3 / 2 * 0.01 * count + 0.2 / 2 * head
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(
+        loss - F.cross_entropy(model(images), labels),
+        l2_sp(model.net.inherited(), model.anchors, 0.3, model.net.head.parameters(), 0.2),
+    )
+
+
+def test_googlenets_auxiliary_losses_count_three_tenths_in_training_alone(
+    new_data: Callable, new_model: Callable, new_trainer: Callable
+) -> None:
+    data = new_data(image_size=64, source_classes=None)
+    model = new_model(data, backbone="googlenet", strategy="scratch", head="linear")
+    images, labels = next(iter(data.train_dataloader()))
+    loss = training_loss(model, new_trainer(), images[:4], labels[:4])
+    asides = [F.cross_entropy(aside, labels[:4]) for aside in model.net.asides]
+    assert len(asides) == 2
+    main = F.cross_entropy(model.eval()(images[:4]), labels[:4])  # neither batch norm nor dropout on the main path
+    assert model.net.asides == []
+    torch.testing.assert_close(loss, main + 0.3 * sum(asides))
+    learning = {id(p) for p in model.net.rates()[1.0]}
+    assert {id(p) for p in model.net.auxiliary.parameters()} <= learning
+
+
+def test_it_learns_and_inheriting_helps(new_data: Callable, new_model: Callable, new_trainer: Callable) -> None:
     """On the source task's features five new digits are told apart from two examples each; chance is 0.2."""
     data = new_data(epoch_size=64)
-    model = new_model(data, strategy="full", source_epochs=8, widths=[16, 32], backbone_lr=0.5, weight_decay=0.01)
-    trainer = new_trainer(max_epochs=5)
+    given = {"strategy": "full", "source_epochs": 8, "widths": [16, 32], "backbone_lr": 0.5, "weight_decay": 0.01}
+    model, trainer = new_model(data, **given), new_trainer(max_epochs=5)
     trainer.fit(model, data)
     assert trainer.callback_metrics["val/accuracy"] > 0.5
     tested = trainer.test(model, data, verbose=False)[0]["test/accuracy"]
@@ -107,87 +163,81 @@ def test_it_learns_and_inheriting_helps() -> None:
     assert tested == pytest.approx(float((model(images).argmax(1) == labels).float().mean()), abs=1e-6)
 
 
-def test_runs_repeat_bit_for_bit() -> None:
-    one, other = (fitted("full")[0].state_dict() for _ in range(2))
+def test_runs_repeat_bit_for_bit(fit: Callable) -> None:
+    one, other = (fit(strategy="full")[0].state_dict() for _ in range(2))
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_resuming_does_not_train_the_source_task_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = new_model(new_data(), strategy="full")
-    keep = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=1, save_top_k=-1)
-    new_trainer(max_epochs=3, enable_checkpointing=True, callbacks=[keep]).fit(whole, new_data())
-    monkeypatch.setattr("leyden.transfer.finetune.pretrain", lambda *_: pytest.fail("pre-trained again"))
-    for step in (1, 3, 4):  # in the middle of an epoch, and at its end
-        resumed = Finetune(**new_data().facts, **SMALL, strategy="full")
-        new_trainer(max_epochs=3).fit(resumed, new_data(), ckpt_path=str(tmp_path / f"step={step}.ckpt"))
-        for (key, value), other in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
-            assert torch.equal(value, other), (step, key)
+@pytest.mark.parametrize("source", ["file", "record"])
+def test_weights_and_normalisation_come_from_a_file_or_a_record(
+    source: str, tmp_path: Path, fit: Callable, new_data: Callable, new_trainer: Callable
+) -> None:
+    giver, _ = fit(strategy="full")
+    giver.net.backbone.mean.fill_(0.25)
+    if source == "record":
+        path = tmp_path / "2026-01-01_00-00-00_0"
+        trainer = new_trainer()
+        trainer.strategy.connect(giver)
+        trainer.save_checkpoint(path / "checkpoints" / "best.ckpt")
+    else:
+        path = tmp_path / "w.pth"
+        torch.save(giver.net.backbone.state_dict(), path)
+    _, seen = fit(strategy="head", weights=str(path))
+    for key, value in giver.net.backbone.state_dict().items():
+        assert torch.equal(seen.states[0][f"net.backbone.{key}"], value), key
+    _, seen = fit(strategy="truncate", cut_after="stage1", weights=str(path))
+    assert torch.equal(seen.states[0]["net.backbone.mean"], torch.tensor([0.25]))
 
 
-def test_a_trained_model_is_not_prepared_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = new_data()
-    model = new_model(data)
-    trainer = new_trainer(max_epochs=1)
-    trainer.fit(model, data)
-    trainer.save_checkpoint(tmp_path / "a.ckpt")
-    loaded = Finetune.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
-    monkeypatch.setattr("leyden.transfer.finetune.pretrain", lambda *_: pytest.fail("pre-trained again"))
-    before = Before()
-    new_trainer(max_epochs=1, callbacks=[before]).fit(loaded, data)
-    assert all(torch.equal(value, before.state[key]) for key, value in model.state_dict().items())
+@pytest.mark.parametrize("none", [None, "none"])
+def test_no_weights_inherit_the_random_ones(
+    none: str | None, fit: Callable, new_model: Callable, new_data: Callable
+) -> None:
+    drawn = new_model(new_data()).net.backbone.state_dict()
+    model, _ = fit(strategy="head", weights=none)
+    assert all(torch.equal(value, drawn[key]) for key, value in model.net.backbone.state_dict().items())
 
 
-def test_weights_from_a_file_and_none(tmp_path: Path) -> None:
-    data = new_data()
-    giver = new_model(data)
-    torch.nn.init.constant_(giver.backbone.stem[0].weight, 0.25)
-    torch.save(giver.backbone.state_dict(), tmp_path / "w.pth")
-    model = new_model(data, strategy="head", weights=str(tmp_path / "w.pth"))
-    new_trainer(max_epochs=1).fit(model, data)
-    assert (model.backbone.stem[0].weight == 0.25).all()
-    control = new_model(data, strategy="head", weights=None)
-    drawn = control.backbone.stem[0].weight.clone()
-    new_trainer(max_epochs=1).fit(control, data)
-    assert torch.equal(control.backbone.stem[0].weight, drawn)
-
-
-def test_all_classes_with_all_labels_is_plain_training() -> None:
+def test_all_classes_with_all_labels_is_plain_training(fit: Callable, new_data: Callable) -> None:
     data = new_data(source_classes=None, labels_per_class=None, epoch_size=None, batch_size=128)
-    model = new_model(data, strategy="scratch", weight_decay=0.01)
-    new_trainer(max_epochs=1).fit(model, data)
+    model, _ = fit(data, 1, strategy="scratch", weight_decay=0.01)
     assert len(model.class_names) == 10
 
 
-def test_cosine_head() -> None:
-    head = CosineHead(3, 2, scale=10)
-    features = torch.tensor([[3.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 5.0, 0.0]])
-    head.imprint(features, torch.tensor([1, 0, 0]))
-    assert torch.allclose(head(features), torch.tensor([[0.0, 10.0], [10.0, 0.0], [10.0, 0.0]]))
-    assert torch.allclose(head(features * 7), head(features))
-    x = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
-    expected = 10 * F.cosine_similarity(x[:, None], head.weight.double()[None], dim=2)
-    assert torch.allclose(head.double()(x), expected)
-    assert torch.autograd.gradcheck(head, (x,))
-
-
-def test_imprinting_takes_the_mean_features_of_each_class() -> None:
-    data = new_data(labels_per_class=3, epoch_size=None)
-    model = new_model(data)
-    model.imprint(data)
-    model.eval()
+def test_a_cosine_head_starts_at_the_mean_features_of_each_class(fit: Callable, new_data: Callable) -> None:
+    data = new_data(labels_per_class=3, epoch_size=None, batch_size=4)
+    model, seen = fit(data, strategy="head", head="cosine")
     split = data.split("train")
-    directions = F.normalize(model.backbone(normalise(split.images)))
+    model.eval()
+    directions = F.normalize(model.net.features(split.images))  # frozen, so as they were
     for label in range(5):
-        assert torch.allclose(model.head.weight[label], directions[split.targets == label].mean(0), atol=1e-6)
+        expected = directions[split.targets == label].mean(0)
+        torch.testing.assert_close(seen.states[0]["net.head.weight"][label], expected)
 
 
-def test_predicts_pictures_of_any_kind() -> None:
+def test_features_before_training_are_kept_with_the_checkpoint(
+    tmp_path: Path, new_data: Callable, new_model: Callable, new_trainer: Callable
+) -> None:
+    data = new_data()
+    model, trainer = new_model(data, strategy="full", embedding=7), new_trainer()
+    trainer.fit(model, data)
+    assert model.before.shape == (7, 16)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    loaded = Finetune.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
+    assert torch.equal(loaded.before, model.before)
+    images = data.split("val").images[:7]
+    assert not torch.allclose(model.eval().net.features(images), model.before)
+
+
+def test_predicts_pictures_of_any_kind(new_data: Callable, new_model: Callable) -> None:
     model = new_model(new_data()).train()
     pictures = [torch.randint(0, 256, (c, 30, 50), dtype=torch.uint8) for c in (1, 3)]
     predictions = model.predict(pictures)
     for row, picture in zip(predictions.rows, predictions.pictures, strict=True):
-        assert row["class"] in "56789"
-        assert row["probabilities"][row["class"]] == max(row["probabilities"].values())
+        assert list(row) == ["label", "probability", "probabilities"]
+        assert list(row["probabilities"]) == list("56789")
+        assert row["probabilities"][row["label"]] == max(row["probabilities"].values())
+        assert row["probability"] == pytest.approx(row["probabilities"][row["label"]], abs=1e-4)
         assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-4)
         assert picture.dtype == torch.uint8
         assert picture.shape[0] == 3
@@ -195,16 +245,43 @@ def test_predicts_pictures_of_any_kind() -> None:
         model.predict(None)
 
 
+def test_pictures_are_cropped_as_the_data_was(new_data: Callable, new_model: Callable) -> None:
+    """What lies outside of the centre square has no say."""
+    picture = torch.zeros(1, 8, 24, dtype=torch.uint8)
+    picture[:, :, 8:16] = torch.randint(0, 256, (1, 8, 8), dtype=torch.uint8)
+    other = picture.clone()
+    other[:, :, 18:] = 255
+    model = new_model(new_data(crop=1.0))
+    rows = model.predict([picture, other, picture[:, :, 8:16]]).rows
+    assert rows[0] == rows[1] == rows[2]
+    squeezed = new_model(new_data()).predict([picture, other]).rows
+    assert squeezed[0] != squeezed[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"strategy": "all"}, "'all': choose head"), ({"kept_stages": 3}, "kept_stages=3, but the network has 2 stages")],
+    [
+        ({"strategy": "all"}, "model.strategy='all': there are head"),
+        (
+            {"strategy": "truncate", "cut_after": "stage3"},
+            "'stage3' is no stage of this backbone: stem, stage1, stage2",
+        ),
+        ({"backbone": "residuall"}, "did you mean residual"),
+        ({"memory_format": "last"}, "model.memory_format='last': there are contiguous, channels_last"),
+        ({"class_names": ["5"]}, r"two classes or more, got \['5'\]"),
+    ],
 )
-def test_impossible_choices(arguments: dict, message: str) -> None:
+def test_impossible_choices(arguments: dict, message: str, new_data: Callable) -> None:
+    facts: dict[str, Any] = {**new_data().facts, "widths": [8, 16], "strides": [1, 2]}
     with pytest.raises(ValueError, match=message):
-        new_model(new_data(), **arguments)
+        Finetune(**(facts | arguments))
 
 
-def test_source_task_needs_source_classes() -> None:
-    data = new_data(source_classes=None)
+def test_source_task_needs_source_classes(fit: Callable, new_data: Callable) -> None:
     with pytest.raises(ValueError, match=r"set data\.source_classes, or model\.weights=null"):
-        new_trainer().fit(new_model(data), data)
+        fit(new_data(source_classes=None))
+
+
+def test_other_data_is_refused(new_data: Callable, new_model: Callable, new_trainer: Callable) -> None:
+    with pytest.raises(ValueError, match="learns from data=transfer/images"):
+        new_trainer().fit(new_model(new_data()), train_dataloaders=new_data().train_dataloader())

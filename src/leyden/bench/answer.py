@@ -1,25 +1,42 @@
 """What a record's best checkpoint says: its test metrics once more, and predictions for pictures."""
 
 import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
-from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
+from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from leyden.bench.build import build
 from leyden.bench.checkpoint import best, technique_of
 from leyden.bench.logs import setup_logging
+from leyden.bench.predictions import Answers
 from leyden.bench.record import Record, write
 from leyden.bench.run import assemble
+from leyden.data.source.image_folder import read_image
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+PICTURES = (*IMG_EXTENSIONS, ".gif")
+CHUNK, CHUNK_BYTES = 64, 200_000_000
+"""Pictures are read and answered so many at a time, or fewer large ones: a folder of photographs exceeds any memory."""
+
+
+class Input(NamedTuple):
+    """A picture to answer, not read yet."""
+
+    path: str
+    """Relative to the folder that was given; what the answers call it."""
+    read: Callable[[], Tensor]
+    """Gives it as uint8 (C, H, W)."""
 
 
 def evaluate(record: Record) -> dict[str, float]:
@@ -38,59 +55,99 @@ def evaluate(record: Record) -> dict[str, float]:
     return dict(metrics)
 
 
-def predict(record: Record, source: Path | None, output: Path, count: int) -> None:
-    """Writes ``predictions.json`` and a picture per input into ``output``.
+def load_best(record: Record) -> Any:
+    """The technique as the record's best checkpoint holds it, on the CPU, in evaluation mode."""
+    technique = technique_of(record.config)
+    checkpoint = best(record, technique)
+    return resolve_name(technique).load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
+
+
+def predict(record: Record, source: Path | None, output: Path, count: int) -> int:
+    """Writes ``predictions.json`` and a picture per input; of pictures also ``predictions.csv`` and contact sheets.
 
     Args:
         record: whose best checkpoint answers.
         source: a picture or a folder of pictures; None takes the first ``count`` of the test split, or, for techniques
             that sample, ``count`` samples.
-        output: folder, made where it is missing.
+        output: folder, made where it is missing; pictures go into its ``pictures``, under the inputs' own paths.
         count: test pictures or samples.
+
+    Returns:
+        How many pictures could not be read; each was reported on stderr and left out.
+
+    Raises:
+        ValueError: none could be read, ``count`` is below 1, the technique samples but pictures are given, or the
+            answers would lie among the pictures.
+        FileNotFoundError: there are no pictures.
     """
     setup_logging(None)
-    config = record.config
-    technique = resolve_name(technique_of(config))
-    checkpoint = best(record, technique_of(config))
-    model: Any = technique.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
-    torch.manual_seed(config["seed"])
-    if technique.takes_images:
-        names, images = _read(source) if source else _test_images(config, count)
-        predictions = model.eval().predict(images)
-    elif source:
-        raise ValueError(f"{technique.__name__} samples from noise: leave --input out, --count says how many")
-    else:
-        predictions = model.eval().predict(None, count)
-        names = [f"sample_{number:03d}.png" for number in range(len(predictions.rows))]
-    output.mkdir(parents=True, exist_ok=True)
-    rows = [{"input": name, **row} for name, row in zip(names, predictions.rows, strict=True)]
-    write(output / "predictions.json", json.dumps(rows, indent=2))
-    for name, picture in zip(names, predictions.pictures, strict=True):
-        to_pil_image(picture).save(output / (name if name.endswith(".png") else f"{name}.png"))
-    print(f"{len(rows)} predictions: {output}")
+    if count < 1:
+        raise ValueError(f"--count {count}: ask for 1 or more")
+    model = load_best(record)
+    torch.manual_seed(record.config["seed"])
+    answers = Answers(output)
+    if not model.takes_images:
+        if source:
+            raise ValueError(f"{type(model).__name__} samples from noise: leave --input out, --count says how many")
+        for number, (row, picture) in enumerate(zip(*model.predict(None, count), strict=True)):
+            answers.add(f"sample_{number:03d}.png", row, picture)
+        answers.finish()
+        return 0
+    inputs = _files(source, output) if source else _test_images(record.config, count)
+    for chunk in _chunks(inputs):
+        answers.take(chunk, model.predict([image for _, image in chunk]))
+    if not answers.rows:
+        raise ValueError(f"none of {len(inputs)} pictures could be read; nothing was written")
+    answers.finish()
+    unread = len(inputs) - len(answers.rows)
+    if unread:
+        print(f"{unread} of {len(inputs)} pictures could not be read", file=sys.stderr)
+    return unread
 
 
-def _read(source: Path) -> tuple[list[str], list[Tensor]]:
-    """The pictures behind a path as uint8 RGB (3, H, W), with their names."""
-    files = [source] if source.is_file() else sorted(f for f in source.rglob("*") if f.suffix.lower() in PICTURES)
+def _files(source: Path, output: Path) -> list[Input]:
+    """The pictures behind a path, but not those that an earlier call left in ``output``."""
+    folder, output = source.resolve(), output.resolve()
+    if folder == output or folder.is_relative_to(output / "pictures"):
+        raise ValueError(f"--output {output} would mix answers with the pictures of --input: choose another folder")
+    if folder.is_file():
+        return [Input(source.name, partial(read_image, source))]
+    earlier = output if output.is_relative_to(folder) else None
+    files = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in PICTURES and not file.is_dir() and earlier not in file.parents
+    )
     if not files:
         raise FileNotFoundError(
             f"no pictures in {source}: --input takes a picture or a folder with {', '.join(PICTURES)}"
         )
-    images = []
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                images.append(pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB")))
-        except OSError as error:
-            raise ValueError(f"{file} cannot be read as a picture: {error}") from error
-    return [file.name if source.is_file() else "_".join(file.relative_to(source).parts) for file in files], images
+    return [Input(_printable(file.relative_to(folder)), partial(read_image, file)) for file in files]
 
 
-def _test_images(config: dict[str, Any], count: int) -> tuple[list[str], list[Tensor]]:
+def _printable(path: Path) -> str:
+    """A path as text that fits into UTF-8, which names from other systems may not be."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _test_images(config: dict[str, Any], count: int) -> list[Input]:
     """The first pictures of the test split of the record's data."""
     data = build(config["data"])
     data.prepare_data()
     split = data.examples("test")
-    images = [split[index][0] for index in range(min(count, len(split)))]
-    return [f"test_{index:05d}.png" for index in range(len(images))], images
+    return [Input(f"test_{i:05d}.png", partial(lambda i: split[i][0], i)) for i in range(min(count, len(split)))]
+
+
+def _chunks(inputs: list[Input]) -> Iterator[list[tuple[str, Tensor]]]:
+    """Reads pictures, a bounded part at a time, with their paths; reports on stderr what cannot be read."""
+    chunk: list[tuple[str, Tensor]] = []
+    for path, read in inputs:
+        try:
+            chunk.append((path, read()))
+        except (ValueError, Image.DecompressionBombError) as error:
+            print(f"left out {path}: {error}", file=sys.stderr)
+        if len(chunk) == CHUNK or sum(image.nbytes for _, image in chunk) > CHUNK_BYTES:
+            yield chunk
+            chunk.clear()  # so that nobody holds it while the next is read
+    if chunk:
+        yield chunk

@@ -73,8 +73,6 @@ def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule
     data.prepare_data()
     torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
     model = build(config["model"], **data.facts)
-    if config["channels_last"]:
-        model.to(memory_format=torch.channels_last)
     trainer = build(
         config["trainer"],
         default_root_dir=str(folder),

@@ -102,12 +102,14 @@ class Resized:
         split: images of any size.
         image_size: side of the square result in pixels.
         channels: 1 turns colour into grey, 3 repeats grey.
+        crop: see ``fit_image``; images with boxes are never cropped.
     """
 
-    def __init__(self, split: Split, image_size: int, channels: int) -> None:
+    def __init__(self, split: Split, image_size: int, channels: int, crop: float | None = None) -> None:
         self.split = split
         self.image_size = image_size
         self.channels = channels
+        self.crop = crop
 
     def __len__(self) -> int:
         return len(self.split)
@@ -115,24 +117,39 @@ class Resized:
     def __getitem__(self, index: int) -> tuple[Tensor, Target]:
         image, target = self.split[index]
         height, width = image.shape[-2:]
-        if isinstance(target, dict) and (height, width) != (self.image_size, self.image_size):
-            scale = torch.tensor([self.image_size / width, self.image_size / height]).repeat(2)
-            target = {**target, "boxes": target["boxes"] * scale}
-        return fit_image(image, self.image_size, self.channels), target
+        if isinstance(target, dict):
+            if (height, width) != (self.image_size, self.image_size):
+                scale = torch.tensor([self.image_size / width, self.image_size / height]).repeat(2)
+                target = {**target, "boxes": target["boxes"] * scale}
+            return fit_image(image, self.image_size, self.channels), target
+        return fit_image(image, self.image_size, self.channels, self.crop), target
 
 
-def fit_image(image: Tensor, image_size: int, channels: int) -> Tensor:
-    """A uint8 (..., C, H, W) image as (..., channels, image_size, image_size), resized bilinearly with antialias."""
+def fit_image(image: Tensor, image_size: int, channels: int, crop: float | None = None) -> Tensor:
+    """A uint8 (..., C, H, W) image as a square one, resized bilinearly with antialias.
+
+    Args:
+        image: of any size.
+        image_size: side of the result in pixels.
+        channels: 1 turns colour into grey, 3 repeats grey.
+        crop: None squeezes the whole image into the square. A number in (0, 1] keeps its proportions: the centre of the
+            image is taken, a square whose side is that fraction of the shorter side (ImageNet: 224 / 256 = 0.875).
+
+    Returns:
+        uint8 (..., channels, image_size, image_size).
+    """
     if image.shape[-3] != channels:
         image = F.rgb_to_grayscale(image) if channels == 1 else image.expand(*image.shape[:-3], channels, -1, -1)
-    return F.resize(image, [image_size, image_size], antialias=True)
+    if crop is None:
+        return F.resize(image, [image_size, image_size], antialias=True)
+    return F.center_crop(F.resize(image, [round(image_size / crop)], antialias=True), [image_size, image_size])
 
 
 def decode(split: Split) -> InMemory:
     """Reads every example of ``split`` once; all images must have one size."""
     if isinstance(split, Resized) and isinstance(split.split, InMemory) and isinstance(split.split.targets, Tensor):
         inner = split.split
-        parts = [fit_image(part, split.image_size, split.channels) for part in inner.images.split(1024)]
+        parts = [fit_image(part, split.image_size, split.channels, split.crop) for part in inner.images.split(1024)]
         return InMemory(torch.cat(parts), inner.targets)
     pairs = [split[i] for i in range(len(split))]
     targets = [target for _, target in pairs]

@@ -4,7 +4,7 @@ The order of an epoch is a pure function of (seed, epoch), and the random number
 of (seed, epoch, index). Nothing depends on the number of workers or on what was drawn before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -43,6 +43,9 @@ class Loader:
         augment: applied to training batches only.
         workers: processes that decode a split which is not in memory.
         whole: each rank takes all examples instead of its share.
+        views: so many different augmentations of each example; epoch e gets that of epoch e mod ``views``. None: a new
+            one in each epoch.
+        cached: the augmented split as a network gave it, computed once, an entry per view; taken in place of the split.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class Loader:
         augment: Augment | None = None,
         workers: int = 0,
         whole: bool = False,
+        views: int | None = None,
+        cached: Sequence[InMemory] = (),
     ) -> None:
         if len(split) == 0:
             raise ValueError("the split is empty")
@@ -65,6 +70,8 @@ class Loader:
         self.augment = augment if train else None
         self.workers = workers
         self.whole = whole
+        self.views = views
+        self.cached = cached
         self._epoch = -1
         self._position = 0
         self._restored = False
@@ -86,7 +93,7 @@ class Loader:
         uniform = self._uniform()
         for indices, (images, targets) in zip(batches, self._fetch(batches), strict=True):
             self._position += 1
-            if self.augment is not None and uniform is not None:
+            if self.augment is not None and uniform is not None and not self.cached:
                 images, targets = self.augment(images, targets, uniform[indices].to(images.device))
             yield images, targets
 
@@ -100,13 +107,18 @@ class Loader:
         self._position = state["position"]
         self._restored = True
 
-    def _generator(self, purpose: int) -> torch.Generator:
-        return torch.Generator().manual_seed(mix(self.seed, self._epoch, purpose))
+    def numbers(self, view: int) -> Tensor:
+        """What augmentation number ``view`` is driven by: (examples, draws), uniform in [0, 1)."""
+        assert self.augment is not None
+        return torch.rand(len(self.split), self.augment.draws, generator=self._generator(view, 1))
+
+    def _generator(self, epoch: int, purpose: int) -> torch.Generator:
+        return torch.Generator().manual_seed(mix(self.seed, epoch, purpose))
 
     def _order(self) -> Tensor:
         """This rank's example indices for the current epoch."""
         count = len(self.split)
-        order = torch.randperm(count, generator=self._generator(0)) if self.train else torch.arange(count)
+        order = torch.randperm(count, generator=self._generator(self._epoch, 0)) if self.train else torch.arange(count)
         rank, world = self._rank_and_world()
         return order[rank::world][: self._share()]
 
@@ -122,16 +134,17 @@ class Loader:
     def _uniform(self) -> Tensor | None:
         if self.augment is None:
             return None
-        return torch.rand(len(self.split), self.augment.draws, generator=self._generator(1))
+        return self.numbers(self._epoch if self.views is None else self._epoch % self.views)
 
     def _fetch(self, batches: tuple[Tensor, ...]) -> Iterator[Batch]:
-        if isinstance(self.split, InMemory):
-            device = self.split.images.device
+        split = self.cached[self._epoch % len(self.cached)] if self.cached else self.split
+        if isinstance(split, InMemory):
+            device = split.images.device
             for indices in batches:
-                yield self.split.take(indices.to(device))
+                yield split.take(indices.to(device))
             return
         yield from DataLoader(
-            _Indexed(self.split),
+            _Indexed(split),
             batch_sampler=[indices.tolist() for indices in batches],
             num_workers=self.workers,
             collate_fn=_collate,

@@ -70,6 +70,10 @@ class ImageData(LightningDataModule):
         self.workers = workers
         self.seed = seed
         self.augment: Augment | None = None
+        self.crop: float | None = None
+        self.views: int | None = None
+        self.cached: dict[Stage, list[InMemory]] = {}
+        """What a frozen network made of a stage's images, once per view; batches come from it instead."""
         self._splits: dict[Stage, Split] = {}
         self._train_loader: Loader | None = None
         self._train_place: dict[str, int] | None = None
@@ -106,7 +110,7 @@ class ImageData(LightningDataModule):
 
     def resized(self, raw: Split) -> Split:
         """Any examples at the model's size, decoded into memory if they fit."""
-        resized = Resized(raw, self.image_size, self.source.channels)
+        resized = Resized(raw, self.image_size, self.source.channels, self.crop)
         return decode(resized) if self._fits(resized) else resized
 
     def examples(self, stage: Stage) -> Split:
@@ -158,6 +162,8 @@ class ImageData(LightningDataModule):
             seed=self.seed,
             augment=self.augment,
             workers=self.workers,
+            views=self.views,
+            cached=() if overfit and stage == "train" else self.cached.get(stage, ()),
         )
 
     def _fits(self, split: Resized) -> bool:

@@ -28,6 +28,7 @@ from leyden.detection.coders import decode, encode
 from leyden.detection.matching import batch_iou, match_priors
 from leyden.detection.ssd_nets import SSDNet
 from leyden.metrics.average_precision import DetectionAP
+from leyden.nets.memory_format import MemoryFormat, arrange
 from leyden.pictures.boxes import draw_boxes, draw_scenes
 from leyden.pictures.record import Predictions, log_picture
 
@@ -83,6 +84,7 @@ class SSD(LightningModule):
         lr: greatest learning rate.
         weight_decay: of convolution weights; norms and biases are spared.
         warmup: share of the steps in which the rate grows from 0; then it falls to 0 along a cosine.
+        memory_format: "contiguous" or "channels_last".
 
     Raises:
         ValueError: the backbone cannot take such images.
@@ -115,6 +117,7 @@ class SSD(LightningModule):
         lr: float = 5e-3,
         weight_decay: float = 1e-2,
         warmup: float = 0.1,
+        memory_format: MemoryFormat = "contiguous",
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
@@ -131,6 +134,7 @@ class SSD(LightningModule):
         self.val_ap = DetectionAP(len(class_names))
         self.test_ap = DetectionAP(len(class_names))
         self.shown: tuple[Tensor, list[Target], list[Target]] | None = None
+        arrange(self, memory_format)
 
     def setup(self, stage: str) -> None:
         """Takes weights from a file before the first training; what is resumed has learnt further already."""

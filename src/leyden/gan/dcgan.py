@@ -28,6 +28,7 @@ from leyden.gan.augment import cut_out, translate
 from leyden.gan.base import Adversarial, to_signed, to_uint8
 from leyden.gan.ema import Average
 from leyden.gan.losses import GENERATOR_LOSSES, discriminator_loss
+from leyden.nets.memory_format import MemoryFormat, arrange
 
 SIZES = (16, 32, 64, 128)
 
@@ -101,6 +102,7 @@ class DCGAN(Adversarial):
         beta2: Adam's decay of the gradients' square.
         ema_decay: of the averaged generator that is sampled and judged; 0 takes the trained one itself.
         judge_samples: at most so many samples are held against as many real images.
+        memory_format: "contiguous" or "channels_last".
 
     Raises:
         ValueError: ``image_size`` is not one of those, or ``ema_decay`` is outside [0, 1).
@@ -123,6 +125,7 @@ class DCGAN(Adversarial):
         beta2: float = 0.999,
         ema_decay: float = 0.995,
         judge_samples: int = 5000,
+        memory_format: MemoryFormat = "contiguous",
     ) -> None:
         super().__init__(class_names, judge_samples)
         self.save_hyperparameters(logger=False)
@@ -139,6 +142,7 @@ class DCGAN(Adversarial):
         initialise(self.discriminator)
         self.average = Average(self.generator, ema_decay)
         self.register_buffer("fixed_noise", self.noise(64, torch.Generator().manual_seed(0)))
+        arrange(self, memory_format)
 
     def configure_optimizers(self) -> list[Optimizer]:
         """Adam for G and for D."""

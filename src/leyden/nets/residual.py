@@ -35,8 +35,8 @@ class Block(nn.Module):
         return (self.shortcut(x) + self.norm2(self.conv2(y))).relu()
 
 
-class ResidualNet(nn.Module):
-    """Images to feature vectors: a stem, stages of residual blocks, global average pooling.
+def residual(channels_in: int, widths: Sequence[int], strides: Sequence[int], blocks: int = 1) -> dict[str, nn.Module]:
+    """A stem and stages of residual blocks, by name, in the order in which they run.
 
     Args:
         channels_in: of the images.
@@ -47,26 +47,16 @@ class ResidualNet(nn.Module):
     Raises:
         ValueError: widths and strides differ in length or are empty.
     """
-
-    def __init__(self, channels_in: int, widths: Sequence[int], strides: Sequence[int], blocks: int = 1) -> None:
-        super().__init__()
-        if len(widths) != len(strides) or not widths:
-            raise ValueError(f"a residual net needs one stride per stage, got widths {widths} and strides {strides}")
-        self.features = widths[-1]
-        """Length of the feature vector."""
-        self.stem = nn.Sequential(
+    if len(widths) != len(strides) or not widths:
+        raise ValueError(f"a residual net needs one stride per stage, got widths {widths} and strides {strides}")
+    stages: dict[str, nn.Module] = {
+        "stem": nn.Sequential(
             nn.Conv2d(channels_in, widths[0], 3, padding=1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
         )
-        self.stages = nn.ModuleList()
-        channels = widths[0]
-        for width, stride in zip(widths, strides, strict=True):
-            first = Block(channels, width, stride)
-            self.stages.append(nn.Sequential(first, *(Block(width, width, 1) for _ in range(blocks - 1))))
-            channels = width
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (B, channels_in, H, W), float and normalised, to features (B, features)."""
-        x = self.stem(images)
-        for stage in self.stages:
-            x = stage(x)
-        return x.mean((2, 3))
+    }
+    channels = widths[0]
+    for number, (width, stride) in enumerate(zip(widths, strides, strict=True), start=1):
+        first = Block(channels, width, stride)
+        stages[f"stage{number}"] = nn.Sequential(first, *(Block(width, width, 1) for _ in range(blocks - 1)))
+        channels = width
+    return stages

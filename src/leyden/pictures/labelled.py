@@ -8,6 +8,8 @@ from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 PAPER, INK = (255, 255, 255), (40, 40, 40)
+SHEET_SIDE = 112
+"""Pixels that the longer side of a sheet's images is fitted to."""
 
 
 def draw_labelled(image: Tensor, caption: str, side: int = 160) -> Tensor:
@@ -25,7 +27,7 @@ def draw_labelled(image: Tensor, caption: str, side: int = 160) -> Tensor:
 
 
 def draw_sheet(
-    images: Sequence[Tensor], captions: Sequence[str], empty: str, columns: int = 6, side: int = 112
+    images: Sequence[Tensor], captions: Sequence[str], empty: str, columns: int = 6, side: int = SHEET_SIDE
 ) -> Tensor:
     """Images in rows, each with its caption.
 
@@ -34,7 +36,7 @@ def draw_sheet(
         captions: N of them, one or more lines each.
         empty: what is written where there are no images.
         columns: images in a row.
-        side: pixels that an image's longer side is fitted to.
+        side: pixels that an image's longer side is fitted to, see ``thumbnail``.
 
     Returns:
         uint8 (3, H', W').
@@ -44,7 +46,7 @@ def draw_sheet(
     font = ImageFont.load_default(12)
     text = max(_text_size(caption, font)[0] for caption in captions)
     tiles = [
-        _tile(_enlarged(image, side), caption, max(side, text) + 8)
+        _tile(_fitted(image, side), caption, max(side, text) + 8)
         for image, caption in zip(images, captions, strict=True)
     ]
     width, height = tiles[0].width, max(tile.height for tile in tiles)
@@ -55,14 +57,30 @@ def draw_sheet(
     return pil_to_tensor(canvas)
 
 
-def _enlarged(image: Tensor, side: int) -> Image.Image:
-    image = image.cpu() if image.shape[0] == 3 else image.cpu().expand(3, -1, -1)
-    longest = max(image.shape[1:])
-    picture = to_pil_image(image)
-    if longest <= side:
-        factor = max(1, side // longest)
-        return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+def thumbnail(image: Tensor, side: int = SHEET_SIDE) -> Tensor:
+    """An image as a sheet shows it: so many can be kept until the sheet is drawn.
+
+    Args:
+        image: uint8 (1 or 3, H, W); smaller ones are enlarged by whole pixels, larger ones shrunk.
+        side: pixels; the longer side becomes at most this.
+
+    Returns:
+        uint8 (3, H', W') of the same proportions.
+    """
+    return pil_to_tensor(_fitted(image, side))
+
+
+def _fitted(image: Tensor, side: int) -> Image.Image:
+    picture = _enlarged(image, side)
+    picture.thumbnail((side, side))  # leaves what is small enough as it is
     return picture
+
+
+def _enlarged(image: Tensor, side: int) -> Image.Image:
+    """By whole pixels, up to ``side``; what is larger keeps its size."""
+    picture = to_pil_image(image.cpu().expand(3, -1, -1))
+    factor = max(1, side // max(picture.size))
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 
 
 def _text_size(text: str, font: Font) -> tuple[int, int]:

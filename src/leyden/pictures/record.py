@@ -41,3 +41,12 @@ def log_picture(module: LightningModule, tag: str, picture: Tensor) -> None:
             logger.log_image(tag, [picture], step=module.global_step)
         elif isinstance(logger, TensorBoardLogger):
             logger.experiment.add_image(tag, picture, module.global_step)
+
+
+def log_embedding(module: LightningModule, tag: str, features: Tensor, labels: Sequence[str]) -> None:
+    """Hands features (N, F) with a word for each to TensorBoard's projector, at the module's optimizer step."""
+    if not module.trainer.is_global_zero or module.trainer.sanity_checking:
+        return
+    for logger in module.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_embedding(features, list(labels), global_step=module.global_step, tag=tag)

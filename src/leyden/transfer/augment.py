@@ -1,6 +1,7 @@
 """Random changes of whole batches of images, driven by the numbers that the loader gives each example."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -8,31 +9,45 @@ from torch.nn import functional as F
 
 
 class Shake:
-    """Turns, zooms and shifts each image a little; what comes in at the border is black.
+    """Turns, zooms, shifts and mirrors each image at random.
 
     Args:
         degrees: greatest rotation to either side.
         zoom: greatest relative change of size; 0.2 means between 1/1.2 and 1.2 times.
         shift: greatest shift in each direction, as a fraction of the side.
+        flip: half of the images are mirrored: right for photographs, wrong for digits and letters.
+        border: what comes in at the border: "zeros" (black) or "reflection" (the image itself, mirrored there).
     """
 
-    draws = 4
-
-    def __init__(self, degrees: float, zoom: float, shift: float) -> None:
+    def __init__(
+        self,
+        degrees: float,
+        zoom: float,
+        shift: float,
+        flip: bool = False,
+        border: Literal["zeros", "reflection"] = "zeros",
+    ) -> None:
         self.degrees = degrees
         self.zoom = zoom
         self.shift = shift
+        self.flip = flip
+        self.border = border
+        self.draws = 5 if flip else 4
 
     def __call__(self, images: Tensor, targets: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 images (B, C, H, W) by u (B, 4) in [0, 1): angle, zoom, horizontal and vertical shift."""
-        v = 2 * u - 1
+        """uint8 images (B, C, H, W) by u (B, draws) in [0, 1): angle, zoom, horizontal and vertical shift, mirror."""
+        if self.flip:
+            images = torch.where((u[:, 4] < 0.5)[:, None, None, None], images.flip(3), images)
+        if not (self.degrees or self.zoom or self.shift):
+            return images, targets
+        v = 2 * u[:, :4] - 1
         angle = v[:, 0] * math.radians(self.degrees)
         scale = (1 + self.zoom) ** -v[:, 1]  # the grid looks up source places, so its scale is the inverse of the zoom
         move = 2 * self.shift * v[:, 2:]  # the grid's side has length 2
         cos, sin = scale * angle.cos(), scale * angle.sin()
         theta = torch.stack([torch.stack([cos, -sin, move[:, 0]], 1), torch.stack([sin, cos, move[:, 1]], 1)], 1)
         grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-        moved = F.grid_sample(images.float(), grid, align_corners=False)
+        moved = F.grid_sample(images.float(), grid, padding_mode=self.border, align_corners=False)
         return moved.round().to(torch.uint8), targets
 
 

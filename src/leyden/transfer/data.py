@@ -1,13 +1,13 @@
 """Images for transfer: the classes of one source are shared out into a source task and a target task."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset
 
-from leyden.data.examples import Split, choose, labels_of
+from leyden.data.examples import InMemory, Split, choose, labels_of
 from leyden.data.loader import Loader, mix
 from leyden.data.module import STAGES, ImageData, ImageFacts, Stage
 from leyden.data.source import Source
@@ -26,15 +26,23 @@ class TransferImages(ImageData):
         source: images with class labels.
         source_classes: the classes of the source task: the first so many, or a list of names; null means that there
             is no source task and that all classes are learnt.
+        upstream: where the source task's images come from, if elsewhere; they are brought to the target's size and
+            channels, and its classes are no target classes where both have classes of that name.
         labels_per_class: training examples per target class, drawn by ``seed``; null takes all.
         epoch_size: training examples per epoch: the labelled ones are repeated, each time augmented anew, and what
             does not divide evenly falls to those that come first; null takes each once.
         degrees: augmentation: greatest rotation to either side.
         zoom: greatest relative change of size.
         shift: greatest shift, as a fraction of the image's side.
+        flip: half of the training images are mirrored; wrong for digits and letters.
+        border: what comes in at the border: "zeros" (black) or "reflection".
+        views: so many different augmentations of each image, taken in turn by the epochs; null: a new one in each
+            epoch. With a number, what a frozen network makes of them can be computed once.
         source_splits: which of the source's splits the source task learns from, null: train. It may take all three,
             as nothing is validated or tested on its classes; do not test on these classes afterwards, then.
         image_size: side of the square images in pixels; null keeps the source's own.
+        crop: null squeezes a picture into the square; a number takes a square of that fraction of its shorter side
+            from its centre, as ImageNet's networks are tested (224 / 256 = 0.875).
         batch_size: training examples per step and device.
         eval_batch_size: examples per validation or test batch.
         in_memory: "auto" decodes once into memory where there is room; true and false force it.
@@ -55,6 +63,11 @@ class TransferImages(ImageData):
         zoom: float = 0,
         shift: float = 0,
         source_splits: list[str] | None = None,
+        upstream: Source | None = None,
+        flip: bool = False,
+        border: Literal["zeros", "reflection"] = "zeros",
+        views: int | None = None,
+        crop: float | None = None,
         image_size: int | None = None,
         batch_size: int = 64,
         eval_batch_size: int = 256,
@@ -69,20 +82,33 @@ class TransferImages(ImageData):
         self.source_splits = source_splits or ["train"]
         if not set(self.source_splits) <= set(STAGES):
             raise ValueError(f"data.source_splits={source_splits}: choose among {', '.join(STAGES)}")
-        self.shake = Shake(degrees, zoom, shift)
-        self.augment = self.shake if degrees or zoom or shift else None
+        if views is not None and views < 1:
+            raise ValueError(f"data.views={views}: one or more, or null for a new augmentation in each epoch")
+        if crop is not None and not 0 < crop <= 1:
+            raise ValueError(f"data.crop={crop}: a fraction of the shorter side, in (0, 1], or null")
+        self.upstream = upstream or source
+        self.views = views
+        self.crop = crop
+        self.shake = Shake(degrees, zoom, shift, flip, border)
+        self.augment = self.shake if degrees or zoom or shift or flip else None
+
+    @property
+    def signature(self) -> list[object]:
+        """Everything that decides which images a view of the training split shows."""
+        changes = vars(self.shake) if self.augment is not None else None
+        return [self.fingerprint, self.seed, self.epoch_size, self.labels_per_class, self.crop, changes]
 
     @property
     def source_names(self) -> list[str]:
         """The classes of the source task, in the order of its labels; empty if there is none."""
-        names = self.source.class_names
+        names = self.upstream.class_names
         if self.source_classes is None:
             return []
         if isinstance(self.source_classes, int):
             return names[: self.source_classes]
         unknown = [name for name in self.source_classes if name not in names]
         if unknown:
-            raise ValueError(f"data.source_classes: {self.source.name} has no class {unknown[0]!r}, it has {names}")
+            raise ValueError(f"data.source_classes: {self.upstream.name} has no class {unknown[0]!r}, it has {names}")
         return list(self.source_classes)
 
     @property
@@ -96,9 +122,14 @@ class TransferImages(ImageData):
             )
         return ImageFacts(class_names=target, channels=self.source.channels, image_size=self.image_size)
 
+    def prepare_data(self) -> None:
+        """Downloads what the sources need; called on one process only."""
+        super().prepare_data()
+        self.upstream.prepare()
+
     def examples(self, stage: Stage) -> Split:
         """The examples of the target classes; of the training split the few labelled ones, repeated."""
-        split, chosen, labels = self._of_classes(stage, self.facts["class_names"])
+        split, chosen, labels = _of_classes(self.source, stage, self.facts["class_names"])
         if stage == "train":
             picked = few_per_class(labels, self.labels_per_class, mix(self.seed, 2), self.facts["class_names"])
             if self.epoch_size is not None:
@@ -118,7 +149,11 @@ class TransferImages(ImageData):
         """
         if not self.source_names:
             raise ValueError("there is no source task to pre-train on: set data.source_classes, or model.weights=null")
-        parts = [choose(*self._of_classes(stage, self.source_names)) for stage in STAGES if stage in self.source_splits]
+        parts = [
+            choose(*_of_classes(self.upstream, stage, self.source_names))
+            for stage in STAGES
+            if stage in self.source_splits
+        ]
         split = self.resized(parts[0] if len(parts) == 1 else ConcatDataset(parts))  # type: ignore[arg-type]
         return Loader(
             self._on_device(split),
@@ -132,16 +167,55 @@ class TransferImages(ImageData):
 
     def once(self) -> Loader:
         """The training examples in order, neither shuffled nor augmented, the same on every rank."""
-        return Loader(self._on_device(self.split("train")), self.eval_batch_size, workers=self.workers, whole=True)
+        plain = self.cached["train"][0] if self.cached and self.augment is None else self.split("train")
+        return Loader(self._on_device(plain), self.eval_batch_size, workers=self.workers, whole=True)
 
-    def _of_classes(self, stage: Stage, names: Sequence[str]) -> tuple[Split, Tensor, Tensor]:
-        """A split, the indices (N,) of its examples of the classes ``names``, and their labels (N,) in that order."""
-        split = self.source.split(stage)
-        place = torch.full((len(self.source.class_names),), -1)
-        place[[self.source.class_names.index(name) for name in names]] = torch.arange(len(names))
-        labels = place[labels_of(split)]
-        chosen = (labels >= 0).nonzero().flatten()
-        return split, chosen, labels[chosen]
+    def cache(self, through: Callable[[Iterator[Tensor], int, str], Tensor]) -> None:
+        """Replaces the images of training and validation by what a frozen network makes of them, computed once.
+
+        Args:
+            through: batches of uint8 images (B, C, S, S), in order, their number N, and a word for which they are, to
+                the features (N, ...) of all.
+
+        Raises:
+            ValueError: each epoch augments anew, so there is nothing to compute once.
+        """
+        if self.augment is None:
+            views: list[Tensor | None] = [None]
+        elif self.views is not None:
+            loader = self._loader("train")
+            views = [loader.numbers(view) for view in range(self.views)]
+        else:
+            raise ValueError("each epoch augments anew: nothing can be computed once without data.views")
+        labels = {stage: labels_of(self.examples(stage)) for stage in ("train", "val")}
+        sizes = {stage: len(of_stage) for stage, of_stage in labels.items()}
+        train = [through(self._in_order("train", u), sizes["train"], f"train {i}") for i, u in enumerate(views)]
+        val = through(self._in_order("val", None), sizes["val"], "val")
+        self.cached = {
+            "train": [InMemory(features, labels["train"]) for features in train],
+            "val": [InMemory(val, labels["val"])],
+        }
+        if self._train_loader is not None:  # Lightning may have asked for it already, to count the steps
+            self._train_loader.cached = self._loader("train").cached
+
+    def _in_order(self, stage: Stage, numbers: Tensor | None) -> Iterator[Tensor]:
+        """The images (B, C, S, S) of a stage, augmented by ``numbers`` (N, draws) where there are any."""
+        split, place = self._on_device(self.split(stage)), 0
+        for images, labels in Loader(split, self.eval_batch_size, workers=self.workers, whole=True):
+            if numbers is not None and self.augment is not None:
+                images, _ = self.augment(images, labels, numbers[place : place + len(images)].to(images.device))
+            place += len(images)
+            yield images
+
+
+def _of_classes(source: Source, stage: Stage, names: Sequence[str]) -> tuple[Split, Tensor, Tensor]:
+    """A split, the indices (N,) of its examples of the classes ``names``, and their labels (N,) in that order."""
+    split = source.split(stage)
+    place = torch.full((len(source.class_names),), -1)
+    place[[source.class_names.index(name) for name in names]] = torch.arange(len(names))
+    labels = place[labels_of(split)]
+    chosen = (labels >= 0).nonzero().flatten()
+    return split, chosen, labels[chosen]
 
 
 def few_per_class(labels: Tensor, count: int | None, seed: int, names: Sequence[str]) -> Tensor:

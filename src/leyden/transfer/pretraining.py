@@ -1,19 +1,20 @@
-"""What fine-tuning starts from: a network that is trained on a source task, or weights that lie in a file."""
+"""What fine-tuning can start from: a network that is trained on a source task in the same run."""
 
+import hashlib
+import logging
 import math
-import pickle
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from leyden.data.examples import InMemory
 from leyden.data.loader import Loader
+from leyden.transfer.features import key_of, write_whole
 
-
-def normalise(images: Tensor) -> Tensor:
-    """uint8 images (B, C, H, W) as the networks of this family want them: float in [-1, 1]."""
-    return images.float() / 127.5 - 1
+log = logging.getLogger(__name__)
 
 
 def cosine_fall(progress: float) -> float:
@@ -21,11 +22,56 @@ def cosine_fall(progress: float) -> float:
     return (1 + math.cos(math.pi * progress)) / 2
 
 
+class Recipe(NamedTuple):
+    """How the source task is learnt."""
+
+    epochs: int
+    """Passes over its examples."""
+    lr: float
+    """AdamW's rate at the start; it falls to zero along a cosine."""
+    weight_decay: float
+    """AdamW's."""
+
+
+def learnt(net: nn.Module, head: nn.Module, batches: Loader, recipe: Recipe, folder: Path | None) -> dict[str, Tensor]:
+    """The state of ``net`` after the source task: trained now, or found where another run left it.
+
+    Args:
+        net: see ``pretrain``.
+        head: likewise.
+        batches: likewise.
+        recipe: how it is trained.
+        folder: where networks are kept, under a key of everything that decides them; None keeps none.
+    """
+    file = None
+    if folder is not None and isinstance(batches.split, InMemory):
+        start = nn.ModuleList([net, head])  # their random weights are a part of the key
+        file = folder / f"source_task_{key_of(start, batches=_signature(batches, batches.split), recipe=recipe)}.pt"
+    if file is not None and file.is_file():
+        log.info("source task: learnt before, from %s", file)
+        return torch.load(file, map_location="cpu", weights_only=True)
+    log.info("source task: %d examples, %d epochs", len(batches.split), recipe.epochs)
+    accuracy = pretrain(net, head, batches, *recipe)
+    log.info("source task: accuracy %.3f on the augmented images of the last epoch", accuracy)
+    state = {key: value.cpu() for key, value in net.state_dict().items()}
+    if file is not None:
+        write_whole(file, lambda partial: torch.save(state, partial))
+    return state
+
+
+def _signature(batches: Loader, split: InMemory) -> list[object]:
+    """Everything that decides what is seen: images and labels, their order, and how they are changed."""
+    digest = hashlib.sha256(split.images.cpu().numpy().tobytes())
+    digest.update(torch.as_tensor(split.targets).cpu().numpy().tobytes())
+    views: Any = batches.augment
+    return [digest.hexdigest(), batches.seed, batches.batch_size, views.count, vars(views.then)]
+
+
 def pretrain(net: nn.Module, head: nn.Module, batches: Loader, epochs: int, lr: float, weight_decay: float) -> float:
     """Trains ``head(net(images))`` on labelled batches by AdamW, in place; on every rank the same.
 
     Args:
-        net: float images (B, C, S, S) to features (B, F).
+        net: uint8 images (B, C, S, S) to features (B, F).
         head: features to logits (B, classes).
         batches: uint8 images (B, C, S, S) and labels (B,); its order and augmentation depend on its seed alone.
         epochs: passes over ``batches``.
@@ -45,7 +91,7 @@ def pretrain(net: nn.Module, head: nn.Module, batches: Loader, epochs: int, lr: 
     for _ in range(epochs):
         right = seen = 0
         for images, labels in batches:
-            logits = head(net(normalise(images.to(device))))
+            logits = head(net(images.to(device)))
             labels = labels.to(device)
             loss = F.cross_entropy(logits, labels)
             optimizer.zero_grad()
@@ -55,40 +101,3 @@ def pretrain(net: nn.Module, head: nn.Module, batches: Loader, epochs: int, lr: 
             right += int((logits.argmax(1) == labels).sum())
             seen += len(labels)
     return right / max(seen, 1)
-
-
-def read_weights(path: str, net: nn.Module) -> dict[str, Tensor]:
-    """Reads a state dict for ``net`` from a file: of the net itself, or a checkpoint of ``transfer/finetune``.
-
-    Args:
-        path: written by ``torch.save`` or by Lightning; read with ``weights_only=True``.
-        net: tells which keys and shapes are wanted.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no file of weights, or keys or shapes do not fit; the message lists them.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"model.weights: no file {path!r}; give the path of saved backbone weights or of a checkpoint of "
-            "transfer/finetune, or model.weights=source_task to train them in this run"
-        )
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-        state = stored.get("state_dict", stored)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:  # broken, code inside, no dict
-        raise ValueError(f"model.weights: {path} is no file of weights: {str(error).splitlines()[0]}") from error
-    mine = {key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")}
-    state = mine or state
-    wanted = net.state_dict()
-    wrong = [f"missing {key}" for key in wanted if key not in state]
-    wrong += [f"unknown {key}" for key in state if key not in wanted]
-    wrong += [
-        f"{key} is {tuple(state[key].shape)}, wanted {tuple(value.shape)}"
-        for key, value in wanted.items()
-        if key in state and state[key].shape != value.shape
-    ]
-    if wrong:
-        more = f" and {len(wrong) - 8} more" if len(wrong) > 8 else ""
-        raise ValueError(f"model.weights: {path} does not fit this network: {'; '.join(wrong[:8])}{more}")
-    return state

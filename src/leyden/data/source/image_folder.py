@@ -37,6 +37,9 @@ class ImageFolder(Source):
     Args:
         root: the folder.
         channels: 3 for colour, 1 for grey; pictures are converted.
+        holdout: in the second and third row, the share of train that becomes validation. 0 trains on all of it, as
+            published results do, and validates on what is tested: then validate once, at the end, and choose nothing
+            by it.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -46,10 +49,13 @@ class ImageFolder(Source):
     image_size = 64
     """Pixels, where ``data.image_size`` is null: pictures differ in size."""
 
-    def __init__(self, root: str, channels: int = 3) -> None:
+    def __init__(self, root: str, channels: int = 3, holdout: float = 0.1) -> None:
+        if not 0 <= holdout < 1:
+            raise ValueError(f"data.source.holdout={holdout}: a share of the training pictures, in [0, 1)")
         self.root = Path(root).expanduser()
         self.name = f"image folder {self.root}"
         self.channels = channels
+        self.holdout = holdout
         self._splits: dict[Stage, Chosen] = {}
 
     def prepare(self) -> None:
@@ -79,8 +85,14 @@ class ImageFolder(Source):
         else:
             tested = test or val
             assert tested is not None
-            self._splits = _carve(training, {"train": 0.9, "val": 0.1}) | {"test": self._pictures(tested)}
-            log.info("%s: 10 %% of train is kept for validation, %s is the test", self.name, tested.name)
+            test_split = self._pictures(tested)
+            if self.holdout:
+                parts = _carve(training, {"train": 1 - self.holdout, "val": self.holdout})
+                log.info("%s: %.0f %% of train validates, %s tests", self.name, 100 * self.holdout, tested.name)
+            else:
+                parts = {"train": training, "val": test_split}
+                log.info("%s: %s validates and tests: choose nothing by it", self.name, tested.name)
+            self._splits = parts | {"test": test_split}
 
     def split(self, stage: Stage) -> Chosen:
         """Pictures of their own sizes (channels, H, W), decoded one by one, and their labels."""

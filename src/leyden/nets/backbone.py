@@ -1,0 +1,135 @@
+"""A classification network without its classifier, as named stages that run one after another.
+
+One interface for all networks, so that cutting, freezing, caching and the necks of detectors work on any of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+
+class Stage(NamedTuple):
+    """What a stage gives for the images that the backbone was made for."""
+
+    name: str
+    channels: int
+    """Of its map, or the length of its vector."""
+    size: tuple[int, int] | None
+    """Height and width of its map; None where it gives a vector."""
+    stride: int | None
+    """Image pixels per map pixel, rounded; None where it gives a vector."""
+
+
+class Backbone(nn.Module):
+    """Named stages; uint8 images in, a feature vector out.
+
+    Args:
+        name: of the network, for messages.
+        stages: modules that run one after another, from the image upwards; each takes and gives maps (B, C, H, W), or
+            gives vectors (B, F) that all later ones take.
+        channels: of the images that come in, 1 or more.
+        image_size: side of the square images in pixels.
+        takes: channels that the first stage takes; grey images are shown to it as ``takes`` equal channels.
+        published: this module's keys -> keys of the published network, of which ``stages`` are parts.
+        taps: stages whose maps feed auxiliary classifiers.
+
+    Raises:
+        ValueError: the network takes another number of channels, or larger images.
+
+    Attributes:
+        shapes: a ``Stage`` for each, in order.
+        features: length of the feature vector.
+        mean, std: per-channel normalisation of images in [0, 1]; buffers, so they travel with the weights.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        stages: Mapping[str, nn.Module],
+        channels: int,
+        image_size: int,
+        takes: int,
+        published: Mapping[str, str] | None = None,
+        taps: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        if channels not in (1, takes):
+            raise ValueError(f"{name} takes images of {takes} channels (or grey ones), not of {channels}")
+        self.name = name
+        self.stages = nn.ModuleDict(stages)
+        self.takes = takes
+        self.published = dict(published or {})
+        self.taps = tuple(taps)
+        self.register_buffer("mean", torch.full((takes,), 0.5))
+        self.register_buffer("std", torch.full((takes,), 0.5))
+        self.shapes = shapes_of(self.stages, takes, image_size)
+        if not self.shapes:
+            least = next((s for s in range(image_size + 1, 1025) if shapes_of(self.stages, takes, s)), None)
+            raise ValueError(f"{name} needs images of at least {least} pixels, got {image_size}: set data.image_size")
+        self.features = self.shapes[-1].channels
+
+    @property
+    def names(self) -> list[str]:
+        """Of the stages, from the image upwards."""
+        return list(self.stages)
+
+    def keep(self, names: Sequence[str]) -> None:
+        """Cuts off every stage that is not among the first ones, ``names``."""
+        for name in self.names[len(names) :]:
+            del self.stages[name]
+        self.shapes = self.shapes[: len(names)]
+        self.features = self.shapes[-1].channels
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """uint8 images (B, 1 or takes, H, W) as the network wants them: float, (x / 255 - mean) / std."""
+        scale, shift = (1 / (255 * self.std))[:, None, None], (self.mean / self.std)[:, None, None]
+        return images.float() * scale - shift
+
+    def run(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+        """Runs the stages ``start`` (inclusive) to ``stop`` (exclusive) on what the one before ``start`` gave."""
+        for stage in list(self.stages.values())[start:stop]:
+            x = stage(x)
+        return x
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        """uint8 images to what each stage gives, by its name."""
+        given, x = {}, self.normalise(images)
+        for name, stage in self.stages.items():
+            x = given[name] = stage(x)
+        return given
+
+    def forward(self, images: Tensor) -> Tensor:
+        """uint8 images (B, C, S, S) to features (B, features)."""
+        return pool(self.run(self.normalise(images)))
+
+
+def pool(x: Tensor) -> Tensor:
+    """Maps (B, C, H, W) to their spatial means (B, C); vectors stay as they are."""
+    return x.mean((2, 3)) if x.dim() == 4 else x
+
+
+@torch.no_grad()
+def shapes_of(stages: nn.ModuleDict, channels: int, image_size: int) -> list[Stage]:
+    """What each stage gives for square images, found without computing; empty where the images are too small."""
+    x = torch.empty(2, channels, image_size, image_size, device="meta")
+    found = []
+    for name, stage in stages.items():
+        training = stage.training
+        state = {key: torch.empty_like(value, device="meta") for key, value in stage.state_dict().items()}
+        try:
+            x = functional_call(stage.eval(), state, x)
+        except RuntimeError:  # a kernel or a pooling window larger than its input
+            return []
+        finally:
+            stage.train(training)
+        if 0 in x.shape:
+            return []
+        size = (x.shape[2], x.shape[3]) if x.dim() == 4 else None
+        found.append(Stage(name, x.shape[1], size, round(image_size / size[0]) if size else None))
+    return found

@@ -1,0 +1,181 @@
+"""Every backbone by its name: which network it is and where it falls into stages."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+from torchvision import models
+
+from leyden.nets.backbone import Backbone
+from leyden.nets.googlenet import googlenet
+from leyden.nets.residual import residual
+from leyden.nets.vgg import vgg
+from leyden.nets.xception import xception
+
+VGG = {"vgg11": "A", "vgg11_lrn": "A-LRN", "vgg13": "B", "vgg16_c": "C", "vgg16": "D", "vgg19": "E"}
+"""Names after torchvision's; the paper's configuration that each is."""
+
+GOOGLENET = {"stem": ("conv1", "maxpool2"), "inception3": ("inception3a", "maxpool3"),
+             "inception4a": ("inception4a",) * 2, "inception4d": ("inception4b", "inception4d"),
+             "inception4e": ("inception4e", "maxpool4"), "inception5": ("inception5a", "inception5b")}  # fmt: skip
+INCEPTION_V3 = {"stem": ("Conv2d_1a_3x3", "maxpool2"), "inception5": ("Mixed_5b", "Mixed_5d"),
+                "inception6": ("Mixed_6a", "Mixed_6e"), "inception7": ("Mixed_7a", "Mixed_7c")}  # fmt: skip
+RESNET = {"stem": ("conv1", "maxpool"), **{f"layer{i}": (f"layer{i}",) * 2 for i in range(1, 5)}}
+SHUFFLENET = {"stem": ("conv1", "maxpool"), **{f"stage{i}": (f"stage{i}",) * 2 for i in range(2, 5)},
+              "conv5": ("conv5",) * 2}  # fmt: skip
+"""Stage -> first and last of the network's own parts in it. The last row: torchvision's GoogLeNet has batch norm and
+no true 5x5 convolutions; ours (``googlenet``) is the paper's."""
+
+FEATURES: dict[str, tuple[int, ...]] = {
+    "mobilenet_v2": (1, 2, 4, 7, 11, 14, 17, 18, 19),
+    "mobilenet_v3_large": (1, 2, 4, 7, 11, 13, 16, 17),
+    "mobilenet_v3_small": (1, 2, 4, 7, 9, 12, 13),
+    "squeezenet1_0": (3, 7, 12, 13),
+    "squeezenet1_1": (3, 6, 9, 13),
+}
+"""Where the sequence ``features`` ends a stage: a stem, then blocks of one width (SqueezeNet: up to each pooling)."""
+
+
+class Published(NamedTuple):
+    """A whole network with the state-dict layout in which its weights are published."""
+
+    net: nn.Module
+    stages: dict[str, nn.Module]
+    """Parts of ``net``, in the order in which they run; what they leave over is its classifier."""
+    takes: int
+    taps: tuple[str, ...] = ()
+
+
+def backbone(
+    name: str,
+    channels: int,
+    image_size: int,
+    widths: Sequence[int] = (32, 64, 128),
+    strides: Sequence[int] = (1, 2, 2),
+    blocks: int = 1,
+) -> Backbone:
+    """Builds a backbone with random weights.
+
+    Args:
+        name: ``residual`` (a small one for small images), ``vgg11|vgg11_lrn|vgg13|vgg16_c|vgg16|vgg19`` with or without
+            ``_bn``, ``googlenet`` (the paper's), ``googlenet_bn`` and ``inception_v3`` (torchvision's), ``xception``,
+            ``resnet18`` to ``resnet152``, ``mobilenet_v2``, ``mobilenet_v3_small|large``, ``squeezenet1_0|1_1``,
+            ``shufflenet_v2_x0_5`` to ``x2_0``; ``timm/NAME`` where timm is installed.
+        channels: of the images.
+        image_size: side of the square images in pixels.
+        widths: of ``residual``: channels of each stage.
+        strides: of ``residual``: of each stage.
+        blocks: of ``residual``: residual blocks per stage.
+
+    Raises:
+        ValueError: an unknown name, with the nearest; or images that the network cannot take.
+    """
+    if name == "residual":
+        return Backbone(name, residual(channels, widths, strides, blocks), channels, image_size, channels)
+    net, stages, takes, taps = published(name, channels)
+    # The same tensors under both names; deduplicated lookups by identity join them.
+    places = {id(value): key for key, value in net.state_dict(keep_vars=True).items()}
+    built = Backbone(name, stages, channels, image_size, takes, taps=taps)
+    own = built.stages.state_dict(prefix="stages.", keep_vars=True)
+    built.published = {key: places[id(value)] for key, value in own.items()}
+    return built
+
+
+def published(name: str, channels: int = 3) -> Published:
+    """The whole network behind a name; ``channels`` only matter to networks of ours, the others take three.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if name.startswith("timm/"):
+        return _timm(name, channels)
+    if name.removesuffix("_bn") in VGG:
+        own = vgg(VGG[name.removesuffix("_bn")], channels, batch_norm=name.endswith("_bn"))
+        return Published(own, own.stages(), channels)
+    if name == "googlenet":
+        paper = googlenet(channels, auxiliary=False)
+        return Published(paper, paper.stages(), channels, paper.taps)
+    if name == "xception":
+        net = xception(channels)
+        return Published(net, net.stages(), channels)
+    if name not in names():
+        near = get_close_matches(name, names(), 1, 0.4)
+        raise ValueError(
+            f"model.backbone={name!r}: {f'did you mean {near[0]}? ' if near else ''}"
+            f"There are {', '.join(names())}, and timm/NAME"
+        )
+    options: dict[str, Any] = {"init_weights": True} if name in ("googlenet_bn", "inception_v3") else {}
+    whole = models.get_model(name.replace("googlenet_bn", "googlenet"), weights=None, **options)
+    return Published(whole, _parts(name, whole), 3)
+
+
+def names() -> list[str]:
+    """All backbones but timm's."""
+    own = ["residual", *VGG, *(f"{name}_bn" for name in VGG), "googlenet", "googlenet_bn", "inception_v3", "xception"]
+    depths = [f"resnet{depth}" for depth in (18, 34, 50, 101, 152)]
+    return [*own, *depths, *FEATURES, *(f"shufflenet_v2_x{width}" for width in ("0_5", "1_0", "1_5", "2_0"))]
+
+
+def _parts(name: str, net: Any) -> dict[str, nn.Module]:
+    """The stages of a network of torchvision's."""
+    if name in FEATURES:
+        ends = (0, *FEATURES[name])
+        titles = ["stem", *(f"block{i}" for i in range(1, len(ends) - 1))]
+        return {title: net.features[a:b] for title, a, b in zip(titles, ends, ends[1:], strict=False)}
+    table = {"googlenet_bn": GOOGLENET, "inception_v3": INCEPTION_V3}.get(name)
+    table = table or (RESNET if name.startswith("resnet") else SHUFFLENET)
+    children = dict(net.named_children())
+    order = list(children)
+    stages: dict[str, nn.Module] = {}
+    for stage, (first, last) in table.items():
+        inside = [key for key in order[order.index(first) : order.index(last) + 1] if not key.startswith("Aux")]
+        stages[stage] = nn.Sequential(OrderedDict((key, children[key]) for key in inside))
+    return stages
+
+
+class _LastMap(nn.Module):
+    """A network of timm's that cannot be cut, as the one stage that it is."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) to the last feature map."""
+        return self.net(x)[-1]
+
+
+def _timm(name: str, channels: int) -> Published:
+    """A network of timm's: in stages where its parts run one after another, else as one stage.
+
+    Raises:
+        ImportError: timm is not installed.
+        ValueError: timm has no such network.
+    """
+    net = timm_model(name, channels)
+    if not hasattr(net, "return_layers"):  # timm's mark of a plain sequence
+        return Published(net, {"all": _LastMap(net)}, channels)
+    stages: dict[str, nn.Module] = {}
+    inside: OrderedDict[str, nn.Module] = OrderedDict()
+    for key, part in net.named_children():
+        inside[key] = part
+        if key in net.return_layers:
+            stages[f"stage{len(stages)}"] = nn.Sequential(inside)
+            inside = OrderedDict()
+    return Published(net, stages, channels)
+
+
+def timm_model(name: str, channels: int, pretrained: bool = False) -> Any:
+    """timm's network behind ``timm/NAME``, as one that gives its feature maps."""
+    try:
+        timm = import_module("timm")
+    except ModuleNotFoundError as error:
+        raise ImportError(f"model.backbone={name} needs timm: pip install 'leyden[timm]'") from error
+    short = name.removeprefix("timm/")
+    if not timm.is_model(short):
+        near = get_close_matches(short, timm.list_models(), 3, 0.4)
+        raise ValueError(f"model.backbone={name!r}: timm has no such network; did you mean {', '.join(near)}?")
+    return timm.create_model(short, pretrained=pretrained, features_only=True, in_chans=channels)

@@ -1,0 +1,76 @@
+"""A chart of a sweep: a line with its band per value of one key, against another key; and its numbers."""
+
+import math
+from typing import Any, Literal
+
+from torch import Tensor
+
+from leyden.pictures.charts import draw_curves
+from leyden.report.rows import Axis, Cell, Run, all_numbers, axis, sort_into_cells
+from leyden.report.table import csv_cells, markdown_cells
+from leyden.report.text import footing, heading
+
+
+class SweepCurve:
+    """``report.png`` with its numbers in ``report.md`` and ``report.csv``.
+
+    Numbers stand on a logarithmic axis. Where null, which means "all", is one of them, or one is not above 0, all stand
+    at equal distances instead, null last.
+
+    Args:
+        x: dotted config key whose values stand along the axis.
+        lines: dotted config key with a line per value.
+        metric: whose mean and standard deviation over the seeds are drawn.
+        title: of the chart.
+        x_name: what is written below the axis, with unit.
+        order: values of ``x`` from left to right, at equal distances; null: numbers upwards, words as they were swept.
+        mode: whether "max" or "min" of the metric is best.
+    """
+
+    def __init__(
+        self,
+        x: str,
+        lines: str,
+        metric: str,
+        title: str,
+        x_name: str,
+        order: list[Any] | None = None,
+        mode: Literal["max", "min"] = "max",
+    ) -> None:
+        self.x, self.lines, self.metric, self.mode = x, lines, metric, mode
+        self.title, self.x_name, self.order = title, x_name, order
+
+    def __call__(self, runs: list[Run]) -> dict[str, str | Tensor]:
+        """The report's files by name; no picture where there is nothing to draw.
+
+        Raises:
+            ValueError: there are runs, and none has one of the keys.
+        """
+        x, lines = axis(runs, self.x, self.order), axis(runs, self.lines)
+        axes = [x, lines]
+        cells = sort_into_cells(runs, axes, self.metric)
+        parts = [
+            heading(runs),
+            markdown_cells(axes, 1, cells, self.metric, self.mode),
+            footing(runs, axes, cells, self.metric),
+        ]
+        files: dict[str, str | Tensor] = {"report.csv": csv_cells(axes, cells)}
+        if (picture := self._draw(x, lines, cells)) is not None:
+            parts.append(f"![{self.title}](report.png)")
+            files["report.png"] = picture
+        return {"report.md": "\n\n".join(parts) + "\n", **files}
+
+    def _draw(self, x: Axis, lines: Axis, cells: dict[tuple[str, ...], Cell]) -> Tensor | None:
+        numbers = self.order is None and None not in x.values and all_numbers(x.values) and min(x.values, default=0) > 0
+        positions = [float(value) for value in x.values] if numbers else list(range(len(x.names)))
+        curves = {}
+        for line in lines.names:
+            column = [cells[name, line] for name in x.names]
+            if any(cell.scores for cell in column):
+                spread = [cell.sd for cell in column]
+                known = not all(map(math.isnan, spread))
+                curves[line] = (positions, [cell.mean for cell in column], spread if known else None)
+        if not curves:
+            return None
+        ticks = None if numbers else x.names
+        return draw_curves(curves, self.x_name, self.metric, self.title, log_x=numbers, ticks=ticks)

@@ -1,0 +1,323 @@
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision import models
+
+from leyden.nets import zoo
+from leyden.nets.backbone import Backbone, pool
+from leyden.nets.weights import find_weights, inherit
+
+State = dict[str, Tensor]
+
+
+def small(channels: int = 1, widths: tuple[int, ...] = (4, 8)) -> Backbone:
+    torch.manual_seed(0)
+    return zoo.backbone("residual", channels, 8, widths, [1, 2])
+
+
+def squeezenet(num_classes: int = 1000) -> Any:
+    torch.manual_seed(1)
+    return models.squeezenet1_1(num_classes=num_classes).eval()
+
+
+def load(net: Backbone, path: Path | str, stages: list[str] | None = None) -> Backbone:
+    inherit(net, find_weights(str(path), net), stages or net.names)
+    return net.eval()
+
+
+def meta(name: str, channels: int = 3) -> Backbone:
+    with torch.device("meta"):
+        return zoo.backbone(name, channels, 96)
+
+
+WRAPPED: dict[str, Callable[[State], Any]] = {
+    "plain": lambda state: state,
+    "state_dict": lambda state: {"state_dict": state, "epoch": 3, "arch": "squeezenet"},
+    "model": lambda state: {"model": state, "args": {"lr": 0.1}},
+    "module.": lambda state: {f"module.{key}": value for key, value in state.items()},
+    "model and module.": lambda state: {"model": {f"module.{key}": value for key, value in state.items()}},
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPED)
+@pytest.mark.parametrize("half", [False, True])
+def test_torchvisions_layout_however_it_is_wrapped(wrap: str, half: bool, tmp_path: Path) -> None:
+    state = squeezenet().state_dict()
+    stored = {key: value.half() for key, value in state.items()} if half else state
+    torch.save(WRAPPED[wrap](stored), tmp_path / "w.pth")
+    net = load(zoo.backbone("squeezenet1_1", 3, 32), tmp_path / "w.pth")
+    for key, place in net.published.items():
+        assert net.state_dict()[key].dtype == torch.float32
+        assert torch.equal(net.state_dict()[key], stored[place].float())
+
+
+def test_the_heads_of_other_tasks_are_left_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    torch.save(squeezenet(7).state_dict(), tmp_path / "w.pth")
+    with caplog.at_level("INFO"):
+        load(zoo.backbone("squeezenet1_1", 3, 32), tmp_path / "w.pth")
+    assert (
+        "2 tensors are not used (the old head): classifier.1.weight (7, 512, 1, 1), classifier.1.bias (7,)"
+        in caplog.text
+    )
+
+
+def test_only_the_stages_that_are_asked_for_take_over_weights(tmp_path: Path) -> None:
+    giver, taker = small(), small()
+    for parameter in giver.parameters():
+        parameter.data += 1
+    torch.save(giver.state_dict(), tmp_path / "w.pth")
+    load(taker, tmp_path / "w.pth", ["stem", "stage1"])
+    for key, value in taker.state_dict().items():
+        source = giver if "stage2" not in key else small()
+        assert torch.equal(value, source.state_dict()[key]), key
+
+
+def test_old_files_do_not_count_batches(tmp_path: Path) -> None:
+    state = {key: value for key, value in small().state_dict().items() if not key.endswith("num_batches_tracked")}
+    torch.save(state, tmp_path / "w.pth")
+    load(small(), tmp_path / "w.pth")
+
+
+def test_what_does_not_fit_is_listed_with_names_and_shapes(tmp_path: Path) -> None:
+    state = squeezenet().state_dict()
+    del state["features.3.squeeze.weight"]
+    state["features.0.bias"] = torch.zeros(65)
+    torch.save(state, tmp_path / "w.pth")
+    net = zoo.backbone("squeezenet1_1", 3, 32)
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    wrong = "features.0.bias is (65,), wanted (64,); missing features.3.squeeze.weight"
+    message = f"model.weights: these weights do not fit squeezenet1_1: {wrong}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        load(net, tmp_path / "w.pth")
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())  # all or nothing
+    inherit(net, find_weights(str(tmp_path / "w.pth"), net), ["block2", "block3"])  # these stages are whole
+
+
+def test_weights_of_another_network_fit_nothing(tmp_path: Path) -> None:
+    torch.save(squeezenet().state_dict(), tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"fit nothing of resnet18: missing conv1.weight; .* and \d\d more$"):
+        load(zoo.backbone("resnet18", 3, 32), tmp_path / "w.pth")
+    torch.save(small(widths=(4, 9)).state_dict(), tmp_path / "w.pth")
+    with pytest.raises(
+        ValueError, match=r"do not fit residual: stages.stage2.0.conv1.weight is \(9, 4, 3, 3\), wanted \(8, 4"
+    ):
+        load(small(), tmp_path / "w.pth")
+
+
+class Payload:
+    """Runs when it is unpickled carelessly."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return os.mkdir, (str(self.trace),)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_files_with_code_are_refused_and_the_code_does_not_run(zipped: bool, tmp_path: Path) -> None:
+    torch.save({"w": Payload(tmp_path / "ran")}, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ValueError, match=r"w\.pth is no file of weights"):
+        find_weights(str(tmp_path / "w.pth"), small())
+    assert not (tmp_path / "ran").exists()
+    torch.load(tmp_path / "w.pth", weights_only=False)
+    assert (tmp_path / "ran").exists()  # it would have
+
+
+BROKEN: dict[str, bytes] = {
+    "empty": b"",
+    "text": b"hello world\n",
+    "table": b"a,b\n1,2\n",
+    "page": b"<!DOCTYPE html><html></html>",
+    "git lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\n",
+    "picture": b"\x89PNG\r\n\x1a\n" + bytes(range(200)),
+    "cut short": b"PK\x03\x04" + bytes(60),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_is_no_file_of_weights(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "w.pth").write_bytes(BROKEN[kind])
+    with pytest.raises(ValueError, match=r"model\.weights: .*w\.pth is no file of weights: \w"):
+        find_weights(str(tmp_path / "w.pth"), small())
+
+
+@pytest.mark.parametrize(
+    "stored", [[torch.ones(1)], torch.ones(1), {"model": "resnet18"}, {"lr": 0.1}, {1: torch.ones(1)}]
+)
+def test_files_of_something_else(stored: Any, tmp_path: Path) -> None:
+    torch.save(stored, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"w\.pth (is no file of weights|holds no tensors)"):
+        find_weights(str(tmp_path / "w.pth"), small())
+
+
+def test_a_missing_file_says_what_weights_can_be() -> None:
+    message = r"no file or folder 'nowhere.pth' \(looked from .*imagenet, .* path of a file .* earlier run, or none"
+    with pytest.raises(FileNotFoundError, match=message):
+        find_weights("nowhere.pth", small())
+
+
+def write_record(folder: Path, value: float, age: int = 0, prefix: str = "net.backbone.") -> Path:
+    """A record's best checkpoint: Leyden's layout, with a head, and all weights of one value."""
+    state = {
+        f"{prefix}{key}": torch.full_like(x, int(value) if "num" in key else value)
+        for key, x in small().state_dict().items()
+    }
+    file = folder / "checkpoints" / "best.ckpt"
+    file.parent.mkdir(parents=True)
+    torch.save({"state_dict": state | {"net.head.weight": torch.ones(2, 8), "prepared": torch.ones(())}}, file)
+    os.utime(file, (2_000_000_000 - age, 2_000_000_000 - age))
+    return folder
+
+
+@pytest.mark.parametrize("place", ["", "checkpoints/best.ckpt"])
+def test_an_earlier_run_gives_weights_and_normalisation(place: str, tmp_path: Path) -> None:
+    net = load(small(), write_record(tmp_path / "run", 0.25) / place)
+    assert all((value == 0.25).all() for key, value in net.state_dict().items() if "num" not in key)
+
+
+def test_of_several_runs_the_newest_is_taken(tmp_path: Path) -> None:
+    for name, value, age in (("b", 0.5, 10), ("a", 0.75, 0), ("c", 0.25, 20)):
+        write_record(tmp_path / "sweep" / name, value, age)
+    assert (load(small(), tmp_path / "sweep").mean == 0.75).all()
+
+
+def test_folders_without_a_backbone(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"holds no record with checkpoints/best\.ckpt; run that lab first"):
+        find_weights(str(tmp_path), small())
+    write_record(tmp_path / "gan", 0.5, prefix="generator.")
+    with pytest.raises(ValueError, match=r"best\.ckpt is of a technique without a backbone of leyden\.nets"):
+        find_weights(str(tmp_path / "gan"), small())
+
+
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+HALF = ([0.5] * 3, [0.5] * 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "expected"),
+    [
+        ("mobilenet_v2", 3, IMAGENET),
+        ("mobilenet_v2", 1, IMAGENET),  # shown as three equal channels
+        ("vgg16", 3, IMAGENET),
+        ("vgg16", 1, ([0.5], [0.5])),
+        ("inception_v3", 3, HALF),
+        ("googlenet_bn", 3, HALF),
+        ("xception", 3, HALF),
+        ("googlenet", 3, HALF),
+        ("residual", 1, ([0.5], [0.5])),
+        ("residual", 4, ([0.5] * 4, [0.5] * 4)),
+    ],
+)
+def test_a_file_without_normalisation_is_read_as_its_network_was_trained(
+    name: str, channels: int, expected: tuple[list[float], list[float]], tmp_path: Path
+) -> None:
+    torch.save({"weight": torch.ones(1)}, tmp_path / "w.pth")
+    state = find_weights(str(tmp_path / "w.pth"), meta(name, channels))
+    assert (state["mean"].tolist(), state["std"].tolist()) == (pytest.approx(expected[0]), pytest.approx(expected[1]))
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """torch's cache, empty, and no network."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.urlopen", refuse)
+    return tmp_path / "hub" / "checkpoints"
+
+
+@pytest.mark.parametrize("weights", ["imagenet", "IMAGENET1K_V1", "SqueezeNet1_1_Weights.IMAGENET1K_V1", "DEFAULT"])
+def test_without_a_network_both_ways_out_are_named_and_work(weights: str, offline: Path) -> None:
+    net = zoo.backbone("squeezenet1_1", 3, 32)
+    file = "squeezenet1_1-b8a52dc0.pth"
+    with pytest.raises(
+        FileNotFoundError, match=rf"{file} cannot be downloaded .*no route.*{offline}.*model\.weights=PATH"
+    ):
+        find_weights(weights, net)
+    offline.mkdir(parents=True, exist_ok=True)
+    torch.save(squeezenet().state_dict(), offline / file)
+    for way in (weights, offline / file):
+        state = load(net, way).state_dict()
+        assert torch.equal(state["stages.stem.0.weight"], squeezenet().features[0].weight)
+        assert state["mean"].tolist() == pytest.approx(IMAGENET[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "message"),
+    [
+        ("resnet50", "IMAGENET1K_V3", "torchvision has IMAGENET1K_V1, IMAGENET1K_V2 of resnet50"),
+        ("resnet50", "imagenet1k_v1", "torchvision has IMAGENET1K_V1, IMAGENET1K_V2 of resnet50"),
+        ("googlenet_bn", "IMAGENET1K_V2", "torchvision has IMAGENET1K_V1 of googlenet_bn"),
+        *[(name, "imagenet", f"nobody has published weights of {name}; give a file") for name in
+          ("googlenet", "residual", "xception", "vgg16_c", "vgg11_lrn_bn")],
+    ],
+)  # fmt: skip
+def test_weights_that_nobody_has(name: str, weights: str, message: str, offline: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        find_weights(weights, meta(name))
+
+
+@pytest.mark.parametrize("name", ["vgg16", "resnet50", "googlenet_bn", "inception_v3", "mobilenet_v3_small"])
+def test_imagenet_means_torchvisions_default(name: str, offline: Path) -> None:
+    default = models.get_model_weights(name.replace("googlenet_bn", "googlenet")).DEFAULT  # type: ignore[attr-defined]
+    with pytest.raises(FileNotFoundError, match=Path(default.url).name):
+        find_weights("imagenet", meta(name))
+
+
+def test_timms_weights_offline_name_two_ways_out(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("timm")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(offline))
+    message = (
+        r"weights of timm/test_resnet cannot be had .*copy the Hugging Face cache, or give a file: model\.weights=PATH"
+    )
+    with pytest.raises(FileNotFoundError, match=message):
+        find_weights("imagenet", zoo.backbone("timm/test_resnet", 3, 32))
+
+
+def test_xceptions_weights_may_be_in_timms_layout(tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    theirs = timm.create_model("legacy_xception").state_dict()
+    torch.save(theirs, tmp_path / "w.pth")
+    net = load(meta("xception").to_empty(device="cpu"), tmp_path / "w.pth")
+    assert torch.equal(next(iter(net.stages["stem"].parameters())), theirs["conv1.weight"])
+    assert (net.mean == 0.5).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("name", "file", "classifier"),
+    [
+        ("mobilenet_v2", "mobilenet_v2_imagenet_fp16.pth", lambda net, x: net.classifier(pool(x))),
+        ("squeezenet1_1", "squeezenet1_1_imagenet.pth", lambda net, x: net.classifier(x).flatten(1)),
+    ],
+)
+def test_real_weights_give_torchvisions_answers(name: str, file: str, classifier: Callable, dev_data: Path) -> None:
+    path = dev_data / "weights" / file
+    theirs: Any = models.get_model(name).eval()
+    theirs.load_state_dict({k: v.float() for k, v in torch.load(path, weights_only=True).items()})
+    net = load(zoo.backbone(name, 3, 64), path)
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    mean, std = (torch.tensor(values)[:, None, None] for values in IMAGENET)
+    logits = classifier(theirs, net.run(net.normalise(images)))
+    torch.testing.assert_close(logits, theirs((images / 255 - mean) / std), rtol=1e-4, atol=1e-3)
+
+
+def test_weights_without_the_last_stage_serve_what_is_below(dev_data: Path) -> None:
+    path = dev_data / "weights" / "shufflenet_v2_x0_5_backbone.pth"
+    net = zoo.backbone("shufflenet_v2_x0_5", 3, 32)
+    with pytest.raises(ValueError, match=r"missing conv5\.0\.weight; missing conv5\.1\.weight"):
+        load(net, path)
+    load(net, path, net.names[:-1])
+    stored = torch.load(path, weights_only=True)
+    assert torch.equal(net.state_dict()["stages.stem.conv1.0.weight"], stored["conv1.0.weight"])

@@ -1,0 +1,74 @@
+"""Two processes that talk through gloo, as ``trainer=ddp_cpu`` starts them: plain DDP, with no unused parameters."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+SCRIPT = """
+import sys, torch
+from lightning import Callback, Trainer, seed_everything
+from leyden.data.source.digits import Digits
+from leyden.transfer.data import TransferImages
+from leyden.transfer.finetune import Finetune
+
+rank, folder = int(sys.argv[1]), sys.argv[2]
+
+class Epochs(Callback):
+    def __init__(self):
+        self.states = []
+    def on_train_start(self, trainer, model):
+        self.states.append({key: value.clone() for key, value in model.state_dict().items()})
+    on_train_epoch_end = on_train_start
+
+def fit(epochs, data, **arguments):
+    seed_everything(rank, verbose=False)  # ranks need not begin alike
+    given = TransferImages(Digits(), 5, labels_per_class=4, epoch_size=40, batch_size=10, **data)
+    model = Finetune(**given.facts, widths=[8, 16], strides=[1, 2], source_epochs=1, lr=0.01, **arguments)
+    seen = Epochs()
+    trainer = Trainer(
+        accelerator="cpu", devices=2, strategy="ddp", max_epochs=epochs, num_sanity_val_steps=0, callbacks=[seen],
+        enable_checkpointing=False, logger=False, enable_progress_bar=False, enable_model_summary=False,
+    )
+    trainer.fit(model, given)
+    return {"states": seen.states, "accuracy": trainer.callback_metrics["val/accuracy"], "steps": trainer.global_step}
+
+gradual = fit(4, {"degrees": 10}, strategy="gradual")
+cached = fit(2, {"degrees": 10, "views": 2}, strategy="head", cache=folder + "/cache")
+torch.save([gradual, cached], f"{folder}/{rank}.pt")
+"""
+
+
+def start(rank: int, port: int, folder: Path) -> subprocess.Popen[str]:
+    places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank), "NODE_RANK": "0"}
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(rank), str(folder)],
+        env={**os.environ, **places, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_ranks_inherit_and_unfreeze_alike(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ranks = [start(rank, port, tmp_path) for rank in (0, 1)]
+    errors = [rank.communicate(timeout=120)[1] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], errors
+    mine, theirs = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    for first, second in zip(mine, theirs, strict=True):
+        assert first["steps"] == second["steps"] == 2 * (len(first["states"]) - 1)  # each rank saw half of the images
+        assert torch.equal(first["accuracy"], second["accuracy"])
+        for epoch, (state, other) in enumerate(zip(first["states"], second["states"], strict=True)):
+            for key, value in state.items():
+                assert torch.equal(value, other[key]), (epoch, key)
+    gradual = mine[0]["states"]
+    weights = [f"net.backbone.stages.{stage}.weight" for stage in ("stage2.0.conv1", "stage1.0.conv1", "stem.0")]
+    for joined, key in enumerate(weights, start=2):  # changed behind epoch 1, 2 and 3
+        assert [not torch.equal(state[key], gradual[0][key]) for state in gradual] == [n >= joined for n in range(5)]
+    kept = sorted(path.suffix for path in (tmp_path / "cache").iterdir())
+    assert kept == [".npy"] * 3 + [".pt"]  # validation and two views, and the source task: whole, and once
