@@ -53,8 +53,8 @@ def test_torchvisions_layout_however_it_is_wrapped(wrap: str, half: bool, tmp_pa
     stored = {key: value.half() for key, value in state.items()} if half else state
     torch.save(WRAPPED[wrap](stored), tmp_path / "w.pth")
     net = load(zoo.backbone("squeezenet1_1", 3, 32), tmp_path / "w.pth")
+    assert {value.dtype for value in find_weights(str(tmp_path / "w.pth"), net).values()} == {torch.float32}
     for key, place in net.published.items():
-        assert net.state_dict()[key].dtype == torch.float32
         assert torch.equal(net.state_dict()[key], stored[place].float())
 
 
@@ -272,6 +272,16 @@ def test_imagenet_means_torchvisions_default(name: str, offline: Path) -> None:
     default = models.get_model_weights(name.replace("googlenet_bn", "googlenet")).DEFAULT  # type: ignore[attr-defined]
     with pytest.raises(FileNotFoundError, match=Path(default.url).name):
         find_weights("imagenet", meta(name))
+
+
+def test_published_weights_bring_their_own_normalisation(offline: Path) -> None:
+    """Those of the authors of VGG were trained on bytes less a mean."""
+    offline.mkdir(parents=True)
+    url = models.VGG16_Weights.IMAGENET1K_FEATURES.url
+    torch.save({"features.0.bias": torch.ones(64)}, offline / Path(url).name)
+    state = find_weights("IMAGENET1K_FEATURES", meta("vgg16"))
+    assert state["mean"].tolist() == pytest.approx([0.48235, 0.45882, 0.40784])
+    assert state["std"].tolist() == pytest.approx([1 / 255] * 3)
 
 
 def test_timms_weights_offline_name_two_ways_out(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:

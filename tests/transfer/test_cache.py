@@ -172,6 +172,7 @@ def test_a_source_task_that_was_learnt_before_is_not_learnt_again(
         ({"degrees": 11}, {}),
         ({"seed": 1}, {}),
         ({"source_classes": 4}, {}),
+        ({"source_classes": list("10234")}, {}),  # the same images under other labels
         ({"source_splits": ["train", "val"]}, {}),
         ({}, {"source_epochs": 2}),
         ({}, {"source_lr": 1e-3}),

@@ -21,6 +21,7 @@ CACHED: dict[str, Any] = {"degrees": 10, "views": 2}
         ({}, {"strategy": "gradual", "unfreeze_every": 2, "fixed_statistics": True}),
         ({}, {"strategy": "l2_sp"}),
         ({}, {"strategy": "adapter", "head": "linear", "dropout": 0.0}),
+        ({}, {"strategy": "head", "cache": None}),
         (CACHED, {"strategy": "head"}),
         (CACHED, {"strategy": "truncate", "cut_after": "stage1"}),
     ],

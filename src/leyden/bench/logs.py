@@ -11,6 +11,7 @@ QUIET = (
     "is not supported by the model summary",  # a size in MB that is printed for 32 bits
     "does not have many workers",  # the in-memory loader needs none
     "Using ModelCheckpoint with manual optimization",  # twelve lines; a checkpoint holds what it must
+    "in eval mode at the start of training",  # frozen layers are meant to be
     "Checkpoint directory",  # exists and is not empty: so it should when a run goes on
 )
 """Beginnings of a thought that no user can act on."""

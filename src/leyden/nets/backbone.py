@@ -68,7 +68,10 @@ class Backbone(nn.Module):
         self.taps = tuple(taps)
         self.register_buffer("mean", torch.full((takes,), 0.5))
         self.register_buffer("std", torch.full((takes,), 0.5))
-        self.shapes = shapes_of(self.stages, takes, image_size)
+        try:
+            self.shapes = shapes_of(self.stages, takes, image_size)
+        except AssertionError as error:  # timm's networks of one size
+            raise ValueError(f"{name} takes no images of {image_size} pixels ({error}): set data.image_size") from error
         if not self.shapes:
             least = next((s for s in range(image_size + 1, 1025) if shapes_of(self.stages, takes, s)), None)
             raise ValueError(f"{name} needs images of at least {least} pixels, got {image_size}: set data.image_size")

@@ -31,7 +31,7 @@ def find_weights(weights: str, backbone: Backbone) -> dict[str, Tensor]:
 
     Args:
         weights: ``imagenet``; a name among torchvision's, such as ``IMAGENET1K_V2``; the path of a file; or the folder
-            of an earlier run's record (or of several: the newest that is done).
+            of an earlier run's record (or of several: the newest checkpoint).
         backbone: whose weights are wanted.
 
     Returns:
@@ -98,8 +98,10 @@ def _read(path: Path) -> dict[str, Tensor]:
         stored = torch.load(path, map_location="cpu", weights_only=True)
         state = stored.get("state_dict", stored.get("model", stored))
         tensors = {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
-    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:  # broken, code inside, no dict
-        raise ValueError(f"model.weights: {path} is no file of weights: {str(error).splitlines()[0]}") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, AttributeError) as error:
+        # broken, code inside, text (LookupError: torch takes its letters for pickle's commands), no dict
+        reason = (str(error).splitlines() or ["it is empty"])[0]
+        raise ValueError(f"model.weights: {path} is no file of weights: {reason}") from error
     if not tensors:
         raise ValueError(f"model.weights: {path} holds no tensors")
     inside = "net.backbone."  # where Leyden's checkpoints have it

@@ -131,7 +131,7 @@ def _parts(name: str, net: Any) -> dict[str, nn.Module]:
     order = list(children)
     stages: dict[str, nn.Module] = {}
     for stage, (first, last) in table.items():
-        inside = [key for key in order[order.index(first) : order.index(last) + 1] if not key.startswith("Aux")]
+        inside = order[order.index(first) : order.index(last) + 1]
         stages[stage] = nn.Sequential(OrderedDict((key, children[key]) for key in inside))
     return stages
 
@@ -139,13 +139,15 @@ def _parts(name: str, net: Any) -> dict[str, nn.Module]:
 class _LastMap(nn.Module):
     """A network of timm's that cannot be cut, as the one stage that it is."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, channels_last: bool) -> None:
         super().__init__()
         self.net = net
+        self.channels_last = channels_last
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) to the last feature map."""
-        return self.net(x)[-1]
+        """Images (B, C, H, W) to the last feature map (B, C', H', W')."""
+        last = self.net(x)[-1]
+        return last.permute(0, 3, 1, 2) if self.channels_last else last
 
 
 def _timm(name: str, channels: int) -> Published:
@@ -156,8 +158,9 @@ def _timm(name: str, channels: int) -> Published:
         ValueError: timm has no such network.
     """
     net = timm_model(name, channels)
-    if not hasattr(net, "return_layers"):  # timm's mark of a plain sequence
-        return Published(net, {"all": _LastMap(net)}, channels)
+    channels_last = getattr(net, "output_fmt", None) == "NHWC"  # Swin and its like
+    if channels_last or not hasattr(net, "return_layers"):  # timm's mark of a plain sequence
+        return Published(net, {"all": _LastMap(net, channels_last)}, channels)
     stages: dict[str, nn.Module] = {}
     inside: OrderedDict[str, nn.Module] = OrderedDict()
     for key, part in net.named_children():

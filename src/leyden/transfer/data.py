@@ -29,8 +29,8 @@ class TransferImages(ImageData):
         upstream: where the source task's images come from, if elsewhere; they are brought to the target's size and
             channels, and its classes are no target classes where both have classes of that name.
         labels_per_class: training examples per target class, drawn by ``seed``; null takes all.
-        epoch_size: training examples per epoch: the labelled ones are repeated, each time augmented anew, and what
-            does not divide evenly falls to those that come first; null takes each once.
+        epoch_size: at least so many training examples per epoch: fewer labelled ones are repeated, each time augmented
+            anew, and what does not divide evenly falls to those that come first; null takes each once.
         degrees: augmentation: greatest rotation to either side.
         zoom: greatest relative change of size.
         shift: greatest shift, as a fraction of the image's side.
@@ -132,7 +132,7 @@ class TransferImages(ImageData):
         split, chosen, labels = _of_classes(self.source, stage, self.facts["class_names"])
         if stage == "train":
             picked = few_per_class(labels, self.labels_per_class, mix(self.seed, 2), self.facts["class_names"])
-            if self.epoch_size is not None:
+            if self.epoch_size is not None and self.epoch_size > len(picked):
                 picked = picked.repeat(-(-self.epoch_size // len(picked)))[: self.epoch_size]
             chosen, labels = chosen[picked], labels[picked]
         return choose(split, chosen, labels)
@@ -198,6 +198,12 @@ class TransferImages(ImageData):
         if self._train_loader is not None:  # Lightning may have asked for it already, to count the steps
             self._train_loader.cached = self._loader("train").cached
 
+    def forget(self) -> None:
+        """Batches come from images again."""
+        self.cached = {}
+        if self._train_loader is not None:
+            self._train_loader.cached = ()
+
     def _in_order(self, stage: Stage, numbers: Tensor | None) -> Iterator[Tensor]:
         """The images (B, C, S, S) of a stage, augmented by ``numbers`` (N, draws) where there are any."""
         split, place = self._on_device(self.split(stage)), 0
@@ -231,8 +237,11 @@ def few_per_class(labels: Tensor, count: int | None, seed: int, names: Sequence[
         Indices (count * classes,), class by class.
 
     Raises:
-        ValueError: a class has fewer than ``count`` examples.
+        ValueError: a class has no example, or fewer than ``count``.
     """
+    absent = [name for label, name in enumerate(names) if not (labels == label).any()]
+    if absent:
+        raise ValueError(f"no training example of {', '.join(absent)}: a class that is never seen cannot be learnt")
     if count is None:
         return torch.arange(len(labels))
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))

@@ -209,6 +209,14 @@ class Finetune(LightningModule):
         if fresh and self._given.embedding:
             self.before = self._embedded(data)
 
+    def on_train_start(self) -> None:
+        """A run that is resumed in the middle of an epoch does not start that epoch again."""
+        self.on_train_epoch_start()
+
+    def on_fit_end(self) -> None:
+        """Whoever uses the data next, perhaps another network, sees images."""
+        self.trainer.datamodule.forget()  # type: ignore[attr-defined]
+
     def on_train_epoch_start(self) -> None:
         """Stages whose epoch has come begin to learn."""
         self.net.epoch = self.current_epoch
@@ -349,6 +357,7 @@ class Finetune(LightningModule):
 
     def _cache(self, data: TransferImages) -> None:
         """Lets the data hold what the leading frozen stages make of it."""
+        data.forget()
         kept, stages = self._given.cache, self.net.frozen_stages
         if kept is None or stages == 0:
             return

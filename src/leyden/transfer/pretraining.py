@@ -46,7 +46,8 @@ def learnt(net: nn.Module, head: nn.Module, batches: Loader, recipe: Recipe, fol
     file = None
     if folder is not None and isinstance(batches.split, InMemory):
         start = nn.ModuleList([net, head])  # their random weights are a part of the key
-        file = folder / f"source_task_{key_of(start, batches=_signature(batches, batches.split), recipe=recipe)}.pt"
+        facts = {"batches": _signature(batches, batches.split), "recipe": recipe, "scale": head.scale}
+        file = folder / f"source_task_{key_of(start, **facts)}.pt"
     if file is not None and file.is_file():
         log.info("source task: learnt before, from %s", file)
         return torch.load(file, map_location="cpu", weights_only=True)
