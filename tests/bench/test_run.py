@@ -24,7 +24,7 @@ def test_seed_zero_counts_and_the_seed_decides_everything(tmp_path: Path) -> Non
         torch.manual_seed(number)  # whatever state the process was in
         record = Record.create(check_words([*FAST, f"seed={seed}", f"paths.outputs={tmp_path}"]))
         run(record)
-        weights.append(torch.load(record.checkpoint("last"), weights_only=True)["state_dict"]["head.weight"])
+        weights.append(torch.load(record.checkpoint("last"), weights_only=True)["state_dict"]["net.head.weight"])
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
 

@@ -46,9 +46,11 @@ class Answers:
         confidence, answers = probabilities.max(1)
         self.counts += multiclass_confusion_matrix(answers, labels, len(self.class_names)).cpu()
         for i in range(len(labels)):
-            kept = self.right if answers[i] == labels[i] else self.wrong
-            if kept is self.wrong or len(kept) < SHOWN:
-                kept.append(Answer(float(confidence[i]), images[i].cpu(), int(labels[i]), int(answers[i])))
+            answer = Answer(float(confidence[i]), images[i].cpu(), int(labels[i]), int(answers[i]))
+            if answer.truth != answer.answer:
+                self.wrong.append(answer)
+            elif sum(other.truth == answer.truth for other in self.right) < -(-SHOWN // len(self.class_names)):
+                self.right.append(answer)  # of each class a few, whatever the order of the data
         self.wrong = sorted(self.wrong, key=lambda answer: -answer.confidence)[:SHOWN]
 
     def accuracies(self) -> dict[str, float]:
@@ -62,7 +64,8 @@ class Answers:
         log_picture(module, "class_accuracy", draw_bars(self.accuracies(), "accuracy", "Accuracy by class"))
         captions = [self._caption(answer) for answer in self.wrong]
         log_picture(module, "wrong", draw_sheet([a.image for a in self.wrong], captions, "No wrong answers."))
-        chosen = [*self.wrong[: SHOWN // 2], *self.right][:SHOWN]
+        right = self.right[:: max(1, 2 * len(self.right) // SHOWN)]
+        chosen = [*self.wrong[: SHOWN // 2], *right][:SHOWN]
         heats = saliency(module.net, torch.stack([a.image for a in chosen]).to(module.device))
         if heats is not None:
             overlaid = [overlay(a.image, heat) for a, heat in zip(chosen, heats, strict=True)]
