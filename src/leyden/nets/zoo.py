@@ -26,8 +26,8 @@ INCEPTION_V3 = {"stem": ("Conv2d_1a_3x3", "maxpool2"), "inception5": ("Mixed_5b"
 RESNET = {"stem": ("conv1", "maxpool"), **{f"layer{i}": (f"layer{i}",) * 2 for i in range(1, 5)}}
 SHUFFLENET = {"stem": ("conv1", "maxpool"), **{f"stage{i}": (f"stage{i}",) * 2 for i in range(2, 5)},
               "conv5": ("conv5",) * 2}  # fmt: skip
-"""Stage -> first and last of the network's own parts in it. The last row: torchvision's GoogLeNet has batch norm and
-no true 5x5 convolutions; ours (``googlenet``) is the paper's."""
+"""Each: stage -> first and last of torchvision's parts in it. GOOGLENET is torchvision's network, with batch norm and no
+true 5x5 convolutions; the paper's is ``leyden.nets.googlenet``."""
 
 FEATURES: dict[str, tuple[int, ...]] = {
     "mobilenet_v2": (1, 2, 4, 7, 11, 14, 17, 18, 19),
@@ -76,7 +76,7 @@ def backbone(
     if name == "residual":
         return Backbone(name, residual(channels, widths, strides, blocks), channels, image_size, channels)
     net, stages, takes, taps = published(name, channels)
-    # The same tensors under both names; deduplicated lookups by identity join them.
+    # Both hold the very same tensors, so identity says which published key belongs to which of ours.
     places = {id(value): key for key, value in net.state_dict(keep_vars=True).items()}
     built = Backbone(name, stages, channels, image_size, takes, taps=taps)
     own = built.stages.state_dict(prefix="stages.", keep_vars=True)
