@@ -26,8 +26,8 @@ INCEPTION_V3 = {"stem": ("Conv2d_1a_3x3", "maxpool2"), "inception5": ("Mixed_5b"
 RESNET = {"stem": ("conv1", "maxpool"), **{f"layer{i}": (f"layer{i}",) * 2 for i in range(1, 5)}}
 SHUFFLENET = {"stem": ("conv1", "maxpool"), **{f"stage{i}": (f"stage{i}",) * 2 for i in range(2, 5)},
               "conv5": ("conv5",) * 2}  # fmt: skip
-"""Each: stage -> first and last of torchvision's parts in it. GOOGLENET is torchvision's network, with batch norm and no
-true 5x5 convolutions; the paper's is ``leyden.nets.googlenet``."""
+"""Each: stage -> first and last of torchvision's parts in it. GOOGLENET is torchvision's network, with batch norm and
+no true 5x5 convolutions; the paper's is ``leyden.nets.googlenet``."""
 
 FEATURES: dict[str, tuple[int, ...]] = {
     "mobilenet_v2": (1, 2, 4, 7, 11, 14, 17, 18, 19),
