@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     verb("list", _list, "labs, models, data sources and trainers, a line each")
     check = verb("check", _check, "every mistake in a config at once; nothing is run")
     check.add_argument("overrides", nargs="*", help="the words that `leyden run` would get")
+    looking = verb("check-data", _check_data, "count what a data source holds, find what is wrong, draw its boxes")
+    looking.add_argument("overrides", nargs="*", help="data/source=voc data.source.root=FOLDER ..., or a lab")
+    looking.add_argument("--output", type=Path, help="folder for the report; default: outputs/check_data/<source>")
     advice = verb("advise", _advise, "which of the lecture's four cases some data is, and the strategy for it")
     advice.add_argument("overrides", nargs="*", help="data/source=... model.backbone=... model.weights=...")
     finder = verb("find-lr", _find_lr, "try growing learning rates on a lab; draws the loss, names a rate")
@@ -57,6 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--input", type=Path, help="a picture or a folder of pictures; default: the test split")
     predict.add_argument("--output", type=Path, help="folder for the answers; default: <record>/predictions")
     predict.add_argument("--count", type=int, default=16, help="test pictures or samples (default %(default)s)")
+    predict.add_argument(
+        "--class", dest="label", metavar="CLASS", help="of the samples: a name or number (default: all)"
+    )
+    predict.add_argument("--seed", type=int, help="of the samples: the same number draws the same (default: any)")
+    predict.add_argument(
+        "--threshold", type=float, help="score from which on boxes are answers (default: the detector's)"
+    )
     verbs.choices["export"].add_argument("--output", type=Path, help="the file; default: <record>/model.onnx")
     return parser
 
@@ -91,6 +101,12 @@ def _check(arguments: argparse.Namespace) -> int:
     composed = check_words(arguments.overrides)
     print(f"{composed.config['lab']['name']}: nothing wrong")
     return 0
+
+
+def _check_data(arguments: argparse.Namespace) -> int:
+    from leyden.bench.check_data import check_data
+
+    return 0 if check_data(arguments.overrides, arguments.output) else 1
 
 
 def _advise(arguments: argparse.Namespace) -> int:
@@ -160,7 +176,9 @@ def _predict(arguments: argparse.Namespace) -> int:
     from leyden.bench.record import Record
 
     record = Record(arguments.record)
-    unread = predict(record, arguments.input, arguments.output or record.folder / "predictions", arguments.count)
+    output = arguments.output or record.folder / "predictions"
+    words = (arguments.count, arguments.label, arguments.seed, arguments.threshold)
+    unread = predict(record, arguments.input, output, *words)
     return 1 if unread else 0
 
 

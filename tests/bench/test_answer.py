@@ -18,6 +18,7 @@ from leyden.bench.predictions import table
 from leyden.bench.record import Record
 from leyden.bench.run import run
 from leyden.data.source.image_folder import read_image
+from leyden.detection.ssd import SSD
 from leyden.gan.dcgan import DCGAN
 from leyden.pictures.record import Predictions
 from leyden.transfer.finetune import Finetune
@@ -190,16 +191,132 @@ def test_names_that_are_no_utf8_do_not_stop_the_others(record: Record, paint: Ca
     assert [line["path"] for line in read_csv(tmp_path / "out")] == ["a.png", "stra\ufffde.png"]
 
 
-def test_techniques_that_sample_leave_pictures_and_rows_only(
-    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def sampler(record: Record, monkeypatch: pytest.MonkeyPatch) -> Record:
+    """A record whose technique samples, of no class."""
+    torch.manual_seed(0)
     gan = DCGAN(["a", "b"], channels=1, image_size=16, base_channels=8, latent_dim=4).eval()
     monkeypatch.setattr(answer, "load_best", lambda _: gan)
-    assert predict(record, None, tmp_path / "out", 3) == 0
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"predictions.json", "pictures"}
-    assert drawn(tmp_path / "out") == {"sample_000.png", "sample_001.png", "sample_002.png"}
-    with pytest.raises(ValueError, match="leave --input out"):
-        predict(record, tmp_path, tmp_path / "out", 3)
+    return record
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_techniques_that_sample_leave_pictures_rows_and_a_grid(sampler: Record, tmp_path: Path) -> None:
+    assert predict(sampler, None, tmp_path / "out", 5) == 0
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"predictions.json", "pictures", "grid.png"}
+    samples = [tmp_path / "out" / "pictures" / f"sample_{i:03d}.png" for i in range(5)]
+    assert drawn(tmp_path / "out") == {file.name for file in samples}
+    grid = read_image(tmp_path / "out" / "grid.png")
+    assert grid.shape == (3, 2 * 129 + 1, 3 * 129 + 1)  # three columns, a dark pixel between
+    for number, file in enumerate(samples):
+        top, left = 1 + 129 * (number // 3), 1 + 129 * (number % 3)
+        assert torch.equal(grid[:, top : top + 128, left : left + 128], read_image(file))
+    predict(sampler, None, tmp_path / "out", 2)
+    assert drawn(tmp_path / "out") == {"sample_000.png", "sample_001.png"}
+
+
+def test_a_seed_gives_the_same_bytes_and_none_gives_others(
+    sampler: Record, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for name, seed in {"a": 1, "b": 1, "c": 2, "d": None, "e": None}.items():
+        predict(sampler, None, tmp_path / name, 3, seed=seed)
+    said = capsys.readouterr().out.splitlines()
+    found = {name: contents(tmp_path / name) for name in "abcde"}
+    assert found["a"] == found["b"]
+    assert len({found[name]["grid.png"] for name in "acde"}) == 4
+    drawn_by = int(said[-1].split()[1])
+    predict(sampler, None, tmp_path / "again", 3, seed=drawn_by)
+    assert contents(tmp_path / "again") == found["e"]
+
+
+def test_many_samples_are_shown_smaller(sampler: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictions, "GRID_SIDE", 100)
+    predict(sampler, None, tmp_path / "out", 4)
+    assert read_image(tmp_path / "out" / "grid.png").shape == (3, 103, 103)
+
+
+def test_a_class_is_drawn_by_name_or_number_and_others_are_refused(
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OfAClass(DCGAN):
+        """Draws a flat grey that tells the class."""
+
+        def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+            assert labels is not None
+            return (100 * labels + 50).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 16, 16)
+
+    gan = OfAClass(["cat", "dog"], channels=1, image_size=16, base_channels=8, latent_dim=4).eval()
+    gan.conditional = True
+    monkeypatch.setattr(answer, "load_best", lambda _: gan)
+    for label, expected in {"dog": [150, 150], "0": [50, 50], None: [50, 150]}.items():
+        predict(record, None, tmp_path / "out", 2, label)
+        rows = read_json(tmp_path / "out" / "predictions.json")
+        assert [row["class"] for row in rows] == [gan.class_names[value // 100] for value in expected]
+        values = [int(read_image(tmp_path / "out" / "pictures" / row["path"])[0, 0, 0]) for row in rows]
+        assert values == expected
+    with pytest.raises(ValueError, match="no class '2': the data have cat, dog"):
+        predict(record, None, tmp_path / "refused", 2, "2")
+    assert not (tmp_path / "refused").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"source": Path("photos")}, "DCGAN samples from noise: leave --input out"),
+        ({"label": "a"}, "DCGAN was not told the classes: leave the class out"),
+        ({"seed": -1}, "--seed -1: a number from 0 to 4294967295"),
+    ],
+)
+def test_samplers_refuse_what_they_cannot_take(
+    words: dict[str, Any], message: str, sampler: Record, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        predict(sampler, **{"source": None, "output": tmp_path / "out", "count": 3, **words})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("source", [None, "photos"])
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [({"label": "0"}, "--class"), ({"seed": 0}, "--seed"), ({"label": "0", "seed": 0}, "--class and --seed")],
+)
+def test_techniques_that_answer_pictures_refuse_a_class_and_a_seed(
+    words: dict[str, Any], named: str, source: str | None, record: Record, paint: Callable, tmp_path: Path
+) -> None:
+    given = paint("a.png") if source else None
+    with pytest.raises(ValueError, match=f"Finetune answers pictures, it samples nothing: leave {named} out"):
+        predict(record, given, tmp_path / "out", 3, **words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_detector_takes_a_threshold_and_leaves_cocos_json(
+    record: Record, paint: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    detector = SSD(["a", "b"], channels=3, image_size=64).eval()
+    monkeypatch.setattr(answer, "load_best", lambda _: detector)
+    photos = paint("a.png", "b.png", size=(80, 64))
+
+    def scores(threshold: float) -> list[float]:
+        predict(record, photos, tmp_path / "out", 16, threshold=threshold)
+        found = json.loads((tmp_path / "out" / "coco.json").read_text())
+        assert [image["file_name"] for image in found["images"]] == ["a.png", "b.png"]
+        return [box["score"] for box in found["annotations"]]
+
+    every = scores(0.0)
+    least = sorted(set(every))[1]
+    assert sorted(scores(least)) == sorted(score for score in every if score >= least) != sorted(every)
+
+
+def test_who_finds_no_boxes_refuses_a_threshold(
+    record: Record, sampler: Record, paint: Callable, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="DCGAN finds no boxes: leave --threshold out"):
+        predict(sampler, None, tmp_path / "out", 3, threshold=0.5)
+    assert not (tmp_path / "out").exists()
 
 
 def test_several_answers_to_a_picture_are_a_line_each_and_drawn_on_the_sheet(

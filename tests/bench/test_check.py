@@ -57,4 +57,17 @@ def test_a_mistake_in_a_file_names_the_file(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_broken_module_is_reported_with_its_cause(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken_module.py").write_text("import a_package_that_is_missing\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert any("a_package_that_is_missing" in m for m in mistakes("model._target_=broken_module.Net"))
+    (told,) = mistakes("model._target_=broken_module.Net")
+    assert "importing broken_module fails: No module named 'a_package_that_is_missing'" in told
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("model.loss=hing", "model.loss (command line): should be one of non_saturating, minimax"),
+        ("model.n_critic=0.5", "model.n_critic (command line): should be int, is 0.5"),
+        ("+model.n_critics=2", "model.n_critics (command line): unknown key; did you mean n_critic?"),
+    ],
+)
+def test_named_options_of_a_technique_are_checked_like_its_arguments(word: str, message: str) -> None:
+    assert any(message in mistake for mistake in mistakes("experiment=gan_dcgan", word))

@@ -74,6 +74,25 @@ def test_evaluate_repeats_the_test_and_predict_answers(leyden: Callable, records
     assert done.stderr.splitlines()[-1] == f"1 of {len(names) + 1} pictures could not be read"
 
 
+def test_predict_draws_the_class_and_the_seed_that_are_asked_for(
+    leyden: Callable, records: Callable, tmp_path: Path
+) -> None:
+    small = ["data.image_size=16", "model.base_channels=8", "model.judge_samples=100"]
+    done = leyden("run", "experiment=gan_conditional", "debug=smoke", *small)
+    assert done.returncode == 0, done.stderr
+    [folder] = records()
+    words = ["predict", str(folder), "--count", "4", "--seed", "1"]
+    for output in ("a", "b"):
+        assert leyden(*words, "--class", "3", "--output", output).returncode == 0
+    for name in ("predictions.json", "grid.png", "pictures/sample_003.png"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert [row["class"] for row in read_json(tmp_path / "a" / "predictions.json")] == ["3"] * 4
+    done = leyden(*words, "--class", "ten", "--output", "c")
+    assert done.returncode == 1
+    assert done.stderr == "error: no class 'ten': the data have 0, 1, 2, 3, 4, 5, 6, 7, 8, 9\n"
+    assert not (tmp_path / "c").exists()
+
+
 def test_a_sweep_goes_on_after_a_failed_job_and_says_so(leyden: Callable, records: Callable) -> None:
     done = leyden("run", "-m", *FAST, "data.labels_per_class=100000,2")
     assert done.returncode == 1

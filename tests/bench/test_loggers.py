@@ -2,7 +2,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-from PIL import Image
+from PIL import Image, ImageSequence
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torchvision.transforms.v2.functional import pil_to_tensor
 
@@ -26,6 +26,54 @@ def test_a_picture_is_a_png_named_by_tag_and_step(tmp_path: Path) -> None:
     image = torch.arange(48, dtype=torch.uint8).view(3, 4, 4)
     Files(str(tmp_path)).log_image("val/samples", [image], step=7)
     assert torch.equal(pil_to_tensor(Image.open(tmp_path / "pictures" / "val_samples_000007.png")), image)
+
+
+def frames_of(file: Path) -> list[torch.Tensor]:
+    with Image.open(file) as picture:
+        return [pil_to_tensor(frame.convert("RGB")) for frame in ImageSequence.Iterator(picture)]
+
+
+def log(files: Files, tag: str, **values: int) -> list[torch.Tensor]:
+    pictures = [torch.full((3, 8, 8), value, dtype=torch.uint8) for value in values.values()]
+    for step, picture in zip(values, pictures, strict=True):
+        files.log_image(tag, [picture], step=int(step.removeprefix("at_")))
+    return pictures
+
+
+def test_samples_over_time_end_as_an_animation_in_the_order_of_the_steps(tmp_path: Path) -> None:
+    files = Files(str(tmp_path))
+    third, first, second = log(files, "samples", at_1000000=30, at_20=10, at_999999=20)
+    files.finalize("success")
+    frames = frames_of(tmp_path / "training.gif")
+    assert len(frames) == 3
+    for frame, expected in zip(frames, (first, second, third), strict=True):
+        assert torch.equal(frame, expected)
+
+
+def test_no_animation_of_one_picture_or_of_other_tags(tmp_path: Path) -> None:
+    files = Files(str(tmp_path))
+    files.finalize("success")
+    log(files, "samples", at_1=10)
+    log(files, "samples_of_old", at_1=10, at_2=20)
+    log(files, "confusion", at_1=10, at_2=20)
+    files.finalize("success")
+    assert not (tmp_path / "training.gif").exists()
+
+
+def test_going_on_drops_later_pictures_and_the_animation_spans_both_parts(tmp_path: Path) -> None:
+    killed = Files(str(tmp_path))
+    first, second, _ = log(killed, "samples", at_10=10, at_20=20, at_30=99)
+    killed.log_image("wrong", [first, second], step=30)
+    log(killed, "pca_50", at_20=5)
+    resumed = Files(str(tmp_path))
+    resumed.rewind(20)
+    left = {file.name for file in (tmp_path / "pictures").iterdir()}
+    assert left == {"samples_000010.png", "samples_000020.png", "pca_50_000020.png"}
+    (third,) = log(resumed, "samples", at_30=30)
+    resumed.finalize("success")
+    frames = frames_of(tmp_path / "training.gif")
+    assert [int(frame[0, 0, 0]) for frame in frames] == [10, 20, 30]
+    assert torch.equal(frames[-1], third)
 
 
 def test_tensorboard_lies_in_the_folder_itself_and_forgets_what_is_rewound(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Both train the same networks with the same losses on the same images for the same number of steps; only training steps
 count (no validation, no start-up). Leyden runs with everything that it has on by default: loggers, progress, seeding
-per step, the guard against NaN, checkpoints. The plain script has a standard DataLoader and a loop. `make bench`.
+per step, the guard against NaN, checkpoints. The plain script has a standard DataLoader and a loop of `by_hand`. `make
+bench`, or this file with the names of some comparisons.
 """
 
 import contextlib
@@ -17,21 +18,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import by_hand  # beside this file
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from leyden.bench.compose import compose
 from leyden.bench.run import assemble
 from leyden.data.module import ImageData
-from leyden.gan.base import to_signed
-from leyden.gan.losses import discriminator_loss, non_saturating
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))  # for mlp, which both sides of the first comparison use
 
 ROUNDS = 5
 
@@ -73,7 +71,7 @@ def with_lightning(words: list[str]) -> float:
     return watch.seconds / watch.steps * 1e3
 
 
-def with_a_loop(words: list[str], make: Callable[[LightningModule], Callable[[Any, Any], None]]) -> float:
+def with_a_loop(words: list[str], make: Callable[[Any], by_hand.Step]) -> float:
     config = compose(words).config
     folder = Path(tempfile.mkdtemp())
     data, model, trainer = assemble({**config, "logger": {}, "callbacks": {}}, folder)
@@ -103,62 +101,16 @@ def batches_of(data: ImageData) -> Iterator[tuple[Tensor, Any]]:
             yield images, targets
 
 
-def classifier(model: Any) -> Callable[[Any, Any], None]:
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-
-    def step(images: Tensor, labels: Tensor) -> None:
-        loss = F.cross_entropy(model.net(images.float() / 255), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
-
-
-def gan(model: Any) -> Callable[[Any, Any], None]:
-    optimizer_g, optimizer_d = model.configure_optimizers()
-
-    def step(images: Tensor, _: Any) -> None:
-        real = to_signed(images)
-        fake = model.generator(torch.randn(len(real), model.latent_dim))
-        loss_d = discriminator_loss(model.look(real), model.look(fake.detach()), 0.0)
-        optimizer_d.zero_grad()
-        loss_d.backward()
-        optimizer_d.step()
-        model.discriminator.requires_grad_(False)
-        loss_g = non_saturating(model.look(fake))
-        optimizer_g.zero_grad()
-        loss_g.backward()
-        optimizer_g.step()
-        model.discriminator.requires_grad_(True)
-        model.average.update(model.generator, 1000)
-
-    return step
-
-
-def detector(model: Any) -> Callable[[Any, Any], None]:
-    from leyden.detection.ssd import ssd_loss
-
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-
-    def step(images: Tensor, targets: list) -> None:
-        offsets, logits = model.net(images)
-        loss = sum(ssd_loss(offsets, logits, *model.assign(targets)))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
-
-
 COMPARISONS = {
     "MLP, 128 digits": (
         [f"hydra.searchpath=[file://{HERE}/conf]", "model=mlp", "~experiment", "data=transfer/images",
          "data.batch_size=128", "data.epoch_size=51200", "trainer.max_steps=400"],
-        classifier,
+        by_hand.classifier,
     ),
-    "gan_dcgan": (["experiment=gan_dcgan", "trainer.max_steps=160"], gan),
-    "detection_ssd": (["experiment=detection_ssd", "trainer.max_steps=30", "data.source.train=960"], detector),
+    "gan_vanilla": (["experiment=gan_vanilla", "trainer.max_steps=320"], by_hand.gan),
+    "gan_conditional": (["experiment=gan_conditional", "trainer.max_steps=160"], by_hand.conditional),
+    "gan_dcgan": (["experiment=gan_dcgan", "trainer.max_steps=160"], by_hand.gan),
+    "detection_ssd": (["experiment=detection_ssd", "trainer.max_steps=30", "data.source.train=960"], by_hand.detector),
 }  # fmt: skip
 QUIET = ["trainer.limit_val_batches=0", "trainer.max_epochs=-1"]
 
@@ -166,7 +118,8 @@ QUIET = ["trainer.limit_val_batches=0", "trainer.max_epochs=-1"]
 def main() -> None:
     warnings.filterwarnings("ignore")
     print(f"ms per training step, medians of {ROUNDS} rounds, {torch.get_num_threads()} threads")
-    for name, (words, plain) in COMPARISONS.items():
+    for name in sys.argv[1:] or COMPARISONS:
+        words, plain = COMPARISONS[name]
         words = words + QUIET
         rounds = [(with_leyden(words), with_a_loop(words, plain), with_lightning(words)) for _ in range(ROUNDS)]
         ours, theirs, least = (median(side) for side in zip(*rounds, strict=True))

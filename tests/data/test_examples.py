@@ -72,6 +72,9 @@ def test_boxes_are_scaled_along() -> None:
     assert resized.shape == (3, 10, 10)
     assert target["boxes"].tolist() == [[1.0, 1.0, 10.0, 10.0]]
     assert target["labels"].tolist() == [1]
+    assert target["scale"].tolist() == [0.25, 0.5]
+    _, same = Resized(InMemory(torch.zeros(1, 3, 10, 10, dtype=torch.uint8), [boxes]), 10, 3)[0]
+    assert same is boxes
 
 
 def test_fit_image_converts_channels() -> None:

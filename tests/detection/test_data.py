@@ -2,9 +2,11 @@ import colorsys
 
 import pytest
 import torch
+from painted import NAMES, SCENES, voc_xml, write_voc
 
 from leyden.data.source.digit_scenes import DigitScenes
 from leyden.data.source.digits import Digits
+from leyden.data.source.voc import VOC
 from leyden.detection.data import DetectionData, Distortion
 
 NONE = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0, "swap": 0.0, "flip": False}
@@ -87,6 +89,22 @@ def test_boxes_are_scaled_with_their_images():
     for (image, target), (_, small) in zip(large, source.split("val"), strict=True):
         assert image.shape == (3, 96, 96)
         torch.testing.assert_close(target["boxes"], small["boxes"] * 1.5)
+
+
+def test_training_leaves_out_difficult_objects_and_evaluation_marks_them(tmp_path):
+    root = write_voc(tmp_path / "set")
+    for name, scene in (("a", SCENES["train"][0]), ("e", SCENES["val"][0])):
+        (root / "Annotations" / f"{name}.xml").write_text(voc_xml(scene, difficult=True))
+    data = DetectionData(VOC(str(root), classes=NAMES), image_size=32, batch_size=4)
+    data.prepare_data()
+    _, targets = next(iter(data.train_dataloader()))
+    assert sorted(label for target in targets for label in target["labels"].tolist()) == [2, 3, 4, 5, 6, 7]
+    assert [len(target["labels"]) for target in targets].count(0) == 1
+    _, targets = next(iter(data.val_dataloader()))
+    assert targets[0]["difficult"].tolist() == [True]
+    assert targets[0]["boxes"].flatten().tolist() == pytest.approx([10 * 32 / 90] * 2 + [40 * 32 / 90] * 2)
+    assert (targets[0]["boxes"] / targets[0]["scale"].repeat(2)).flatten().tolist() == pytest.approx([10, 10, 40, 40])
+    assert targets[1]["boxes"].shape == (0, 4)
 
 
 def test_a_source_without_boxes_is_refused():

@@ -178,6 +178,27 @@ def test_predict_answers_in_the_pixels_of_each_picture():
         model.predict(None)
 
 
+def test_a_test_shows_the_default_boxes_and_what_they_are_to_learn(monkeypatch):
+    shown = {}
+    for module in ("ssd", "detector"):
+        monkeypatch.setattr(
+            f"leyden.detection.{module}.log_picture", lambda _, tag, picture: shown.update({tag: picture})
+        )
+    model = SSD(**FACTS, **TINY)
+    targets = [
+        {**truth(1, 2), "difficult": torch.tensor([True, True])},
+        {**truth(2, 1), "difficult": torch.zeros(1) > 0},
+    ]
+    answers = [{**NOTHING, "scores": torch.zeros(0)}] * 2
+    images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    model.show("val", images, answers, targets)
+    assert set(shown) == {"predictions"}
+    model.show("test", images, answers, targets)
+    # Three tiles of 256: the shapes, the first image, of which nothing is learnt, and the second.
+    tiles = [shown["default_boxes"][:, 36:292, left : left + 256] for left in (6, 268, 530)]
+    assert [bool(tile.any()) for tile in tiles] == [True, False, True]
+
+
 def test_the_rate_rises_and_falls_to_zero():
     rates = [warm_cosine(step / 100, 0.1) for step in range(101)]
     assert max(rates) == rates[10] == 1
@@ -206,7 +227,8 @@ def test_a_few_steps_with_a_bare_trainer_learn_and_load_again(tmp_path):
     assert sum(losses[-4:]) < 0.7 * sum(losses[:4])
     assert 0 <= trainer.callback_metrics["val/ap50"] <= 1
     scores = trainer.test(model, data, verbose=False)[0]
-    assert {"test/ap", "test/ap50", "test/ap75", "test/ap50_voc", "test/ap50_voc07", "test/ap50_7"} <= set(scores)
+    named = {"ap", "ap50", "ap75", "voc_ap50", "voc07_ap50", "ap50_7", "ms_per_image", "ms_per_image_network"}
+    assert {f"test/{name}" for name in named} <= set(scores)
     trainer.save_checkpoint(tmp_path / "x.ckpt")
     again = SSD.load_from_checkpoint(tmp_path / "x.ckpt", weights_only=True)
     torch.testing.assert_close(again.net.state_dict(), model.net.state_dict())

@@ -7,9 +7,9 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
 from leyden.data.source.digits import Digits
-from leyden.gan.base import interpolate, to_signed, to_uint8
 from leyden.gan.data import GanImages
 from leyden.gan.dcgan import DCGAN, Discriminator, Generator
+from leyden.gan.pixels import to_signed, to_uint8
 
 FACTS = {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size": 16}
 
@@ -19,7 +19,7 @@ def count(network: torch.nn.Module) -> int:
 
 
 def tiny(**values) -> DCGAN:
-    return DCGAN(**{**FACTS, "base_channels": 4, "latent_dim": 8, "judge_samples": 64, **values})
+    return DCGAN(**{**FACTS, "base_channels": 4, "latent_dim": 8, "judge_samples": 100, **values})
 
 
 def trainer(**values) -> Trainer:
@@ -184,13 +184,14 @@ def test_a_run_logs_scores_health_and_pictures(data: GanImages) -> None:
     run.fit(model, data)
     assert logger.seen.keys() == {"samples", "interpolation"}
     assert {"val/fid", "val/coverage", "val/modes", "val/mode_kl"} <= run.callback_metrics.keys()
-    for name in ("loss_generator", "loss_discriminator", "d_real", "d_fake"):
+    health = ("d_accuracy_real", "d_accuracy_fake", "distance_from_equilibrium", "gradient_generator")
+    for name in ("loss_generator", "loss_discriminator", "gradient_discriminator", *health):
         assert logger.curves[f"train/{name}"] == [1, 3]  # Lightning's x axis begins at 0
     first, again = run.test(model, data, verbose=False), run.test(model, data, verbose=False)
     assert first == again
-    distances = {"fid", "fid_floor", "fid_over_floor", "fid_noise", "kid", "nn_ratio"}
-    shares = {"precision", "recall", "density", "coverage", "modes", "mode_kl", "judge_accuracy"}
-    assert {f"test/{name}" for name in distances | shares} == first[0].keys()
+    distances = {"fid", "fid_floor", "fid_noise", "fid_over_floor", "kid", "swd", "neighbour_ratio"}
+    shares = {"precision", "recall", "density", "coverage", "modes", "mode_kl", "judge_accuracy", "samples"}
+    assert {f"test/{name}" for name in distances | shares} <= first[0].keys()
     assert logger.seen.keys() == {"samples", "interpolation", "real_and_samples", "neighbours"}
     for picture in logger.seen.values():
         assert picture.dtype == torch.uint8
@@ -226,11 +227,3 @@ def test_pixels_survive_the_way_to_floats_and_back() -> None:
     pixels = torch.arange(256, dtype=torch.uint8)
     assert torch.equal(to_uint8(to_signed(pixels)), pixels)
     assert to_signed(pixels).aminmax() == (-1, 1)
-
-
-def test_interpolation_keeps_ends_and_norms() -> None:
-    ends = torch.nn.functional.normalize(torch.randn(4, 50)) * 7
-    walks = interpolate(ends, steps=5).view(2, 5, 50)
-    torch.testing.assert_close(walks[:, 0], ends[0::2])
-    torch.testing.assert_close(walks[:, -1], ends[1::2])
-    torch.testing.assert_close(walks.norm(dim=-1), torch.full((2, 5), 7.0))

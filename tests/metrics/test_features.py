@@ -1,9 +1,13 @@
+import logging
+from pathlib import Path
+
 import pytest
 import torch
 
 from leyden.data.examples import InMemory, Resized, decode
 from leyden.data.source.digits import Digits
-from leyden.metrics.features import DIMENSIONS, learn_features
+from leyden.metrics import features as module
+from leyden.metrics.features import DIMENSIONS, key_of, learn_features
 
 CPU = torch.device("cpu")
 
@@ -20,7 +24,7 @@ def learned(train):
 
 def test_the_classifier_is_right_on_unseen_digits(learned) -> None:
     test = decode(Resized(Digits().split("test"), 16, 1))
-    assert (learned.classify(test.images) == test.targets).float().mean() > 0.97
+    assert learned.accuracy(test.images, test.targets) > 0.97
 
 
 def test_features_are_standardised_on_the_training_images(learned, train) -> None:
@@ -50,3 +54,66 @@ def test_without_classes_whitened_principal_components() -> None:
     found = features(images)
     assert found.shape == (20, 19)
     torch.testing.assert_close(found.T.cov(), torch.eye(19), atol=1e-3, rtol=0)
+
+
+def test_a_classifier_is_found_again_with_its_accuracy(learned, train, tmp_path: Path, monkeypatch) -> None:
+    first = learn_features(train.images, train.targets, 10, CPU, cache=tmp_path)
+    [file] = tmp_path.iterdir()
+    assert file.name == f"judge_{learned.key}.pt"
+    assert torch.load(file, weights_only=True)["train_accuracy"] > 0.99
+    monkeypatch.setattr(module, "_train", None)  # whoever learns anew fails
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    found = learn_features(train.images, train.targets, 10, CPU, cache=tmp_path)
+    assert torch.equal(torch.rand(3), expected)
+    for other in (first, found):
+        torch.testing.assert_close(other.state_dict(), learned.state_dict(), rtol=0, atol=0)
+        assert not other.training
+        assert not any(parameter.requires_grad for parameter in other.parameters())
+
+
+def broken(content: object, file: Path) -> None:
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content == "cut off":
+        file.write_bytes(file.read_bytes()[:2000])
+    else:
+        torch.save(content, file)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no file of torch's", "cut off", [1], {"state_dict": {"mean": torch.zeros(3)}}, {"other": 1}]
+)
+def test_a_broken_file_is_learned_anew(content: object, train, tmp_path: Path, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(module, "_train", lambda features, images, labels: None)
+    expected = learn_features(train.images, train.targets, 10, CPU, cache=tmp_path)
+    [file] = tmp_path.iterdir()
+    broken(content, file)
+    with caplog.at_level(logging.WARNING):
+        again = learn_features(train.images, train.targets, 10, CPU, cache=tmp_path)
+    assert "learnt anew" in caplog.text
+    torch.testing.assert_close(again.state_dict(), expected.state_dict(), rtol=0, atol=0)
+    assert list(tmp_path.iterdir()) == [file]
+    assert torch.load(file, weights_only=True).keys() == {"state_dict", "train_accuracy"}
+
+
+def test_the_key_is_of_all_that_decides_what_is_learned(train, monkeypatch) -> None:
+    images, labels = train.images, train.targets
+    other_image, other_label = images.clone(), labels.clone()
+    other_image[0, 0, 0, 0] ^= 1
+    other_label[0] = 9 - other_label[0]
+    keys = [
+        key_of(images, labels, 10, 0),
+        key_of(other_image, labels, 10, 0),
+        key_of(images, other_label, 10, 0),
+        key_of(images, None, 10, 0),
+        key_of(images.view(-1, 1, 8, 32), labels, 10, 0),
+        key_of(images, labels, 11, 0),
+        key_of(images, labels, 10, 1),
+    ]
+    monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
+    keys.append(key_of(images, labels, 10, 0))
+    assert len(set(keys)) == len(keys)
+    monkeypatch.undo()
+    assert key_of(images.clone(), labels.clone(), 10, 0) == keys[0]

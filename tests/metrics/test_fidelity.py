@@ -31,6 +31,13 @@ def test_frechet_distance_where_covariances_are_singular() -> None:
     assert frechet_distance(first, first).item() == pytest.approx(0, abs=1e-6)
 
 
+def test_frechet_distance_of_one_distribution_is_its_bias() -> None:
+    generator = torch.Generator().manual_seed(0)
+    pairs = torch.randn(10, 2, 1000, 64, generator=generator)
+    mean = torch.stack([frechet_distance(*pair) for pair in pairs]).mean().item()
+    assert mean == pytest.approx(64 * 68 / 2000, rel=0.05)  # d (d + 4) / (2 N)
+
+
 def test_frechet_distance_of_known_gaussians() -> None:
     # |m|^2 + d (s1 - s2)^2 for isotropic Gaussians, up to the bias d (d + 4) / (2 N).
     generator = torch.Generator().manual_seed(0)
@@ -78,6 +85,26 @@ def test_precision_and_recall_of_torch_fidelity(arrays) -> None:
     assert 0 < ours.recall < 1
 
 
+def test_manifolds_of_a_plain_implementation_of_prdc(arrays) -> None:
+    real, generated, k = arrays[0][:150].numpy(), arrays[1][:120].numpy(), 5
+
+    def radius(points: np.ndarray, i: int) -> float:
+        return sorted(np.linalg.norm(points - points[i], axis=1))[k]  # 0 is the point itself
+
+    inside = np.zeros((150, 120), bool)  # whether a generated point lies in the ball of a real one
+    reached = np.zeros((150, 120), bool)  # and the other way round
+    for i, point in enumerate(real):
+        for j, other in enumerate(generated):
+            inside[i, j] = np.linalg.norm(point - other) < radius(real, i)
+            reached[i, j] = np.linalg.norm(point - other) < radius(generated, j)
+    ours = manifolds(*(torch.from_numpy(points) for points in (real, generated)), neighbours=k)
+    assert ours.precision.item() == pytest.approx(inside.any(0).mean())
+    assert ours.recall.item() == pytest.approx(reached.any(1).mean())
+    assert ours.density.item() == pytest.approx(inside.sum() / (k * 120))
+    assert ours.coverage.item() == pytest.approx(inside.any(1).mean())
+    assert 0 < ours.coverage < 1
+
+
 def test_manifolds_by_hand() -> None:
     # On a line, k = 1: every real ball has radius 1; the generated ones 10, 9.5 and 9.5.
     real = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
@@ -100,7 +127,7 @@ def test_manifolds_see_a_collapse_that_precision_does_not() -> None:
 
 
 def test_manifolds_need_more_examples_than_neighbours() -> None:
-    with pytest.raises(ValueError, match="too few for k=5"):
+    with pytest.raises(ValueError, match="too few for k=5: give 6 of each"):
         manifolds(torch.zeros(5, 2), torch.zeros(9, 2))
 
 

@@ -3,7 +3,10 @@ from collections.abc import Callable
 
 import pytest
 
+from leyden.report.cases import FourCases
+from leyden.report.curve import SweepCurve
 from leyden.report.rows import ABSENT, Axis, Cell, Score, axis, best, margin, sort_into_cells, value_at
+from leyden.report.table import SweepTable
 
 METRIC = "test/accuracy"
 
@@ -112,3 +115,21 @@ def test_the_best_comes_first_and_what_has_no_score_not_at_all() -> None:
     cells = {"a": cell(0.5), "b": cell(0.7), "c": Cell(1)}
     assert best(cells, "max") == ["b", "a"]
     assert best(cells, "min") == ["a", "b"]
+
+
+def test_runs_judged_on_different_numbers_of_samples_are_not_compared(sweep: Callable) -> None:
+    runs = sweep(("head", 1, "a", 0, 0.5), ("full", 1, "a", 0, 0.7), ("full", 1, "a", 1, None))
+    axes = [axis(runs, "model.strategy")]
+    for run in runs[:2]:
+        run["metrics"]["test/samples"] = 539.0
+    assert [len(found.scores) for found in sort_into_cells(runs, axes, METRIC).values()] == [1, 1]
+    runs[0]["metrics"]["test/samples"] = 100.0
+    message = r"different numbers of samples do not compare: 100 \(0_lab\), 539 \(1_lab\); .* one model\.judge_samples"
+    for report in (
+        lambda: sort_into_cells(runs, axes, METRIC),
+        lambda: SweepTable(["model.strategy"], [], METRIC)(runs),
+        lambda: SweepCurve("data.labels_per_class", "model.strategy", METRIC, "Title", "labels")(runs),
+        lambda: FourCases("data.labels_per_class", "data.source", "model.strategy", METRIC, 1, "a")(runs),
+    ):
+        with pytest.raises(ValueError, match=message):
+            report()

@@ -1,7 +1,9 @@
 """What a record's best checkpoint says: its test metrics once more, and predictions for pictures."""
 
+import inspect
 import json
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -26,8 +28,10 @@ from leyden.bench.run import assemble
 from leyden.data.source.image_folder import read_image
 
 PICTURES = (*IMG_EXTENSIONS, ".gif")
-CHUNK, CHUNK_BYTES = 64, 200_000_000
-"""Pictures are read and answered so many at a time, or fewer large ones: a folder of photographs exceeds any memory."""
+CHUNK, CHUNK_BYTES = 64, 30_000_000
+"""Pictures are read and answered so many at a time, or fewer large ones: a folder of photographs exceeds any memory,
+and super-resolution makes each many times larger."""
+MOST_SEED = 2**32 - 1
 
 
 class Input(NamedTuple):
@@ -62,8 +66,19 @@ def load_best(record: Record) -> Any:
     return resolve_name(technique).load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
 
 
-def predict(record: Record, source: Path | None, output: Path, count: int) -> int:
-    """Writes ``predictions.json`` and a picture per input; of pictures also ``predictions.csv`` and contact sheets.
+def predict(
+    record: Record,
+    source: Path | None,
+    output: Path,
+    count: int,
+    label: str | None = None,
+    seed: int | None = None,
+    threshold: float | None = None,
+) -> int:
+    """Writes ``predictions.json`` and a picture per input or sample, and those on sheets.
+
+    Of pictures there are also ``predictions.csv`` and ``contact_sheet.png``, of samples ``grid.png``, and what else the
+    technique has (``files``), such as ``coco.json`` of a detector.
 
     Args:
         record: whose best checkpoint answers.
@@ -71,34 +86,52 @@ def predict(record: Record, source: Path | None, output: Path, count: int) -> in
             that sample, ``count`` samples.
         output: folder, made where it is missing; pictures go into its ``pictures``, under the inputs' own paths.
         count: test pictures or samples.
+        label: the class that is sampled, by name or number, for techniques that were told the classes.
+        seed: of the samples' noise; None draws another each time, which is said, so that it can be asked for.
+        threshold: the score from which on boxes are answers, for detectors; None takes their own.
 
     Returns:
         How many pictures could not be read; each was reported on stderr and left out.
 
     Raises:
-        ValueError: none could be read, ``count`` is below 1, the technique samples but pictures are given, or the
-            answers would lie among the pictures.
+        ValueError: none could be read, ``count`` is below 1, the technique samples but pictures are given, it answers
+            pictures but a class or a seed is given, it finds no boxes but a threshold is given, there is no such
+            class, or the answers would lie among the pictures.
         FileNotFoundError: there are no pictures.
     """
     setup_logging(None)
     if count < 1:
         raise ValueError(f"--count {count}: ask for 1 or more")
     model = load_best(record)
-    torch.manual_seed(record.config["seed"])
     answers = Answers(output)
+    ask = model.predict
+    if threshold is not None:
+        if "threshold" not in inspect.signature(ask).parameters:
+            raise ValueError(f"{type(model).__name__} finds no boxes: leave --threshold out")
+        ask = partial(ask, threshold=threshold)
     if not model.takes_images:
         if source:
             raise ValueError(f"{type(model).__name__} samples from noise: leave --input out, --count says how many")
-        for number, (row, picture) in enumerate(zip(*model.predict(None, count), strict=True)):
-            answers.add(f"sample_{number:03d}.png", row, picture)
+        if seed is None:
+            seed = secrets.randbelow(MOST_SEED + 1)
+        elif not 0 <= seed <= MOST_SEED:
+            raise ValueError(f"--seed {seed}: a number from 0 to {MOST_SEED}")
+        answers.sampled(model.predict(None, count, label, seed))
         answers.finish()
+        print(f"--seed {seed} draws the same again")
         return 0
+    given = [word for word, value in (("--class", label), ("--seed", seed)) if value is not None]
+    if given:
+        raise ValueError(
+            f"{type(model).__name__} answers pictures, it samples nothing: leave {' and '.join(given)} out"
+        )
+    torch.manual_seed(record.config["seed"])
     inputs = _files(source, output) if source else _test_images(record.config, count)
     for chunk in _chunks(inputs):
-        answers.take(chunk, model.predict([image for _, image in chunk]))
+        answers.take(chunk, ask([image for _, image in chunk]))
     if not answers.rows:
         raise ValueError(f"none of {len(inputs)} pictures could be read; nothing was written")
-    answers.finish()
+    answers.finish(getattr(model, "files", None))
     unread = len(inputs) - len(answers.rows)
     if unread:
         print(f"{unread} of {len(inputs)} pictures could not be read", file=sys.stderr)

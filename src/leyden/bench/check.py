@@ -47,12 +47,18 @@ def _check_node(key: str, node: dict[str, Any], given: set[str]) -> list[tuple[s
         target = resolve_name(node["_target_"])
     except Exception as error:  # whatever importing the target may raise is the mistake to report
         return [(f"{key}._target_", _why_not_found(node["_target_"], error))]
-    signature = inspect.signature(target)
-    parameters = signature.parameters
-    if key == "trainer":  # Trainer hides its signature behind a decorator that fills in defaults
-        parameters = inspect.signature(target.__init__).parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    # Trainer hides its signature behind a decorator that fills in defaults.
+    parameters = dict(inspect.signature(target.__init__ if key == "trainer" else target).parameters)
     hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    open_ended = False
+    for rest in [p for p in parameters.values() if p.kind is p.VAR_KEYWORD]:
+        if typing.get_origin(hint := hints.get(rest.name)) is typing.Unpack:  # **options of named keys and types
+            options = typing.get_type_hints(typing.get_args(hint)[0])
+            hints |= options
+            parameters |= {name: inspect.Parameter(name, rest.KEYWORD_ONLY, default=None) for name in options}
+            del parameters[rest.name]
+        else:
+            open_ended = True
     mistakes = []
     for name, value in node.items():
         if name in ("_target_", "_partial_"):
@@ -112,7 +118,9 @@ def _why_not_found(path: str, error: Exception) -> str:
     for depth in range(len(parts) - 1, 0, -1):
         try:
             module = importlib.import_module(".".join(parts[:depth]))
-        except ModuleNotFoundError:
+        except ModuleNotFoundError as missing:
+            if not path.startswith(f"{missing.name}"):  # the module is there; what it imports is not
+                return f"importing {'.'.join(parts[:depth])} fails: {missing}"
             continue
         except Exception as cause:  # the module exists and is broken: that is the news
             return f"importing {'.'.join(parts[:depth])} fails: {type(cause).__name__}: {cause}"

@@ -32,7 +32,19 @@ def _folder(name: str) -> Path:
 
 CONF = _folder("conf")
 EXPERIMENTS = _folder("experiments")
-GROUPS = ("experiment", "model", "data", "data/source", "trainer", "callbacks", "logger", "debug", "paths", "hydra")
+GROUPS = (
+    "experiment",
+    "model",
+    "gan/stabiliser",
+    "data",
+    "data/source",
+    "trainer",
+    "callbacks",
+    "logger",
+    "debug",
+    "paths",
+    "hydra",
+)
 
 
 class ConfigError(ValueError):

@@ -1,7 +1,6 @@
 """A record's network as an ONNX file, which runs where there is no PyTorch; it is written only where it agrees."""
 
 import json
-import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from torch.nn import functional as F
 from leyden.bench.answer import load_best
 from leyden.bench.checkpoint import technique_of
 from leyden.bench.logs import setup_logging
-from leyden.bench.record import Record
+from leyden.bench.record import Record, write
 
 CHECKED_BATCHES = (1, 2, 5)
 """Sizes at which the file's answers are compared; the network is traced with 2 images."""
@@ -64,7 +63,8 @@ def export(record: Record, output: Path) -> None:
     content = proto.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     difference = max(_difference(session, model, _images(size, channels, side)) for size in CHECKED_BATCHES)
-    _write(output, content)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write(output, content)
     print(f"{output}: {len(content) / 1e6:.1f} MB; its logits differ from PyTorch's by {difference:.0e} of the largest")
 
 
@@ -123,14 +123,3 @@ def _images(count: int, channels: int, side: int) -> Tensor:
     blotches = F.interpolate(torch.rand(count, channels, 4, 4, generator=generator), (side, side), mode="bilinear")
     noise = torch.rand(count, channels, side, side, generator=generator)
     return (255 * (0.8 * blotches + 0.2 * noise)).to(torch.uint8)
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Like ``leyden.bench.record.write``, for bytes."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)

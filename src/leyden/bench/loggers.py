@@ -1,5 +1,7 @@
 """Where curves and pictures go: TensorBoard events and plain files, both in the run's folder itself."""
 
+import io
+import re
 from abc import ABC, abstractmethod
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -12,6 +14,12 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
+
+from leyden.bench.record import write
+from leyden.pictures.animation import animate
+
+ANIMATED = "samples"
+"""The tag of pictures that show the same thing at every step, so that together they are an animation."""
 
 
 class RunLogger(ABC):
@@ -51,12 +59,17 @@ class TensorBoard(TensorBoardLogger, RunLogger):
 
 
 class Files(Logger, RunLogger):
-    """``metrics.csv`` with a row (step, metric, value) per logged number, and ``pictures/<tag>_<step>.png``."""
+    """``metrics.csv`` with a row (step, metric, value) per logged number, and ``pictures/<tag>_<step>.png``.
+
+    Where the pictures show samples of the same noise over time, they end as ``training.gif``.
+    """
 
     def __init__(self, save_dir: str) -> None:
         super().__init__()
         self._folder = Path(save_dir)
         self._curves = self._folder / "metrics.csv"
+        self._pictures = self._folder / "pictures"
+        self._animated: list[Path] = []
 
     @property
     def name(self) -> str:
@@ -69,11 +82,14 @@ class Files(Logger, RunLogger):
         return ""
 
     def rewind(self, step: int) -> None:
-        """Drops rows after ``step`` and a last row that was cut short by a kill."""
+        """Drops rows and pictures after ``step``, and a last row that was cut short by a kill."""
         if self._curves.is_file():
             header, *rows = self._curves.read_text().splitlines(keepends=True)
             kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= step]
             self._curves.write_text("".join([header, *kept]))
+        for number, file in self._steps(".+?"):
+            if number > step:
+                file.unlink()
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
@@ -90,8 +106,23 @@ class Files(Logger, RunLogger):
     @rank_zero_only
     def log_image(self, key: str, images: Sequence[Tensor], step: int | None = None) -> None:
         """Writes uint8 images (3, H, W) as PNG."""
-        folder = self._folder / "pictures"
-        folder.mkdir(exist_ok=True)
+        self._pictures.mkdir(exist_ok=True)
         for number, image in enumerate(images):
             suffix = f"_{number}" if len(images) > 1 else ""
-            to_pil_image(image.cpu()).save(folder / f"{key.replace('/', '_')}_{step:06d}{suffix}.png")
+            content = io.BytesIO()
+            to_pil_image(image.cpu()).save(content, "png")
+            write(self._pictures / f"{key.replace('/', '_')}_{step:06d}{suffix}.png", content.getvalue())
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Makes the animation, of pictures from before a kill too; Lightning calls this after training and testing."""
+        files = [file for _, file in self._steps(ANIMATED)]
+        if len(files) > 1 and files != self._animated:
+            write(self._folder / "training.gif", animate(files))
+            self._animated = files
+
+    def _steps(self, tag: str) -> list[tuple[int, Path]]:
+        """Pictures whose tag matches the pattern, each behind its step, in order."""
+        named = re.compile(rf"{tag}_(\d{{6,}})(_\d+)?\.png")
+        matches = [(named.fullmatch(file.name), file) for file in self._pictures.glob("*.png")]
+        return sorted((int(match[1]), file) for match, file in matches if match)

@@ -1,21 +1,27 @@
-"""The folder that ``leyden predict`` leaves: a picture per input, contact sheets, JSON and CSV."""
+"""The folder that ``leyden predict`` leaves: a picture per input or sample, sheets of them, JSON and CSV."""
 
 import csv
 import io
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.bench.record import write
+from leyden.pictures.grid import grid
 from leyden.pictures.labelled import draw_sheet, thumbnail
 from leyden.pictures.record import Predictions
 
 SHEET = 200
 """Pictures on a contact sheet."""
+GRID_SIDE = 4096
+"""Pixels that a grid of samples is wide, at most: many samples are shown smaller."""
 
 
 class Answers:
@@ -52,14 +58,32 @@ class Answers:
         file.parent.mkdir(parents=True, exist_ok=True)
         to_pil_image(picture).save(file)
 
-    def finish(self) -> None:
-        """Writes the last sheet and the tables."""
+    def sampled(self, predictions: Predictions) -> None:
+        """Keeps samples, all of one size, and writes them side by side; those of an earlier, longer call go."""
+        for number, (row, picture) in enumerate(zip(*predictions, strict=True)):
+            self.add(f"sample_{number:03d}.png", row, picture)
+        for old in (self.folder / "pictures").glob("sample_[0-9]*.png"):
+            if old.name not in self.names:
+                old.unlink()
+        columns = math.ceil(math.sqrt(len(predictions.pictures)))
+        side = min(max(predictions.pictures[0].shape), GRID_SIDE // columns)
+        shown = torch.stack([thumbnail(picture, side) for picture in predictions.pictures])
+        to_pil_image(grid(shown, columns)).save(self.folder / "grid.png")
+
+    def finish(self, files: Callable[[list[dict[str, Any]]], dict[str, str]] | None = None) -> None:
+        """Writes the last sheet and the tables.
+
+        Args:
+            files: what the technique has for all rows besides: names with their content, such as COCO's JSON.
+        """
         if self.tiles:
             self._draw_sheet()
         if self.sheets:
             self._name_sheets()
             write(self.folder / "predictions.csv", table(self.rows))
         write(self.folder / "predictions.json", json.dumps(self.rows, indent=2))
+        for name, content in (files(self.rows) if files else {}).items():
+            write(self.folder / name, content)
         print(f"{len(self.rows)} predictions: {self.folder}")
 
     def _draw_sheet(self) -> None:

@@ -112,11 +112,11 @@ class Record:
             raise RecordError(f"{self.folder} is still running as process {status['process']}; wait, or stop it first")
 
 
-def write(file: Path, text: str) -> None:
-    """Writes a file so that it is there whole or not at all."""
+def write(file: Path, content: str | bytes) -> None:
+    """Writes a file, text as UTF-8, so that it is there whole or not at all."""
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(partial, file)
     finally:
         partial.unlink(missing_ok=True)

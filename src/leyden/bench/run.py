@@ -45,8 +45,8 @@ def run(record: Record) -> dict[str, float]:
         data, model, trainer = assemble(config, record.folder)
         _note(record, data=data.fingerprint, devices=_devices(trainer))
         start = newest(record, technique_of(config))
+        _rewind(trainer.loggers, start)
         if start is not None:
-            _rewind(trainer.loggers, start)
             log.info("going on from %s", start)
 
         began = time.monotonic()
@@ -129,8 +129,11 @@ def _finish(record: Record, config: dict[str, Any], metrics: dict[str, float], l
         logger.finalize("success")
 
 
-def _rewind(loggers: list[Logger], checkpoint: Path) -> None:
-    step = torch.load(checkpoint, weights_only=True, mmap=True, map_location="cpu")["global_step"]
+def _rewind(loggers: list[Logger], checkpoint: Path | None) -> None:
+    """Drops what was logged after ``checkpoint``; all of it where a run was killed before its first."""
+    step = -1
+    if checkpoint is not None:
+        step = torch.load(checkpoint, weights_only=True, mmap=True, map_location="cpu")["global_step"]
     for logger in loggers:
         if isinstance(logger, RunLogger) and rank() == 0:
             logger.rewind(step)

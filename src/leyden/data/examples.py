@@ -11,7 +11,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 Target = Any
-"""An int class, or for detection {"boxes": (n, 4) float32 xyxy pixels, "labels": (n,) int64}."""
+"""An int class, or for detection {"boxes": (n, 4) float32 xyxy pixels, "labels": (n,) int64} and what else a source
+knows (``leyden.data.source.annotated``)."""
 
 
 class Split(Protocol):
@@ -98,6 +99,8 @@ def labels_of(split: Split) -> Tensor:
 class Resized:
     """A split whose images all have the same size and channel count; boxes are scaled along.
 
+    A target with boxes then also has "scale" (2,) float32: pixels of the result per pixel of the original, in x and y.
+
     Args:
         split: images of any size.
         image_size: side of the square result in pixels.
@@ -119,8 +122,8 @@ class Resized:
         height, width = image.shape[-2:]
         if isinstance(target, dict):
             if (height, width) != (self.image_size, self.image_size):
-                scale = torch.tensor([self.image_size / width, self.image_size / height]).repeat(2)
-                target = {**target, "boxes": target["boxes"] * scale}
+                scale = torch.tensor([self.image_size / width, self.image_size / height])
+                target = {**target, "boxes": target["boxes"] * scale.repeat(2), "scale": scale}
             return fit_image(image, self.image_size, self.channels), target
         return fit_image(image, self.image_size, self.channels, self.crop), target
 

@@ -6,8 +6,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from leyden.data.module import ImageData
+from leyden.data.examples import Split
+from leyden.data.loader import Augment, Loader
+from leyden.data.module import ImageData, Stage
 from leyden.data.source import Source
+from leyden.data.source.annotated import learnable
+from leyden.detection.augment import Chain, Mosaic, Rescale, ZoomAndCrop
 from leyden.detection.boxes import Target
 
 ORDERS = torch.eye(3)[torch.tensor([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]])]
@@ -80,8 +84,29 @@ def _mirrored(boxes: Tensor, width: int) -> Tensor:
     return torch.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], 1)
 
 
+class Learnable:
+    """A split without the boxes that training must not learn, see ``learnable``."""
+
+    def __init__(self, split: Split) -> None:
+        self.split = split
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Target]:
+        image, target = self.split[index]
+        return image, learnable(target)
+
+
 class DetectionData(ImageData):
-    """Batches of images uint8 (B, C, S, S) and lists of {"boxes": (n, 4) xyxy pixels, "labels": (n,)}.
+    """Batches of images uint8 (B, C, S, S) and lists of targets {"boxes": (n, 4) xyxy pixels, "labels": (n,)}.
+
+    Pictures are squeezed into the square. Training targets leave out difficult objects and crowds; those of validation
+    and test say which they are, and all else that the source knows (``leyden.metrics.detection_set.Boxes``).
+
+    The augmentations change examples in this order: mosaic, zoom-out, crop, light and mirror, size. What happens to an
+    example is a pure function of (seed, epoch, example), but for the size, which all of a batch share. SSD's recipe is
+    flip, zoom_out=4, iou_crop and the light as it stands; that of the newer YOLOs flip, mosaic and multi_scale.
 
     Args:
         source: of images with boxes.
@@ -94,10 +119,19 @@ class DetectionData(ImageData):
         hue: augmentation: greatest rotation of the hue, degrees.
         swap: augmentation: probability that the colour channels change places.
         flip: augmentation: mirror half of the images; wrong for digits and letters.
+        mosaic: augmentation: probability that a training image is put together from four. Where the images are not in
+            memory, each costs three more decodings.
+        zoom_out: augmentation: half of the images shrink by up to this factor; 1 turns it off.
+        iou_crop: augmentation: random windows that overlap an object take the place of the whole.
+        multi_scale: augmentation: sides of training batches in pixels, one of them for each batch, for techniques that
+            take images of any size; null: all batches have ``image_size``.
         in_memory: "auto" decodes once into memory where a quarter of what is free holds all images; true and false
             force it.
         workers: processes that decode where the data is not in memory.
         seed: of the order and the augmentation.
+
+    Raises:
+        ValueError: the source gives no boxes, or an augmentation's number is out of its range.
     """
 
     takes = "boxes"
@@ -114,10 +148,38 @@ class DetectionData(ImageData):
         hue: float = 18.0,
         swap: float = 0.5,
         flip: bool = False,
+        mosaic: float = 0.0,
+        zoom_out: float = 1.0,
+        iou_crop: bool = False,
+        multi_scale: list[int] | None = None,
         in_memory: Literal["auto"] | bool = "auto",
         workers: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__(source, image_size, batch_size, eval_batch_size, in_memory, workers, seed)
+        if zoom_out < 1 or not 0 <= mosaic <= 1 or (multi_scale is not None and min(multi_scale, default=0) < 1):
+            raise ValueError(
+                f"data.mosaic={mosaic} is a probability, data.zoom_out={zoom_out} a factor of 1 or more, "
+                f"data.multi_scale={multi_scale} a list of sides in pixels, or null"
+            )
+        self.mosaic = Mosaic(mosaic) if mosaic else None
+        parts: list[Augment] = [self.mosaic] if self.mosaic else []
+        if zoom_out > 1 or iou_crop:
+            parts.append(ZoomAndCrop(zoom_out, iou_crop))
         if any((brightness, contrast, saturation, hue, swap, flip)):
-            self.augment = Distortion(brightness, contrast, saturation, hue, swap, flip)
+            parts.append(Distortion(brightness, contrast, saturation, hue, swap, flip))
+        if multi_scale is not None:
+            parts.append(Rescale(multi_scale))
+        if parts:
+            self.augment = Chain(parts)
+
+    def examples(self, stage: Stage) -> Split:
+        """The source's examples; in training without what is not learnt."""
+        split = super().examples(stage)
+        return Learnable(split) if stage == "train" else split
+
+    def _loader(self, stage: Stage) -> Loader:
+        loader = super()._loader(stage)
+        if self.mosaic is not None and stage == "train":
+            self.mosaic.split = loader.split
+        return loader

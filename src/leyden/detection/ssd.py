@@ -10,27 +10,27 @@ IoU > 0.5, and minimises (eqs. 1 to 3)
 
 Testing decodes all boxes, drops scores below 0.01, suppresses overlaps above 0.45 class by class, keeps 200.
 
-Departures: no random crops and zooms (scenes come ready made); "light" is a small residual network instead of VGG16, so
-that two CPU cores train it in minutes; matching is the authors' code's, where no object loses its box to another.
+Departures: random crops and zooms are the data's (``data=detection/annotated``; scenes come ready made); "light" is a
+small residual network instead of VGG16, so that two CPU cores train it in minutes; matching is the authors' code's,
+where no object loses its box to another.
 """
 
 import math
 from typing import Any, Literal
 
 import torch
-from lightning import LightningModule
 from torch import Tensor
 from torch.nn import functional as F
 
-from leyden.data.examples import fit_image
-from leyden.detection.boxes import Target, pad, suppress
+from leyden.data.source.annotated import learnable
+from leyden.detection.boxes import Padded, Target, pad, suppress
 from leyden.detection.coders import decode, encode
+from leyden.detection.detector import Detector
 from leyden.detection.matching import batch_iou, match_priors
 from leyden.detection.ssd_nets import SSDNet
-from leyden.metrics.average_precision import DetectionAP
 from leyden.nets.memory_format import MemoryFormat, arrange
-from leyden.pictures.boxes import draw_boxes, draw_scenes
-from leyden.pictures.record import Predictions, log_picture
+from leyden.pictures.default_boxes import draw_default_boxes
+from leyden.pictures.record import log_picture
 
 
 def ssd_loss(
@@ -58,7 +58,7 @@ def ssd_loss(
     return localisation / count, (entropy[matched].sum() + hardest[mined].sum()) / count
 
 
-class SSD(LightningModule):
+class SSD(Detector):
     """SSD on a light backbone, or on VGG16 at 300 pixels as in the paper (there 8732 default boxes).
 
     Args:
@@ -90,10 +90,6 @@ class SSD(LightningModule):
         ValueError: the backbone cannot take such images.
     """
 
-    monitor = "val/ap50"
-    mode: Literal["min", "max"] = "max"
-    takes_images = True
-
     def __init__(
         self,
         class_names: list[str],
@@ -119,21 +115,15 @@ class SSD(LightningModule):
         warmup: float = 0.1,
         memory_format: MemoryFormat = "contiguous",
     ) -> None:
-        super().__init__()
+        super().__init__(class_names, channels, image_size, shown_score)
         self.save_hyperparameters(logger=False)
-        self.class_names = class_names
-        self.channels = channels
-        self.image_size = image_size
         self.weights = weights
         self.match_iou, self.negatives, self.alpha = match_iou, negatives, alpha
-        self.least_score, self.nms_iou, self.keep, self.shown_score = least_score, nms_iou, keep, shown_score
+        self.least_score, self.nms_iou, self.keep = least_score, nms_iou, keep
         self.optimizer_name, self.lr, self.weight_decay, self.warmup = optimizer, lr, weight_decay, warmup
         self.net = SSDNet(backbone, 1 + len(class_names), channels, image_size, widths, blocks, scales, ratios)
         centre, size = variances or (0.1, 0.2)
         self.variances = (centre, size)
-        self.val_ap = DetectionAP(len(class_names))
-        self.test_ap = DetectionAP(len(class_names))
-        self.shown: tuple[Tensor, list[Target], list[Target]] | None = None
         arrange(self, memory_format)
 
     def setup(self, stage: str) -> None:
@@ -141,9 +131,13 @@ class SSD(LightningModule):
         if stage == "fit" and self.weights is not None and self.trainer.ckpt_path is None:
             self.net.load(self.weights)
 
-    def forward(self, images: Tensor) -> list[Target]:
-        """uint8 images (B, C, S, S) to the answers of each, in pixels, best first."""
-        offsets, logits = self.net(images)
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 images (B, C, S, S) to offsets (B, P, 4) and logits (B, P, C + 1) of all default boxes."""
+        return self.net(images)
+
+    def answers(self, outputs: tuple[Tensor, Tensor]) -> list[Target]:
+        """Those to the answers of each image, in pixels, best first."""
+        offsets, logits = outputs
         boxes = decode(offsets, self.net.priors, self.variances).clamp(0, 1) * self.image_size
         scores = logits.softmax(2)[..., 1:]
         return [
@@ -151,10 +145,14 @@ class SSD(LightningModule):
             for b, s in zip(boxes, scores, strict=True)
         ]
 
+    def match(self, things: Padded) -> Tensor:
+        """The object (B, P) that each default box is to answer for, -1 for background; boxes as fractions."""
+        return match_priors(batch_iou(things.boxes, self.net.corners), things.real, self.match_iou)
+
     def assign(self, targets: list[Target]) -> tuple[Tensor, Tensor]:
         """What each default box should say: coded boxes (B, P, 4) and classes (B, P), 0 for background."""
         things = pad(targets, 1 / self.image_size)
-        match = match_priors(batch_iou(things.boxes, self.net.corners), things.real, self.match_iou)
+        match = self.match(things)
         chosen = match.clamp(min=0)
         classes = (things.labels.gather(1, chosen) + 1).masked_fill(match < 0, 0)
         boxes = things.boxes.gather(1, chosen[..., None].expand(-1, -1, 4))
@@ -173,76 +171,14 @@ class SSD(LightningModule):
             self.log("train/loss_class", confidence.detach())
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, list[Target]], batch_index: int) -> None:
-        """Gathers answers."""
-        self._gather(self.val_ap, batch, batch_index)
-
-    def test_step(self, batch: tuple[Tensor, list[Target]], batch_index: int) -> None:
-        """Gathers answers."""
-        self._gather(self.test_ap, batch, batch_index)
-
-    def on_validation_epoch_end(self) -> None:
-        """Computes the precisions of the whole split and draws its first images."""
-        self._conclude("val", self.val_ap)
-
-    def on_test_epoch_end(self) -> None:
-        """Likewise, and each class by itself."""
-        each = zip(self.class_names, self._conclude("test", self.test_ap)["ap50_class"], strict=True)
-        present = {f"test/ap50_{name}": value for name, value in each if not value.isnan()}
-        self.log_dict(present, sync_dist=True)
-
-    def _gather(self, metric: DetectionAP, batch: tuple[Tensor, list[Target]], batch_index: int) -> None:
-        images, targets = batch
-        answers = self(images)
-        metric.update(answers, targets)
-        if batch_index == 0:
-            self.shown = images[:8], [self._sure(answer) for answer in answers[:8]], targets[:8]
-
-    def _conclude(self, stage: str, metric: DetectionAP) -> dict[str, Tensor]:
-        precisions = metric.compute()
-        metric.reset()
-        for name, value in precisions.items():
-            if value.ndim == 0:
-                self.log(f"{stage}/{name}", value, prog_bar=stage == "val" and name == "ap50", sync_dist=True)
-        if self.shown is not None:
-            tag = "predictions" if stage == "val" else "test_predictions"
-            log_picture(self, tag, draw_scenes(*self.shown, self.class_names))
-        return precisions
-
-    def _sure(self, answer: Target) -> Target:
-        sure = answer["scores"] >= self.shown_score
-        return {key: value[sure] for key, value in answer.items()}
-
-    @torch.no_grad()
-    def predict(self, images: list[Tensor] | None, count: int = 16) -> Predictions:
-        """Boxes in the pixels of each image.
-
-        Args:
-            images: uint8 (C, H, W) of any size; each is fitted to the network's square.
-            count: has no meaning for a detector.
-
-        Raises:
-            ValueError: there are no images.
-        """
-        if not images:
-            raise ValueError("a detector predicts what pictures show: give it pictures (--input FOLDER)")
-        self.eval()
-        rows, pictures = [], []
-        for image in images:
-            fitted = fit_image(image, self.image_size, self.channels).to(self.device)
-            answer = self._sure(self(fitted[None])[0])
-            height, width = image.shape[1:]
-            scale = torch.tensor([width, height, width, height], device=self.device) / self.image_size
-            answer["boxes"] = answer["boxes"] * scale
-            rows.append(
-                {
-                    "classes": [self.class_names[label] for label in answer["labels"].tolist()],
-                    "scores": [round(score, 4) for score in answer["scores"].tolist()],
-                    "boxes": [[round(x, 2) for x in box] for box in answer["boxes"].tolist()],
-                }
-            )
-            pictures.append(draw_boxes(image, answer, self.class_names))
-        return Predictions(rows, pictures)
+    def show(self, stage: str, images: Tensor, answers: list[Target], targets: list[Target]) -> None:
+        """Also the default boxes, which no training changes, and their matches."""
+        super().show(stage, images, answers, targets)
+        if stage == "test":
+            learnt = [learnable(target) for target in targets[:7]]  # with the shapes two rows of four
+            match = self.match(Padded(*(part.to(self.device) for part in pad(learnt, 1 / self.image_size))))
+            corners = self.net.corners * self.image_size
+            log_picture(self, "default_boxes", draw_default_boxes(images[:7], learnt, corners, match, self.net.maps))
 
     def configure_optimizers(self) -> Any:
         """Weight decay on weights only; a linear warm-up, then a cosine to zero."""

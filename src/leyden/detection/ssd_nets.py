@@ -69,6 +69,8 @@ class SSDNet(nn.Module):
 
     Attributes:
         priors: (P, 4) default boxes, centre and size as fractions of the image.
+        corners: (P, 4) the same as xyxy.
+        maps: cells in a row, and default boxes per cell, of each feature map.
 
     Raises:
         ValueError: the backbone cannot take such images, or the lists do not fit each other.
@@ -102,7 +104,9 @@ class SSDNet(nn.Module):
             self.backbone = LightBackbone(channels, widths or WIDTHS, blocks or BLOCKS)
             map_sizes, strides = [-(-image_size // (8 << k)) for k in range(len(self.backbone.widths))], None
         priors = default_boxes(image_size, map_sizes, scales, ratios, strides)
-        self.heads = Heads(self.backbone.widths, [2 + 2 * len(listed) for listed in ratios], outputs)
+        per_cell = [2 + 2 * len(listed) for listed in ratios]
+        self.maps = list(zip(map_sizes, per_cell, strict=True))
+        self.heads = Heads(self.backbone.widths, per_cell, outputs)
         self.register_buffer("priors", priors, persistent=False)
         self.register_buffer("corners", box_convert(priors, "cxcywh", "xyxy"), persistent=False)
         for name, values in (("mean", MEAN), ("std", STD)):
@@ -121,7 +125,8 @@ class SSDNet(nn.Module):
         if tuple(images.shape[1:]) != self.expected:
             raise ValueError(
                 f"SSD was built for images {self.expected}, got {tuple(images.shape[1:])}: "
-                f"resize them (leyden.data.examples.fit_image), or build it for that size (data.image_size)"
+                "resize them (leyden.data.examples.fit_image), leave data.multi_scale=null, or build it for that size "
+                "(data.image_size)"
             )
         offsets, logits = self.heads(self.backbone((images.float() - self.mean) / self.std))
         return offsets, logits

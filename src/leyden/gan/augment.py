@@ -10,6 +10,27 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def recolour(images: Tensor, strength: float) -> Tensor:
+    """Changes each image's brightness, saturation and contrast, in this order, as the authors' code.
+
+    Args:
+        images: (N, C, H, W), -1..1; the result may leave the range.
+        strength: in [0, 1]; at the paper's 1, brightness moves by up to 0.5, saturation is multiplied by 0 to 2 and
+            contrast by 0.5 to 1.5.
+
+    Returns:
+        (N, C, H, W), differentiable with respect to ``images``.
+    """
+    if strength == 0:
+        return images
+    u = (torch.rand(3, len(images), 1, 1, 1, device=images.device) - 0.5) * strength
+    images = images + u[0]
+    grey = images.mean(1, keepdim=True)
+    images = grey + (images - grey) * (1 + 2 * u[1])
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return mean + (images - mean) * (1 + u[2])
+
+
 def translate(images: Tensor, share: float) -> Tensor:
     """Shifts each image by up to ``share`` of its side, in whole pixels, each direction by itself; 0 comes in.
 

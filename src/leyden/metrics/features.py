@@ -7,13 +7,23 @@ pixels are. Either way each feature is standardised by its mean and deviation ov
 Frechet distance grows with the square of the features' scale and the kernel distance with its sixth power.
 """
 
+import hashlib
+import logging
 import math
+import pickle
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from leyden.data.files import write_whole
+
+log = logging.getLogger(__name__)
+
 DIMENSIONS = 64
 """Features per image."""
+VERSION = 1
+"""Of the classifier and its training: to be raised with any change of them, so that none is taken from a cache."""
 
 
 class Features(nn.Module):
@@ -22,17 +32,21 @@ class Features(nn.Module):
     Args:
         body: float images in -1..1 to features (N, d) on any scale.
         head: features to class logits, or None where there are no classes.
+        dimensions: d.
+        key: names what the features were learned from; see ``key_of``.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, body: nn.Module, head: nn.Module | None) -> None:
+    def __init__(self, body: nn.Module, head: nn.Module | None, dimensions: int, key: str) -> None:
         super().__init__()
         self.body = body
         self.head = head
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("deviation", torch.ones(()))
+        self.dimensions = dimensions
+        self.key = key
+        self.register_buffer("mean", torch.zeros(dimensions))
+        self.register_buffer("deviation", torch.ones(dimensions))
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
@@ -46,6 +60,11 @@ class Features(nn.Module):
             return None
         return torch.cat([self.head(self._raw(part)).argmax(1) for part in images.split(256)])
 
+    def accuracy(self, images: Tensor, labels: Tensor | None) -> float | None:
+        """Share of images that the classifier names as ``labels`` (N,) do; None where there are no classes."""
+        named = self.classify(images)
+        return None if named is None or labels is None else (named == labels).float().mean().item()
+
     def standardise(self, images: Tensor) -> "Features":
         """Sets mean and deviation to those over ``images``; features that never change are left unscaled."""
         features = self(images)
@@ -58,7 +77,7 @@ class Features(nn.Module):
 
 
 def learn_features(
-    images: Tensor, labels: Tensor | None, classes: int, device: torch.device, seed: int = 0
+    images: Tensor, labels: Tensor | None, classes: int, device: torch.device, seed: int = 0, cache: Path | None = None
 ) -> Features:
     """The feature space of a data set: a pure function of its images, its labels and the seed.
 
@@ -71,6 +90,8 @@ def learn_features(
         classes: how many there are.
         device: where to compute.
         seed: of weights and order.
+        cache: folder where a classifier is kept as ``judge_<key>.pt``, with its accuracy on the training images, and
+            found again; a file that cannot be read is replaced. None learns anew.
     """
     cuda = [device] if device.type == "cuda" else []
     with (
@@ -80,12 +101,30 @@ def learn_features(
         torch.random.fork_rng(devices=cuda),
     ):
         torch.manual_seed(seed)
-        images = images.to(device, copy=True)
+        images, key = images.to(device, copy=True), key_of(images, labels, classes, seed)
         if labels is None:
-            features = Features(PixelComponents(_signed(images)), None)
-        else:
-            features = _train_classifier(images, labels.to(device, copy=True), classes)
-        return features.to(device).eval().requires_grad_(False).standardise(images)
+            components = PixelComponents(_signed(images))
+            return Features(components, None, components.dimensions, key).to(device).standardise(images)
+        labels = labels.to(device, copy=True)
+        features = _classifier(images.shape[1], images.shape[-1], classes, key).to(device)
+        file = None if cache is None else cache / f"judge_{key}.pt"
+        if file is None or not _load(features, file):
+            _train(features, images, labels)
+            features.eval().standardise(images)
+            if file is not None:
+                accuracy = features.accuracy(images, labels)
+                stored = {"state_dict": features.state_dict(), "train_accuracy": accuracy}
+                write_whole(file, lambda partial: torch.save(stored, partial))
+        return features.eval().requires_grad_(False)
+
+
+def key_of(images: Tensor, labels: Tensor | None, classes: int, seed: int) -> str:
+    """12 hexadecimal digits, equal only where ``learn_features`` learns the same: of all that decides it."""
+    digest = hashlib.sha256(f"{VERSION} {seed} {classes} {tuple(images.shape)}".encode())
+    for part in (images, labels):
+        if part is not None:
+            digest.update(part.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 class PixelComponents(nn.Module):
@@ -100,35 +139,58 @@ class PixelComponents(nn.Module):
         self.register_buffer("center", pixels.mean(0))
         _, _, directions = torch.linalg.svd(pixels - self.center, full_matrices=False)
         # The last direction of N centred images carries only rounding errors.
-        self.register_buffer("components", directions[: min(DIMENSIONS, len(images) - 1)].T)
+        self.dimensions = min(DIMENSIONS, len(images) - 1, len(directions))
+        self.register_buffer("components", directions[: self.dimensions].T)
 
     def forward(self, images: Tensor) -> Tensor:
         """Their coordinates (N, d)."""
         return (images.flatten(1) - self.center) @ self.components
 
 
-def _train_classifier(images: Tensor, labels: Tensor, classes: int, steps: int = 400, batch_size: int = 64) -> Features:
-    """Strided convolutions down to 4x4, then a hidden layer of 64: Adam with a one-cycle rate, on shifted images."""
-    channels, size = images.shape[1], images.shape[-1]
+def _classifier(channels: int, size: int, classes: int, key: str) -> Features:
+    """Strided convolutions down to 4x4, then a hidden layer of 64."""
     layers: list[nn.Module] = []
     for width in [16 << min(stage, 2) for stage in range(max(1, round(math.log2(size / 4))))]:
         layers += [nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(True)]
         channels = width
     layers += [nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels, DIMENSIONS)]
-    body, head = nn.Sequential(*layers), nn.Sequential(nn.ReLU(), nn.Linear(DIMENSIONS, classes))
-    features = Features(body, head).to(images.device)
+    head = nn.Sequential(nn.ReLU(), nn.Linear(DIMENSIONS, classes))
+    return Features(nn.Sequential(*layers), head, DIMENSIONS, key)
+
+
+def _train(features: Features, images: Tensor, labels: Tensor, steps: int = 400, batch_size: int = 64) -> None:
+    """Adam with a one-cycle rate, on shifted images."""
+    size = images.shape[-1]
+    assert features.head is not None
     optimizer = torch.optim.Adam(features.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=5e-3, total_steps=steps)
     for _ in range(steps):
         chosen = torch.randint(len(images), (batch_size,), device=images.device)
         shift = torch.randint(-(size // 16), size // 16 + 1, (2,)).tolist()
-        logits = head(body(_signed(images[chosen]).roll(shift, (-2, -1))))
+        logits = features.head(features.body(_signed(images[chosen]).roll(shift, (-2, -1))))
         loss = nn.functional.cross_entropy(logits, labels[chosen])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-    return features
+
+
+def _load(features: Features, file: Path) -> bool:
+    """Whether ``features`` took over what the file holds; else they are as they were."""
+    if not file.is_file():
+        return False
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+        if {name: value.shape for name, value in state.items()} != {
+            name: value.shape for name, value in features.state_dict().items()
+        }:
+            raise LookupError("it holds another network")
+    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, AttributeError, TypeError) as error:
+        log.warning("judge: learnt anew, because %s cannot be used: %s", file, str(error).partition("\n")[0])
+        return False
+    features.load_state_dict(state)
+    log.info("judge: learnt before, from %s", file)
+    return True
 
 
 def _signed(images: Tensor) -> Tensor:

@@ -9,6 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+NEIGHBOURS = 5
+"""The k of the k-th nearest neighbour in ``manifolds``, as in Naeem et al. 2020."""
+
 
 def frechet_distance(real: Tensor, generated: Tensor) -> Tensor:
     """Distance of two Gaussians with the sets' means and covariances (FID; Heusel et al. 2017, eq. 6).
@@ -16,12 +19,16 @@ def frechet_distance(real: Tensor, generated: Tensor) -> Tensor:
     |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)). The trace of the root is computed as that of the symmetric
     (S1^(1/2) S2 S1^(1/2))^(1/2), whose eigenvalues are real also where a covariance is singular.
 
+    The estimate is biased: for two samples of N examples of one Gaussian N(0, I) it is about d (d + 4) / (2 N) instead
+    of 0. With 64 features that is 2.2 for 1000 examples and 0.4 for 5000; below d + 1 examples a covariance is
+    singular.
+
     Args:
         real: (N, d), N >= 2.
         generated: (M, d), M >= 2.
 
     Returns:
-        () float64, at least 0, in squared feature units; grows with few examples.
+        () float64, at least 0 up to rounding, in squared feature units.
     """
     first, second = real.double(), generated.double()
     values, vectors = torch.linalg.eigh(first.T.cov())
@@ -69,7 +76,7 @@ class Manifolds(NamedTuple):
     """Of the real examples, how many have a generated one next to them: variety, by the real manifold alone."""
 
 
-def manifolds(real: Tensor, generated: Tensor, neighbours: int = 5) -> Manifolds:
+def manifolds(real: Tensor, generated: Tensor, neighbours: int = NEIGHBOURS) -> Manifolds:
     """Precision and recall (Kynkaanniemi et al. 2019, eq. 1), density and coverage (Naeem et al. 2020, eq. 3 and 4).
 
     A set's manifold is the union of balls around its examples, each as wide as to its k-th nearest neighbour in the
@@ -84,7 +91,10 @@ def manifolds(real: Tensor, generated: Tensor, neighbours: int = 5) -> Manifolds
         ValueError: a set has ``neighbours`` examples or fewer.
     """
     if min(len(real), len(generated)) <= neighbours:
-        raise ValueError(f"{len(real)} real and {len(generated)} generated examples are too few for k={neighbours}")
+        raise ValueError(
+            f"{len(real)} real and {len(generated)} generated examples are too few for k={neighbours}: "
+            f"give {neighbours + 1} of each"
+        )
     real, generated = real.double(), generated.double()
     radius_real, radius_generated = _radii(real, neighbours), _radii(generated, neighbours)
     distance = torch.cdist(real, generated)
@@ -135,4 +145,4 @@ def modes(predicted: Tensor, real: Tensor, classes: int) -> tuple[int, Tensor]:
 
 def _radii(points: Tensor, neighbours: int) -> Tensor:
     """(N,) distance of each of ``points`` (N, d) to its k-th nearest other one."""
-    return torch.cdist(points, points).kthvalue(neighbours + 1, dim=1).values
+    return torch.cdist(points, points).topk(neighbours + 1, dim=1, largest=False).values[:, -1]  # the first is itself

@@ -1,7 +1,11 @@
 """Average precision by the rules of PASCAL VOC (Everingham et al. 2010; the development kit's VOCevaldet.m).
 
 Other than with COCO, a detection looks only at the object of its class that it overlaps *most*, whether or not that one
-has been found before: a second detection of it is wrong, even where another object would still be free.
+has been found before: a second detection of it is wrong, even where another object would still be free. And the overlap
+must exceed 0.5, as the paper says and the Python evaluations in use do (the MATLAB code lets 0.5 itself pass).
+
+The kit's corners are the numbers of the first and the last pixel, so its widths are x2 - x1 + 1. Here they are
+continuous, as everywhere in Leyden: a reader of VOC's files that takes 1 from x1 and y1 alone gives the same overlaps.
 """
 
 from collections.abc import Sequence
@@ -9,9 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou
 
-from leyden.metrics.coco_ap import Boxes
+from leyden.metrics.average_precision import average_precision
+from leyden.metrics.detection_set import Boxes, ignored
+from leyden.metrics.matches import overlaps
 
 
 def voc_ap(
@@ -20,21 +25,20 @@ def voc_ap(
     """Average precision of each class over all images together.
 
     Args:
-        answers: {"boxes" (n, 4) xyxy, "labels" (n,), "scores" (n,)} of each image.
-        truths: {"boxes", "labels"} of each image, where known with "difficult" (n,) bool: whether or not such an
-            object is found, it does not count.
+        answers: detections of each image.
+        truths: objects of each image. Whether or not, and how often, a difficult one or a crowd is found does not
+            count; VOC has no crowds, and other than COCO's rule this one asks for an overlap (IoU) with them too.
         classes: how many; labels are 0 .. classes - 1.
         iou: a detection must overlap its object by more than this.
         points: null: the whole area below the curve (VOC 2010 on); 11: the mean at recalls 0, 0.1 .. 1 (VOC 2007).
 
     Returns:
-        (classes,) in [0, 1]; NaN for classes without (countable) objects.
+        (classes,) float64 in [0, 1]; NaN for classes without (countable) objects.
     """
-    labels = _all([truth["labels"] for truth in truths])
-    hard = _all([truth.get("difficult", torch.zeros_like(truth["labels"])).bool() for truth in truths])
+    labels, hard = _all([truth["labels"] for truth in truths]), _all([ignored(truth) for truth in truths]).astype(bool)
     answered, scores = _all([a["labels"] for a in answers]), _all([a["scores"] for a in answers])
     best, overlap = _nearest(answers, truths)
-    result = torch.full((classes,), torch.nan)
+    result = torch.full((classes,), torch.nan, dtype=torch.float64)
     for label in range(classes):
         objects = int((~hard[labels == label]).sum())
         if objects == 0:
@@ -42,12 +46,12 @@ def voc_ap(
         mine = np.flatnonzero(answered == label)
         mine = mine[np.argsort(-scores[mine], kind="stable")]
         found = overlap[mine] > iou
-        ignored = found.copy()
-        ignored[found] = hard[best[mine][found]]
+        spared = found.copy()
+        spared[found] = hard[best[mine][found]]
         first = np.zeros(len(mine), dtype=bool)
         _, where = np.unique(best[mine][found], return_index=True)
         first[np.flatnonzero(found)[where]] = True
-        result[label] = _area(first[~ignored], objects, points)
+        result[label] = average_precision(first[~spared], objects, points)
     return result
 
 
@@ -60,25 +64,13 @@ def _nearest(answers: Sequence[Boxes], truths: Sequence[Boxes]) -> tuple[np.ndar
     best, overlap, before = [], [], 0
     for answer, truth in zip(answers, truths, strict=True):
         if len(truth["labels"]) == 0:
-            overlap.append(torch.zeros(len(answer["labels"])))
+            overlap.append(torch.zeros(len(answer["labels"]), dtype=torch.float64))
             best.append(torch.zeros(len(answer["labels"]), dtype=torch.int64))
             continue
-        shared = box_iou(answer["boxes"], truth["boxes"])
+        shared = overlaps(answer["boxes"], truth["boxes"])
         shared[answer["labels"][:, None] != truth["labels"]] = 0
         values, places = shared.max(1)
         overlap.append(values)
         best.append(places + before)
         before += len(truth["labels"])
     return _all(best).astype(np.int64), _all(overlap)
-
-
-def _area(right: np.ndarray, objects: int, points: int | None) -> float:
-    """The area below precision over recall of detections that are ``right`` or not, the surest first."""
-    hits = right.cumsum()
-    recall, precision = hits / objects, hits / np.arange(1, len(right) + 1)
-    if points is not None:
-        levels = np.linspace(0, 1, points)
-        # 0.3 written as 3 * 0.1 is a little more than 3 / 10: a recall that is reached must not be missed for that.
-        return float(np.mean([precision[recall >= level - 1e-9].max(initial=0) for level in levels]))
-    monotonous = np.maximum.accumulate(precision[::-1])[::-1]
-    return float((np.diff(recall, prepend=0) * monotonous).sum())

@@ -1,13 +1,31 @@
-"""Pictures with boxes drawn into them: what is there and what a detector says."""
+"""Pictures with boxes drawn into them: what is there, what a detector says, and whether it is right."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Colour = tuple[int, int, int]
 TRUTH, ANSWER, PAPER = (60, 230, 90), (255, 60, 200), (255, 255, 255)
+HIT, FALSE_ALARM, MISS, IGNORED = TRUTH, ANSWER, (255, 180, 0), (170, 170, 170)
+"""Verdicts. Misses are also dashed, for those who do not tell green from amber."""
+LEGEND: dict[str, Colour] = {"hit": HIT, "false alarm": FALSE_ALARM, "miss": MISS, "does not count": IGNORED}
+
+
+class Mark(NamedTuple):
+    """A box to be drawn."""
+
+    box: Sequence[float]
+    """xyxy pixels of the image."""
+    colour: Colour
+    text: str = ""
+    """On a plate above the box; none where it is empty."""
+    dashed: bool = False
+    thin: bool = False
 
 
 def draw_boxes(
@@ -17,7 +35,7 @@ def draw_boxes(
     truth: dict[str, Tensor] | None = None,
     side: int = 320,
 ) -> Tensor:
-    """An image with the truth as thin green and the answers as magenta boxes, the latter with class and score.
+    """An image with the truth as green and the answers as magenta boxes, the latter with class and score.
 
     Args:
         image: uint8 (1 or 3, H, W); enlarged by a whole factor until its longer side is nearly ``side``.
@@ -29,56 +47,143 @@ def draw_boxes(
     Returns:
         uint8 (3, H', W').
     """
-    factor = max(1, side // max(image.shape[1:]))
-    picture = to_pil_image(image.cpu().expand(3, -1, -1))
-    picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-    draw = ImageDraw.Draw(picture)
-    line = max(2, max(picture.size) // 160)
-    if truth is not None:
-        for box in (truth["boxes"].cpu() * factor).tolist():
-            draw.rectangle(box, outline=TRUTH, width=line)
-    font = ImageFont.load_default(max(12, max(picture.size) // 26))
-    rows = zip(
-        (answer["boxes"].cpu() * factor).tolist(), answer["labels"].tolist(), answer["scores"].tolist(), strict=True
-    )
+    there = [Mark(box, TRUTH) for box in truth["boxes"].tolist()] if truth is not None else []
     # The surest last, so that its label lies on top.
-    for box, label, score in reversed(list(rows)):
-        draw.rectangle(box, outline=ANSWER, width=line)
-        _label(draw, f"{class_names[label]} {score:.0%}", box, font, picture.size)
-    return pil_to_tensor(picture)
+    said = [Mark(box, ANSWER, text) for box, text in reversed(_told(answer, class_names))]
+    return draw_marks(image, there + said, side)
+
+
+def draw_judged(
+    image: Tensor,
+    answer: dict[str, Tensor],
+    truth: dict[str, Tensor],
+    found: Tensor,
+    class_names: Sequence[str],
+    side: int = 320,
+) -> Tensor:
+    """An image with hits (green), false alarms (magenta) and misses (amber, dashed), each with its class.
+
+    Below a hit lies the object itself as a thin white box. Grey is what does not count: difficult objects and crowds,
+    and answers on them.
+
+    Args:
+        image: uint8 (1 or 3, H, W), as for :func:`draw_boxes`.
+        answer: "boxes" (n, 4) xyxy pixels, "labels" (n,), "scores" (n,).
+        truth: "boxes" (m, 4), "labels" (m,), and where known "difficult" (m,) and "crowd" (m,) bool.
+        found: (n,) int64 index of the object that each answer found; -1: none, -2: it does not count.
+        class_names: by label.
+        side: pixels.
+
+    Returns:
+        uint8 (3, H', W').
+    """
+    spared = torch.zeros(len(truth["labels"]), dtype=torch.bool)
+    for key in ("difficult", "crowd"):
+        spared |= truth.get(key, spared).cpu()
+    hit = torch.zeros_like(spared)
+    hit[found[found >= 0].cpu()] = True
+    marks = []
+    for box, label, counts_not, was_hit in zip(
+        truth["boxes"].tolist(), truth["labels"].tolist(), spared.tolist(), hit.tolist(), strict=True
+    ):
+        if counts_not:
+            marks.append(Mark(box, IGNORED, dashed=True))
+        elif was_hit:
+            marks.append(Mark(box, PAPER, thin=True))
+        else:
+            marks.append(Mark(box, MISS, class_names[label], dashed=True))
+    verdicts = [(FALSE_ALARM, IGNORED)[-1 - number] if number < 0 else HIT for number in found.tolist()]
+    told = zip(_told(answer, class_names), verdicts, strict=True)
+    said = [Mark(box, colour, text if colour != IGNORED else "") for (box, text), colour in told]
+    return draw_marks(image, marks + said[::-1], side)
 
 
 def draw_scenes(
     images: Tensor,
     answers: Sequence[dict[str, Tensor]],
     truths: Sequence[dict[str, Tensor]],
+    found: Sequence[Tensor],
     class_names: Sequence[str],
     columns: int = 4,
 ) -> Tensor:
-    """Images (N, C, H, W) uint8 of a batch in rows, truth in green, answers in magenta, with a legend: (3, H', W')."""
+    """Images (N, C, H, W) uint8 of a batch in rows, judged as by :func:`draw_judged`, with a legend: (3, H', W')."""
     tiles = [
-        to_pil_image(draw_boxes(image, answer, class_names, truth, side=256))
-        for image, answer, truth in zip(images, answers, truths, strict=True)
+        draw_judged(image, answer, truth, verdicts, class_names, side=256)
+        for image, answer, truth, verdicts in zip(images, answers, truths, found, strict=True)
     ]
-    width, height, gap, head = tiles[0].width, tiles[0].height, 6, 30
-    rows = -(-len(tiles) // columns)
-    columns = min(columns, len(tiles))
-    canvas = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap + head), PAPER)
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(16)
-    draw.rectangle((gap, 8, gap + 14, 22), fill=TRUTH)
-    draw.text((gap + 22, 5), "truth", "black", font)
-    draw.rectangle((gap + 80, 8, gap + 94, 22), fill=ANSWER)
-    draw.text((gap + 102, 5), "answer", "black", font)
+    return sheet(tiles, LEGEND, columns)
+
+
+def draw_marks(image: Tensor, marks: Sequence[Mark], side: int = 320) -> Tensor:
+    """An image with boxes, the last on top: uint8 (1 or 3, H, W), enlarged by a whole factor, to (3, H', W')."""
+    factor = max(1, side // max(image.shape[1:]))
+    picture = to_pil_image(image.cpu().expand(3, -1, -1))
+    picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    draw = ImageDraw.Draw(picture)
+    line = max(2, max(picture.size) // 160)
+    font = ImageFont.load_default(max(12, max(picture.size) // 26))
+    for mark in marks:
+        box = [x * factor for x in mark.box]
+        if mark.dashed:
+            _dashed(draw, box, mark.colour, line)
+        else:
+            draw.rectangle(box, outline=mark.colour, width=max(1, line // 2) if mark.thin else line)
+        if mark.text:
+            _label(draw, mark.text, box, mark.colour, font, picture.size)
+    return pil_to_tensor(picture)
+
+
+def sheet(tiles: Sequence[Tensor], legend: dict[str, Colour], columns: int = 4) -> Tensor:
+    """Pictures (3, h, w) uint8 of one size in rows below a legend, on white: (3, H', W').
+
+    Raises:
+        ValueError: no pictures.
+    """
+    if not tiles:
+        raise ValueError("a sheet needs pictures")
+    height, width = tiles[0].shape[1:]
+    gap, head, font = 6, 30, ImageFont.load_default(16)
+    rows, columns = -(-len(tiles) // columns), min(columns, len(tiles))
+    words = sum(int(font.getlength(word)) + 40 for word in legend)
+    canvas = Image.new("RGB", (max(words, columns * (width + gap) + gap), rows * (height + gap) + gap + head), PAPER)
+    draw, left = ImageDraw.Draw(canvas), gap
+    for word, colour in legend.items():
+        draw.rectangle((left, 8, left + 14, 22), fill=colour)
+        draw.text((left + 20, 5), word, "black", font)
+        left += int(font.getlength(word)) + 40
     for i, tile in enumerate(tiles):
-        canvas.paste(tile, (gap + i % columns * (width + gap), head + gap + i // columns * (height + gap)))
+        canvas.paste(
+            to_pil_image(tile), (gap + i % columns * (width + gap), head + gap + i // columns * (height + gap))
+        )
     return pil_to_tensor(canvas)
 
 
-def _label(draw: ImageDraw.ImageDraw, text: str, box: Sequence[float], font: Font, size: tuple[int, int]) -> None:
+def _told(answer: dict[str, Tensor], class_names: Sequence[str]) -> list[tuple[list[float], str]]:
+    rows = zip(answer["boxes"].tolist(), answer["labels"].tolist(), answer["scores"].tolist(), strict=True)
+    return [(box, f"{class_names[label]} {score:.0%}") for box, label, score in rows]
+
+
+def _dashed(draw: ImageDraw.ImageDraw, box: Sequence[float], colour: Colour, line: int) -> None:
+    """A rectangle of dashes four times as long as the line is wide."""
+    x1, y1, x2, y2 = box
+    for fixed, low, high, across in ((y1, x1, x2, False), (y2, x1, x2, False), (x1, y1, y2, True), (x2, y1, y2, True)):
+        start = low
+        while start < high:
+            stop = min(start + 4 * line, high)
+            ends = [(fixed, start), (fixed, stop)] if across else [(start, fixed), (stop, fixed)]
+            draw.line(ends, colour, line)
+            start += 7 * line
+
+
+def _label(
+    draw: ImageDraw.ImageDraw, text: str, box: Sequence[float], colour: Colour, font: Font, size: tuple[int, int]
+) -> None:
     """Text on a plate above the box, or inside it where there is no room above."""
     left, top, right, bottom = draw.textbbox((0, 0), text, font)
     width, height = right - left + 4, bottom - top + 4
     x = min(max(box[0], 0), size[0] - width)
     y = box[1] - height if box[1] >= height else max(box[1], 0)
-    draw.rectangle((x, y, x + width, y + height), fill=ANSWER)
-    draw.text((x + 2 - left, y + 2 - top), text, "white", font)
+    draw.rectangle((x, y, x + width, y + height), fill=colour)
+    red, green, blue = colour
+    ink = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 150 else "black"
+    draw.text((x + 2 - left, y + 2 - top), text, ink, font)

@@ -50,3 +50,12 @@ def log_embedding(module: LightningModule, tag: str, features: Tensor, labels: S
     for logger in module.loggers:
         if isinstance(logger, TensorBoardLogger):
             logger.experiment.add_embedding(features, list(labels), global_step=module.global_step, tag=tag)
+
+
+def log_words(module: LightningModule, tag: str, words: str) -> None:
+    """Hands markdown text to TensorBoard's text page, at the module's optimizer step."""
+    if not module.trainer.is_global_zero or module.trainer.sanity_checking:
+        return
+    for logger in module.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_text(tag, words, module.global_step)

@@ -73,7 +73,8 @@ class FourCases:
         """The report's files by name; no picture where there is nothing to draw.
 
         Raises:
-            ValueError: there are runs, and none has one of the keys.
+            ValueError: there are runs, and none has one of the keys, or they were judged by different numbers of
+                samples.
         """
         sizes, size_words = _halve(axis(runs, self.size), self.small, ("small", "large"))
         likeness, likeness_words = _halve(axis(runs, self.similarity), self.similar, ("similar", "different"))

@@ -44,7 +44,8 @@ class SweepCurve:
         """The report's files by name; no picture where there is nothing to draw.
 
         Raises:
-            ValueError: there are runs, and none has one of the keys.
+            ValueError: there are runs, and none has one of the keys, or they were judged by different numbers of
+                samples.
         """
         x, lines = axis(runs, self.x, self.order), axis(runs, self.lines)
         axes = [x, lines]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
+SAMPLES = "test/samples"
+"""On how many examples generated ones were judged; a Frechet distance falls as they grow."""
 ABSENT = "(absent)"
 """The value of a key that a run's config does not have, such as a GAN's ``model.strategy``."""
 
@@ -133,7 +135,18 @@ def means(pair: tuple[Any, str], wanted: Any) -> bool:
 
 
 def sort_into_cells(runs: Sequence[Run], axes: Sequence[Axis], metric: str) -> dict[tuple[str, ...], Cell]:
-    """A cell for every combination of names on the axes, in their order; scores that are not finite are left out."""
+    """A cell for every combination of names on the axes, in their order; scores that are not finite are left out.
+
+    Raises:
+        ValueError: runs were judged on different numbers of samples, so that their scores do not compare.
+    """
+    judged = {run["metrics"][SAMPLES]: run["folder"].name for run in runs if SAMPLES in run["metrics"]}
+    if len(judged) > 1:
+        counts = ", ".join(f"{count:.0f} ({folder})" for count, folder in sorted(judged.items()))
+        raise ValueError(
+            f"runs judged on different numbers of samples do not compare: {counts}; "
+            "run them again with one model.judge_samples, no larger than the smallest test split"
+        )
     cells = {names: Cell() for names in itertools.product(*(axis.names for axis in axes))}
     for run in runs:
         cell = cells[tuple(axis.place(run) for axis in axes)]

@@ -31,7 +31,8 @@ class SweepTable:
         """The report's files by name.
 
         Raises:
-            ValueError: there are runs, and none has one of the keys.
+            ValueError: there are runs, and none has one of the keys, or they were judged by different numbers of
+                samples.
         """
         axes = [axis(runs, key) for key in (*self.rows, *self.columns)]
         cells = sort_into_cells(runs, axes, self.metric)

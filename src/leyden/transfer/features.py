@@ -4,7 +4,6 @@ import hashlib
 import itertools
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from leyden.data.files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +53,6 @@ def compute(network: Callable[[Tensor], Tensor], batches: Iterator[Tensor], coun
             return torch.cat(list(parts))
         write_whole(file, lambda partial: _write(partial, parts, count))
     return _mapped(file)
-
-
-def write_whole(file: Path, write: Callable[[Path], None]) -> None:
-    """Lets ``write`` write under another name, then renames: whole or not at all, also with several processes at it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{os.getpid()}.{file.name}")
-    try:
-        write(partial)
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _write(file: Path, parts: Iterator[Tensor], count: int) -> None:

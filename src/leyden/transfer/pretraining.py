@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leyden.data.examples import InMemory
+from leyden.data.files import write_whole
 from leyden.data.loader import Loader
-from leyden.transfer.features import key_of, write_whole
+from leyden.transfer.features import key_of
 
 log = logging.getLogger(__name__)
 

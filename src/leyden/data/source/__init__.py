@@ -4,6 +4,9 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 from leyden.data.examples import Split
+from leyden.data.findings import Finding
+
+Stage = Literal["train", "val", "test"]
 
 
 class Source(ABC):
@@ -24,5 +27,10 @@ class Source(ABC):
         """Downloads or finds the data and sets the attributes; calling it again changes nothing."""
 
     @abstractmethod
-    def split(self, stage: Literal["train", "val", "test"]) -> Split:
+    def split(self, stage: Stage) -> Split:
         """The examples of one split, at the source's own sizes; the three share no example."""
+
+    def inspect(self) -> tuple[dict[Stage, Split], list[Finding]]:
+        """All splits, and what is wrong with the files behind them; a source that can say more than one thing does."""
+        self.prepare()
+        return {stage: self.split(stage) for stage in ("train", "val", "test")}, []

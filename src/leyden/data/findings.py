@@ -1,0 +1,39 @@
+"""What is wrong with data and what becomes of it: gathered by the sources, told by ``leyden check-data``."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Effect = Literal["stops", "left out", "warning", "note"]
+"""A run stops at it; it does not train; it trains, but a number will mislead; it trains, and is good to know."""
+EFFECTS: tuple[Effect, ...] = ("stops", "left out", "warning", "note")
+
+
+class Finding(NamedTuple):
+    """One thing to look at."""
+
+    kind: str
+    """What findings are counted by, such as ``no area``."""
+    effect: Effect
+    file: Path
+    """Where it stands."""
+    line: int | None
+    """In that file, from 1; None where the file has no lines."""
+    what: str
+    """The thing itself, and the cure where the kind does not say it."""
+    picture: Path | None = None
+    """The one that it is about, if it is about one."""
+
+    def __str__(self) -> str:
+        place = str(self.file) if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.what}"
+
+
+def by_kind(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """The findings of each kind and effect together, the gravest first, otherwise as they came."""
+
+    def rank(finding: Finding) -> tuple[int, str]:
+        return EFFECTS.index(finding.effect), finding.kind
+
+    return [list(group) for _, group in groupby(sorted(findings, key=rank), rank)]

@@ -1,0 +1,146 @@
+"""A look at every example of a source: how many there are of what, what is wrong with them, and which to show."""
+
+import hashlib
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from leyden.data.examples import Split
+from leyden.data.findings import Effect, Finding
+from leyden.data.source import Source, Stage
+from leyden.data.source.annotated import AnnotatedPictures, Corners, judge
+
+SIZES = (32**2, 96**2)
+"""Square pixels of the source's pictures: COCO's border between small and medium boxes, and between those and large."""
+BROKEN = "unusable picture"
+LEAST = 0.01
+"""Pixels, see ``BoxSource.least``."""
+
+
+class Shown(NamedTuple):
+    """An example to draw."""
+
+    caption: str
+    image: Tensor
+    """uint8 (C, H, W)."""
+    target: Any
+    bad: list[Corners]
+    """Boxes (xyxy) that are not used as they stand."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was seen."""
+
+    splits: dict[Stage, Split]
+    counts: dict[Stage, Tensor]
+    """For each split (classes, 3) int64: small, medium and large boxes; for classification all images are "small"."""
+    empty: dict[Stage, int]
+    """Pictures without objects."""
+    spared: dict[Stage, int]
+    """Difficult objects and crowds."""
+    findings: list[Finding]
+
+
+class _Seen(NamedTuple):
+    digest: bytes
+    size: tuple[int, int]
+    target: Any
+    error: str | None
+
+
+def inspect(source: Source) -> Inspection:
+    """Decodes every example once.
+
+    Raises:
+        ValueError: the source has rows and no images, or it stops at the first mistake by itself.
+        FileNotFoundError: there are no such files.
+    """
+    if source.gives == "rows":
+        raise ValueError(f"{source.name} gives rows of a table; choose a data/source with pictures, such as voc")
+    splits, findings = source.inspect()
+    classes = len(source.class_names)
+    counts, empty, spared, first = {}, {}, {}, dict[bytes, tuple[Stage, Path]]()
+    for stage, split in splits.items():
+        counts[stage] = torch.zeros(max(1, classes), 3, dtype=torch.int64)
+        empty[stage] = spared[stage] = 0
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for index, seen in enumerate(pool.map(partial(_look, split), range(len(split)))):
+                place = _place(split, stage, index)
+                if seen.error is not None:
+                    what = seen.error.removeprefix(f"{place}: ")
+                    findings.append(Finding(BROKEN, "stops", place, None, what, place))
+                    continue
+                findings += _flaws(seen, place)
+                before, earlier = first.setdefault(seen.digest, (stage, place))
+                if earlier != place:
+                    what = f"{stage} has the very picture that {before} has as {earlier}"
+                    effect: Effect = "note" if before == stage else "warning"
+                    findings.append(Finding("same picture", effect, place, None, what, place))
+                _count(seen.target, counts[stage])
+                if isinstance(seen.target, dict):
+                    empty[stage] += not len(seen.target["labels"])
+                    known = [key for key in ("difficult", "crowd") if key in seen.target]
+                    spared[stage] += sum(int(seen.target[key].sum()) for key in known)
+    return Inspection(splits, counts, empty, spared, findings)
+
+
+def examples_to_show(seen: Inspection, count: int) -> list[Shown]:
+    """At most ``count`` examples: up to half of them with findings, the others evenly spread over all splits."""
+    places = [(stage, index) for stage, split in seen.splits.items() for index in range(len(split))]
+    told: dict[Path, list[str]] = {}
+    for finding in seen.findings:
+        if finding.picture is not None:
+            told.setdefault(finding.picture, []).append(finding.kind)
+    kinds = {(stage, index): told.get(_place(seen.splits[stage], stage, index), []) for stage, index in places}
+    whole = [place for place in places if BROKEN not in kinds[place]]
+    chosen = [place for place in whole if kinds[place]][: count // 2]
+    others = [place for place in whole if place not in set(chosen)]
+    wanted = min(count - len(chosen), len(others))
+    chosen += [others[i * len(others) // wanted] for i in range(wanted)]
+    return [_show(seen.splits[place[0]], *place, kinds[place]) for place in chosen]
+
+
+def _show(split: Split, stage: Stage, index: int, kinds: list[str]) -> Shown:
+    image, target = split[index]
+    caption = "\n".join([f"{stage}: {_place(split, stage, index).name}", ", ".join(dict.fromkeys(kinds))]).strip()
+    bad = split.examples[index].bad if isinstance(split, AnnotatedPictures) else []
+    return Shown(caption, image, target, [corners for corners in bad if all(map(math.isfinite, corners))])
+
+
+def _look(split: Split, index: int) -> _Seen:
+    try:
+        image, target = split[index]
+    except ValueError as error:  # every source says so of what it cannot read
+        return _Seen(b"", (0, 0), None, str(error))
+    digest = hashlib.blake2b(str(image.shape).encode() + image.contiguous().numpy().tobytes())
+    return _Seen(digest.digest(), (image.shape[-1], image.shape[-2]), target, None)
+
+
+def _place(split: Split, stage: Stage, index: int) -> Path:
+    """The picture's file, or the number of an example that has none."""
+    return split.examples[index].picture.path if isinstance(split, AnnotatedPictures) else Path(f"{stage}/{index}")
+
+
+def _flaws(seen: _Seen, place: Path) -> list[Finding]:
+    """Bad boxes that a source handed out; those with a policy hand out none."""
+    if not isinstance(seen.target, dict):
+        return []
+    flaws = ((box, judge(tuple(box), seen.size, LEAST)[0]) for box in seen.target["boxes"].tolist())
+    return [Finding(flaw, "warning", place, None, f"box {box} in {seen.size}", place) for box, flaw in flaws if flaw]
+
+
+def _count(target: Any, counts: Tensor) -> None:
+    if isinstance(target, dict):
+        sizes = target["boxes"][:, 2:] - target["boxes"][:, :2]
+        kinds = torch.bucketize(sizes.prod(1), torch.tensor(SIZES, dtype=torch.float32), right=True)
+        counts.index_put_((target["labels"], kinds), torch.ones(len(kinds), dtype=torch.int64), accumulate=True)
+    elif target is not None:
+        counts[target, 0] += 1

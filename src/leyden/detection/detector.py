@@ -1,0 +1,230 @@
+"""What all detectors share: they are judged, timed, drawn and asked in one way, so that they can be compared.
+
+A technique gives the network's part (``outputs``) and what follows it (``answers``) apart from each other; training and
+the optimizer are its own.
+"""
+
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+
+from leyden.data.examples import fit_image
+from leyden.detection.boxes import Target
+from leyden.detection.coco_json import coco_json
+from leyden.detection.review import review
+from leyden.metrics.detection_scores import detection_scores
+from leyden.metrics.detection_set import DetectionSet
+from leyden.metrics.matches import match_answers
+from leyden.pictures.boxes import draw_boxes, draw_scenes
+from leyden.pictures.record import Predictions, log_picture
+
+Batch = tuple[Tensor, list[Target]]
+"""uint8 images (B, C, S, S) and their targets, see ``leyden.metrics.detection_set.Boxes``."""
+AT_ONCE = 16
+"""Pictures that ``predict`` gives the network together."""
+SHOWN = 8
+"""Images of a split that are drawn."""
+
+
+class Detector(LightningModule, ABC):
+    """Base of the detectors: validation, test, pictures and predictions.
+
+    A test logs, of the whole set at once and of all ranks together, ``test/ap``, ``ap50``, ``ap75``, ``ap_small``,
+    ``ap_medium``, ``ap_large``, ``ar1``, ``ar10``, ``ar100`` (COCO), ``voc_ap50``, ``voc07_ap50`` (PASCAL VOC),
+    ``ap50_<class>``, ``error_<kind>`` (see ``leyden.metrics.detection_errors``), and
+
+        ``ms_per_image``          from images on the device to answers, milliseconds
+        ``ms_per_image_network``  of that, ``outputs`` alone
+
+    Times are those of all test batches, at their size and the run's precision, after the device has finished; the first
+    batch goes through once before, so that nothing is paid for that happens only once. Loading and ``inputs`` (such as
+    proposals that were made beforehand) are not part of it.
+
+    Args:
+        class_names: given by the data.
+        channels: of the images; given by the data.
+        image_size: side of the square images in pixels; given by the data.
+        shown_score: least score of answers that pictures and the confusion matrix show and ``predict`` gives.
+    """
+
+    monitor = "val/ap50"
+    mode: Literal["min", "max"] = "max"
+    takes_images = True
+
+    def __init__(self, class_names: list[str], channels: int, image_size: int, shown_score: float) -> None:
+        super().__init__()
+        self.class_names = class_names
+        self.channels = channels
+        self.image_size = image_size
+        self.shown_score = shown_score
+        self._judged = DetectionSet()
+        self._shown: tuple[Tensor, list[Target], list[Target]] | None = None
+        self._seconds, self._network_seconds, self._timed = 0.0, 0.0, 0
+
+    def inputs(self, images: Tensor, targets: list[Target]) -> tuple[Any, ...]:
+        """What ``outputs`` takes: the images; a technique on proposals adds those. ``targets`` may be empty dicts."""
+        return (images,)
+
+    @abstractmethod
+    def outputs(self, *inputs: Any, **more: Any) -> Any:
+        """The network's own part, without what follows."""
+
+    @abstractmethod
+    def answers(self, outputs: Any) -> list[Target]:
+        """What follows the network: decoding, suppression. The answers of each image, in its pixels, best first."""
+
+    def forward(self, *inputs: Any, **more: Any) -> list[Target]:
+        """uint8 images (B, C, S, S), and what else ``outputs`` takes, to the answers of each image."""
+        return self.answers(self.outputs(*inputs, **more))
+
+    def on_validation_epoch_start(self) -> None:
+        """Forgets what an interrupted validation may have left."""
+        self._begin()
+
+    def on_test_epoch_start(self) -> None:
+        """Likewise."""
+        self._begin()
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Gathers answers."""
+        self._gather(batch, self(*self.inputs(*batch)), batch_index)
+
+    def test_step(self, batch: Batch, batch_index: int) -> None:
+        """Gathers answers and takes the time."""
+        inputs = self.inputs(*batch)
+        if batch_index == 0:
+            self(*inputs)
+        began = self._moment()
+        outputs = self.outputs(*inputs)
+        between = self._moment()
+        answers = self.answers(outputs)
+        self._seconds += self._moment() - began
+        self._network_seconds += between - began
+        self._timed += len(answers)
+        self._gather(batch, answers, batch_index)
+
+    def on_validation_epoch_end(self) -> None:
+        """Computes the precisions of the whole split and draws its first images."""
+        scores = detection_scores(*self._judged.whole(), len(self.class_names))
+        for name in ("ap", "ap50", "ap75", "voc_ap50", "voc07_ap50"):
+            self.log(f"val/{name}", float(scores[name]), prog_bar=name == "ap50", sync_dist=True)
+        self._show("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Likewise, by size and by class; says what the errors are, and how long an image takes."""
+        answers, truths = self._judged.whole()
+        scores = detection_scores(answers, truths, len(self.class_names))
+        numbers = {name: float(value) for name, value in scores.items() if value.ndim == 0}
+        each = zip(self.class_names, scores["ap50_class"].tolist(), strict=True)
+        numbers |= {f"ap50_{name}": value for name, value in each}
+        always = {"ap", "ap50", "ap75", "voc_ap50", "voc07_ap50"}
+        # Sizes and classes that do not occur have no number.
+        numbers = {name: value for name, value in numbers.items() if value == value or name in always}
+        numbers["ms_per_image"] = 1000 * self._seconds / max(1, self._timed)
+        numbers["ms_per_image_network"] = 1000 * self._network_seconds / max(1, self._timed)
+        numbers |= review(self, self.class_names, self.shown_score, answers, truths, scores)
+        self.log_dict({f"test/{name}": value for name, value in numbers.items()}, sync_dist=True)
+        self._show("test")
+
+    def show(self, stage: str, images: Tensor, answers: list[Target], targets: list[Target]) -> None:
+        """Logs pictures of some images of a split; a technique may add its own.
+
+        Args:
+            stage: "val" or "test".
+            images: uint8 (N, C, S, S), on the CPU like all else.
+            answers: of each image, those that are sure enough.
+            targets: of each image.
+        """
+        found = [match_answers(*pair) for pair in zip(answers, targets, strict=True)]
+        tag = "predictions" if stage == "val" else "test_predictions"
+        log_picture(self, tag, draw_scenes(images, answers, targets, found, self.class_names))
+
+    @torch.no_grad()
+    def predict(self, images: list[Tensor] | None, count: int = 16, threshold: float | None = None) -> Predictions:
+        """Boxes in the pixels of each image.
+
+        Args:
+            images: uint8 (C, H, W) of any size; each is fitted to the network's square.
+            count: has no meaning for a detector.
+            threshold: least score of answers, 0 to 1; None: ``shown_score``. Below the score that the technique itself
+                drops answers at, it changes nothing.
+
+        Returns:
+            Rows with "width" and "height" of the image in pixels, and, of as many answers as there are, best first,
+            "classes", "scores" and "boxes" (xyxy pixels).
+
+        Raises:
+            ValueError: there are no images, or the threshold is no score.
+        """
+        if not images:
+            raise ValueError("a detector predicts what pictures show: give it pictures (--input FOLDER)")
+        least = self.shown_score if threshold is None else threshold
+        if not 0 <= least <= 1:
+            raise ValueError(f"--threshold {least}: a score from 0 to 1")
+        self.eval()
+        rows, pictures = [], []
+        for start in range(0, len(images), AT_ONCE):
+            part = images[start : start + AT_ONCE]
+            fitted = torch.stack([fit_image(image, self.image_size, self.channels) for image in part]).to(self.device)
+            for image, answer in zip(part, self(*self.inputs(fitted, [{} for _ in part])), strict=True):
+                height, width = image.shape[1:]
+                sure = _at_least(answer, least)
+                scale = torch.tensor([width, height, width, height]) / self.image_size
+                sure["boxes"] = sure["boxes"] * scale
+                rows.append(
+                    {
+                        "width": width,
+                        "height": height,
+                        "classes": [self.class_names[label] for label in sure["labels"].tolist()],
+                        "scores": [round(score, 4) for score in sure["scores"].tolist()],
+                        "boxes": [[round(x, 2) for x in box] for box in sure["boxes"].tolist()],
+                    }
+                )
+                pictures.append(draw_boxes(image, sure, self.class_names))
+        return Predictions(rows, pictures)
+
+    def files(self, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+        """What belongs beside the predictions of many pictures: file names with their content.
+
+        Args:
+            rows: of ``predict``, each also with the "path" of its picture.
+        """
+        return {"coco.json": json.dumps(coco_json(rows, self.class_names), indent=2)}
+
+    def _begin(self) -> None:
+        self._judged.clear()
+        self._shown = None
+        self._seconds, self._network_seconds, self._timed = 0.0, 0.0, 0
+
+    def _moment(self) -> float:
+        """The time, after the device has done all that it was given."""
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize(self.device)
+        return time.perf_counter()
+
+    def _gather(self, batch: Batch, answers: list[Target], batch_index: int) -> None:
+        images, targets = batch
+        self._judged.add(answers, targets)
+        if batch_index == 0:
+            sure = [_at_least(answer, self.shown_score) for answer in answers[:SHOWN]]
+            self._shown = images[:SHOWN].cpu(), sure, [_to_cpu(target) for target in targets[:SHOWN]]
+
+    def _show(self, stage: str) -> None:
+        if self._shown is not None and self.loggers and self.trainer.is_global_zero:
+            self.show(stage, *self._shown)
+
+
+def _at_least(answer: Target, score: float) -> Target:
+    """The answers that are sure enough, on the CPU."""
+    sure = answer["scores"] >= score
+    return {key: value[sure].cpu() for key, value in answer.items()}
+
+
+def _to_cpu(target: Target) -> Target:
+    return {key: value.cpu() for key, value in target.items()}

@@ -1,0 +1,49 @@
+"""What a test says of a detector, as pictures: precision over recall, who is taken for whom, what its errors are."""
+
+from collections.abc import Sequence
+
+from lightning import LightningModule
+from torch import Tensor
+
+from leyden.metrics.detection_confusion import detection_confusion
+from leyden.metrics.detection_errors import detection_errors
+from leyden.metrics.detection_set import Boxes
+from leyden.pictures.charts import draw_bars
+from leyden.pictures.confusion import draw_confusion
+from leyden.pictures.precision_recall import draw_precision_recall
+from leyden.pictures.record import log_picture
+
+
+def review(
+    module: LightningModule,
+    names: Sequence[str],
+    shown_score: float,
+    answers: Sequence[Boxes],
+    truths: Sequence[Boxes],
+    scores: dict[str, Tensor],
+) -> dict[str, float]:
+    """Logs the pictures of a test, where there are loggers.
+
+    Args:
+        module: attached to a trainer.
+        names: of the classes.
+        shown_score: least score of the answers in the confusion matrix.
+        answers: of the whole split.
+        truths: of the whole split.
+        scores: of ``detection_scores``.
+
+    Returns:
+        "error_<kind>": how much AP50 would rise if errors of that kind were mended.
+    """
+    errors = detection_errors(answers, truths, len(names))
+    if module.loggers and module.trainer.is_global_zero:
+        if not scores["ap50"].isnan():
+            log_picture(module, "precision_recall", draw_precision_recall(scores["precision50"], names))
+            by_class = dict(zip(names, scores["ap50_class"].tolist(), strict=True))
+            log_picture(module, "class_ap50", draw_bars(by_class, "AP50", "Average precision by class"))
+        matrix = detection_confusion(answers, truths, len(names), shown_score)
+        log_picture(module, "confusion", draw_confusion(matrix, [*names, "background"]))
+        bars = {f"{kind} ({errors.counts[kind]})": lost for kind, lost in errors.lost.items()}
+        title = "What mending one kind of error alone would give (number of errors)"
+        log_picture(module, "errors", draw_bars(bars, "gain in AP50", title))
+    return {f"error_{kind}": lost for kind, lost in errors.lost.items()}

@@ -1,0 +1,115 @@
+"""The loops that a person writes by hand, one per technique: networks are Leyden's, everything else is plain PyTorch.
+
+Each function takes a technique for its networks and numbers, and gives what trains them on one batch.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import LinearLR, LRScheduler
+
+from leyden.gan.augment import cut_out, translate
+
+Step = Callable[[Tensor, Any], None]
+"""Of uint8 images (B, C, S, S) and their targets."""
+
+
+def classifier(model: Any) -> Step:
+    adam = Adam(model.parameters(), 1e-3)
+
+    def step(images: Tensor, labels: Tensor) -> None:
+        descend(adam, F.cross_entropy(model.net(images.float() / 255), labels))
+
+    return step
+
+
+def gan(model: Any) -> Step:
+    """Vanilla and DCGAN, which differ by their networks."""
+    g, d, average = model.generator, model.discriminator, deepcopy(model.generator)
+    adams, schedules = adams_of(model)
+
+    def look(images: Tensor) -> Tensor:
+        return d(augmented(images, model)).float()
+
+    def step(images: Tensor, _: Any) -> None:
+        real = images.float() / 127.5 - 1
+        fake = g(torch.randn(len(real), model.latent_dim))
+        descend(adams[1], F.softplus(-look(real)).mean() + F.softplus(look(fake.detach())).mean())
+        d.requires_grad_(False)
+        descend(adams[0], F.softplus(-look(fake)).mean())
+        d.requires_grad_(True)
+        follow(average, g, model.ema_decay)
+        advance(schedules)
+
+    return step
+
+
+def conditional(model: Any) -> Step:
+    """The class as one more channel; ``model.condition`` is "concatenate"."""
+    g, d, average = model.generator, model.discriminator, deepcopy(model.generator)
+    adams, schedules = adams_of(model)
+
+    def look(images: Tensor, labels: Tensor) -> Tensor:
+        return d(augmented(images, model), labels).float()
+
+    def step(images: Tensor, labels: Tensor) -> None:
+        real = images.float() / 127.5 - 1
+        fake = g(torch.randn(len(real), model.latent_dim), labels)
+        descend(adams[1], F.softplus(-look(real, labels)).mean() + F.softplus(look(fake.detach(), labels)).mean())
+        d.requires_grad_(False)
+        descend(adams[0], F.softplus(-look(fake, labels)).mean())
+        d.requires_grad_(True)
+        follow(average, g, model.ema_decay)
+        advance(schedules)
+
+    return step
+
+
+def detector(model: Any) -> Step:
+    from leyden.detection.ssd import ssd_loss
+
+    adam = AdamW(model.parameters(), 1e-3)
+
+    def step(images: Tensor, targets: list) -> None:
+        offsets, logits = model.net(images)
+        localisation, confidence = ssd_loss(offsets, logits, *model.assign(targets))
+        descend(adam, localisation + confidence)
+
+    return step
+
+
+def descend(optimizer: Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def adams_of(model: Any) -> tuple[list[Adam], list[LRScheduler]]:
+    """Of G and D, and what lets their rates fall where the lab's do."""
+    networks = (model.generator, model.discriminator)
+    adams = [Adam(net.parameters(), lr, model.betas, fused=True) for net, lr in zip(networks, model.rates, strict=True)]
+    return adams, [] if model.schedule == "constant" else [LinearLR(adam, 1, 0, 10000) for adam in adams]
+
+
+def advance(schedules: list[LRScheduler]) -> None:
+    for schedule in schedules:
+        schedule.step()
+
+
+def augmented(images: Tensor, model: Any) -> Tensor:
+    """Differentiable augmentation, as much as the lab has."""
+    return cut_out(translate(images, model.translation), model.cutout)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """The moving average of weights; batch statistics too."""
+    for old, new in zip(average.parameters(), network.parameters(), strict=True):
+        old.lerp_(new, 1 - decay)
+    for old, new in zip(average.buffers(), network.buffers(), strict=True):
+        old.copy_(new)

@@ -1,0 +1,85 @@
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from painted import NAMES, SCENES, Scene, write_voc
+from PIL import Image
+
+from leyden.data.examples import InMemory
+from leyden.data.inspection import examples_to_show, inspect
+from leyden.data.source.digit_scenes import DigitScenes
+from leyden.data.source.image_folder import ImageFolder
+from leyden.data.source.tables import Tables
+from leyden.data.source.voc import VOC
+
+
+def test_everything_is_counted(tmp_path: Path) -> None:
+    big = Scene(
+        "h", (200, 200), [(3, (0, 0, 32, 32)), (3, (0, 40, 31, 72)), (3, (50, 50, 146, 146)), (3, (0, 0, 200, 90))]
+    )
+    seen = inspect(VOC(str(write_voc(tmp_path / "set", {**SCENES, "test": [big]})), classes=NAMES))
+    assert {stage: len(split) for stage, split in seen.splits.items()} == {"train": 4, "val": 2, "test": 1}
+    assert seen.empty == {"train": 0, "val": 1, "test": 0}
+    # COCO: small below 32 x 32, large from 96 x 96 on.
+    assert seen.counts["test"][3].tolist() == [1, 1, 2]
+    assert seen.counts["train"].sum(1).tolist() == [1] * 8
+    assert [finding.kind for finding in seen.findings] == ["no object"]
+
+
+def test_unreadable_and_equal_pictures_are_found(tmp_path: Path) -> None:
+    root = write_voc(tmp_path / "set")
+    (root / "JPEGImages/b.png").write_bytes((root / "JPEGImages/b.png").read_bytes()[:60])
+    shutil.copy(root / "JPEGImages/a.png", root / "JPEGImages/g.png")
+    (root / "Annotations/g.xml").write_text((root / "Annotations/a.xml").read_text())
+    seen = inspect(VOC(str(root), classes=NAMES))
+    told = {(f.kind, f.effect, f.file.name) for f in seen.findings if f.effect != "note"}
+    assert told == {("unusable picture", "stops", "b.png"), ("same picture", "warning", "g.png")}
+
+
+def test_pictures_with_findings_are_shown_first_and_unreadable_ones_not(tmp_path: Path) -> None:
+    root = write_voc(tmp_path / "set")
+    (root / "JPEGImages/b.png").write_bytes(b"")
+    file = root / "Annotations/g.xml"
+    file.write_text(file.read_text().replace("<xmax>70</xmax>", "<xmax>700</xmax>"))
+    seen = inspect(VOC(str(root), classes=NAMES))
+    shown = examples_to_show(seen, 4)
+    assert [example.caption.split("\n")[0] for example in shown] == [
+        "val: f.png",
+        "test: g.png",
+        "train: a.png",
+        "train: d.png",
+    ]
+    assert shown[1].caption.endswith("sticks out")
+    assert shown[1].bad == [(20, 10, 700, 50)]
+    assert len(examples_to_show(seen, 100)) == 6
+
+
+def test_sources_without_files_are_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = DigitScenes(64, train=20, val=5, test=5, smallest=0.3)
+    seen = inspect(source)
+    assert seen.findings == []
+    assert int(seen.counts["train"].sum()) == sum(len(t["labels"]) for t in source.split("train").targets)
+    bad = {"boxes": torch.tensor([[5.0, 5, 5, 9], [torch.nan, 0, 9, 9]]), "labels": torch.tensor([0, 0])}
+    monkeypatch.setattr(source, "split", lambda stage: InMemory(torch.zeros(1, 3, 9, 9, dtype=torch.uint8), [bad]))
+    kinds = [finding.kind for finding in inspect(source).findings]
+    assert kinds.count("no area") == kinds.count("not a number") == 3
+    assert kinds.count("same picture") == 2
+
+
+def test_classification_folders(tmp_path: Path) -> None:
+    for i in range(40):
+        file = tmp_path / ("ab"[i % 2]) / f"{i}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (6 * i, 0, 0)).save(file)
+    seen = inspect(ImageFolder(str(tmp_path)))
+    assert seen.counts["train"][:, 0].tolist() == [12, 12]
+    (tmp_path / "a" / "0.png").write_text("no picture")
+    [found] = inspect(ImageFolder(str(tmp_path))).findings
+    assert (found.kind, found.effect) == ("unusable picture", "stops")
+    assert "a/0.png" in str(found)
+
+
+def test_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="gives rows of a table; choose a data/source with pictures"):
+        inspect(Tables("wine"))

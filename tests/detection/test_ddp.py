@@ -1,0 +1,74 @@
+"""Two processes that talk through gloo: a test has the numbers of one process, whoever deals the images out."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from detections import random_scenes
+
+from leyden.metrics.detection_scores import detection_scores
+
+SUPPORT = Path(__file__).parents[1] / "support"
+SCRIPT = """
+import sys, torch
+from lightning import Trainer
+from torch.utils.data import DataLoader
+from detections import random_scenes
+from leyden.data.examples import InMemory
+from leyden.data.loader import Loader
+from leyden.detection.detector import Detector
+
+rank, folder = int(sys.argv[1]), sys.argv[2]
+answers, truths = random_scenes(3, images=7, whole=True)  # many equal scores
+
+class Oracle(Detector):
+    def __init__(self):
+        super().__init__(["a", "b", "c"], 1, 8, 0.5)
+        self.layer = torch.nn.Linear(1, 1)
+    def outputs(self, images):
+        return images[:, 0, 0, 0]
+    def answers(self, outputs):
+        return [answers[number] for number in outputs.tolist()]
+
+images = torch.arange(7, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8).contiguous()
+numbered = [{**truth, "image_id": torch.tensor(i)} for i, truth in enumerate(truths)]
+ours = Loader(InMemory(images, truths), 2)
+# Lightning gives torch's loader a sampler that deals out 4 + 4 images of 7.
+padded = DataLoader(InMemory(images, numbered), 2, collate_fn=lambda pairs: (torch.stack([p[0] for p in pairs]), [p[1] for p in pairs]))
+logged = []
+for loader in (ours, padded):
+    trainer = Trainer(
+        accelerator="cpu", devices=2, strategy="ddp", enable_checkpointing=False, logger=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )
+    logged.append(trainer.test(Oracle(), loader, verbose=False)[0])
+torch.save(logged, f"{folder}/{rank}.pt")
+"""  # noqa: E501
+
+
+def start(rank: int, port: int, folder: Path) -> subprocess.Popen[str]:
+    places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank), "NODE_RANK": "0"}
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(rank), str(folder)],
+        env={**os.environ, **places, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_ranks_log_what_one_would(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ranks = [start(rank, port, tmp_path) for rank in (0, 1)]
+    errors = [rank.communicate(timeout=200)[1] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], errors
+    expected = detection_scores(*random_scenes(3, images=7, whole=True), 3)
+    for rank in (0, 1):
+        for logged in torch.load(tmp_path / f"{rank}.pt"):
+            for name in ("ap", "ap50", "ar10", "voc_ap50", "voc07_ap50"):
+                assert logged[f"test/{name}"] == pytest.approx(float(expected[name]), abs=1e-6), name

@@ -1,0 +1,60 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from leyden.report.comparison import Comparison, last_picture
+from leyden.report.rows import Run
+
+JOBS = (
+    ("head", 2, "a.Digits", 0, 0.5),
+    ("head", 2, "a.Digits", 1, 0.7),
+    ("full", 2, "a.Digits", 0, 0.8),
+    ("full", 2, "a.Digits", 1, None),
+)
+
+
+def test_a_row_per_variant_and_a_column_per_metric_with_the_best_in_bold(sweep: Callable) -> None:
+    report = Comparison("model.strategy", {"test/accuracy": "max", "steps": "none", "test/ghost": "min"})
+    files = report(sweep(*JOBS))
+    assert set(files) == {"report.md", "report.csv"}
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in files["report.md"].splitlines() if "|" in line]
+    assert rows[0] == ["strategy", "accuracy", "steps", "ghost"]
+    assert rows[2] == ["head", "0.600 ± 0.141", "3.00 ± 0.00", "-"]
+    assert rows[3] == ["full", "**0.800 ± - (1 of 2)**", "3.00 ± - (1 of 2)", "-"]
+    assert files["report.csv"].splitlines()[1].startswith("head,test/accuracy,0.6,0.1414")
+    assert "from 3 of 4 runs" in files["report.md"]
+
+
+def test_what_is_the_same_everywhere_is_best_nowhere_and_two_may_be_best(sweep: Callable) -> None:
+    jobs = [(name, 2, "a.Digits", 0, score) for name, score in (("head", 0.5), ("full", 0.5), ("scratch", 0.2))]
+    lines = Comparison("model.strategy", {"test/accuracy": "max", "steps": "max"})(sweep(*jobs))[
+        "report.md"
+    ].splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[2:-1]] for line in lines if line.startswith("| ")][1:]
+    assert rows == [["**0.500 ± -**", "3.00 ± -"], ["**0.500 ± -**", "3.00 ± -"], ["0.200 ± -", "3.00 ± -"]]
+
+
+def test_each_variants_last_picture_of_its_first_seed_side_by_side(sweep: Callable, tmp_path: Path) -> None:
+    runs = []
+    for number, run in enumerate(sweep(*JOBS)):
+        folder = tmp_path / str(number)
+        (folder / "pictures").mkdir(parents=True)
+        for step in (20, 100):
+            colour = (number * 50, step, 0)
+            Image.new("RGB", (10, 10), colour).save(folder / "pictures" / f"samples_{step:06d}.png")
+        Image.new("RGB", (10, 10), "white").save(folder / "pictures" / "samples_extra_000200.png")
+        runs.append(Run(config=run["config"], metrics=run["metrics"], folder=folder))
+    files = Comparison("model.strategy", {"test/accuracy": "max"}, "samples", columns=2)(runs)
+    picture = files["report.png"]
+    assert isinstance(picture, torch.Tensor)
+    assert picture.shape == (3, 42, 36)  # two of 10 pixels with a gap of 16, below a title of 32
+    assert picture[:, -1, 0].tolist() == [0, 100, 0]
+    assert picture[:, -1, -1].tolist() == [100, 100, 0]
+    assert "![samples](report.png)" in files["report.md"]
+
+
+def test_a_record_without_that_picture_has_none(tmp_path: Path) -> None:
+    assert last_picture(tmp_path, "samples") is None
+    assert last_picture(tmp_path, None) is None
