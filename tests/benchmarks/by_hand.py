@@ -14,6 +14,8 @@ from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LinearLR, LRScheduler
 
 from leyden.gan.augment import cut_out, translate
+from leyden.gan.perceptual import learnt
+from leyden.nets.memory_format import arrange
 
 Step = Callable[[Tensor, Any], None]
 """Of uint8 images (B, C, S, S) and their targets."""
@@ -70,6 +72,71 @@ def conditional(model: Any) -> Step:
     return step
 
 
+def lapgan(model: Any) -> Step:
+    """A GAN per level, the losses summed: two levels, the finer one told the low pass."""
+    g, d, average = model.generator, model.discriminator, deepcopy(model.generator)
+    adams, schedules = adams_of(model)
+
+    def pyramid(images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        small = F.avg_pool2d(images, 2)
+        low_pass = F.interpolate(small, scale_factor=2, mode="bilinear")
+        return [images - low_pass, small], [low_pass, torch.zeros_like(small)]
+
+    def look(details: list[Tensor], low_passes: list[Tensor]) -> list[Tensor]:
+        pairs = zip(d, details, low_passes, strict=True)
+        return [net(augmented(low + detail, model), None).float() for net, detail, low in pairs]
+
+    def step(images: Tensor, _: Any) -> None:
+        real, low_passes = pyramid(images.float() / 127.5 - 1)
+        noise = [torch.randn(len(images), size) for size in model.noise_sizes]
+        fake = [net(z, low, None) for net, z, low in zip(g, noise, low_passes, strict=True)]
+        on_real, on_fake = look(real, low_passes), look([detail.detach() for detail in fake], low_passes)
+        descend(adams[1], sum(F.softplus(-x).mean() for x in on_real) + sum(F.softplus(x).mean() for x in on_fake))
+        d.requires_grad_(False)
+        descend(adams[0], sum(F.softplus(-x).mean() for x in look(fake, low_passes)))
+        d.requires_grad_(True)
+        follow(average, g, model.ema_decay)
+        advance(schedules)
+
+    return step
+
+
+def srresnet(model: Any) -> Step:
+    g, average = model.generator, deepcopy(model.generator)
+    adams, schedules = adams_of(model)
+
+    def step(images: Tensor, _: Any) -> None:
+        real = images.float() / 127.5 - 1
+        descend(adams[0], F.mse_loss(g(shrunk(images, model.scale)).float(), real))
+        follow(average, g, model.ema_decay)
+        advance(schedules[:1])
+
+    return step
+
+
+def srgan(model: Any) -> Step:
+    g, d, average = model.generator, model.discriminator, deepcopy(model.generator)
+    adams, schedules = adams_of(model)
+    size = (64, model.channels, model.hparams["image_size"], model.hparams["image_size"])
+    eyes = learnt(torch.randint(256, size, dtype=torch.uint8), "conv2", steps=1)  # what they see does not matter here
+    arrange(eyes.network, model.memory_format)
+
+    def step(images: Tensor, _: Any) -> None:
+        real = images.float() / 127.5 - 1
+        fake = g(shrunk(images, model.scale)).float()
+        descend(adams[1], F.softplus(-d(real).float()).mean() + F.softplus(d(fake.detach()).float()).mean())
+        d.requires_grad_(False)
+        with torch.no_grad():
+            seen = eyes(real)
+        content = F.mse_loss(eyes(fake), seen) + model.pixel_weight * F.mse_loss(fake, real)
+        descend(adams[0], content + model.adversarial_weight * F.softplus(-d(fake).float()).mean())
+        d.requires_grad_(True)
+        follow(average, g, model.ema_decay)
+        advance(schedules)
+
+    return step
+
+
 def detector(model: Any) -> Step:
     from leyden.detection.ssd import ssd_loss
 
@@ -81,6 +148,13 @@ def detector(model: Any) -> Step:
         descend(adam, localisation + confidence)
 
     return step
+
+
+def shrunk(images: Tensor, scale: int) -> Tensor:
+    """Bicubic, rounded as a file would be, in 0..1."""
+    side = images.shape[-1] // scale
+    small = F.interpolate(images.float(), size=(side, side), mode="bicubic", antialias=True)
+    return small.round().clamp(0, 255) / 255
 
 
 def descend(optimizer: Optimizer, loss: Tensor) -> None:

@@ -9,6 +9,7 @@ bench`, or this file with the names of some comparisons.
 import contextlib
 import io
 import os
+import random
 import sys
 import tempfile
 import time
@@ -23,11 +24,12 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from leyden.bench.compose import compose
 from leyden.bench.run import assemble
 from leyden.data.module import ImageData
+from leyden.gan.srgan_data import SuperResolution
 
 HERE = Path(__file__).parent
 
@@ -85,9 +87,26 @@ def with_a_loop(words: list[str], make: Callable[[Any], by_hand.Step]) -> float:
     return (time.perf_counter() - began) / total * 1e3
 
 
+class Crops(Dataset):
+    """Random crops of whole pictures, turned and mirrored."""
+
+    def __init__(self, data: SuperResolution) -> None:
+        self.pictures, self.side, self.count = data.split("train").pictures, data.image_size, data.epoch_size
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        picture = self.pictures[index % len(self.pictures)]
+        top, left = (random.randrange(length - self.side + 1) for length in picture.shape[1:])
+        crop = picture[:, top : top + self.side, left : left + self.side]
+        crop = crop.flip(2) if random.random() < 0.5 else crop
+        return torch.rot90(crop, random.randrange(4), (1, 2)), 0
+
+
 def batches_of(data: ImageData) -> Iterator[tuple[Tensor, Any]]:
     """What everybody writes: a shuffling DataLoader over single examples, and the technique's own augmentation."""
-    split = data.split("train")
+    split = Crops(data) if isinstance(data, SuperResolution) else data.split("train")
 
     def collate(pairs: list) -> tuple[Tensor, Any]:
         images, targets = zip(*pairs, strict=True)
@@ -101,6 +120,7 @@ def batches_of(data: ImageData) -> Iterator[tuple[Tensor, Any]]:
             yield images, targets
 
 
+PHOTOGRAPHS = ["experiment=gan_srgan", "trainer.val_check_interval=1.0"]
 COMPARISONS = {
     "MLP, 128 digits": (
         [f"hydra.searchpath=[file://{HERE}/conf]", "model=mlp", "~experiment", "data=transfer/images",
@@ -110,6 +130,9 @@ COMPARISONS = {
     "gan_vanilla": (["experiment=gan_vanilla", "trainer.max_steps=320"], by_hand.gan),
     "gan_conditional": (["experiment=gan_conditional", "trainer.max_steps=160"], by_hand.conditional),
     "gan_dcgan": (["experiment=gan_dcgan", "trainer.max_steps=160"], by_hand.gan),
+    "gan_lapgan": (["experiment=gan_lapgan", "trainer.max_steps=160"], by_hand.lapgan),
+    "gan_srgan, MSE": ([*PHOTOGRAPHS, "trainer.max_steps=60", "model.mse_steps=null"], by_hand.srresnet),
+    "gan_srgan, game": ([*PHOTOGRAPHS, "trainer.max_steps=60", "model.mse_steps=0"], by_hand.srgan),
     "detection_ssd": (["experiment=detection_ssd", "trainer.max_steps=30", "data.source.train=960"], by_hand.detector),
 }  # fmt: skip
 QUIET = ["trainer.limit_val_batches=0", "trainer.max_epochs=-1"]

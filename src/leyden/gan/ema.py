@@ -41,11 +41,14 @@ class Average(nn.Module):
             step: how many steps it has made, from 1.
         """
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
+        floating: tuple[list[Tensor], list[Tensor]] = ([], [])
         for average, current in zip(_tensors(self.network), _tensors(network), strict=True):
             if average.is_floating_point():
-                average.lerp_(current, weight)
+                floating[0].append(average)
+                floating[1].append(current)
             else:
                 average.copy_(current)
+        torch._foreach_lerp_(*floating, weight)  # all in one call: on a GPU that is one kernel
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:

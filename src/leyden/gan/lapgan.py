@@ -126,12 +126,13 @@ class Discriminator(nn.Module):
     def __init__(self, channels: int, side: int, width: int, norm: Norm, classes: int) -> None:
         super().__init__()
         self.plane = ClassPlane(classes, side) if classes else None
-        stride = side > 8
-        layers: list[nn.Module] = [
-            nn.Conv2d(channels + (1 if classes else 0), width, 4 if stride else 3, 1 + stride, padding=1)
-        ]
+        planes = channels + (1 if classes else 0)
+        if side > 8:
+            layers: list[nn.Module] = [nn.Conv2d(planes, width, 4, stride=2, padding=1)]
+            side //= 2
+        else:  # halved at once, so small an image would leave nothing to look at
+            layers = [nn.Conv2d(planes, width, 3, padding=1)]
         layers += [nn.LeakyReLU(0.2, True)]
-        side //= 1 + stride
         while side > 4:
             layers += [nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=norm == "none")]
             width, side = 2 * width, side // 2
@@ -176,8 +177,8 @@ class LAPGAN(NoiseToImage):
         channels: 1 for grey, 3 for RGB.
         image_size: side of the images in pixels: ``coarsest``, doubled once or more.
         coarsest: side of the small picture that everything begins with: 4, 8, 16 or another power of two.
-        coarse_channels: channels at the coarsest level's full side, doubled at each halving.
-        detail_channels: likewise at each finer level, in D; in G the same throughout.
+        coarse_channels: channels of the coarsest level's layers nearest to the image, doubled at each halving.
+        detail_channels: likewise at each finer level; all hidden layers of G have as many.
         latent_dim: length of the coarsest level's noise; each finer one has a number per pixel.
         generator_norm: "batch", "layer" or "none"; the paper has none.
         discriminator_norm: likewise; a gradient penalty or R1 needs "layer" or "none".
@@ -263,8 +264,8 @@ class LAPGAN(NoiseToImage):
         if not self.trainer.sanity_checking:
             log_picture(self, "pyramid", self.ladder())
 
-    def ladder(self, count: int = 6) -> Tensor:
-        """Samples and real images level by level, an image per row, (3, H, W) uint8; details are shown around grey."""
+    def ladder(self, count: int = 4) -> Tensor:
+        """Samples and below them real images, one per row, level by level, (3, H, W) uint8; grey is a detail of 0."""
         made = self.compose(self.fixed_noise[:count], self._cycle(count))
         details, low_passes = take_apart(to_signed(self.judge.train_images[:count]), len(self.noise_sizes))
         real = list(zip(reversed(low_passes), reversed(details), strict=True))
@@ -272,12 +273,11 @@ class LAPGAN(NoiseToImage):
 
 
 def _columns(whose: str, steps: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """The coarsest images, then for each finer level its low pass, its detail and their sum: (3, H, W) uint8."""
-    shown = {f"{whose}: {steps[0][1].shape[-1]} px": steps[0][1]}
+    """The coarsest images, then for each finer level low pass, detail and their sum: (3, H, W) uint8."""
+    small = steps[0][1]
+    columns = {f"{whose}, {small.shape[-1]} px": small}
     for low_pass, detail in steps[1:]:
         side = detail.shape[-1]
-        shown |= {f"to {side}": low_pass, f"+ detail {side}": detail, f"= {side} px": low_pass + detail}
-    largest = steps[-1][1].shape[-1]
-    return beside(
-        {title: upscale(grid(upscale(to_uint8(images), largest), 1), 2 * largest) for title, images in shown.items()}
-    )
+        columns |= {f"up to {side}": low_pass, f"detail {side}": detail, f"sum, {side} px": low_pass + detail}
+    width = max(128, steps[-1][1].shape[-1])  # or a title would not fit
+    return beside({title: grid(upscale(to_uint8(images), width), columns=1) for title, images in columns.items()})
