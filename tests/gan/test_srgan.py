@@ -394,7 +394,7 @@ def test_the_checkpoint_holds_all_and_plain_values_only(data: SuperResolution, t
     run.save_checkpoint(tmp_path / "a.ckpt")
     again = SRGAN.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
     small = torch.randint(0, 256, (1, 3, 9, 9), dtype=torch.uint8)
-    assert again.methods(small).keys() == {"bicubic", "srresnet", ""}
+    assert list(again.methods(small)) == ["bicubic", "SRResNet", "SRGAN"]
     for ours, theirs in zip(model.methods(small).values(), again.methods(small).values(), strict=True):
         assert torch.equal(ours, theirs)
     # The perceptual network is no part of it: it is learnt, or read, where a training needs it.
@@ -421,3 +421,11 @@ def test_what_does_not_fit_is_refused(values: dict, message: str) -> None:
 def test_crops_must_be_a_multiple_of_the_scale() -> None:
     with pytest.raises(ValueError, match=r"crops of data.image_size=30 cannot be shrunk 4 times: take 28"):
         SRGAN(3, 30, scale=4)
+
+
+def test_what_judges_is_no_part_of_the_checkpoint(dev_data: Path) -> None:
+    weights = dev_data / "weights" / "squeezenet1_1_imagenet.pth"
+    model = tiny(lpips_weights=str(weights))
+    picture = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    assert "lpips" in model.comparison.score(picture, picture)
+    assert model.state_dict().keys() == tiny().state_dict().keys()

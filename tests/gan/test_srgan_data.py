@@ -86,7 +86,7 @@ def test_pictures_give_equally_many_crops() -> None:
 def test_smaller_versions_are_more_pictures() -> None:
     data = SuperResolution(Numbered(), 16, sizes=[1.0, 0.55])
     assert [tuple(size) for size in data.crops().sizes.tolist()][3:] == [(22, 28), (17, 16), (35, 17)]
-    assert len(SuperResolution(Numbered(), 16, sizes=[1.0, 0.5]).crops()) == 4  # 15 pixels are no crop of 16
+    assert len(SuperResolution(Numbered(), 16, sizes=[1.0, 0.45]).crops()) == 4  # 14 pixels are no crop of 16
     with pytest.raises(ValueError, match=r"data.sizes=\[1.5\]: shares"):
         SuperResolution(Numbered(), 16, sizes=[1.5])
 

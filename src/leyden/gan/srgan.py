@@ -23,7 +23,6 @@ which is also what SRResNet is. ``schedule`` runs through either phase: "drop" i
 
 import copy
 import logging
-import math
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Unpack
 
@@ -39,20 +38,15 @@ from leyden.gan.dcgan import Norm
 from leyden.gan.perceptual import DISTORTIONS, Perceptual, learnt, published
 from leyden.gan.pixels import to_signed, to_uint8
 from leyden.gan.srgan_data import SuperResolution, enlarge, shrink, whole_multiple
+from leyden.gan.srgan_judge import Comparison
 from leyden.gan.srgan_nets import Discriminator, Generator, in_tiles
-from leyden.metrics.super_resolution import Lpips, psnr, ssim, texture_distance
 from leyden.nets.memory_format import arrange
-from leyden.nets.weights import find_weights
-from leyden.nets.zoo import backbone
-from leyden.pictures.labelled import draw_sheet
 from leyden.pictures.record import Predictions, log_picture
 
 log = logging.getLogger(__name__)
 
 PATCHES = 1024
 """Training crops that the perceptual network learns from."""
-WINDOW, SHOWN = 64, 6
-"""Side of the details that are shown side by side, in pixels of the large picture, and of how many pictures."""
 
 
 class SRGAN(AdversarialModule):
@@ -132,10 +126,8 @@ class SRGAN(AdversarialModule):
         self.monitor, self.mode = ("val/psnr_y", "max") if mse_steps is None else ("val/swd", "min")
         self.look_at = perceptual, perceptual_layer, perceptual_weights
         self.perceptual_cache = Path(perceptual_cache) if perceptual_cache else None
-        self.lpips_weights = lpips_weights
+        self.comparison = Comparison(scale, lpips_weights)
         self.perceptual: Perceptual | None = None
-        self.lpips: Lpips | None = None
-        self.tiles: list[tuple[Tensor, str]] = []
         size = (channels, image_size, discriminator_channels)
         self.play(generator, Discriminator(*size, discriminator_norm, discriminator_pool))
         self.srresnet = copy.deepcopy(self.average.network)
@@ -260,7 +252,7 @@ class SRGAN(AdversarialModule):
     # How good it is.
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """Scores a whole picture, enlarged by all that is compared; see ``score``."""
+        """Scores a whole picture by all methods; see ``leyden.gan.srgan_judge``."""
         self._judge("val", batch[0], batch_idx)
 
     def on_validation_epoch_end(self) -> None:
@@ -268,68 +260,35 @@ class SRGAN(AdversarialModule):
         self._show()
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        """Scores a whole picture, enlarged by all that is compared; see ``score``."""
+        """Scores a whole picture by all methods; see ``leyden.gan.srgan_judge``."""
         self._judge("test", batch[0], batch_idx)
 
     def on_test_epoch_end(self) -> None:
         """Shows details side by side."""
         self._show()
 
-    def score(self, images: Tensor, truth: Tensor) -> dict[str, float]:
-        """How far uint8 images (1, C, H, W) are from the true ones: ``psnr_y``, ``ssim_y``, ``swd``, perhaps ``lpips``.
-
-        All but ``swd`` and ``lpips`` leave out a border of ``scale`` pixels and look at the luma alone.
-        """
-        scores = {
-            "psnr_y": psnr(images, truth, self.scale).item(),
-            "ssim_y": ssim(images, truth, self.scale).item(),
-            "swd": texture_distance(images, truth, levels=int(math.log2(self.scale))),
-        }
-        if self.lpips_weights:
-            self.lpips = self.lpips or Lpips(find_weights(self.lpips_weights, backbone("squeezenet1_1", 3, 64)))
-            scores["lpips"] = self.lpips(images, truth).item()
-        return scores
-
     def methods(self, small: Tensor) -> dict[str, Tensor]:
-        """uint8 images (N, C, H, W) enlarged by all there is to compare, by name; our own comes last."""
+        """uint8 images (N, C, H, W) enlarged by all there is to compare, by title; our own comes last."""
         found = {"bicubic": enlarge(small, self.scale)}
-        if self.switched:
-            found["srresnet"] = self.upscale(small, self.srresnet)
-        return found | {"": self.upscale(small)}
+        if not self.switched:
+            return found | {"SRResNet": self.upscale(small)}
+        return found | {"SRResNet": self.upscale(small, self.srresnet), "SRGAN": self.upscale(small)}
 
     def _judge(self, stage: Literal["val", "test"], images: Tensor, number: int) -> None:
         truth = whole_multiple(images, self.scale)
         small = shrink(truth, self.scale)
-        with torch.autocast(images.device.type, enabled=False):
-            large = self.methods(small)
-            scores = {name: self.score(found, truth) for name, found in large.items()}
-        for name, values in scores.items():
-            log.debug("%s picture %d, %s: %s", stage, number, name or "own", values)
-            suffix = f"_{name}" if name else ""
-            named = {f"{stage}/{key}{suffix}": value for key, value in values.items()}
+        large = self.methods(small)
+        own = list(large)[-1]
+        for title, found in large.items():
+            scores = self.comparison.score(found, truth)
+            if stage == "test":
+                log.info("test picture %d by %s: %s", number, title, {k: round(v, 3) for k, v in scores.items()})
+            suffix = "" if title == own else f"_{title.lower()}"
+            named = {f"{stage}/{key}{suffix}": value for key, value in scores.items()}
             self.log_dict(named, batch_size=1, on_epoch=True, sync_dist=True)
-        if number < SHOWN:
-            self.tiles += self._details(small, large, truth)
-
-    def _details(self, small: Tensor, large: dict[str, Tensor], truth: Tensor) -> list[tuple[Tensor, str]]:
-        """The window of a picture that has most detail, by all methods, with captions."""
-        side = min(WINDOW, *truth.shape[-2:]) // self.scale * self.scale
-        grey = truth.float().mean(1, keepdim=True)
-        detail = F.avg_pool2d((grey - F.avg_pool2d(grey, 3, 1, 1)).abs(), side, self.scale)
-        place = int(detail.argmax())
-        top, left = (part * self.scale for part in divmod(place, detail.shape[-1]))
-        there = slice(top, top + side), slice(left, left + side)
-        below = tuple(slice(part.start // self.scale, part.stop // self.scale) for part in there)
-        titles = {"bicubic": "bicubic", "srresnet": "SRResNet", "": "SRGAN" if self.switched else "SRResNet"}
-        tiles = [(small[0][(slice(None), *below)].cpu(), "low resolution")]
-        for name, found in large.items():
-            cut = found[(..., *there)]
-            tiles.append((cut[0].cpu(), f"{titles[name]}\n{psnr(cut, truth[(..., *there)]).item():.2f} dB"))
-        return [*tiles, (truth[(0, slice(None), *there)].cpu(), "truth")]
+        self.comparison.keep(small, large, truth)
 
     def _show(self) -> None:
-        tiles, self.tiles = self.tiles, []
-        if tiles:
-            columns = next(i for i, (_, caption) in enumerate(tiles, 1) if caption == "truth")
-            images, captions = zip(*tiles, strict=True)
-            log_picture(self, "comparison", draw_sheet(images, captions, "", columns, side=3 * WINDOW))
+        sheet = self.comparison.draw()
+        if sheet is not None:
+            log_picture(self, "comparison", sheet)
