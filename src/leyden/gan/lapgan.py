@@ -123,21 +123,21 @@ class DetailGenerator(nn.Module):
 class Discriminator(nn.Module):
     """D_k: images (N, channels, side, side), low pass and detail together, and classes to logits (N,)."""
 
-    def __init__(self, channels: int, side: int, width: int, halvings: int, norm: Norm, classes: int) -> None:
+    def __init__(self, channels: int, side: int, width: int, norm: Norm, classes: int) -> None:
         super().__init__()
         self.plane = ClassPlane(classes, side) if classes else None
         planes = channels + (1 if classes else 0)
-        # A small image is looked at in full first, or there would be one convolution or none.
-        first = (
-            nn.Conv2d(planes, width, 4, stride=2, padding=1) if halvings > 1 else nn.Conv2d(planes, width, 3, padding=1)
-        )
-        layers: list[nn.Module] = [first, nn.LeakyReLU(0.2, True)]
-        for _ in range(halvings - 1 if halvings > 1 else halvings):
+        if side > 8:
+            layers: list[nn.Module] = [nn.Conv2d(planes, width, 4, stride=2, padding=1)]
+            side //= 2
+        else:  # halved at once, so small an image would leave nothing to look at
+            layers = [nn.Conv2d(planes, width, 3, padding=1)]
+        layers += [nn.LeakyReLU(0.2, True)]
+        while side > 4:
             layers += [nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=norm == "none")]
-            width *= 2
+            width, side = 2 * width, side // 2
             layers += [*normalise(width, norm), nn.LeakyReLU(0.2, True)]
-        side >>= halvings
-        self.layers = nn.Sequential(*layers, nn.Conv2d(width, 1, side), nn.Flatten(0))
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, 1, 4), nn.Flatten(0))
 
     def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """Positive logits mean real."""
@@ -215,12 +215,9 @@ class LAPGAN(NoiseToImage):
         generators = Generators(DetailGenerator(channels, side, detail_channels, classes) for side in sides[:-1])
         generators.append(CoarseGenerator(channels, coarsest, coarse_channels, latent_dim, generator_norm, classes))
         discriminators = nn.ModuleList(
-            Discriminator(channels, side, detail_channels, 2, "none", classes) for side in sides[:-1]
+            Discriminator(channels, side, detail_channels, "none", classes) for side in sides[:-1]
         )
-        down_to_4 = coarsest.bit_length() - 3
-        discriminators.append(
-            Discriminator(channels, coarsest, coarse_channels, down_to_4, discriminator_norm, classes)
-        )
+        discriminators.append(Discriminator(channels, coarsest, coarse_channels, discriminator_norm, classes))
         initialise(generators[-1])
         initialise(discriminators[-1])
         self.play(generators, discriminators)
