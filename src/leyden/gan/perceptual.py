@@ -9,14 +9,13 @@ are about sharpness, noise, blocks and ringing; they know nothing of things, as 
 
 import hashlib
 import logging
-import pickle
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leyden.data.files import write_whole
+from leyden.nets.aside import aside, keep, restore
 from leyden.nets.weights import find_weights, inherit
 from leyden.nets.zoo import backbone
 
@@ -107,22 +106,13 @@ def learnt(images: Tensor, layer: str = "conv2", cache: Path | None = None, step
     digest = hashlib.sha256(f"{VERSION} {steps} {tuple(images.shape)}".encode())
     digest.update(images.cpu().contiguous().numpy().tobytes())
     file = None if cache is None else cache / f"perceptual_{digest.hexdigest()[:12]}.pt"
-    cuda = [images.device] if images.is_cuda else []
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        torch.autocast(images.device.type, enabled=False),
-        torch.random.fork_rng(devices=cuda),
-    ):
-        torch.manual_seed(0)
+    with aside(images.device):
         images = images.clone()
         network = _small_vgg(images.shape[1]).to(images.device)
-        accuracy = _load(network, file)
-        if accuracy is None:
-            accuracy = _train(network, images, steps)
-            if file is not None:
-                stored = {"state_dict": network.state_dict(), "accuracy": accuracy}
-                write_whole(file, lambda partial: torch.save(stored, partial))
+        facts = restore(network, file)
+        accuracy = _train(network, images, steps) if facts is None else facts["accuracy"]
+        if facts is None and file is not None:
+            keep(network, file, accuracy=accuracy)
         stages = list(WIDTHS)
         maps = nn.Sequential(*(network[stage] for stage in stages[: stages.index(layer) + 1]))
         found = Perceptual(f"{DISTORTIONS}_{layer}", maps, 1.0)
@@ -237,16 +227,3 @@ def _blurred(x: Tensor) -> Tensor:
 
 SPOIL = (_keep, _blur_2, _blur_4, _pixelate, _noise, _block, _sharpen, _ring)
 """What is done to patches (N, C, S, S) in -1..1; the network tells which."""
-
-
-def _load(network: nn.Module, file: Path | None) -> float | None:
-    """The accuracy that was written beside the weights, which ``network`` takes over; None if there is no such file."""
-    if file is None or not file.is_file():
-        return None
-    try:
-        stored = torch.load(file, map_location="cpu", weights_only=True)
-        network.load_state_dict(stored["state_dict"])
-        return float(stored["accuracy"])
-    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, AttributeError, TypeError) as error:
-        log.warning("%s cannot be read (%s); learnt anew", file, str(error).splitlines()[:1])
-        return None

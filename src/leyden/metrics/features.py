@@ -8,17 +8,13 @@ Frechet distance grows with the square of the features' scale and the kernel dis
 """
 
 import hashlib
-import logging
 import math
-import pickle
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from leyden.data.files import write_whole
-
-log = logging.getLogger(__name__)
+from leyden.nets.aside import aside, keep, restore
 
 DIMENSIONS = 64
 """Features per image."""
@@ -93,14 +89,7 @@ def learn_features(
         cache: folder where a classifier is kept as ``judge_<key>.pt``, with its accuracy on the training images, and
             found again; a file that cannot be read is replaced. None learns anew.
     """
-    cuda = [device] if device.type == "cuda" else []
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        torch.autocast(device.type, enabled=False),
-        torch.random.fork_rng(devices=cuda),
-    ):
-        torch.manual_seed(seed)
+    with aside(device, seed):
         images, key = images.to(device, copy=True), key_of(images, labels, classes, seed)
         if labels is None:
             components = PixelComponents(_signed(images))
@@ -108,13 +97,11 @@ def learn_features(
         labels = labels.to(device, copy=True)
         features = _classifier(images.shape[1], images.shape[-1], classes, key).to(device)
         file = None if cache is None else cache / f"judge_{key}.pt"
-        if file is None or not _load(features, file):
+        if restore(features, file) is None:
             _train(features, images, labels)
             features.eval().standardise(images)
             if file is not None:
-                accuracy = features.accuracy(images, labels)
-                stored = {"state_dict": features.state_dict(), "train_accuracy": accuracy}
-                write_whole(file, lambda partial: torch.save(stored, partial))
+                keep(features, file, train_accuracy=features.accuracy(images, labels))
         return features.eval().requires_grad_(False)
 
 
@@ -173,24 +160,6 @@ def _train(features: Features, images: Tensor, labels: Tensor, steps: int = 400,
         loss.backward()
         optimizer.step()
         schedule.step()
-
-
-def _load(features: Features, file: Path) -> bool:
-    """Whether ``features`` took over what the file holds; else they are as they were."""
-    if not file.is_file():
-        return False
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
-        if {name: value.shape for name, value in state.items()} != {
-            name: value.shape for name, value in features.state_dict().items()
-        }:
-            raise LookupError("it holds another network")
-    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, AttributeError, TypeError) as error:
-        log.warning("judge: learnt anew, because %s cannot be used: %s", file, str(error).partition("\n")[0])
-        return False
-    features.load_state_dict(state)
-    log.info("judge: learnt before, from %s", file)
-    return True
 
 
 def _signed(images: Tensor) -> Tensor:

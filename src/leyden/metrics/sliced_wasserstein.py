@@ -104,11 +104,11 @@ def _descriptors(images: Tensor, patches: int, seed: int) -> list[tuple[int, Ten
         heights = [level.shape[-2] for level in levels]
         found = found or [[] for _ in levels]
         for level, taken in zip(levels, found, strict=True):
-            taken.append(_take_patches(level, patches, generator))
+            taken.append(take_patches(level, patches, generator))
     return [(height, _normalise(torch.cat(taken))) for height, taken in zip(heights, found, strict=True)]
 
 
-def _take_patches(level: Tensor, patches: int, generator: torch.Generator) -> Tensor:
+def take_patches(level: Tensor, patches: int, generator: torch.Generator) -> Tensor:
     """Patches (N * patches, C, 7, 7) at random places of images (N, C, H, W)."""
     n, channels, height, width = level.shape
     top = torch.randint(height - PATCH + 1, (n, patches), generator=generator)

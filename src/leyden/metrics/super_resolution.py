@@ -5,17 +5,19 @@ on the luma Y alone, of MATLAB's rgb2ycbcr with its range 16 to 235 (the full ra
 border of as many pixels as the scale, each picture by itself. Means are taken of these numbers, not of the errors.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 from torchmetrics.functional.image.lpips import _LPIPS
 
-from leyden.metrics.sliced_wasserstein import PATCH, distance_of_projections, laplacian_pyramid
+from leyden.metrics.sliced_wasserstein import distance_of_projections, laplacian_pyramid, take_patches
 
 RGB_TO_Y = (65.481, 128.553, 24.966)
 """ITU-R BT.601: what red, green and blue in 0..1 add to a luma that begins at 16."""
 SSIM_WINDOW = 11
-"""Pixels a side: Gaussian, sigma 1.5."""
+"""Pixels a side of torchmetrics' Gaussian window, sigma 1.5."""
 
 
 def luma(images: Tensor) -> Tensor:
@@ -45,13 +47,13 @@ def psnr(images: Tensor, truth: Tensor, border: int = 0) -> Tensor:
         ValueError: the shapes differ, or the border leaves nothing.
     """
     a, b = _compared(images, truth, border, 1)
-    return 10 * torch.log10(255**2 / (a - b).square().mean((1, 2, 3)))
+    return peak_signal_noise_ratio(a, b, data_range=255.0, reduction="none", dim=(1, 2, 3))
 
 
 def ssim(images: Tensor, truth: Tensor, border: int = 0) -> Tensor:
     """Structural similarity of each image's luma (Wang et al. 2004): Gaussian window of 11 pixels, K1 .01, K2 .03.
 
-    As the authors' code, only windows that lie wholly inside count; torchmetrics also takes mirrored edges.
+    As in the authors' code, only windows that lie wholly inside count.
 
     Args:
         images: (N, 1 or 3, H, W) in 0..255.
@@ -65,12 +67,10 @@ def ssim(images: Tensor, truth: Tensor, border: int = 0) -> Tensor:
         ValueError: the shapes differ, or what is inside the border is smaller than the window.
     """
     a, b = (which.double() for which in _compared(images, truth, border, SSIM_WINDOW))
-    mean_a, mean_b = _windowed(a), _windowed(b)
-    var_a, var_b = _windowed(a * a) - mean_a**2, _windowed(b * b) - mean_b**2
-    covariance = _windowed(a * b) - mean_a * mean_b
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    alike = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-    return (alike / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean((1, 2, 3)).float()
+    options: dict[str, Any] = {"data_range": 255.0, "reduction": "none", "return_full_image": True}
+    _, similar = structural_similarity_index_measure(a, b, **options)
+    edge = SSIM_WINDOW // 2  # there torchmetrics has mirrored the images
+    return similar[..., edge:-edge, edge:-edge].mean((1, 2, 3)).float()
 
 
 def texture_distance(
@@ -98,13 +98,11 @@ def texture_distance(
         ValueError: the shapes differ.
     """
     _same_shape(images, truth)
-    generator = torch.Generator().manual_seed(seed)
     distances = []
+    places = [torch.Generator().manual_seed(seed) for _ in range(2)]  # the same for both
     pyramids = [laplacian_pyramid(which.float())[:levels] for which in (images, truth)]
-    for level, true_level in zip(*pyramids, strict=True):
-        sides = level.shape[-2] - PATCH + 1, level.shape[-1] - PATCH + 1
-        where = [torch.randint(side, (patches,), generator=generator) for side in sides]
-        found, true = (_patches_at(pixels, where) for pixels in (level, true_level))
+    for pair in zip(*pyramids, strict=True):
+        found, true = (take_patches(level, patches, place) for level, place in zip(pair, places, strict=True))
         deviation, mean = torch.std_mean(true, dim=(0, 2, 3), keepdim=True, correction=0)
         found, true = (((some - mean) / deviation.clamp(min=1e-2)).flatten(1) for some in (found, true))
         distances.append(1000 * distance_of_projections(found, true, projections, seed))
@@ -142,21 +140,6 @@ class Lpips(nn.Module):
         _same_shape(images, truth)
         a, b = (which.float().expand(-1, 3, -1, -1) / 127.5 - 1 for which in (images, truth))
         return self.net.eval()(a, b).reshape(-1)
-
-
-def _windowed(planes: Tensor) -> Tensor:
-    """The Gaussian-weighted mean of each window of (N, 1, H, W)."""
-    distance = torch.arange(SSIM_WINDOW, dtype=planes.dtype, device=planes.device) - SSIM_WINDOW // 2
-    row = torch.exp(-(distance**2) / (2 * 1.5**2))
-    row = row / row.sum()
-    return F.conv2d(F.conv2d(planes, row.view(1, 1, 1, -1)), row.view(1, 1, -1, 1))
-
-
-def _patches_at(pixels: Tensor, where: list[Tensor]) -> Tensor:
-    """(N * P, C, 7, 7): patches of (N, C, H, W) at P rows and columns."""
-    windows = pixels.unfold(2, PATCH, 1).unfold(3, PATCH, 1)  # (N, C, H', W', 7, 7)
-    rows, columns = (places.to(pixels.device) for places in where)
-    return windows[:, :, rows, columns].transpose(1, 2).flatten(0, 1)
 
 
 def _compared(images: Tensor, truth: Tensor, border: int, least: int) -> tuple[Tensor, Tensor]:
