@@ -1,14 +1,13 @@
 """What all detectors share: they are judged, timed, drawn and asked in one way, so that they can be compared.
 
-A technique gives the network's part (``outputs``) and what follows it (``answers``) apart from each other; training and
-the optimizer are its own.
+A technique gives the network's part (``outputs``), what follows it (``answers``), apart from each other, and its loss.
 """
 
 import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypedDict
 
 import torch
 from lightning import LightningModule
@@ -17,10 +16,13 @@ from torch import Tensor
 from leyden.data.examples import fit_image
 from leyden.detection.boxes import Target
 from leyden.detection.coco_json import coco_json
+from leyden.detection.feature_maps import FeatureMaps
 from leyden.detection.review import review
+from leyden.detection.schedule import optimize
 from leyden.metrics.detection_scores import detection_scores
 from leyden.metrics.detection_set import DetectionSet
 from leyden.metrics.matches import match_answers
+from leyden.nets.memory_format import MemoryFormat
 from leyden.pictures.boxes import draw_boxes, draw_scenes
 from leyden.pictures.record import Predictions, log_picture
 
@@ -30,6 +32,24 @@ AT_ONCE = 16
 """Pictures that ``predict`` gives the network together."""
 SHOWN = 8
 """Images of a split that are drawn."""
+HEADLINES = ("ap", "ap50", "ap75", "voc_ap50", "voc07_ap50")
+"""What a validation logs of the scores, and a test always."""
+
+
+class Common(TypedDict, total=False):
+    """What every detector takes beside its own; ``Detector`` says what each means."""
+
+    weights: str | None
+    least_score: float
+    nms_iou: float
+    keep: int
+    shown_score: float
+    optimizer: Literal["adamw", "sgd"]
+    lr: float
+    lr_backbone: float
+    weight_decay: float
+    warmup: float
+    memory_format: MemoryFormat
 
 
 class Detector(LightningModule, ABC):
@@ -50,19 +70,51 @@ class Detector(LightningModule, ABC):
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
+        weights: to start from: "imagenet", a file, or the folder of an earlier run (``leyden.nets.weights``); None
+            starts from random ones.
+        least_score: answers below are dropped.
+        nms_iou: of two answers of one class that overlap more, the lesser is dropped.
+        keep: most answers per image.
         shown_score: least score of answers that pictures and the confusion matrix show and ``predict`` gives.
+        optimizer: "adamw", or "sgd" with momentum 0.9 as in the papers.
+        lr: greatest learning rate.
+        lr_backbone: the backbone's, as a multiple of it.
+        weight_decay: of weights; norms and biases are spared.
+        warmup: share of the steps in which the rate grows from 0; then it falls to 0 along a cosine.
+        memory_format: "contiguous" or "channels_last"; a technique arranges its network by it when it is built.
     """
 
-    monitor = "val/ap50"
-    mode: Literal["min", "max"] = "max"
-    takes_images = True
+    monitor: ClassVar[str] = "val/ap50"
+    mode: ClassVar[Literal["min", "max"]] = "max"
+    takes_images: ClassVar[bool] = True
 
-    def __init__(self, class_names: list[str], channels: int, image_size: int, shown_score: float) -> None:
+    def __init__(
+        self,
+        class_names: list[str],
+        channels: int,
+        image_size: int,
+        weights: str | None = None,
+        least_score: float = 0.01,
+        nms_iou: float = 0.45,
+        keep: int = 200,
+        shown_score: float = 0.5,
+        optimizer: Literal["adamw", "sgd"] = "adamw",
+        lr: float = 5e-3,
+        lr_backbone: float = 1.0,
+        weight_decay: float = 1e-2,
+        warmup: float = 0.1,
+        memory_format: MemoryFormat = "contiguous",
+    ) -> None:
         super().__init__()
         self.class_names = class_names
         self.channels = channels
         self.image_size = image_size
+        self.weights = weights
+        self.least_score, self.nms_iou, self.keep = least_score, nms_iou, keep
         self.shown_score = shown_score
+        self.optimizer_name, self.lr, self.lr_backbone = optimizer, lr, lr_backbone
+        self.weight_decay, self.warmup = weight_decay, warmup
+        self.memory_format: MemoryFormat = memory_format
         self._judged = DetectionSet()
         self._shown: tuple[Tensor, list[Target], list[Target]] | None = None
         self._seconds, self._network_seconds, self._timed = 0.0, 0.0, 0
@@ -82,6 +134,41 @@ class Detector(LightningModule, ABC):
     def forward(self, *inputs: Any, **more: Any) -> list[Target]:
         """uint8 images (B, C, S, S), and what else ``outputs`` takes, to the answers of each image."""
         return self.answers(self.outputs(*inputs, **more))
+
+    def backbone(self) -> FeatureMaps | None:
+        """What takes over ``weights`` and learns at ``lr_backbone``."""
+        return next((part for part in self.modules() if isinstance(part, FeatureMaps)), None)
+
+    def load(self, weights: str) -> None:
+        """Takes over weights before the first training; the backbone's, where a technique does not say otherwise.
+
+        Raises:
+            FileNotFoundError: there are none.
+            ValueError: they do not fit, or this network takes none.
+        """
+        maps = self.backbone()
+        if maps is None:
+            raise ValueError(f"{type(self).__name__} starts from random weights here: set model.weights=null")
+        maps.load(weights)
+
+    def setup(self, stage: str) -> None:
+        """Takes over ``weights`` before the first training; what is resumed has learnt further already."""
+        if stage == "fit" and self.weights is not None and self.trainer.ckpt_path is None:
+            self.load(self.weights)
+
+    def log_losses(self, loss: Tensor, **parts: Tensor) -> None:
+        """Logs ``train/loss`` and ``train/loss_<part>``, () each, at the steps that Lightning hands to the loggers."""
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it
+        if every > 0 and (self.global_step + 1) % every == 0:
+            self.log("train/loss", loss.detach(), prog_bar=True)
+            self.log_dict({f"train/loss_{name}": part.detach() for name, part in parts.items()})
+
+    def configure_optimizers(self) -> Any:
+        """See ``leyden.detection.schedule``."""
+        maps = self.backbone()
+        slow = [] if maps is None else list(maps.backbone.parameters())
+        how = (self.optimizer_name, self.lr, self.weight_decay, self.warmup)
+        return optimize(self, self.trainer.estimated_stepping_batches, *how, slow, self.lr_backbone)
 
     def on_validation_epoch_start(self) -> None:
         """Forgets what an interrupted validation may have left."""
@@ -112,7 +199,7 @@ class Detector(LightningModule, ABC):
     def on_validation_epoch_end(self) -> None:
         """Computes the precisions of the whole split and draws its first images."""
         scores = detection_scores(*self._judged.whole(), len(self.class_names))
-        for name in ("ap", "ap50", "ap75", "voc_ap50", "voc07_ap50"):
+        for name in HEADLINES:
             self.log(f"val/{name}", float(scores[name]), prog_bar=name == "ap50", sync_dist=True)
         self._show("val")
 
@@ -123,9 +210,8 @@ class Detector(LightningModule, ABC):
         numbers = {name: float(value) for name, value in scores.items() if value.ndim == 0}
         each = zip(self.class_names, scores["ap50_class"].tolist(), strict=True)
         numbers |= {f"ap50_{name}": value for name, value in each}
-        always = {"ap", "ap50", "ap75", "voc_ap50", "voc07_ap50"}
         # Sizes and classes that do not occur have no number.
-        numbers = {name: value for name, value in numbers.items() if value == value or name in always}
+        numbers = {name: value for name, value in numbers.items() if value == value or name in HEADLINES}
         numbers["ms_per_image"] = 1000 * self._seconds / max(1, self._timed)
         numbers["ms_per_image_network"] = 1000 * self._network_seconds / max(1, self._timed)
         numbers |= review(self, self.class_names, self.shown_score, answers, truths, scores)

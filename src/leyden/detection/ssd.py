@@ -11,12 +11,12 @@ IoU > 0.5, and minimises (eqs. 1 to 3)
 Testing decodes all boxes, drops scores below 0.01, suppresses overlaps above 0.45 class by class, keeps 200.
 
 Departures: random crops and zooms are the data's (``data=detection/annotated``; scenes come ready made); "light" is a
-small residual network instead of VGG16, so that two CPU cores train it in minutes; matching is the authors' code's,
+small residual network instead of VGG16, so that two CPU cores train it in minutes, and any network of the zoo can take
+its place; matching is the authors' code's,
 where no object loses its box to another.
 """
 
-import math
-from typing import Any, Literal
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -25,10 +25,10 @@ from torch.nn import functional as F
 from leyden.data.source.annotated import learnable
 from leyden.detection.boxes import Padded, Target, pad, suppress
 from leyden.detection.coders import decode, encode
-from leyden.detection.detector import Detector
+from leyden.detection.detector import Common, Detector
 from leyden.detection.matching import batch_iou, match_priors
 from leyden.detection.ssd_nets import SSDNet
-from leyden.nets.memory_format import MemoryFormat, arrange
+from leyden.nets.memory_format import arrange
 from leyden.pictures.default_boxes import draw_default_boxes
 from leyden.pictures.record import log_picture
 
@@ -59,15 +59,14 @@ def ssd_loss(
 
 
 class SSD(Detector):
-    """SSD on a light backbone, or on VGG16 at 300 pixels as in the paper (there 8732 default boxes).
+    """SSD on VGG16 at 300 pixels as in the paper (there 8732 default boxes), or on another backbone.
 
     Args:
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: "light" (sides divisible by 32, from 64 on) or "vgg16" (300 only).
-        weights: file with weights to start from: for vgg16 torchvision's VGG16, for light a state dict of the backbone
-            or a checkpoint of this technique; null starts from random ones.
+        backbone: "light" (sides divisible by 32, from 64 on), "vgg16" (300 only), or a network of ``leyden.nets.zoo``.
+        frozen: so many of the backbone's first stages learn nothing.
         widths: light: channels of the stem, then of the feature maps; null: the backbone's.
         blocks: light: residual blocks of the stem, then of each feature map; null: the backbone's.
         scales: side of the default boxes of each map, and one more, as fractions of the image; null: the backbone's.
@@ -76,15 +75,7 @@ class SSD(Detector):
         negatives: hardest negatives that are learnt per matched box.
         alpha: weight of the localisation loss.
         variances: divisors of the coded centres and sizes.
-        least_score: answers below are dropped.
-        nms_iou: of two answers of one class that overlap more, the lesser is dropped.
-        keep: most answers per image.
-        shown_score: least score of answers that pictures show and ``predict`` gives.
-        optimizer: "adamw", or "sgd" with momentum 0.9 as in the paper.
-        lr: greatest learning rate.
-        weight_decay: of convolution weights; norms and biases are spared.
-        warmup: share of the steps in which the rate grows from 0; then it falls to 0 along a cosine.
-        memory_format: "contiguous" or "channels_last".
+        common: see ``Detector``.
 
     Raises:
         ValueError: the backbone cannot take such images.
@@ -95,8 +86,8 @@ class SSD(Detector):
         class_names: list[str],
         channels: int,
         image_size: int,
-        backbone: Literal["light", "vgg16"] = "light",
-        weights: str | None = None,
+        backbone: str = "light",
+        frozen: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
         scales: list[float] | None = None,
@@ -105,31 +96,20 @@ class SSD(Detector):
         negatives: float = 3.0,
         alpha: float = 1.0,
         variances: list[float] | None = None,
-        least_score: float = 0.01,
-        nms_iou: float = 0.45,
-        keep: int = 200,
-        shown_score: float = 0.5,
-        optimizer: Literal["adamw", "sgd"] = "adamw",
-        lr: float = 5e-3,
-        weight_decay: float = 1e-2,
-        warmup: float = 0.1,
-        memory_format: MemoryFormat = "contiguous",
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(class_names, channels, image_size, shown_score)
+        super().__init__(class_names, channels, image_size, **common)
         self.save_hyperparameters(logger=False)
-        self.weights = weights
         self.match_iou, self.negatives, self.alpha = match_iou, negatives, alpha
-        self.least_score, self.nms_iou, self.keep = least_score, nms_iou, keep
-        self.optimizer_name, self.lr, self.weight_decay, self.warmup = optimizer, lr, weight_decay, warmup
-        self.net = SSDNet(backbone, 1 + len(class_names), channels, image_size, widths, blocks, scales, ratios)
+        below = (backbone, 1 + len(class_names), channels, image_size, frozen)
+        self.net = SSDNet(*below, widths, blocks, scales, ratios)
         centre, size = variances or (0.1, 0.2)
         self.variances = (centre, size)
-        arrange(self, memory_format)
+        arrange(self, self.memory_format)
 
-    def setup(self, stage: str) -> None:
-        """Takes weights from a file before the first training; what is resumed has learnt further already."""
-        if stage == "fit" and self.weights is not None and self.trainer.ckpt_path is None:
-            self.net.load(self.weights)
+    def load(self, weights: str) -> None:
+        """See ``SSDNet.load``."""
+        self.net.load(weights)
 
     def outputs(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 images (B, C, S, S) to offsets (B, P, 4) and logits (B, P, C + 1) of all default boxes."""
@@ -164,11 +144,7 @@ class SSD(Detector):
         offsets, logits = self.net(images)
         localisation, confidence = ssd_loss(offsets, logits, *self.assign(targets), self.negatives)
         loss = confidence + self.alpha * localisation
-        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it
-        if every > 0 and (self.global_step + 1) % every == 0:
-            self.log("train/loss", loss.detach(), prog_bar=True)
-            self.log("train/loss_box", localisation.detach())
-            self.log("train/loss_class", confidence.detach())
+        self.log_losses(loss, box=localisation, **{"class": confidence})
         return loss
 
     def show(self, stage: str, images: Tensor, answers: list[Target], targets: list[Target]) -> None:
@@ -179,24 +155,3 @@ class SSD(Detector):
             match = self.match(Padded(*(part.to(self.device) for part in pad(learnt, 1 / self.image_size))))
             corners = self.net.corners * self.image_size
             log_picture(self, "default_boxes", draw_default_boxes(images[:7], learnt, corners, match, self.net.maps))
-
-    def configure_optimizers(self) -> Any:
-        """Weight decay on weights only; a linear warm-up, then a cosine to zero."""
-        decayed = [p for p in self.parameters() if p.ndim > 1]
-        spared = [p for p in self.parameters() if p.ndim <= 1]
-        groups = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": spared, "weight_decay": 0.0}]
-        optimizer = (
-            torch.optim.SGD(groups, lr=self.lr, momentum=0.9)
-            if self.optimizer_name == "sgd"
-            else torch.optim.AdamW(groups, lr=self.lr)
-        )
-        total = self.trainer.estimated_stepping_batches
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step / total, self.warmup))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def warm_cosine(progress: float, warmup: float) -> float:
-    """The factor on the learning rate at ``progress`` in [0, 1]: up to 1 along a line, down to 0 along a cosine."""
-    if progress < warmup:
-        return (progress + 1e-3) / (warmup + 1e-3)
-    return (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2

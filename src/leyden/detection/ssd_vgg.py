@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from leyden.nets.weights import IMAGENET
+
 VGG16: list[int | str] = [64, 64, "M", 128, 128, "M", 256, 256, 256, "C", 512, 512, 512, "M", 512, 512, 512]
 """Channels of the 3x3 convolutions; M halves the map, C halves it rounding up. pool5 is below."""
 CONV4_3 = 23
@@ -32,14 +34,20 @@ class L2Norm(nn.Module):
 class VGG16SSD(nn.Module):
     """Six feature maps of a 300-pixel RGB image, with 512, 1024, 512, 256, 256 and 256 channels.
 
+    Images are normalised as torchvision's VGG16 expects them.
+
     The layers of ``features`` carry the names of torchvision's VGG16.
     """
 
     widths: Sequence[int] = (512, 1024, 512, 256, 256, 256)
     strides: Sequence[int] = (8, 16, 32, 64, 100, 300)
+    mean: Tensor
+    std: Tensor
 
     def __init__(self) -> None:
         super().__init__()
+        for name, values in zip(("mean", "std"), IMAGENET, strict=True):
+            self.register_buffer(name, 255 * torch.tensor(values)[:, None, None], persistent=False)
         layers: list[nn.Module] = []
         channels = 3
         for width in VGG16:
@@ -68,9 +76,9 @@ class VGG16SSD(nn.Module):
             ]
         )
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, 3, 300, 300) to the six maps, the finest first."""
-        x = self.features[:CONV4_3](x)
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """uint8 images (B, 3, 300, 300) to the six maps, the finest first."""
+        x = self.features[:CONV4_3]((images.float() - self.mean) / self.std)
         maps = [self.norm4(x)]
         x = self.pool5(self.features[CONV4_3:](x))
         x = F.relu(self.fc7(F.relu(self.fc6(x))))

@@ -1,4 +1,4 @@
-"""A small convolutional backbone with feature maps at several strides, for detectors that train on a CPU."""
+"""A small network with feature maps at several strides, for detectors that train on a CPU."""
 
 from collections.abc import Sequence
 
@@ -28,8 +28,8 @@ class Residual(nn.Module):
         return self.act(x + self.second(self.first(x)))
 
 
-class LightBackbone(nn.Module):
-    """A stem of stride 4, then stages that halve the map: feature maps at strides 8, 16, 32 and so on.
+def light(channels: int, widths: Sequence[int], blocks: Sequence[int]) -> dict[str, nn.Module]:
+    """A stem of stride 4, then stages that halve the map, at strides 8, 16, 32 and so on; by name, in order.
 
     The stem goes to a quarter of the side in one 7x7 convolution: on a CPU the norms and activations of a map at half
     the side would cost more than all else.
@@ -39,31 +39,19 @@ class LightBackbone(nn.Module):
         widths: channels of the stem, then of each stage.
         blocks: residual blocks of the stem, then of each stage.
 
-    Attributes:
-        widths: channels of the feature maps that ``forward`` gives.
+    Raises:
+        ValueError: the lists differ in length.
     """
-
-    def __init__(self, channels: int, widths: Sequence[int], blocks: Sequence[int]) -> None:
-        super().__init__()
-        if len(widths) != len(blocks):
-            raise ValueError(f"as many widths as blocks, please: got {len(widths)} and {len(blocks)}")
-        self.stem = nn.Sequential(
+    if len(widths) != len(blocks):
+        raise ValueError(f"as many widths as blocks, please: got {len(widths)} and {len(blocks)}")
+    stages: dict[str, nn.Module] = {
+        "stem": nn.Sequential(
             nn.Conv2d(channels, widths[0], 7, stride=4, padding=3, bias=False),
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(inplace=True),
             *(Residual(widths[0]) for _ in range(blocks[0])),
         )
-        self.stages = nn.ModuleList(
-            nn.Sequential(conv(before, width, 2), *(Residual(width) for _ in range(count)))
-            for before, width, count in zip(widths[:-1], widths[1:], blocks[1:], strict=True)
-        )
-        self.widths = list(widths[1:])
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Images (B, C, H, W) to one map per stage, the finest first."""
-        x = self.stem(x)
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
+    }
+    for number, (before, width, count) in enumerate(zip(widths[:-1], widths[1:], blocks[1:], strict=True), start=1):
+        stages[f"stage{number}"] = nn.Sequential(conv(before, width, 2), *(Residual(width) for _ in range(count)))
+    return stages

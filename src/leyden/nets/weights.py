@@ -104,8 +104,8 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"model.weights: {path} is no file of weights: {reason}") from error
     if not tensors:
         raise ValueError(f"model.weights: {path} holds no tensors")
-    inside = "net.backbone."  # where Leyden's checkpoints have it
-    mine = {key.removeprefix(inside): value for key, value in tensors.items() if key.startswith(inside)}
+    inside = "backbone."  # Leyden's checkpoints have it under net.backbone or net.maps.backbone, and the like
+    mine = {key.rpartition(inside)[2]: value for key, value in tensors.items() if inside in key}
     return {key: value.float() if value.is_floating_point() else value for key, value in (mine or tensors).items()}
 
 
