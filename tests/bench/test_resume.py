@@ -18,9 +18,10 @@ ALWAYS = ["+callbacks.killer._target_=killer.Killer", "checkpoint.every_n_steps=
 
 
 def outcome(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, float], list[str]]:
-    """Weights, metrics and curves, but for how long an image took."""
+    """Weights, metrics and curves, but for how long things took."""
     weights = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    metrics = {name: value for name, value in read_json(folder / "metrics.json").items() if "ms_per_image" not in name}
+    found = read_json(folder / "metrics.json")
+    metrics = {name: value for name, value in found.items() if "ms_per_image" not in name and name != "train_seconds"}
     curves = [line for line in (folder / "metrics.csv").read_text().splitlines() if "ms_per_image" not in line]
     return weights, metrics, curves
 

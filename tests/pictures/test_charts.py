@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from leyden.pictures.charts import COLOURS, Curve, draw_bars, draw_curves, draw_points
+from leyden.pictures.charts import COLOURS, Curve, draw_bars, draw_curves, draw_points, draw_trade_offs
 
 CURVES: dict[str, Curve] = {
     "from scratch": ([1, 10, 100], [0.2, 0.4, 0.8], [0.1, 0.1, 0.1]),
@@ -173,3 +173,13 @@ def test_points_without_a_label_are_refused() -> None:
         draw_points({"a": PLACES[:2]}, LABELS, ["cat", "dog"])
     with pytest.raises(ValueError, match="each panel"):
         draw_points({}, LABELS, ["cat", "dog"])
+
+
+def test_trade_offs_have_a_panel_per_cost_and_refuse_what_a_logarithm_does_not_have() -> None:
+    panel = {"a": ([1.0, 2.0], [0.5, 0.6]), "b": ([30.0], [0.9])}
+    one, three = (draw_trade_offs(dict.fromkeys(costs, panel), "gain", "title") for costs in ("x", "xyz"))
+    assert one.shape == (3, 600, 900)
+    assert three.shape == (3, 600, 1350)
+    for panels in ({"x": {}}, {"x": {"a": ([0.0], [1.0])}}):
+        with pytest.raises(ValueError, match="costs above 0"):
+            draw_trade_offs(panels, "gain", "title")

@@ -12,7 +12,7 @@ import lightning
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
@@ -34,7 +34,8 @@ def run(record: Record) -> dict[str, float]:
         record: pending, or stopped at any point; its newest checkpoint is where it goes on.
 
     Returns:
-        Flat metrics: ``test/...`` of the best checkpoint, ``best/<monitor>``, and the last value of everything logged.
+        Flat metrics: ``test/...`` of the best checkpoint, ``best/<monitor>``, the last value of everything logged, and
+        ``train_seconds``, validations included, what a stopped run had spent too.
 
     Raises:
         Exception: whatever went wrong, after the record says so.
@@ -49,15 +50,16 @@ def run(record: Record) -> dict[str, float]:
         if start is not None:
             log.info("going on from %s", start)
 
-        began = time.monotonic()
         trainer.fit(model, data, ckpt_path=start, weights_only=True)
         metrics = _plain(trainer.callback_metrics) | {
             f"best/{model.monitor}": float(keeper.best_model_score)
             for keeper in trainer.checkpoint_callbacks
             if isinstance(keeper, ModelCheckpoint) and keeper.best_model_score is not None
         }
-        metrics |= {"steps": trainer.global_step, "epochs": trainer.current_epoch}
-        log.info("trained for %.0f s", time.monotonic() - began)
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # a connector sets it
+        seconds = sum(callback.time_elapsed() for callback in callbacks if isinstance(callback, Timer))
+        metrics |= {"steps": trainer.global_step, "epochs": trainer.current_epoch, "train_seconds": seconds}
+        log.info("trained for %.0f s", seconds)
 
         chosen = best(record, technique_of(config))
         metrics |= _plain(trainer.test(model, data, ckpt_path=chosen, weights_only=True, verbose=False)[0])
@@ -80,6 +82,7 @@ def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule
             *build_all(config["callbacks"]),
             StepSeed(config["seed"]),
             FiniteLoss(),
+            Timer(),
             *checkpoints(model, folder / "checkpoints", config["checkpoint"]["every_n_steps"]),
         ],
         logger=build_all(config["logger"], save_dir=str(folder)),

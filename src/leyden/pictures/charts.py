@@ -156,6 +156,42 @@ def draw_points(left_right: Mapping[str, Tensor], labels: Tensor, names: Sequenc
     return _picture(figure)
 
 
+def draw_trade_offs(
+    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], y: str, title: str
+) -> Tensor:
+    """What several things reach against what they cost: a panel per cost, a large point per thing among its runs.
+
+    Args:
+        panels: by what is paid, with unit: by name, the cost (above 0, on a logarithmic axis) and the gain of each run.
+        y: what is gained.
+        title: above the panels.
+
+    Returns:
+        uint8 (3, 600, 450 per panel and at least 900).
+
+    Raises:
+        ValueError: no points, a cost that a logarithmic axis does not have.
+    """
+    names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
+    costs = [x for panel in panels.values() for xs, _ in panel.values() for x in xs]
+    if not costs or min(costs) <= 0:
+        raise ValueError("a trade-off needs points, and costs above 0")
+    looks = {name: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(names)}
+    width = max(WIDTH, WIDTH // 2 * len(panels))
+    figure = _figure(width, HEIGHT, title)
+    for number, (x, panel) in enumerate(panels.items(), start=1):
+        axes = _axes(figure, x, y if number == 1 else "", (1, len(panels), number))
+        for name, (xs, ys) in panel.items():
+            colour, marker = looks[name]
+            axes.scatter(xs, ys, s=30, alpha=0.4, linewidths=0, color=colour, marker=marker)
+            axes.scatter([np.exp(np.mean(np.log(xs)))], [np.mean(ys)], s=130, color=colour, marker=marker)
+        axes.grid(color="0.88")
+        _scale(axes, [x for xs, _ in panel.values() for x in xs], log_x=True, ticks=None)
+    marks = [Line2D([], [], color=colour, marker=marker, markersize=10, ls="") for colour, marker in looks.values()]
+    _legend(figure, marks, names, _columns(names, width))
+    return _picture(figure)
+
+
 def _figure(width: int, height: int, title: str = "") -> Figure:
     """White paper of so many pixels; a long title is broken into lines."""
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)  # inches to the edge
@@ -165,8 +201,9 @@ def _figure(width: int, height: int, title: str = "") -> Figure:
     return figure
 
 
-def _axes(figure: Figure, x: str, y: str) -> Axes:
-    axes = figure.add_subplot()
+def _axes(figure: Figure, x: str, y: str, place: tuple[int, int, int] = (1, 1, 1)) -> Axes:
+    """Axes at a place: rows, columns and which of them, from 1."""
+    axes = figure.add_subplot(*place)
     axes.set_axisbelow(True)  # the grid
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=TICK)
