@@ -12,6 +12,12 @@ def test_every_lab_fits_every_trainer(experiment: str, trainer: str) -> None:
     assert check(compose([f"experiment={experiment}", f"trainer={trainer}"])) == []
 
 
+@pytest.mark.parametrize("variant", options("variant"))
+def test_every_variant_fits_the_lab_that_sweeps_it(variant: str) -> None:
+    lab = {"gan": "gan_stabilise"}[variant.split("_")[0]]
+    assert check(compose([f"experiment={lab}", f"variant={variant}"])) == []
+
+
 @pytest.mark.parametrize("group", ["callbacks", "logger", "debug"])
 def test_every_option_of_the_other_groups_fits(group: str) -> None:
     for option in options(group):
@@ -54,11 +60,28 @@ def test_a_mistake_in_a_file_names_the_file(monkeypatch: pytest.MonkeyPatch) -> 
     assert any(m.startswith("model.scale (transfer/finetune.yaml)") for m in check(composed))
 
 
+def test_a_mistake_in_a_variant_names_its_file() -> None:
+    told = mistakes("experiment=tour_transfer", "variant=gan_r1")
+    assert any(m.startswith("model.r1 (variant/gan_r1.yaml): unknown key") for m in told)
+
+
 def test_a_broken_module_is_reported_with_its_cause(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken_module.py").write_text("import a_package_that_is_missing\n")
     monkeypatch.syspath_prepend(tmp_path)
     (told,) = mistakes("model._target_=broken_module.Net")
     assert "importing broken_module fails: No module named 'a_package_that_is_missing'" in told
+
+
+def test_what_is_missing_is_told_from_what_only_begins_with_its_name(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_package").mkdir()
+    (tmp_path / "broken_package" / "net.py").write_text("import broken\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    (told,) = mistakes("model._target_=broken_package.net.Net")
+    assert "importing broken_package.net fails: No module named 'broken'" in told
+    (told,) = mistakes("model._target_=broken_package.nets.Net")
+    assert "broken_package has no 'nets'; did you mean net?" in told
 
 
 @pytest.mark.parametrize(

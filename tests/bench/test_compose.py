@@ -2,8 +2,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from leyden.bench.compose import EXPERIMENTS, ConfigError, compose, options, wrong_words
+from leyden.bench.compose import EXPERIMENTS, ConfigError, compose, file_of, options, wrong_words
 
 
 def test_the_default_lab_is_composed_and_resolved() -> None:
@@ -31,9 +32,23 @@ def test_options_of_data_leave_its_inner_group_out() -> None:
     assert "digits" in options("data/source")
 
 
+def test_a_variant_has_the_last_word_on_its_lab_and_names_itself() -> None:
+    lab = compose(["experiment=gan_stabilise"])
+    assert "variant" not in lab.choices
+    assert lab.config["model"]["translation"] == 0.125
+    assert lab.config["lab"]["variant"] is None
+    without = compose(["experiment=gan_stabilise", "variant=gan_no_diffaugment"])
+    assert without.choices["variant"] == "gan_no_diffaugment"
+    assert without.config["model"]["translation"] == 0
+    names = [yaml.safe_load(file_of("variant", option).read_text())["lab"]["variant"] for option in options("variant")]
+    assert without.config["lab"]["variant"] in names
+    assert len(set(names)) == len(names)
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
+        ("variant=gan_r2", "did you mean gan_r1?"),
         ("experiment=tour_transfr", "experiment=tour_transfr: no such option; did you mean tour_transfer?"),
         ("model=transfer/finetun", "did you mean transfer/finetune?"),
         ("data/source=digitz", "did you mean digits?"),

@@ -1,18 +1,13 @@
 """Two processes that talk through gloo: a test has the numbers of one process, whoever deals the images out."""
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import torch
 from detections import random_scenes
+from ranks import run_two_ranks
 
 from leyden.metrics.detection_scores import detection_scores
 
-SUPPORT = Path(__file__).parents[1] / "support"
 SCRIPT = """
 import sys, torch
 from lightning import Trainer
@@ -50,25 +45,9 @@ torch.save(logged, f"{folder}/{rank}.pt")
 """  # noqa: E501
 
 
-def start(rank: int, port: int, folder: Path) -> subprocess.Popen[str]:
-    places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank), "NODE_RANK": "0"}
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(rank), str(folder)],
-        env={**os.environ, **places, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_two_ranks_log_what_one_would(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    ranks = [start(rank, port, tmp_path) for rank in (0, 1)]
-    errors = [rank.communicate(timeout=200)[1] for rank in ranks]
-    assert [rank.returncode for rank in ranks] == [0, 0], errors
     expected = detection_scores(*random_scenes(3, images=7, whole=True), 3)
-    for rank in (0, 1):
-        for logged in torch.load(tmp_path / f"{rank}.pt"):
+    for rank in run_two_ranks(SCRIPT, tmp_path, timeout=200):
+        for logged in rank:
             for name in ("ap", "ap50", "ar10", "voc_ap50", "voc07_ap50"):
                 assert logged[f"test/{name}"] == pytest.approx(float(expected[name]), abs=1e-6), name

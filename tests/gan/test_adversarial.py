@@ -2,12 +2,14 @@
 
 import inspect
 import typing
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
+from training import StepSeed, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.examples import InMemory
 from leyden.data.loader import Loader
@@ -34,19 +36,14 @@ class Points(AdversarialModule):
         return self.generator(torch.randn(len(real), 2, device=self.device))
 
 
-class StepSeed(Callback):
-    def on_train_batch_start(self, trainer: Trainer, *_) -> None:
-        torch.manual_seed(trainer.global_step)
-
-
-def fit(model: LightningModule, steps: int = 6, checkpoint: Path | None = None, **values) -> Trainer:
+def points() -> Loader:
     images = torch.randint(0, 256, (512, 1, 2, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    loader = Loader(InMemory(images, torch.zeros(512)), 8, train=True, seed=0)
-    quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
-    trainer = Trainer(
-        accelerator="cpu", max_steps=steps, logger=False, **{**quiet, "callbacks": [StepSeed()], **values}
-    )
-    trainer.fit(model, loader, ckpt_path=checkpoint, weights_only=True)
+    return Loader(InMemory(images, torch.zeros(512)), 8, train=True, seed=0)
+
+
+def fit(model: LightningModule, steps: int = 6, **values) -> Trainer:
+    trainer = quiet_trainer(max_steps=steps, **{"callbacks": [StepSeed()], **values})
+    trainer.fit(model, points())
     return trainer
 
 
@@ -164,17 +161,4 @@ def test_what_does_not_fit_is_refused_with_the_cure(values: dict, message: str) 
     ],
 )
 def test_stopped_and_resumed_is_as_if_left_alone(game: dict, tmp_path: Path) -> None:
-    whole = seeded(**game)
-    # A run that is stopped knows the length that it would have had, and so does its schedule.
-    fit(whole, steps=12)
-
-    class Stop(Callback):
-        def on_train_batch_end(self, trainer: Trainer, *_) -> None:
-            if trainer.global_step == 5:
-                trainer.save_checkpoint(tmp_path / "half.ckpt")
-                trainer.should_stop = True
-
-    fit(seeded(**game), steps=12, callbacks=[StepSeed(), Stop()])
-    resumed = seeded(**game)
-    fit(resumed, steps=12, checkpoint=tmp_path / "half.ckpt")
-    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
+    assert_resumed_is_as_if_left_alone(partial(seeded, **game), points, tmp_path, steps=12, stop=5)

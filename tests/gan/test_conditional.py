@@ -1,11 +1,12 @@
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from lightning import Callback, Trainer, seed_everything
 from torch import Tensor
 from torch.nn.functional import softplus
+from training import assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.source.digits import Digits
 from leyden.gan.conditional import DISCRIMINATORS, Auxiliary, ConditionalGAN, Generator, Projection
@@ -22,16 +23,6 @@ def tiny(**values) -> ConditionalGAN:
     return ConditionalGAN(**{**FACTS, **small, **values})
 
 
-def trainer(**values) -> Trainer:
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
-    return Trainer(accelerator="cpu", enable_checkpointing=False, **{**quiet, "limit_val_batches": 0, **values})
-
-
-@pytest.fixture(scope="module")
-def data() -> GanImages:
-    return GanImages(Digits(), image_size=16, batch_size=32)
-
-
 @pytest.fixture
 def batch() -> tuple[Tensor, Tensor]:
     torch.manual_seed(1)
@@ -40,7 +31,7 @@ def batch() -> tuple[Tensor, Tensor]:
 
 def losses(model: ConditionalGAN, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """What D and G descend, off the loop."""
-    model.log_now = lambda: False
+    model.trainer = quiet_trainer(log_every_n_steps=0)
     fake = model.fake(images, labels)
     return model.discriminator_loss(images, fake.detach(), labels), model.generator_loss(images, fake, labels)
 
@@ -49,7 +40,6 @@ def losses(model: ConditionalGAN, images: Tensor, labels: Tensor) -> tuple[Tenso
 def test_a_label_counts_from_the_start(condition: str, batch: tuple[Tensor, Tensor]) -> None:
     images, labels = batch
     model = tiny(condition=condition)
-    model.trainer = trainer()
     others = (labels + 1) % 10
     torch.manual_seed(2)
     of_d, of_g = losses(model, images, labels)
@@ -73,7 +63,6 @@ def test_the_same_noise_gives_another_image_for_another_class(condition: str) ->
 def test_gradients_reach_what_holds_the_classes(condition: str, batch: tuple[Tensor, Tensor]) -> None:
     images, labels = batch
     model = tiny(condition=condition)
-    model.trainer = trainer()
     of_d, _ = losses(model, images, labels)
     of_d.backward()
     held = {"concatenate": "embed", "projection": "embed", "auxiliary": "classes"}[condition]
@@ -134,7 +123,6 @@ def test_an_auxiliary_classifier_pays_the_cross_entropy_of_its_logits(batch: tup
             return torch.full((len(images),), 0.5), (torch.arange(10.0) * 2).expand(len(images), -1)
 
     model = tiny(condition="auxiliary", auxiliary_weight=0.3)
-    model.trainer = trainer()
     model.discriminator = Says()
     of_d, of_g = losses(model, images, labels)
     log_sum = math.log(sum(math.exp(2 * k) for k in range(10)))
@@ -148,7 +136,6 @@ def test_a_sure_and_right_classifier_costs_nothing(batch: tuple[Tensor, Tensor])
     """Of probabilities in place of logits, a cross entropy could not fall below ln(1 + 9 / e) = 1.46."""
     images, labels = batch
     model = tiny(condition="auxiliary")
-    model.trainer = trainer()
     sure = torch.nn.functional.one_hot(labels, 10) * 50.0
     model.classify = lambda images: (torch.zeros(8), sure)
     of_d, of_g = losses(model, images, labels)
@@ -166,7 +153,6 @@ def test_both_networks_are_given_the_labels_of_the_batch(batch: tuple[Tensor, Te
     asked: list[Tensor] = []
     model.generator.register_forward_hook(lambda network, inputs, output: asked.append(inputs[1]))
     model.discriminator.register_forward_hook(lambda network, inputs, output: asked.append(inputs[1]))
-    model.trainer = trainer()
     losses(model, real, given)
     assert len(asked) == 4  # the fakes, then D on real and fake, then G's look
     assert all(torch.equal(label, labels) for label in asked)
@@ -179,7 +165,7 @@ def test_both_networks_move(data: GanImages, condition: str, loss: str, precisio
     norm = "layer" if loss == "wasserstein" else "batch"  # its penalty takes a gradient per image
     model = tiny(condition=condition, loss=loss, discriminator_norm=norm, translation=0.125)
     before = {name: value.clone() for name, value in model.named_parameters()}
-    run = trainer(max_steps=2, precision=precision)
+    run = quiet_trainer(max_steps=2, precision=precision)
     run.fit(model, data)
     assert run.global_step == 2
     for name, value in model.named_parameters():
@@ -190,30 +176,9 @@ def test_both_networks_move(data: GanImages, condition: str, loss: str, precisio
 
 @conditions
 def test_stopped_and_resumed_is_as_if_left_alone(condition: str, tmp_path: Path) -> None:
-    class Seed(Callback):
-        def on_train_batch_start(self, run: Trainer, *_) -> None:
-            torch.manual_seed(run.global_step)
-
-    def go(steps: int, checkpoint: Path | None) -> tuple[ConditionalGAN, Trainer]:
-        seed_everything(0, verbose=False)
-        model = tiny(condition=condition, spectral_norm=True, schedule="cosine")
-        run = trainer(max_steps=steps, max_epochs=-1, callbacks=[Seed()])
-        run.fit(model, GanImages(Digits(), 16, 200), ckpt_path=checkpoint, weights_only=True)
-        return model, run
-
-    whole, _ = go(8, None)
-
-    class Half(Callback):
-        def on_train_batch_end(self, run: Trainer, *_) -> None:
-            if run.global_step == 3:
-                run.save_checkpoint(tmp_path / "half.ckpt")
-
-    seed_everything(0, verbose=False)
-    run = trainer(max_steps=8, max_epochs=-1, callbacks=[Seed(), Half()])
-    run.fit(tiny(condition=condition, spectral_norm=True, schedule="cosine"), GanImages(Digits(), 16, 200))
-    resumed, _ = go(8, tmp_path / "half.ckpt")
-    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0, equal_nan=True)
-    again = ConditionalGAN.load_from_checkpoint(tmp_path / "half.ckpt", weights_only=True)
+    new = partial(tiny, condition=condition, spectral_norm=True, schedule="cosine")
+    assert_resumed_is_as_if_left_alone(new, lambda: GanImages(Digits(), 16, 200), tmp_path)
+    again = ConditionalGAN.load_from_checkpoint(tmp_path / "stopped.ckpt", weights_only=True)
     assert again.condition == condition
 
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer, seed_everything
-from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
+from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.source.digits import Digits
 from leyden.gan.data import GanImages
@@ -20,16 +20,6 @@ def count(network: torch.nn.Module) -> int:
 
 def tiny(**values) -> DCGAN:
     return DCGAN(**{**FACTS, "base_channels": 4, "latent_dim": 8, "judge_samples": 100, **values})
-
-
-def trainer(**values) -> Trainer:
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
-    return Trainer(accelerator="cpu", enable_checkpointing=False, **{**quiet, "limit_val_batches": 0, **values})
-
-
-@pytest.fixture(scope="module")
-def data() -> GanImages:
-    return GanImages(Digits(), image_size=16, batch_size=32)
 
 
 @pytest.mark.parametrize(("channels", "generator", "discriminator"), [(3, 3576704, 2765568), (1, 3574656, 2763520)])
@@ -73,7 +63,7 @@ def test_one_step_per_batch_is_counted(data: GanImages, precision: str) -> None:
             self.seen += 1
 
     batches, model = Batches(), tiny()
-    run = trainer(max_steps=10, precision=precision, callbacks=[batches])
+    run = quiet_trainer(max_steps=10, precision=precision, callbacks=[batches])
     run.fit(model, data)
     assert batches.seen == run.global_step == 10
     for optimizer in run.optimizers:
@@ -113,7 +103,7 @@ def test_a_step_is_the_papers(data: GanImages) -> None:
             return data.split("train")[index]
 
     loader = torch.utils.data.DataLoader(First(), 32)
-    trainer(max_steps=1, callbacks=[Seed()]).fit(ours, loader)
+    quiet_trainer(max_steps=1, callbacks=[Seed()]).fit(ours, loader)
     for network, expected in ((ours.generator, g), (ours.discriminator, d), (ours.average.network, g)):
         torch.testing.assert_close(network.state_dict(), expected.state_dict(), rtol=1e-5, atol=1e-7)
 
@@ -127,14 +117,14 @@ def test_neither_step_computes_the_other_networks_gradients(data: GanImages) -> 
 
     turns: list[tuple[bool, bool]] = []
     model = tiny()
-    trainer(max_steps=1, callbacks=[Watch()]).fit(model, data)
+    quiet_trainer(max_steps=1, callbacks=[Watch()]).fit(model, data)
     assert turns == [(True, False), (False, True)]
     assert all(p.requires_grad for p in [*model.generator.parameters(), *model.discriminator.parameters()])
 
 
 def test_the_checkpoint_holds_all_and_plain_values_only(data: GanImages, tmp_path: Path) -> None:
     model = tiny()
-    run = trainer(max_steps=3)
+    run = quiet_trainer(max_steps=3)
     run.fit(model, data)
     run.save_checkpoint(tmp_path / "a.ckpt")
     again = DCGAN.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
@@ -144,56 +134,25 @@ def test_the_checkpoint_holds_all_and_plain_values_only(data: GanImages, tmp_pat
 
 
 def test_stopped_and_resumed_is_as_if_left_alone(tmp_path: Path) -> None:
-    class Seed(Callback):
-        def on_train_batch_start(self, run: Trainer, *_) -> None:
-            torch.manual_seed(run.global_step)
-
-    def go(steps: int, checkpoint: Path | None) -> tuple[DCGAN, Trainer]:
-        seed_everything(0, verbose=False)
-        model, run = tiny(), trainer(max_steps=steps, max_epochs=-1, callbacks=[Seed()])
-        run.fit(model, GanImages(Digits(), 16, 200), ckpt_path=checkpoint, weights_only=True)
-        return model, run
-
-    whole, _ = go(8, None)
-    _, half = go(3, None)
-    half.save_checkpoint(tmp_path / "half.ckpt")
-    resumed, _ = go(8, tmp_path / "half.ckpt")
-    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
+    assert_resumed_is_as_if_left_alone(tiny, lambda: GanImages(Digits(), 16, 200), tmp_path)
 
 
 def test_a_run_logs_scores_health_and_pictures(data: GanImages) -> None:
-    class Pictures(Logger):
-        name, version = "pictures", ""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.seen: dict[str, Tensor] = {}
-            self.curves: dict[str, list[int | None]] = {}
-
-        def log_image(self, key: str, images: list[Tensor], step: int | None = None) -> None:
-            self.seen[key] = images[0]
-
-        def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-            for name in metrics:
-                self.curves.setdefault(name, []).append(step)
-
-        def log_hyperparams(self, *_) -> None: ...
-
-    logger, model = Pictures(), tiny(judge_samples=200)
-    run = trainer(max_steps=4, limit_val_batches=1, val_check_interval=4, logger=logger, log_every_n_steps=2)
+    logger, model = Kept(), tiny(judge_samples=200)
+    run = quiet_trainer(max_steps=4, limit_val_batches=1, val_check_interval=4, logger=logger, log_every_n_steps=2)
     run.fit(model, data)
-    assert logger.seen.keys() == {"samples", "interpolation"}
+    assert logger.pictures.keys() == {"samples", "interpolation"}
     assert {"val/fid", "val/coverage", "val/modes", "val/mode_kl"} <= run.callback_metrics.keys()
     health = ("d_accuracy_real", "d_accuracy_fake", "distance_from_equilibrium", "gradient_generator")
     for name in ("loss_generator", "loss_discriminator", "gradient_discriminator", *health):
-        assert logger.curves[f"train/{name}"] == [1, 3]  # Lightning's x axis begins at 0
+        assert logger.steps[f"train/{name}"] == [1, 3]  # Lightning's x axis begins at 0
     first, again = run.test(model, data, verbose=False), run.test(model, data, verbose=False)
     assert first == again
     distances = {"fid", "fid_floor", "fid_noise", "fid_over_floor", "kid", "swd", "neighbour_ratio"}
     shares = {"precision", "recall", "density", "coverage", "modes", "mode_kl", "judge_accuracy", "samples"}
     assert {f"test/{name}" for name in distances | shares} <= first[0].keys()
-    assert logger.seen.keys() == {"samples", "interpolation", "real_and_samples", "neighbours"}
-    for picture in logger.seen.values():
+    assert logger.pictures.keys() == {"samples", "interpolation", "real_and_samples", "neighbours"}
+    for picture in logger.pictures.values():
         assert picture.dtype == torch.uint8
         assert picture.shape[0] == 3
         assert min(picture.shape[1:]) >= 512
@@ -201,7 +160,7 @@ def test_a_run_logs_scores_health_and_pictures(data: GanImages) -> None:
 
 def test_scores_need_a_data_module() -> None:
     with pytest.raises(ValueError, match="hand over a DataModule"):
-        trainer(limit_test_batches=1).test(tiny(), GanImages(Digits(), 16).test_dataloader(), verbose=False)
+        quiet_trainer(limit_test_batches=1).test(tiny(), GanImages(Digits(), 16).test_dataloader(), verbose=False)
 
 
 def test_sampling_is_repeatable_and_changes_nothing() -> None:

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning import Callback, LightningModule, Trainer, seed_everything
-from lightning.pytorch.loggers.logger import Logger
+from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.nn.functional import softplus
+from training import Kept, StepSeed, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.source.digits import Digits
 from leyden.gan.data import GanImages
@@ -27,21 +27,6 @@ def seeded(**values) -> LAPGAN:
     return tiny(**values)
 
 
-def trainer(**values) -> Trainer:
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
-    return Trainer(accelerator="cpu", enable_checkpointing=False, **{**quiet, "limit_val_batches": 0, **values})
-
-
-class StepSeed(Callback):
-    def on_train_batch_start(self, run: Trainer, *_) -> None:
-        torch.manual_seed(run.global_step)
-
-
-@pytest.fixture(scope="module")
-def data() -> GanImages:
-    return GanImages(Digits(), image_size=16, batch_size=32)
-
-
 @pytest.fixture(scope="module")
 def batch(data: GanImages) -> tuple[Tensor, Tensor]:
     pairs = [data.split("train")[i] for i in range(32)]
@@ -50,7 +35,7 @@ def batch(data: GanImages) -> tuple[Tensor, Tensor]:
 
 def losses(model: LAPGAN, batch: tuple[Tensor, Tensor], level: int) -> list[Tensor]:
     """D's and G's loss of one level, on noise that is the same for every call."""
-    model.log_now = lambda: False  # there is no trainer
+    model.trainer = quiet_trainer(log_every_n_steps=0)
     torch.manual_seed(1)
     real, given = model.prepare(batch)
     fake = model.fake(real, given)
@@ -102,7 +87,7 @@ def test_training_levels_together_is_training_each_alone(data: GanImages) -> Non
         def on_train_batch_start(self, run: Trainer, module: LightningModule, batch: list[Tensor], index: int) -> None:
             batches.append(batch[0])
 
-    trainer(max_steps=steps, callbacks=[StepSeed(), Batches()]).fit(ours, data)
+    quiet_trainer(max_steps=steps, callbacks=[StepSeed(), Batches()]).fit(ours, data)
     for level, side in enumerate((16, 8)):
         alone = seeded(coarsest=8)
         g, d = alone.generator[level], alone.discriminator[level]
@@ -230,7 +215,7 @@ def test_told_the_class_all_networks_use_it(batch: tuple[Tensor, Tensor]) -> Non
 def test_every_network_moves_in_every_precision(data: GanImages, precision: str, conditional: bool) -> None:
     values = {"conditional": conditional, "translation": 0.125, "memory_format": "channels_last"}
     model, before = seeded(**values), seeded(**values).state_dict()
-    run = trainer(max_steps=3, precision=precision)
+    run = quiet_trainer(max_steps=3, precision=precision)
     run.fit(model, data)
     assert run.global_step == 3
     for networks in ("generator", "discriminator"):
@@ -244,7 +229,7 @@ def test_every_network_moves_in_every_precision(data: GanImages, precision: str,
 @pytest.mark.parametrize("values", [{"r1": 1.0}, {"loss": "wasserstein"}, {"loss": "hinge", "spectral_norm": True}])
 def test_other_losses_and_penalties_act_at_every_level(batch: tuple[Tensor, Tensor], values: dict) -> None:
     model = seeded(discriminator_norm="none", **values)
-    model.log_now = lambda: False
+    model.trainer = quiet_trainer(log_every_n_steps=0)
     real, given = model.prepare(batch)
     loss = model.discriminator_loss(real, [fake.detach() for fake in model.fake(real, given)], given)
     loss.backward()
@@ -253,47 +238,20 @@ def test_other_losses_and_penalties_act_at_every_level(batch: tuple[Tensor, Tens
 
 
 def test_stopped_and_resumed_is_as_if_left_alone(tmp_path: Path) -> None:
-    def go(steps: int, checkpoint: Path | None) -> tuple[LAPGAN, Trainer]:
-        seed_everything(0, verbose=False)
-        model, run = tiny(), trainer(max_steps=steps, max_epochs=-1, callbacks=[StepSeed()])
-        run.fit(model, GanImages(Digits(), 16, 200), ckpt_path=checkpoint, weights_only=True)
-        return model, run
-
-    whole, _ = go(8, None)
-    _, half = go(3, None)
-    half.save_checkpoint(tmp_path / "half.ckpt")
-    resumed, _ = go(8, tmp_path / "half.ckpt")
-    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
-    again = LAPGAN.load_from_checkpoint(tmp_path / "half.ckpt", weights_only=True)
-    assert torch.equal(again.sample(again.fixed_noise), half.lightning_module.sample(again.fixed_noise))
+    stopped = assert_resumed_is_as_if_left_alone(tiny, lambda: GanImages(Digits(), 16, 200), tmp_path)
+    again = LAPGAN.load_from_checkpoint(tmp_path / "stopped.ckpt", weights_only=True)
+    assert torch.equal(again.sample(again.fixed_noise), stopped.sample(again.fixed_noise))
 
 
 def test_a_run_shows_the_pyramid_and_logs_one_game(data: GanImages) -> None:
-    class Pictures(Logger):
-        name, version = "pictures", ""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.seen: dict[str, Tensor] = {}
-            self.curves: dict[str, list[float]] = {}
-
-        def log_image(self, key: str, images: list[Tensor], step: int | None = None) -> None:
-            self.seen[key] = images[0]
-
-        def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-            for name, value in metrics.items():
-                self.curves.setdefault(name, []).append(value)
-
-        def log_hyperparams(self, *_) -> None: ...
-
-    logger, model = Pictures(), tiny(judge_samples=200)
-    run = trainer(max_steps=4, limit_val_batches=1, val_check_interval=4, logger=logger, log_every_n_steps=2)
+    logger, model = Kept(), tiny(judge_samples=200)
+    run = quiet_trainer(max_steps=4, limit_val_batches=1, val_check_interval=4, logger=logger, log_every_n_steps=2)
     run.fit(model, data)
-    picture = logger.seen["pyramid"]
+    picture = logger.pictures["pyramid"]
     assert picture.dtype == torch.uint8
     assert picture.shape[0] == 3
     assert min(picture.shape[1:]) >= 300
-    assert len(logger.curves["train/d_ranking"]) == len(logger.curves["train/loss_generator"]) == 2
+    assert len(logger.steps["train/d_ranking"]) == len(logger.steps["train/loss_generator"]) == 2
     assert model.health.weights[0].item() == pytest.approx(1 - 0.95**2)  # one game was watched, twice
     assert "val/fid" in run.callback_metrics
 

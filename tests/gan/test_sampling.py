@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning import Trainer
 from torch import Tensor, nn
+from training import quiet_trainer
 
 from leyden.data.examples import labels_of
 from leyden.data.source.digits import Digits
@@ -107,11 +107,7 @@ def test_the_sheet_has_a_row_per_class_and_a_noise_per_column() -> None:
 
 def test_the_judge_asks_for_classes_as_often_as_the_data_has_them(data: GanImages, tmp_path: Path) -> None:
     model = Grey(conditional=True, judge_samples=1000)
-    trainer = Trainer(
-        accelerator="cpu", max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, limit_val_batches=0,
-    )  # fmt: skip
-    trainer.fit(model, data)
+    quiet_trainer(max_steps=1).fit(model, data)
     made, again = model._generated(5000), model._generated(5000)
     assert made.labels is not None
     assert torch.equal(made.labels, again.labels)
@@ -126,3 +122,14 @@ def test_interpolation_keeps_ends_and_norms() -> None:
     torch.testing.assert_close(walks[:, 0], ends[0::2])
     torch.testing.assert_close(walks[:, -1], ends[1::2])
     torch.testing.assert_close(walks.norm(dim=-1), torch.full((2, 5), 7.0))
+
+
+@pytest.mark.parametrize(("score", "mode"), [("fid", "min"), ("precision", "max"), ("coverage", "max")])
+def test_the_best_checkpoint_is_chosen_by_the_score_that_was_asked_for(score: str, mode: str) -> None:
+    model = Grey(conditional=False, choose_by=score)
+    assert (model.monitor, model.mode) == (f"val/{score}", mode)
+
+
+def test_an_unknown_score_to_choose_by_names_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"model\.choose_by=kid: one of fid, precision, recall, density, coverage"):
+        Grey(conditional=False, choose_by="kid")

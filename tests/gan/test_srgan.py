@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss, softplus
 from torch.optim import Adam
+from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.source import Source
 from leyden.data.source.photographs import Whole
@@ -52,9 +52,13 @@ def tiny(**values) -> SRGAN:
     return SRGAN(3, 16, **{**small, "lr_generator": 1e-3, "lr_discriminator": 1e-3, **values})
 
 
+def new_data() -> SuperResolution:
+    return SuperResolution(Pieces(), image_size=16, batch_size=4, epoch_size=8)
+
+
 @pytest.fixture
 def data() -> SuperResolution:
-    return SuperResolution(Pieces(), image_size=16, batch_size=4, epoch_size=8)
+    return new_data()
 
 
 class Rehearsed(Callback):
@@ -71,9 +75,7 @@ def stand_in() -> Perceptual:
 
 
 def trainer(steps: int, *callbacks: Callback, **values) -> Trainer:
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
-    options = {**quiet, "limit_val_batches": 0, "enable_checkpointing": False, **values}
-    return Trainer(accelerator="cpu", max_steps=steps, max_epochs=-1, callbacks=[Rehearsed(), *callbacks], **options)
+    return quiet_trainer(max_steps=steps, max_epochs=-1, callbacks=[Rehearsed(), *callbacks], **values)
 
 
 # The networks.
@@ -166,7 +168,7 @@ def test_only_the_generator_learns_by_squared_error_at_first(data: SuperResoluti
     Adam(network.parameters(), 1e-3, (0.5, 0.999)).step()
 
     run = trainer(1)
-    run.fit(model, SuperResolution(Pieces(), image_size=16, batch_size=4, epoch_size=8))
+    run.fit(model, new_data())
     assert run.global_step == 1
     torch.testing.assert_close(model.generator.state_dict(), network.state_dict(), rtol=1e-4, atol=1e-6)
     for name, value in model.discriminator.state_dict().items():
@@ -271,35 +273,8 @@ def test_every_loss_fits(data: SuperResolution, loss: str) -> None:
 @pytest.mark.parametrize("stop", [2, 3, 4, 5])
 def test_stopped_and_resumed_is_as_if_left_alone(tmp_path: Path, stop: int) -> None:
     """Before, at and behind the switch, which is after step 3."""
-
-    class Seed(Callback):
-        def on_train_batch_start(self, run: Trainer, *_) -> None:
-            torch.manual_seed(run.global_step)
-
-    def go(steps: int, checkpoint: Path | None = None) -> tuple[SRGAN, Trainer]:
-        model, run = tiny(mse_steps=3, translation=0.125), trainer(7, Seed())
-        if steps < 7:
-            run.callbacks.append(Stop(steps))
-        pieces = SuperResolution(Pieces(), image_size=16, batch_size=4, epoch_size=8)
-        run.fit(model, pieces, ckpt_path=checkpoint, weights_only=True)
-        return model, run
-
-    class Stop(Callback):
-        """As a kill would, so that schedules are those of the whole run."""
-
-        def __init__(self, step: int) -> None:
-            self.step = step
-
-        def on_train_batch_end(self, run: Trainer, *_) -> None:
-            if run.global_step == self.step:
-                run.save_checkpoint(tmp_path / "stopped.ckpt")
-                run.should_stop = True
-
-    whole, _ = go(7)
-    go(stop)
-    resumed, run = go(7, tmp_path / "stopped.ckpt")
-    assert run.global_step == 7
-    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
+    new_model = partial(tiny, mse_steps=3, translation=0.125)
+    assert_resumed_is_as_if_left_alone(new_model, new_data, tmp_path, steps=7, stop=stop, callbacks=[Rehearsed()])
 
 
 def test_a_run_too_short_for_the_game_says_so(data: SuperResolution, caplog: pytest.LogCaptureFixture) -> None:
@@ -325,28 +300,11 @@ def test_the_perceptual_network_is_learnt_from_the_crops(
 # What comes out.
 
 
-class Pictures(Logger):
-    name, version = "pictures", ""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: dict[str, Tensor] = {}
-        self.names: set[str] = set()
-
-    def log_image(self, key: str, images: list[Tensor], step: int | None = None) -> None:
-        self.seen[key] = images[0]
-
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        self.names |= metrics.keys()
-
-    def log_hyperparams(self, *_) -> None: ...
-
-
 def test_a_run_logs_scores_of_all_three_and_a_picture(data: SuperResolution) -> None:
-    logger, model = Pictures(), tiny(mse_steps=2)
+    logger, model = Kept(), tiny(mse_steps=2)
     run = trainer(4, limit_val_batches=1.0, logger=logger, log_every_n_steps=1)
     run.fit(model, data)
-    assert {"train/loss_mse", "train/loss_generator", "train/content_stand_in", "train/d_ranking"} <= logger.names
+    assert {"train/loss_mse", "train/loss_generator", "train/content_stand_in", "train/d_ranking"} <= set(logger.steps)
     assert {"val/psnr_y", "val/swd", "val/psnr_y_srresnet", "val/ssim_y_bicubic"} <= run.callback_metrics.keys()
     scores = run.test(model, data, verbose=False)[0]
     kinds, methods = ("psnr_y", "ssim_y", "swd"), ("", "_bicubic", "_srresnet")
@@ -356,7 +314,7 @@ def test_a_run_logs_scores_of_all_three_and_a_picture(data: SuperResolution) -> 
         truth = whole_multiple(picture, 2)[None]
         values.append(psnr(enlarge(shrink(truth, 2), 2), truth, 2).item())
     assert scores["test/psnr_y_bicubic"] == pytest.approx(sum(values) / len(values), abs=1e-4)
-    sheet = logger.seen["comparison"]
+    sheet = logger.pictures["comparison"]
     assert sheet.dtype == torch.uint8
     assert sheet.shape[2] > 5 * 96  # low resolution, bicubic, SRResNet, SRGAN, truth
 

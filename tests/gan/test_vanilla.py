@@ -1,9 +1,11 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from lightning import Callback, Trainer, seed_everything
+from lightning import seed_everything
 from torch import nn
+from training import assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.source.digits import Digits
 from leyden.gan.data import GanImages
@@ -20,11 +22,6 @@ def count(network: nn.Module) -> int:
 def tiny(**values) -> VanillaGAN:
     small = {"generator_widths": [16, 12], "discriminator_widths": [12], "latent_dim": 4, "judge_samples": 64}
     return VanillaGAN(**{**FACTS, **small, **values})
-
-
-def trainer(**values) -> Trainer:
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
-    return Trainer(accelerator="cpu", enable_checkpointing=False, **{**quiet, "limit_val_batches": 0, **values})
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +75,7 @@ def test_both_networks_move_with_every_loss(data: GanImages, loss: str, precisio
     seed_everything(0, verbose=False)
     model = tiny(loss=loss, ema_decay=0.0)
     before = {name: value.clone() for name, value in model.named_parameters()}
-    trainer(max_steps=2, precision=precision).fit(model, data)
+    quiet_trainer(max_steps=2, precision=precision).fit(model, data)
     for name, value in model.named_parameters():
         assert value.isfinite().all(), name
         if name.endswith("weight"):  # a loss of differences does not move D's last bias
@@ -86,25 +83,9 @@ def test_both_networks_move_with_every_loss(data: GanImages, loss: str, precisio
 
 
 def test_stopped_and_resumed_is_as_if_left_alone(tmp_path: Path) -> None:
-    class Seed(Callback):
-        def on_train_batch_start(self, run: Trainer, *_) -> None:
-            torch.manual_seed(run.global_step)
-
-    def go(steps: int, checkpoint: Path | None) -> tuple[VanillaGAN, Trainer]:
-        seed_everything(0, verbose=False)
-        model, run = (
-            tiny(dropout=0.3, generator_norm="batch"),
-            trainer(max_steps=steps, max_epochs=-1, callbacks=[Seed()]),
-        )
-        run.fit(model, GanImages(Digits(), 8, 200), ckpt_path=checkpoint, weights_only=True)
-        return model, run
-
-    whole, _ = go(8, None)
-    _, half = go(3, None)
-    half.save_checkpoint(tmp_path / "half.ckpt")
-    resumed, _ = go(8, tmp_path / "half.ckpt")
-    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0, equal_nan=True)
-    again = VanillaGAN.load_from_checkpoint(tmp_path / "half.ckpt", weights_only=True)
+    new = partial(tiny, dropout=0.3, generator_norm="batch")
+    assert_resumed_is_as_if_left_alone(new, lambda: GanImages(Digits(), 8, 200), tmp_path)
+    again = VanillaGAN.load_from_checkpoint(tmp_path / "stopped.ckpt", weights_only=True)
     assert list(again.hparams["generator_widths"]) == [16, 12]
 
 

@@ -49,9 +49,11 @@ def test_each_variants_last_picture_of_its_first_seed_side_by_side(sweep: Callab
     files = Comparison("model.strategy", {"test/accuracy": "max"}, "samples", columns=2)(runs)
     picture = files["report.png"]
     assert isinstance(picture, torch.Tensor)
-    assert picture.shape == (3, 42, 36)  # two of 10 pixels with a gap of 16, below a title of 32
-    assert picture[:, -1, 0].tolist() == [0, 100, 0]
-    assert picture[:, -1, -1].tolist() == [100, 100, 0]
+    assert picture.shape[2] == 8 + 2 * (320 + 8)  # side by side, enlarged from 10 pixels to 320
+    assert 320 + 16 < picture.shape[1] < 400  # one row, and words below it
+    for left, colour in ((8, [0, 100, 0]), (8 + 328, [100, 100, 0])):
+        assert (picture[:, 8:328, left : left + 320] == torch.tensor(colour)[:, None, None]).all()
+        assert (picture[:, 328:, left : left + 320] < 128).any()
     assert "![samples](report.png)" in files["report.md"]
 
 

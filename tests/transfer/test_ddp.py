@@ -1,12 +1,9 @@
 """Two processes that talk through gloo, as ``trainer=ddp_cpu`` starts them: plain DDP, with no unused parameters."""
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
+from ranks import run_two_ranks
 
 SCRIPT = """
 import sys, torch
@@ -42,24 +39,8 @@ torch.save([gradual, cached], f"{folder}/{rank}.pt")
 """
 
 
-def start(rank: int, port: int, folder: Path) -> subprocess.Popen[str]:
-    places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank), "NODE_RANK": "0"}
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(rank), str(folder)],
-        env={**os.environ, **places, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_ranks_inherit_and_unfreeze_alike(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    ranks = [start(rank, port, tmp_path) for rank in (0, 1)]
-    errors = [rank.communicate(timeout=120)[1] for rank in ranks]
-    assert [rank.returncode for rank in ranks] == [0, 0], errors
-    mine, theirs = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    mine, theirs = run_two_ranks(SCRIPT, tmp_path)
     for first, second in zip(mine, theirs, strict=True):
         assert first["steps"] == second["steps"] == 2 * (len(first["states"]) - 1)  # each rank saw half of the images
         assert torch.equal(first["accuracy"], second["accuracy"])

@@ -50,15 +50,8 @@ def _check_node(key: str, node: dict[str, Any], given: set[str]) -> list[tuple[s
     # Trainer hides its signature behind a decorator that fills in defaults.
     parameters = dict(inspect.signature(target.__init__ if key == "trainer" else target).parameters)
     hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    open_ended = False
-    for rest in [p for p in parameters.values() if p.kind is p.VAR_KEYWORD]:
-        if typing.get_origin(hint := hints.get(rest.name)) is typing.Unpack:  # **options of named keys and types
-            options = typing.get_type_hints(typing.get_args(hint)[0])
-            hints |= options
-            parameters |= {name: inspect.Parameter(name, rest.KEYWORD_ONLY, default=None) for name in options}
-            del parameters[rest.name]
-        else:
-            open_ended = True
+    parameters, hints = _with_named_options(parameters, hints)
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     mistakes = []
     for name, value in node.items():
         if name in ("_target_", "_partial_"):
@@ -81,6 +74,20 @@ def _check_node(key: str, node: dict[str, Any], given: set[str]) -> list[tuple[s
     if absent and not node.get("_partial_"):
         mistakes.append((key, f"{node['_target_']} needs {', '.join(absent)}, which neither config nor data gives"))
     return mistakes
+
+
+def _with_named_options(
+    parameters: dict[str, inspect.Parameter], hints: dict[str, Any]
+) -> tuple[dict[str, inspect.Parameter], dict[str, Any]]:
+    """A signature in which ``**options: Unpack[SomeTypedDict]`` has become the options that the dict names."""
+    for rest in parameters.values():
+        hint = hints.get(rest.name)
+        if rest.kind is rest.VAR_KEYWORD and typing.get_origin(hint) is typing.Unpack:
+            options = typing.get_type_hints(typing.get_args(hint)[0])
+            named = {name: inspect.Parameter(name, rest.KEYWORD_ONLY, default=None) for name in options}
+            kept = {name: parameter for name, parameter in parameters.items() if name != rest.name}
+            return kept | named, hints | options
+    return parameters, hints
 
 
 def _facts(config: dict[str, Any]) -> set[str]:
@@ -119,7 +126,7 @@ def _why_not_found(path: str, error: Exception) -> str:
         try:
             module = importlib.import_module(".".join(parts[:depth]))
         except ModuleNotFoundError as missing:
-            if not path.startswith(f"{missing.name}"):  # the module is there; what it imports is not
+            if not f"{path}.".startswith(f"{missing.name}."):  # the module is there; what it imports is not
                 return f"importing {'.'.join(parts[:depth])} fails: {missing}"
             continue
         except Exception as cause:  # the module exists and is broken: that is the news
@@ -134,13 +141,14 @@ def _public(module: Any) -> list[str]:
 
 
 def _where(key: str, composed: Composed) -> str:
-    """The key and where its value was written: the command line, the experiment's file, or the group's file."""
+    """The key and where its value was written: the command line, or a file, the one with the last word first."""
     if any(word.lstrip("+~").split("=")[0] == key for word in composed.overrides):
         return f"{key} (command line)"
     choices = composed.choices
     top = key.split(".")[0]
     group = "data/source" if key.startswith("data.source") else top
-    for candidate, inner in (("debug", key), ("experiment", key), (group, key.removeprefix(group.replace("/", ".")))):
+    files = [("debug", key), ("variant", key), ("experiment", key), (group, key.removeprefix(group.replace("/", ".")))]
+    for candidate, inner in files:
         if candidate in choices:
             file = file_of(candidate, choices[candidate])
             if file.is_file() and _stands_in(yaml.safe_load(file.read_text()), inner.strip(".").split(".")):

@@ -34,8 +34,8 @@ CONF = _folder("conf")
 EXPERIMENTS = _folder("experiments")
 GROUPS = (
     "experiment",
+    "variant",
     "model",
-    "gan/stabiliser",
     "data",
     "data/source",
     "trainer",

@@ -1,6 +1,7 @@
 """A record's network as an ONNX file, which runs where there is no PyTorch; it is written only where it agrees."""
 
 import json
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,22 +18,25 @@ from leyden.bench.record import Record, write
 CHECKED_BATCHES = (1, 2, 5)
 """Sizes at which the file's answers are compared; the network is traced with 2 images."""
 TOLERANCE = 1e-4
-"""Largest difference, relative to the largest logit, that float32 sums in another order may make; usual is 1e-6."""
+"""Largest difference, relative to the largest number, that float32 sums in another order may make; usual is 1e-6."""
 NORMALISATION = "the network's own: it takes uint8 pixels, 0 to 255, as leyden.data.examples.fit_image makes them"
 
 
 def export(record: Record, output: Path) -> None:
     """Writes the best checkpoint's ``forward``: ``images``, uint8 (batch, C, S, S), to ``logits``, of any batch size.
 
-    The file's metadata hold ``class_names`` (JSON), ``image_size`` (pixels), ``channels``, ``crop`` (JSON, see
-    ``leyden.data.examples.fit_image``), ``normalisation``, ``record`` (its folder) and ``technique``.
+    A technique whose ``forward`` gives no single tensor says by ``graph()`` which module stands for it, with the
+    ``names`` of its outputs and ``facts`` that belong to them: single-shot detectors give ``boxes`` (batch, P, 4) and
+    ``scores`` (batch, P, classes) before suppression. The file's metadata hold these facts, ``class_names`` (JSON),
+    ``image_size`` (pixels), ``channels``, ``crop`` (JSON, see ``leyden.data.examples.fit_image``), ``normalisation``,
+    ``record`` (its folder) and ``technique``.
 
     Args:
-        record: of a technique whose ``forward`` takes images and gives one tensor.
+        record: of a technique that takes images.
         output: the file; its folder is made where it is missing.
 
     Raises:
-        ValueError: the technique has no such ``forward``, the file would answer otherwise than PyTorch, or the extra
+        ValueError: the technique has neither, the file would answer otherwise than PyTorch, or the extra
             ``export`` is not installed. Nothing is written then.
     """
     setup_logging(None)
@@ -42,14 +46,16 @@ def export(record: Record, output: Path) -> None:
         raise ValueError(f"{name} samples from noise: only techniques that take images can be exported")
     onnx, onnxruntime = _tools()
     side, channels = model.hparams["image_size"], model.hparams["channels"]
+    graph = model.graph() if hasattr(model, "graph") else model
     with torch.no_grad():
-        answer = model(_images(2, channels, side))
-    if not isinstance(answer, Tensor):
+        answer = graph(_images(2, channels, side))
+    names: tuple[str, ...] = getattr(graph, "names", ("logits",))
+    if not isinstance(answer, Tensor) and graph is model:
         raise ValueError(
-            f"{name} answers with a {type(answer).__name__}, where a file needs one tensor: classifiers can be "
-            "exported, detectors not yet"
+            f"{name} answers with a {type(answer).__name__}, where a file needs tensors: classifiers and single-shot "
+            "detectors (ssd, yolo, yolo_free) can be exported"
         )
-    proto = _translate(model, _images(2, channels, side))
+    proto = _translate(graph, _images(2, channels, side), names)
     facts = {
         "class_names": json.dumps(model.hparams["class_names"]),
         "image_size": str(side),
@@ -58,14 +64,16 @@ def export(record: Record, output: Path) -> None:
         "normalisation": NORMALISATION,
         "record": str(record.folder.absolute()),
         "technique": technique_of(record.config),
+        **getattr(graph, "facts", {}),
     }
     onnx.helper.set_model_props(proto, facts)
     content = proto.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    difference = max(_difference(session, model, _images(size, channels, side)) for size in CHECKED_BATCHES)
+    difference = max(_difference(session, graph, _images(size, channels, side), names) for size in CHECKED_BATCHES)
     output.parent.mkdir(parents=True, exist_ok=True)
     write(output, content)
-    print(f"{output}: {len(content) / 1e6:.1f} MB; its logits differ from PyTorch's by {difference:.0e} of the largest")
+    listed = " and ".join(names)
+    print(f"{output}: {len(content) / 1e6:.1f} MB; {listed} differ from PyTorch's by {difference:.0e} of the largest")
 
 
 def _tools() -> tuple[Any, Any]:
@@ -77,7 +85,7 @@ def _tools() -> tuple[Any, Any]:
         raise ValueError(f"export needs a package more ({error}): pip install 'leyden[export]'") from error
 
 
-def _translate(model: nn.Module, images: Tensor) -> Any:
+def _translate(model: nn.Module, images: Tensor, names: Sequence[str]) -> Any:
     """``model`` as an ``onnx.ModelProto`` that takes any number of such ``images`` (B, C, S, S)."""
     try:
         with torch.no_grad():
@@ -85,7 +93,7 @@ def _translate(model: nn.Module, images: Tensor) -> Any:
                 model,
                 (images,),
                 input_names=["images"],
-                output_names=["logits"],
+                output_names=list(names),
                 dynamic_shapes=({0: "batch"},),
                 verbose=False,
             )
@@ -97,24 +105,27 @@ def _translate(model: nn.Module, images: Tensor) -> Any:
 
 
 @torch.no_grad()
-def _difference(session: Any, model: nn.Module, images: Tensor) -> float:
-    """How far the file's answers to ``images`` (B, C, S, S) are from the model's, relative to its largest logit.
+def _difference(session: Any, model: nn.Module, images: Tensor, names: Sequence[str]) -> float:
+    """How far the file's answers to ``images`` (B, C, S, S) are from the model's, relative to the largest of each.
 
     Raises:
         ValueError: farther than ``TOLERANCE``, or of another shape.
     """
-    expected = model(images)
-    [logits] = session.run(None, {"images": images.numpy()})
-    if logits.shape != expected.shape:
-        raise ValueError(f"refused: for {tuple(images.shape)} the file gives {logits.shape}, not {expected.shape}")
-    largest = expected.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
-    difference = float((torch.from_numpy(logits) - expected).abs().max() / largest)
-    if not difference <= TOLERANCE:  # NaN is refused too
-        raise ValueError(
-            f"refused: for {len(images)} images the file's logits differ from PyTorch's by {difference:.1e} of the "
-            f"largest, more than {TOLERANCE:.0e}; does forward depend on anything but its images and weights?"
-        )
-    return difference
+    answer = model(images)
+    differences = []
+    given = session.run(None, {"images": images.numpy()})
+    for name, expected, found in zip(names, [answer] if isinstance(answer, Tensor) else answer, given, strict=True):
+        if found.shape != expected.shape:
+            raise ValueError(f"refused: for {tuple(images.shape)} the file gives {found.shape}, not {expected.shape}")
+        largest = expected.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
+        difference = float((torch.from_numpy(found) - expected).abs().max() / largest)
+        if not difference <= TOLERANCE:  # NaN is refused too
+            raise ValueError(
+                f"refused: for {len(images)} images the file's {name} differ from PyTorch's by {difference:.1e} of the "
+                f"largest, more than {TOLERANCE:.0e}; does forward depend on anything but its images and weights?"
+            )
+        differences.append(difference)
+    return max(differences)
 
 
 def _images(count: int, channels: int, side: int) -> Tensor:

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from leyden.bench.compose import Composed
+from leyden.data.files import write_whole
 
 PACKAGES = (
     "leyden",
@@ -114,12 +115,11 @@ class Record:
 
 def write(file: Path, content: str | bytes) -> None:
     """Writes a file, text as UTF-8, so that it is there whole or not at all."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
+
+    def put(partial: Path) -> None:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+
+    write_whole(file, put)
 
 
 def _write_status(folder: Path, status: str, **details: Any) -> None:

@@ -88,13 +88,15 @@ def report(folder: Path) -> None:
         for r in records
     ]
     files = build(node)(runs)
+    from torchvision.io import encode_png  # here, because it brings torch, which help and completion do without
+
     for name, content in files.items():
         if isinstance(content, str):
             write(folder / name, content)
             if name.endswith(".md"):
                 print(content)
         else:
-            _write_picture(folder / name, content)
+            write(folder / name, encode_png(content).numpy().tobytes())
     print("report:", *(folder / name for name in files), sep="\n  ")
 
 
@@ -151,18 +153,6 @@ def _records(folder: Path) -> list[Record]:
     """Those of a sweep, job 2 before job 10."""
     jobs = {file.parent for file in folder.rglob("config.yaml")}
     return [Record(job) for job in sorted(jobs, key=lambda job: ([*map(int, re.findall(r"\d+", str(job)))], job))]
-
-
-def _write_picture(file: Path, picture: Any) -> None:
-    """Writes a uint8 picture (3, H, W) so that it is there whole or not at all."""
-    from torchvision.io import encode_png
-
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(encode_png(picture).numpy().tobytes())
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _complete_behind_verb() -> None:

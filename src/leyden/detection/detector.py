@@ -24,7 +24,7 @@ from leyden.metrics.detection_set import DetectionSet
 from leyden.metrics.matches import match_answers
 from leyden.nets.memory_format import MemoryFormat
 from leyden.pictures.boxes import draw_boxes, draw_scenes
-from leyden.pictures.record import Predictions, log_picture
+from leyden.pictures.record import Predictions, log_picture, logs_now
 
 Batch = tuple[Tensor, list[Target]]
 """uint8 images (B, C, S, S) and their targets, see ``leyden.metrics.detection_set.Boxes``."""
@@ -158,8 +158,7 @@ class Detector(LightningModule, ABC):
 
     def log_losses(self, loss: Tensor, **parts: Tensor) -> None:
         """Logs ``train/loss`` and ``train/loss_<part>``, () each, at the steps that Lightning hands to the loggers."""
-        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it
-        if every > 0 and (self.global_step + 1) % every == 0:
+        if logs_now(self):
             self.log("train/loss", loss.detach(), prog_bar=True)
             self.log_dict({f"train/loss_{name}": part.detach() for name, part in parts.items()})
 
@@ -232,12 +231,11 @@ class Detector(LightningModule, ABC):
         log_picture(self, tag, draw_scenes(images, answers, targets, found, self.class_names))
 
     @torch.no_grad()
-    def predict(self, images: list[Tensor] | None, count: int = 16, threshold: float | None = None) -> Predictions:
+    def predict(self, images: list[Tensor] | None, threshold: float | None = None) -> Predictions:
         """Boxes in the pixels of each image.
 
         Args:
             images: uint8 (C, H, W) of any size; each is fitted to the network's square.
-            count: has no meaning for a detector.
             threshold: least score of answers, 0 to 1; None: ``shown_score``. Below the score that the technique itself
                 drops answers at, it changes nothing.
 

@@ -23,9 +23,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leyden.data.source.annotated import learnable
-from leyden.detection.boxes import Padded, Target, pad, suppress
+from leyden.detection.boxes import Padded, Target, pad
 from leyden.detection.coders import decode, encode
-from leyden.detection.detector import Common, Detector
+from leyden.detection.dense import DenseDetector
+from leyden.detection.detector import Common
 from leyden.detection.matching import batch_iou, match_priors
 from leyden.detection.ssd_nets import SSDNet
 from leyden.nets.memory_format import arrange
@@ -58,7 +59,7 @@ def ssd_loss(
     return localisation / count, (entropy[matched].sum() + hardest[mined].sum()) / count
 
 
-class SSD(Detector):
+class SSD(DenseDetector):
     """SSD on VGG16 at 300 pixels as in the paper (there 8732 default boxes), or on another backbone.
 
     Args:
@@ -115,15 +116,11 @@ class SSD(Detector):
         """uint8 images (B, C, S, S) to offsets (B, P, 4) and logits (B, P, C + 1) of all default boxes."""
         return self.net(images)
 
-    def answers(self, outputs: tuple[Tensor, Tensor]) -> list[Target]:
-        """Those to the answers of each image, in pixels, best first."""
+    def decoded(self, outputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Those as boxes (B, P, 4) in pixels and the probabilities (B, P, C) of the classes."""
         offsets, logits = outputs
         boxes = decode(offsets, self.net.priors, self.variances).clamp(0, 1) * self.image_size
-        scores = logits.softmax(2)[..., 1:]
-        return [
-            suppress(b, s, self.least_score, self.nms_iou, 2 * self.keep, self.keep)
-            for b, s in zip(boxes, scores, strict=True)
-        ]
+        return boxes, logits.softmax(2)[..., 1:]
 
     def match(self, things: Padded) -> Tensor:
         """The object (B, P) that each default box is to answer for, -1 for background; boxes as fractions."""

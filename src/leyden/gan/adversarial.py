@@ -1,37 +1,27 @@
 """The game of two networks: whose turn it is, what each descends, and what is counted as a step."""
 
-import math
-from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 import torch
-from lightning import LightningModule
-from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from leyden.gan import penalties
 from leyden.gan.augment import cut_out, recolour, translate
+from leyden.gan.descent import SCHEDULES, Descent, Schedule
 from leyden.gan.ema import Average
 from leyden.gan.health import Health
 from leyden.gan.losses import LOSSES, SMOOTHED, LossName
 from leyden.gan.penalties import Critic
 from leyden.gan.pixels import to_signed
 from leyden.nets.memory_format import MemoryFormat, arrange
+from leyden.pictures.record import logs_now
 
 NORMED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 """Layers of the discriminator that spectral normalisation acts on."""
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": lambda t: 1.0,
-    "linear": lambda t: 1 - t,
-    "cosine": lambda t: (1 + math.cos(math.pi * t)) / 2,
-    "drop": lambda t: 1.0 if t < 0.5 else 0.1,
-}
-"""What the rates are multiplied by when the share t of the steps is done."""
 
 
 class Game(TypedDict, total=False):
@@ -48,7 +38,7 @@ class Game(TypedDict, total=False):
     cutout: float
     lr_generator: float
     lr_discriminator: float
-    schedule: Literal["constant", "linear", "cosine", "drop"]
+    schedule: Schedule
     beta1: float
     beta2: float
     clip: float
@@ -56,7 +46,7 @@ class Game(TypedDict, total=False):
     memory_format: MemoryFormat
 
 
-class AdversarialModule(LightningModule):
+class AdversarialModule(Descent):
     """Trains ``generator`` against ``discriminator``; a technique is these two networks and what they look at.
 
     Each batch is one step: D descends, then, on every ``n_critic``-th batch, G. So ``trainer.max_steps``, schedules
@@ -109,15 +99,14 @@ class AdversarialModule(LightningModule):
         cutout: float = 0.0,
         lr_generator: float = 2e-4,
         lr_discriminator: float = 2e-4,
-        schedule: Literal["constant", "linear", "cosine", "drop"] = "constant",
+        schedule: Schedule = "constant",
         beta1: float = 0.5,
         beta2: float = 0.999,
         clip: float = 0.0,
         ema_decay: float = 0.995,
         memory_format: MemoryFormat = "contiguous",
     ) -> None:
-        super().__init__()
-        self.automatic_optimization = False
+        super().__init__(clip)
         if loss not in LOSSES:
             raise ValueError(f"model.loss must be one of {', '.join(LOSSES)}, got {loss!r}")
         if label_smoothing and loss not in SMOOTHED:
@@ -136,7 +125,6 @@ class AdversarialModule(LightningModule):
         self.colour, self.translation, self.cutout = colour, translation, cutout
         self.rates, self.betas = (lr_generator, lr_discriminator), (beta1, beta2)
         self.schedule = schedule
-        self.clip = clip
         self.ema_decay = ema_decay
         self.memory_format = memory_format
         self.health = Health()
@@ -197,7 +185,7 @@ class AdversarialModule(LightningModule):
 
     def on_logits(self, on_real: Tensor, on_fake: Tensor, watched: bool = True) -> Tensor:
         """D's loss on its logits (N,), without penalties; of several discriminators one is ``watched``."""
-        if watched and self.log_now():
+        if watched and logs_now(self):
             seen = self.health.watch(on_real.detach(), on_fake.detach(), self.loss.threshold)
             self.log_dict({f"train/{name}": value for name, value in seen.items()})
         return self.loss.discriminator(on_real, on_fake)
@@ -218,13 +206,17 @@ class AdversarialModule(LightningModule):
 
     # The loop.
 
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
-        """Adam for G and for D, each with the schedule."""
+    def adams(self) -> list[Optimizer]:
+        """Adam for G and for D."""
         networks = (self.generator, self.discriminator)
-        optimizers: list[Optimizer] = [
+        return [
             Adam(network.parameters(), rate, self.betas, fused=True)
             for network, rate in zip(networks, self.rates, strict=True)
         ]
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
+        """Adam for G and for D, each with the schedule."""
+        optimizers = self.adams()
         if self.schedule == "constant":
             return optimizers, []
         steps = self.trainer.estimated_stepping_batches
@@ -235,95 +227,32 @@ class AdversarialModule(LightningModule):
         """One step of D, then, if it is its turn, one of G."""
         real, given = self.prepare(batch)
         optimizer_g, optimizer_d = self._optimizers()
-        log_now, turn_of_g = self.log_now(), (self.global_step + 1) % self.n_critic == 0
+        logged, turn_of_g = logs_now(self), (self.global_step + 1) % self.n_critic == 0
         with torch.set_grad_enabled(turn_of_g):
             fake = self.fake(real, given)
 
         def loss_d() -> Tensor:
             return self.discriminator_loss(real, _detached(fake), given)
 
-        losses = {"discriminator": self.descend(optimizer_d, loss_d, counted=not turn_of_g)}
+        def loss_g() -> Tensor:
+            return self.generator_loss(real, fake, given)
+
+        losses = {"discriminator": self.descend("discriminator", optimizer_d, loss_d, counted=not turn_of_g)}
         if turn_of_g:
-            losses["generator"] = self.descend(optimizer_g, lambda: self.generator_loss(real, fake, given))
+            losses["generator"] = self.descend("generator", optimizer_g, loss_g)
             self.follow()
         for schedule in self._schedules():
             schedule.step()
         loss = torch.stack(list(losses.values())).sum()
-        if log_now:
+        if logged:
             self.log_dict({"train/loss": loss, **{f"train/loss_{name}": value for name, value in losses.items()}})
         return {"loss": loss}
-
-    def descend(self, optimizer: LightningOptimizer, loss: Callable[[], Tensor], counted: bool = True) -> Tensor:
-        """One step of ``optimizer`` down ``loss``, in which no other network's gradients are computed.
-
-        DistributedDataParallel expects every parameter in every backward pass, which two adversaries never give it.
-        So its synchronisation is switched off and the gradients are averaged here, in one message.
-
-        Args:
-            optimizer: from ``self.optimizers()``.
-            loss: computes the () loss; called once.
-            counted: whether ``trainer.global_step`` counts this step; exactly one of a batch's steps must.
-
-        Returns:
-            () the loss, detached.
-        """
-        value = torch.zeros(())
-
-        def closure() -> None:
-            nonlocal value
-            optimizer.zero_grad()
-            value = loss()
-            self.manual_backward(value)
-            self._treat_gradients(optimizer)
-
-        with optimizer.toggle_model(sync_grad=False):
-            if counted:
-                optimizer.step(closure)
-            else:
-                # What `optimizer.step` calls too, below the counter; so precision plugins and hooks act as usual.
-                self.trainer.strategy.optimizer_step(optimizer.optimizer, closure, model=self)
-        return value.detach()
 
     def follow(self) -> None:
         """Moves the averaged generator towards the trained one, to the same place on all ranks."""
         self.average.update(self.generator, self.global_step // self.n_critic)
         # Parameters agree already; batch statistics are each rank's own.
         self._average_over_ranks([buffer for buffer in self.average.buffers() if buffer.is_floating_point()])
-
-    def log_now(self) -> bool:
-        """Whether Lightning hands this step's values to the loggers; asked before the optimizers step."""
-        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it
-        return every > 0 and (self.global_step + 1) % every == 0
-
-    def _treat_gradients(self, optimizer: LightningOptimizer) -> None:
-        """Averages the gradients over the ranks, logs their norm and clips it."""
-        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        gradients = [p.grad for p in parameters]
-        self._average_over_ranks(gradients)
-        if not (self.clip or self.log_now()):
-            return
-        norm = get_total_norm(gradients)
-        if self.clip:
-            clip_grads_with_norm_(parameters, self.clip, norm)
-        if self.log_now():
-            whose = "generator" if optimizer is self._optimizers()[0] else "discriminator"
-            self.log(f"train/gradient_{whose}", norm)
-
-    def _average_over_ranks(self, tensors: Sequence[Tensor]) -> None:
-        if self.trainer.world_size == 1:
-            return
-        flat = self.trainer.strategy.reduce(torch.cat([t.flatten() for t in tensors]), reduce_op="mean")
-        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
-            tensor.copy_(part.view_as(tensor))
-
-    def _optimizers(self) -> list[LightningOptimizer]:
-        optimizers = self.optimizers()
-        assert isinstance(optimizers, list)
-        return optimizers
-
-    def _schedules(self) -> Sequence[LRScheduler]:
-        schedules = self.lr_schedulers() or []
-        return schedules if isinstance(schedules, list) else [schedules]
 
 
 def _detached(fake: Any) -> Any:

@@ -1,8 +1,9 @@
 """What techniques share that make images out of noise: sample grids, walks between samples, a judge, a verdict."""
 
 import logging
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Unpack
+from typing import Any, ClassVar, Literal, Unpack, get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,14 @@ from leyden.pictures.record import Predictions, log_picture, log_words
 log = logging.getLogger(__name__)
 
 
+Score = Literal["fid", "precision", "recall", "density", "coverage"]
+"""Of a validation, what can choose the best checkpoint."""
+
+
 class Judged(Game, total=False):
     """What every technique takes that samples from noise; ``NoiseToImage`` says what each means."""
 
+    choose_by: Score
     judge_samples: int
     judge_cache: str | None
     extractor: str
@@ -36,6 +42,8 @@ class NoiseToImage(AdversarialModule):
         class_names: one per class of the data; the judge needs them, unconditional techniques do not.
         latent_dim: length of the noise vector.
         conditional: whether samples are made for a class.
+        choose_by: score of a validation whose best value marks ``best.ckpt``; "precision" and "density" are blind to
+            what is missing, "recall" and "coverage" to what is wrong.
         judge_samples: at most so many samples are held against as many real images.
         judge_cache: folder where the judge's classifier is kept for other runs on the same data; None keeps it nowhere.
         extractor: features that the scores are computed on: "classifier" is one trained on the training split; a
@@ -44,11 +52,9 @@ class NoiseToImage(AdversarialModule):
         game: see ``AdversarialModule``.
 
     Raises:
-        ValueError: ``conditional``, and the data have fewer than two classes.
+        ValueError: ``conditional``, and the data have fewer than two classes; or there is no such score.
     """
 
-    monitor: ClassVar[str] = "val/fid"
-    mode: ClassVar[Literal["min", "max"]] = "min"
     takes_images: ClassVar[bool] = False
     fixed_noise: Tensor
     """(64, latent_dim) the noise of every sample grid; a buffer, so it travels in the checkpoint."""
@@ -58,6 +64,7 @@ class NoiseToImage(AdversarialModule):
         class_names: list[str],
         latent_dim: int,
         conditional: bool = False,
+        choose_by: Score = "fid",
         judge_samples: int = 5000,
         judge_cache: str | None = None,
         extractor: str = "classifier",
@@ -67,15 +74,19 @@ class NoiseToImage(AdversarialModule):
         super().__init__(**game)
         if conditional and len(class_names) < 2:
             raise ValueError("these data have no classes to ask for: choose another data/source or a model without")
+        if choose_by not in get_args(Score):
+            raise ValueError(f"model.choose_by={choose_by}: one of {', '.join(get_args(Score))}")
+        self.monitor, self.mode = f"val/{choose_by}", "min" if choose_by == "fid" else "max"
         self.class_names = class_names
         self.latent_dim = latent_dim
         self.conditional = conditional
-        self.judging: dict[str, Any] = {
-            "limit": judge_samples,
-            "cache": Path(judge_cache) if judge_cache else None,
-            "extractor": extractor,
-            "weights": extractor_weights,
-        }
+        self._new_judge = partial(
+            Judge,
+            limit=judge_samples,
+            cache=Path(judge_cache) if judge_cache else None,
+            extractor=extractor,
+            weights=extractor_weights,
+        )
         self._judge: Judge | None = None
         self.register_buffer("fixed_noise", self.noise(64, torch.Generator().manual_seed(0)))
 
@@ -160,7 +171,8 @@ class NoiseToImage(AdversarialModule):
         samples = self._in_parts(noise, labels).cpu()
         rows: list[dict[str, Any]] = [{"sample": i} for i in range(count)]
         if labels is not None:
-            rows = [row | {"class": self.class_names[label]} for row, label in zip(rows, labels.tolist(), strict=True)]
+            names = [self.class_names[number] for number in labels.tolist()]
+            rows = [row | {"class": name} for row, name in zip(rows, names, strict=True)]
         return Predictions(rows, [upscale(image.expand(3, -1, -1), 128) for image in samples])
 
     @property
@@ -171,7 +183,7 @@ class NoiseToImage(AdversarialModule):
             if not isinstance(data, ImageData):
                 raise ValueError("scores need all images: hand over a DataModule, trainer.fit(model, datamodule=data)")
             train, test = data.split("train"), data.split("test")
-            self._judge = Judge(train, test, len(self.class_names), device=self.device, **self.judging)
+            self._judge = self._new_judge(train, test, len(self.class_names), device=self.device)
             log.info("judge: %s", self._judge.about)
         return self._judge
 

@@ -33,15 +33,16 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
-from leyden.gan.adversarial import SCHEDULES, AdversarialModule, Game
+from leyden.gan.adversarial import AdversarialModule, Game
 from leyden.gan.dcgan import Norm
+from leyden.gan.descent import SCHEDULES
 from leyden.gan.perceptual import DISTORTIONS, Perceptual, learnt, published
 from leyden.gan.pixels import to_signed, to_uint8
 from leyden.gan.srgan_data import SuperResolution, enlarge, shrink, whole_multiple
 from leyden.gan.srgan_judge import Comparison
 from leyden.gan.srgan_nets import Discriminator, Generator, in_tiles
 from leyden.nets.memory_format import arrange
-from leyden.pictures.record import Predictions, log_picture
+from leyden.pictures.record import Predictions, log_picture, logs_now
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class SRGAN(AdversarialModule):
         """The perceptual loss (equation 3)."""
         assert self.perceptual is not None
         content = self.perceptual.content(fake, real)
-        if self.log_now():
+        if logs_now(self):
             self.log(f"train/content_{self.perceptual.name}", content.detach())
         if self.pixel_weight:
             content = content + self.pixel_weight * F.mse_loss(fake, real)
@@ -160,17 +161,17 @@ class SRGAN(AdversarialModule):
                 self._switch()
             return super().training_step(batch, batch_idx)
         real, given = self.prepare(batch)
-        log_now = self.log_now()
-        loss = self.descend(self._optimizers()[0], lambda: F.mse_loss(self.fake(real, given), real))
+        logged = logs_now(self)
+        loss = self.descend("generator", self._optimizers()[0], lambda: F.mse_loss(self.fake(real, given), real))
         self.follow()
         self._schedules()[0].step()
-        if log_now:
+        if logged:
             self.log_dict({"train/loss": loss, "train/loss_mse": loss})
         return {"loss": loss}
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
         """Adam for G and for D; the schedule runs through either phase."""
-        optimizers, _ = super().configure_optimizers()
+        optimizers = self.adams()
         total = self.trainer.estimated_stepping_batches
         first = total if self.mse_steps is None else min(self.mse_steps, total)
         shape = SCHEDULES[self.schedule]

@@ -1,6 +1,5 @@
 """Enlarged pictures beside the truth: in numbers, and in details that people can see."""
 
-import logging
 import math
 
 import torch
@@ -11,8 +10,6 @@ from leyden.metrics.super_resolution import Lpips, psnr, ssim, texture_distance
 from leyden.nets.weights import find_weights
 from leyden.nets.zoo import backbone
 from leyden.pictures.labelled import draw_sheet
-
-log = logging.getLogger(__name__)
 
 WINDOW, SHOWN = 64, 6
 """Side of the details that are shown, in pixels of the large picture, and of how many pictures."""

@@ -1,6 +1,5 @@
 """Many small images as one that people can see."""
 
-import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
@@ -33,16 +32,3 @@ def beside(titled: dict[str, Tensor], gap: int = 16) -> Tensor:
         canvas.paste(to_pil_image(picture), (left, 32))
         left += picture.shape[2] + gap
     return pil_to_tensor(canvas)
-
-
-def rows_of_titled(titled: dict[str, Tensor], columns: int, gap: int = 16) -> Tensor:
-    """Pictures (3, h, w) uint8 of one size below their titles, so many in a row, on white: (3, H, W) uint8."""
-    names = list(titled)
-    rows = [beside({name: titled[name] for name in names[i : i + columns]}) for i in range(0, len(names), columns)]
-    width, height = max(row.shape[2] for row in rows), sum(row.shape[1] + gap for row in rows) - gap
-    canvas = torch.full((3, height, width), 255, dtype=torch.uint8)
-    top = 0
-    for row in rows:
-        canvas[:, top : top + row.shape[1], : row.shape[2]] = row
-        top += row.shape[1] + gap
-    return canvas

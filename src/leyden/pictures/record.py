@@ -1,4 +1,4 @@
-"""One way for every technique to put a picture before the user's eyes."""
+"""One way for every technique to put a picture before the user's eyes, and to know when its numbers are looked at."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -24,6 +24,12 @@ class LogsImages(Protocol):
     def log_image(self, key: str, images: Sequence[Any], step: int | None = None) -> None:
         """Keeps ``images`` under ``key``."""
         ...
+
+
+def logs_now(module: LightningModule) -> bool:
+    """Whether Lightning hands what is logged in this training step to the loggers; asked before an optimizer steps."""
+    every: int = module.trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it
+    return every > 0 and (module.global_step + 1) % every == 0
 
 
 def log_picture(module: LightningModule, tag: str, picture: Tensor) -> None:

@@ -8,9 +8,12 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from leyden.pictures.grid import rows_of_titled
+from leyden.pictures.labelled import draw_sheet
 from leyden.report.rows import Axis, Cell, Run, axis, best, sort_into_cells
 from leyden.report.text import csv_table, digits_for, footing, heading, markdown_table, plus_minus, short
+
+SIDE = 320
+"""Pixels that the longer side of a variant's picture is fitted to."""
 
 
 class Comparison:
@@ -45,7 +48,7 @@ class Comparison:
         files: dict[str, str | Tensor] = {"report.csv": self._csv(variants, cells)}
         if pictures := self._pictures(variants, runs):
             parts.append(f"![{self.picture}](report.png)")
-            files["report.png"] = rows_of_titled(pictures, self.columns)
+            files["report.png"] = draw_sheet([*pictures.values()], [*pictures], "", self.columns, SIDE)
         return {"report.md": "\n\n".join(parts) + "\n", **files}
 
     def _table(self, variants: Axis, cells: dict[str, dict[tuple[str, ...], Cell]]) -> str:

@@ -35,7 +35,7 @@ from leyden.nets.memory_format import MemoryFormat, arrange
 from leyden.nets.weights import find_weights, inherit
 from leyden.nets.zoo import backbone as new_backbone
 from leyden.pictures.labelled import draw_labelled
-from leyden.pictures.record import Predictions
+from leyden.pictures.record import Predictions, logs_now
 from leyden.transfer.advise import advise, report, subset
 from leyden.transfer.answers import Answers
 from leyden.transfer.data import TransferImages
@@ -230,8 +230,7 @@ class Finetune(LightningModule):
         if self.anchors:
             h, head = self._given, self.net.head.parameters()
             loss = loss + l2_sp(self.net.inherited(), self.anchors, h.pull, head, h.weight_decay)
-        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it
-        if (self.global_step + 1) % every == 0:
+        if logs_now(self):
             self.log("train/loss", loss.detach(), prog_bar=True)
         return loss
 

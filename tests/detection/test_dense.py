@@ -1,0 +1,57 @@
+import json
+
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+
+from leyden.bench import export as module
+from leyden.bench.export import export
+from leyden.bench.record import Record
+from leyden.detection.boxes import suppress
+from leyden.detection.dense import DenseDetector
+from leyden.detection.ssd import SSD
+
+SHAPE = {"class_names": ["a", "b"], "channels": 3, "image_size": 64}
+
+
+def model() -> SSD:
+    torch.manual_seed(0)
+    return SSD(**SHAPE, widths=[8, 16, 16, 16, 16], blocks=[0] * 5, least_score=0.3).eval()
+
+
+def images(count: int) -> Tensor:
+    return torch.randint(256, (count, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(count))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[DenseDetector, onnxruntime.InferenceSession]:
+    folder, detector = tmp_path_factory.mktemp("record"), model()
+    (folder / "config.yaml").write_text("{}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "load_best", lambda _: detector)
+        patch.setattr(module, "technique_of", lambda _: "detection/ssd")
+        export(Record(folder), folder / "model.onnx")
+    return detector, onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("many", [0, 1, 30])
+def test_a_file_and_suppression_give_pytorchs_answers(exported, batch: int, many: int) -> None:
+    """Also where nothing, one thing or much is found: the least score is set between the ranks."""
+    detector, session = exported
+    assert [output.name for output in session.get_outputs()] == ["boxes", "scores"]
+    facts = session.get_modelmeta().custom_metadata_map
+    rule = json.loads(facts["suppression"])
+    assert rule == {"least_score": 0.3, "nms_iou": 0.45, "keep": 200}
+    pixels = images(batch)
+    boxes, scores = (torch.from_numpy(found) for found in session.run(None, {"images": pixels.numpy()}))
+    ranked = scores[0].flatten().sort(descending=True).values
+    detector.least_score = float((ranked[many] + ranked[max(0, many - 1)]) / 2) if many else 1.0
+    with torch.no_grad():
+        answers = detector(pixels)
+    assert len(answers) == batch
+    assert (len(answers[0]["scores"]) > 0) == (many > 0)
+    for own, b, s in zip(answers, boxes, scores, strict=True):
+        found = suppress(b, s, detector.least_score, rule["nms_iou"], 2 * rule["keep"], rule["keep"])
+        torch.testing.assert_close(found, own, rtol=1e-4, atol=1e-3)
