@@ -1,6 +1,8 @@
 """Scenes with boxes for detectors, and what may be done to them in training."""
 
+import logging
 import math
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -13,6 +15,10 @@ from leyden.data.source import Source
 from leyden.data.source.annotated import learnable
 from leyden.detection.augment import Chain, Mosaic, Rescale, ZoomAndCrop
 from leyden.detection.boxes import Target
+from leyden.detection.proposals import Proposals
+from leyden.detection.selective_search import Search, opencv
+
+log = logging.getLogger(__name__)
 
 ORDERS = torch.eye(3)[torch.tensor([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]])]
 """(6, 3, 3): the orders of three colour channels as matrices."""
@@ -74,7 +80,9 @@ def _mirror(images: Tensor, targets: list[Target], chosen: Tensor) -> tuple[Tens
     images = torch.where(chosen[:, None, None, None], images.flip(3), images)
     width = images.shape[3]
     turned = [
-        {**target, "boxes": _mirrored(target["boxes"], width)} if mirror else target
+        target | {key: _mirrored(target[key], width) for key in ("boxes", "proposals") if key in target}
+        if mirror
+        else target
         for target, mirror in zip(targets, chosen.tolist(), strict=True)
     ]
     return images, turned
@@ -108,6 +116,8 @@ class DetectionData(ImageData):
     example is a pure function of (seed, epoch, example), but for the size, which all of a batch share. SSD's recipe is
     flip, zoom_out=4, iou_crop and the light as it stands; that of the newer YOLOs flip, mosaic and multi_scale.
 
+    For techniques on proposals that are made beforehand, each target also has "proposals" (n, 4) float32 xyxy pixels.
+
     Args:
         source: of images with boxes.
         image_size: side of the square images in pixels; null keeps the source's own.
@@ -125,13 +135,19 @@ class DetectionData(ImageData):
         iou_crop: augmentation: random windows that overlap an object take the place of the whole.
         multi_scale: augmentation: sides of training batches in pixels, one of them for each batch, for techniques that
             take images of any size; null: all batches have ``image_size``.
+        proposals: "selective_search" puts them into each target; null: there are none.
+        proposals_limit: at most so many per image, drawn at random; null: all.
+        proposals_cache: folder where they are kept for other runs on the same images; null: nowhere.
+        search: settings of ``leyden.detection.selective_search.selective_search``; null: R-CNN's.
         in_memory: "auto" decodes once into memory where a quarter of what is free holds all images; true and false
             force it.
         workers: processes that decode where the data is not in memory.
         seed: of the order and the augmentation.
 
     Raises:
-        ValueError: the source gives no boxes, or an augmentation's number is out of its range.
+        ValueError: the source gives no boxes, an augmentation's number is out of its range, or one that moves boxes is
+            to go with proposals.
+        ImportError: proposals need a package that is not installed.
     """
 
     takes = "boxes"
@@ -152,6 +168,10 @@ class DetectionData(ImageData):
         zoom_out: float = 1.0,
         iou_crop: bool = False,
         multi_scale: list[int] | None = None,
+        proposals: Literal["selective_search"] | None = None,
+        proposals_limit: int | None = None,
+        proposals_cache: str | None = None,
+        search: Search | None = None,
         in_memory: Literal["auto"] | bool = "auto",
         workers: int = 0,
         seed: int = 0,
@@ -162,6 +182,19 @@ class DetectionData(ImageData):
                 f"data.mosaic={mosaic} is a probability, data.zoom_out={zoom_out} a factor of 1 or more, "
                 f"data.multi_scale={multi_scale} a list of sides in pixels, or null"
             )
+        if proposals_limit is not None and proposals_limit < 1:
+            raise ValueError(f"data.proposals_limit={proposals_limit}: at least 1, or null for all of them")
+        if proposals is not None:
+            moving = {"mosaic=0": mosaic > 0, "zoom_out=1": zoom_out > 1, "iou_crop=false": iou_crop}
+            off = [word for word, on in (moving | {"multi_scale=null": multi_scale is not None}).items() if on]
+            if off:
+                raise ValueError(
+                    "proposals were made for the pictures as they are, and training would change those: "
+                    f"set {' '.join(f'data.{word}' for word in off)}"
+                )
+            opencv()
+        self.proposals, self.proposals_limit, self.search = proposals, proposals_limit, search
+        self.proposals_cache = Path(proposals_cache) if proposals_cache else None
         self.mosaic = Mosaic(mosaic) if mosaic else None
         parts: list[Augment] = [self.mosaic] if self.mosaic else []
         if zoom_out > 1 or iou_crop:
@@ -177,6 +210,15 @@ class DetectionData(ImageData):
         """The source's examples; in training without what is not learnt."""
         split = super().examples(stage)
         return Learnable(split) if stage == "train" else split
+
+    def resized(self, raw: Split) -> Split:
+        """Any examples at the model's size, decoded into memory if they fit; with proposals if they are wanted."""
+        split = super().resized(raw)
+        if self.proposals is None:
+            return split
+        proposals = Proposals(split, self.search, self.proposals_limit, self.proposals_cache)
+        log.info("%s: %s", self.source.name, proposals.about())
+        return proposals.beside(split)
 
     def _loader(self, stage: Stage) -> Loader:
         loader = super()._loader(stage)

@@ -47,6 +47,7 @@ class DetectionSet:
         for answer, truth in zip(answers, truths, strict=True):
             said, there = ({key: value.detach().cpu() for key, value in boxes.items()} for boxes in (answer, truth))
             scale, number = there.pop("scale", None), there.pop("image_id", None)
+            there.pop("proposals", None)  # many, and nothing to be judged by
             if scale is not None:
                 for boxes in (said, there):
                     boxes["boxes"] = boxes["boxes"].double() / scale.repeat(2)
