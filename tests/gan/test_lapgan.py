@@ -210,6 +210,21 @@ def test_told_the_class_all_networks_use_it(batch: tuple[Tensor, Tensor]) -> Non
     ]
 
 
+@pytest.mark.parametrize(("steps", "resting"), [(1, False), (2, True), (3, True), (4, False)])
+def test_finer_levels_may_learn_from_every_third_batch_only(data: GanImages, steps: int, resting: bool) -> None:
+    """The last of so many steps is the first, second, third or fourth; the coarsest level learns in all."""
+    values = {"schedule": "constant", "detail_every": 3}
+    model, before = seeded(**values), seeded(**values)
+    if steps > 1:
+        quiet_trainer(max_steps=steps - 1, callbacks=[StepSeed()]).fit(before, data)
+    quiet_trainer(max_steps=steps, callbacks=[StepSeed()]).fit(model, data)
+    for networks in ("generator", "discriminator"):
+        for level in range(3):
+            old, new = (list(getattr(m, networks)[level].parameters()) for m in (before, model))
+            same = all(torch.equal(a, b) for a, b in zip(old, new, strict=True))
+            assert same == (resting and level < 2)
+
+
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("conditional", [False, True])
 def test_every_network_moves_in_every_precision(data: GanImages, precision: str, conditional: bool) -> None:

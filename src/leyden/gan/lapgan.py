@@ -180,6 +180,8 @@ class LAPGAN(NoiseToImage):
         coarse_channels: channels of the coarsest level's layers nearest to the image, doubled at each halving.
         detail_channels: likewise at each finer level; all hidden layers of G have as many.
         latent_dim: length of the coarsest level's noise; each finer one has a number per pixel.
+        detail_every: finer levels learn from every so many batches, the coarsest, which is the cheapest and has most to
+            learn, from all; levels are trained independently of each other.
         generator_norm: "batch", "layer" or "none"; the paper has none.
         discriminator_norm: likewise; a gradient penalty or R1 needs "layer" or "none".
         conditional: tells all networks the class (section 2.3).
@@ -201,6 +203,7 @@ class LAPGAN(NoiseToImage):
         coarse_channels: int = 64,
         detail_channels: int = 32,
         latent_dim: int = 100,
+        detail_every: int = 1,
         generator_norm: Norm = "batch",
         discriminator_norm: Norm = "batch",
         conditional: bool = False,
@@ -210,7 +213,9 @@ class LAPGAN(NoiseToImage):
         noise_sizes = [side * side for side in sides[:-1]] + [latent_dim]
         super().__init__(class_names, sum(noise_sizes), conditional, **options)
         self.save_hyperparameters(logger=False)
-        self.noise_sizes = noise_sizes
+        if detail_every < 1:
+            raise ValueError(f"model.detail_every={detail_every} counts batches, from 1")
+        self.noise_sizes, self.detail_every = noise_sizes, detail_every
         classes = len(class_names) if conditional else 0
         generators = Generators(DetailGenerator(channels, side, detail_channels, classes) for side in sides[:-1])
         generators.append(CoarseGenerator(channels, coarsest, coarse_channels, latent_dim, generator_norm, classes))
@@ -223,31 +228,41 @@ class LAPGAN(NoiseToImage):
         self.play(generators, discriminators)
 
     def prepare(self, batch: Any) -> tuple[list[Tensor], list[Told]]:
-        """Details h_k of the images, fine to coarse, and what is told at each level: low passes of the real images."""
+        """Details h_k of the images, fine to coarse, and what is told at each level: low passes of the real images.
+
+        Where the finer levels rest, there is only the coarsest.
+        """
         details, low_passes = take_apart(to_signed(batch[0]), len(self.noise_sizes))
         labels = batch[1] if self.conditional else None
-        return details, [(low_pass, labels) for low_pass in low_passes]
+        given: list[Told] = [(low_pass, labels) for low_pass in low_passes]
+        return (details[-1:], given[-1:]) if self.global_step % self.detail_every else (details, given)
 
     def fake(self, real: list[Tensor], given: list[Told]) -> list[Tensor]:
         """Details G_k(z_k, l_k), shaped as ``real``."""
         noise = self.noise(len(real[0])).split(self.noise_sizes, 1)
-        return [generator(z, *told) for generator, z, told in zip(self.generator, noise, given, strict=True)]
+        first = len(self.noise_sizes) - len(real)
+        learning = zip(self.generator[first:], noise[first:], given, strict=True)
+        return [generator(z, *told) for generator, z, told in learning]
 
     def critic(self, level: int, low_pass: Tensor, labels: Tensor | None) -> Critic:
         """D_level as a function of details (N, C, S, S) alone: it looks at their sums with ``low_pass``, changed."""
         return lambda detail: self.discriminator[level](self.change(low_pass + detail), labels).float()
 
+    def critics(self, given: list[Told]) -> list[Critic]:
+        """Those of the levels that learn."""
+        first = len(self.noise_sizes) - len(given)
+        return [self.critic(level, *told) for level, told in enumerate(given, start=first)]
+
     def discriminator_loss(self, real: list[Tensor], fake: list[Tensor], given: list[Told]) -> Tensor:
         """() the sum of the levels' losses. Health is watched at the coarsest, where the variety comes from."""
-        coarsest = len(real) - 1
-        levels = enumerate(zip(real, fake, given, strict=True))
-        losses = [self.tell_apart(self.critic(k, *told), h, made, k == coarsest) for k, (h, made, told) in levels]
-        return torch.stack(losses).sum()
+        coarsest = real[-1]
+        levels = zip(self.critics(given), real, fake, strict=True)
+        return torch.stack([self.tell_apart(critic, h, made, h is coarsest) for critic, h, made in levels]).sum()
 
     def generator_loss(self, real: list[Tensor], fake: list[Tensor], given: list[Told]) -> Tensor:
         """() the sum of the levels' losses."""
-        levels = enumerate(zip(real, fake, given, strict=True))
-        return torch.stack([self.pass_for_real(self.critic(k, *told), h, made) for k, (h, made, told) in levels]).sum()
+        levels = zip(self.critics(given), real, fake, strict=True)
+        return torch.stack([self.pass_for_real(critic, h, made) for critic, h, made in levels]).sum()
 
     def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """uint8 images (N, C, H, W) of the averaged generators for ``noise`` (N, all levels' sizes together)."""
