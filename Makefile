@@ -32,5 +32,6 @@ bench: setup
 	$(BIN)/python tests/benchmarks/steps.py
 	$(BIN)/python tests/benchmarks/loader.py
 	$(BIN)/python tests/benchmarks/precision.py
+	$(BIN)/python tests/benchmarks/detectors.py
 	$(BIN)/python tests/benchmarks/backbones.py
 	$(BIN)/python tests/benchmarks/cache.py

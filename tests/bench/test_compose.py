@@ -85,3 +85,13 @@ def test_labs_may_lie_outside_the_repository(tmp_path: Path) -> None:
     assert wrong_words(words) == {}
     assert compose(words).config["seed"] == 7
     assert wrong_words([words[0], "experiment=yours"])
+
+
+@pytest.mark.parametrize("lab", [name for name in options("variant") if name.startswith("detection_")])
+def test_the_race_trains_what_each_detectors_own_lab_trains(lab: str) -> None:
+    """So the numbers of one are those of the other."""
+    own, raced = (
+        compose(words).config for words in ([f"experiment={lab}"], ["experiment=detection_race", f"variant={lab}"])
+    )
+    for part in ("model", "data", "trainer"):
+        assert raced[part] == own[part], part

@@ -3,7 +3,7 @@ import json
 import onnxruntime
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from leyden.bench import export as module
 from leyden.bench.export import export
@@ -11,26 +11,38 @@ from leyden.bench.record import Record
 from leyden.detection.boxes import suppress
 from leyden.detection.dense import DenseDetector
 from leyden.detection.ssd import SSD
+from leyden.detection.yolo import YOLO
+from leyden.detection.yolo_free import FreeYOLO
 
 SHAPE = {"class_names": ["a", "b"], "channels": 3, "image_size": 64}
 
 
-def model() -> SSD:
+LIGHT = {"widths": [8, 16, 16, 16, 16], "blocks": [0] * 5}
+
+
+def model(kind: type[DenseDetector]) -> DenseDetector:
+    """With heads that are sure of themselves: nearly equal scores would fall out in any order."""
     torch.manual_seed(0)
-    return SSD(**SHAPE, widths=[8, 16, 16, 16, 16], blocks=[0] * 5, least_score=0.3).eval()
+    made = kind(**SHAPE, **LIGHT, least_score=0.3).eval()
+    for layer in made.modules():
+        if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+            nn.init.normal_(layer.weight, std=0.3)
+    return made
 
 
 def images(count: int) -> Tensor:
     return torch.randint(256, (count, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(count))
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[DenseDetector, onnxruntime.InferenceSession]:
-    folder, detector = tmp_path_factory.mktemp("record"), model()
+@pytest.fixture(scope="module", params=[SSD, YOLO, FreeYOLO])
+def exported(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[DenseDetector, onnxruntime.InferenceSession]:
+    folder, detector = tmp_path_factory.mktemp("record"), model(request.param)
     (folder / "config.yaml").write_text("{}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "load_best", lambda _: detector)
-        patch.setattr(module, "technique_of", lambda _: "detection/ssd")
+        patch.setattr(module, "technique_of", lambda _: "any")
         export(Record(folder), folder / "model.onnx")
     return detector, onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 

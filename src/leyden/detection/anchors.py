@@ -59,3 +59,40 @@ def default_boxes(
     result = torch.tensor(boxes)
     result[:, 2:].clamp_(max=1)
     return result
+
+
+def anchor_sizes(scales: Sequence[float], ratios: Sequence[float], base: int = 16) -> Tensor:
+    """Widths and heights of Faster R-CNN's anchors (Ren et al. 2015, section 3.1.1), as in the authors' code.
+
+    The anchor of a ratio is first rounded to whole pixels in a cell of ``base`` pixels and then enlarged:
+
+        w = round(sqrt(base^2 / ratio)),  h = round(w ratio),  both times scale
+
+    so that, of base 16, the scales 8, 16, 32 and the ratios 0.5, 1, 2 make the nine anchors from 184 x 96 to 352 x 704.
+
+    Args:
+        scales: side of the anchors, in multiples of ``base``.
+        ratios: height over width; SSD's are width over height.
+        base: pixels.
+
+    Returns:
+        (len(ratios) * len(scales), 2) width, height in pixels; ratio by ratio.
+    """
+    shapes = []
+    for ratio in ratios:
+        width = round(math.sqrt(base**2 / ratio))
+        shapes += [(width * scale, round(width * ratio) * scale) for scale in scales]
+    return torch.tensor(shapes, dtype=torch.float32)
+
+
+def grid_anchors(sizes: Tensor, cells: int, stride: float) -> Tensor:
+    """Anchors (k, 2) of width and height, in pixels, at every cell of a square map.
+
+    Returns:
+        (cells * cells * k, 4) centre x, centre y, width, height in pixels; row by row, cell by cell. They may reach
+        beyond the image.
+    """
+    centre = (torch.arange(cells) + 0.5) * stride
+    y, x = torch.meshgrid(centre, centre, indexing="ij")
+    centres = torch.stack([x, y], 2).view(-1, 1, 2).expand(-1, len(sizes), -1)
+    return torch.cat([centres, sizes.expand(cells * cells, -1, -1)], 2).view(-1, 4)

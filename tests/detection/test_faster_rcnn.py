@@ -1,0 +1,154 @@
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from detections import truth
+from torchvision.models import vgg16
+from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
+
+from leyden.data.source.digit_scenes import DigitScenes
+from leyden.detection.data import DetectionData
+from leyden.detection.faster_rcnn import FasterRCNN
+
+FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
+TINY = {"widths": [8, 16], "blocks": [0, 0], "rpn_width": 16, "fc": [32, 32], "roi_size": 3, "rois": 16}
+PYRAMID = {
+    "pyramid": True,
+    "pyramid_width": 16,
+    "widths": [8, 16, 16],
+    "blocks": [0, 0, 0],
+    "strides": [8, 16],
+    "scales": [0.2, 0.4],
+}
+IMAGES = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def model(**more) -> FasterRCNN:
+    return FasterRCNN(**{**FACTS, **TINY, **more})
+
+
+def step(net: FasterRCNN, targets: list) -> dict[str, torch.Tensor]:
+    """The losses of one step, of which the whole was propagated back."""
+    losses = {}
+    net.log_losses = lambda loss, **parts: losses.update(parts, whole=loss)
+    net.training_step((IMAGES[: len(targets)], targets), 0).backward()
+    return losses
+
+
+@pytest.mark.parametrize("more", [{}, PYRAMID])
+def test_answers_lie_in_the_image_and_are_few(more: dict):
+    answers = model(**more, keep=7, least_score=0.0).eval()(IMAGES)
+    for answer in answers:
+        assert 0 < len(answer["scores"]) <= 7
+        assert answer["boxes"].min() >= 0
+        assert answer["boxes"].max() <= 64
+        assert (answer["scores"].diff() <= 0).all()
+
+
+@pytest.mark.parametrize("more", [{}, PYRAMID])
+def test_all_four_parts_of_the_loss_reach_all_weights(more: dict):
+    net = model(**more)
+    losses = step(
+        net, [truth([10.0, 10, 30, 40], labels=[1]), truth([5.0, 20, 40, 50], [40.0, 5, 60, 20], labels=[0, 2])]
+    )
+    assert set(losses) == {"objectness", "anchor_box", "class", "box", "whole"}
+    torch.testing.assert_close(losses["whole"], sum(part for name, part in losses.items() if name != "whole"))
+    unreached = {name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()}
+    assert not unreached
+
+
+def test_images_without_objects_teach_no_boxes():
+    net = model()
+    losses = step(net, [truth(), truth()])
+    assert losses["box"].item() == losses["anchor_box"].item() == 0
+    assert all(loss.isfinite() for loss in losses.values())
+    for layer in (net.head.offsets, net.rpn.offsets):
+        assert layer.weight.grad.abs().max() == 0
+
+
+def test_no_gradient_flows_through_the_proposals():
+    net = model()
+    losses = {}
+    net.log_losses = lambda loss, **parts: losses.update(parts)
+    net.training_step((IMAGES, [truth([10.0, 10, 30, 40]), truth([5.0, 20, 40, 50])]), 0)
+    (losses["class"] + losses["box"]).backward()
+    assert all(p.grad is None for p in net.rpn.parameters())
+    assert all(p.grad is not None for p in net.maps.parameters())
+
+
+def test_what_is_drawn_is_a_matter_of_torchs_seed():
+    targets, losses = [truth([10.0, 10, 30, 40]), truth([5.0, 20, 40, 50])], []
+    net = model()
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        losses.append(step(net, targets)["whole"].item())
+    assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        ({"strides": [8, 16]}, "set model.pyramid=true"),
+        ({**PYRAMID, "scales": [0.1]}, "each of several just one"),
+        ({"image_size": 100}, "set data.image_size=96"),
+        ({"frozen": 7}, "light has 2 stages here"),
+    ],
+)
+def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):
+    with pytest.raises(ValueError, match=cure):
+        model(**arguments)
+
+
+def test_a_whole_vgg16_fills_the_backbone_and_both_fully_connected_layers(tmp_path: Path):
+    with torch.device("meta"):
+        published = {key: value for key, value in vgg16().state_dict().items() if key.startswith("features.")}
+    for name, shape in (("0", (12, 512 * 7 * 7)), ("3", (8, 12)), ("6", (1000, 8))):  # thinner than the real ones
+        published |= {f"classifier.{name}.weight": torch.empty(shape), f"classifier.{name}.bias": torch.empty(shape[0])}
+    torch.save({key: torch.zeros_like(value, device="cpu") for key, value in published.items()}, tmp_path / "vgg16.pth")
+    net = model(backbone="vgg16", widths=None, blocks=None, strides=[16], roi_size=7, fc=[12, 8])
+    net.head.fc6.bias.data.fill_(1)
+    net.load(str(tmp_path / "vgg16.pth"))
+    taken = [*net.maps.parameters(), *net.head.fc6.parameters(), *net.head.fc7.parameters()]
+    assert not any(p.any() for p in taken)
+
+
+def test_a_test_also_shows_the_proposals():
+    kept = Kept()
+    data = DetectionData(DigitScenes(64, train=4, val=2, test=3, smallest=0.3), eval_batch_size=2)
+    data.prepare_data()
+    net = FasterRCNN(**data.facts, **TINY)
+    quiet_trainer(logger=kept).test(net, data, verbose=False)
+    assert kept.pictures["proposals"].dtype == torch.uint8
+    assert kept.pictures["proposals"].shape[0] == 3
+
+
+def test_a_few_steps_learn_and_load_again(tmp_path: Path):
+    lightning.seed_everything(0, verbose=False)
+    data = DetectionData(DigitScenes(64, train=16, val=4, test=4, smallest=0.3), batch_size=8, eval_batch_size=2)
+    data.prepare_data()
+    net, losses = FasterRCNN(**data.facts, **TINY), []
+
+    class Losses(lightning.Callback):
+        def on_train_batch_end(self, trainer, module, outputs, batch, index):
+            losses.append(float(outputs["loss"]))
+
+    trainer = quiet_trainer(max_epochs=20, callbacks=[Losses()], log_every_n_steps=1, default_root_dir=tmp_path)
+    trainer.fit(net, data)
+    assert sum(losses[-4:]) < 0.7 * sum(losses[:4])
+    scores = trainer.test(net, data, verbose=False)[0]
+    assert {"test/ap", "test/ap50", "test/voc07_ap50", "test/ms_per_image", "test/ms_per_image_network"} <= set(scores)
+    trainer.save_checkpoint(tmp_path / "x.ckpt")
+    again = FasterRCNN.load_from_checkpoint(tmp_path / "x.ckpt", weights_only=True)
+    torch.testing.assert_close(again.state_dict(), net.state_dict())
+
+
+def test_a_resumed_run_is_as_one_that_was_left_alone(tmp_path: Path):
+    data = DetectionData(DigitScenes(64, train=24, val=2, test=2, smallest=0.3), batch_size=8)
+    data.prepare_data()
+    facts = data.facts
+    assert_resumed_is_as_if_left_alone(
+        lambda: FasterRCNN(**facts, **TINY),
+        lambda: DetectionData(DigitScenes(64, train=24, val=2, test=2, smallest=0.3), batch_size=8),
+        tmp_path,
+    )

@@ -1,0 +1,342 @@
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from torch import Tensor
+from torchvision.ops import box_iou
+
+from leyden.bench.callbacks import LastCheckpoint
+from leyden.data.examples import InMemory
+from leyden.data.source.digit_scenes import DigitScenes
+from leyden.detection.coders import encode
+from leyden.detection.data import DetectionData
+from leyden.detection.rcnn import RCNN
+from leyden.detection.rcnn_examples import class_overlap, draw, gather
+from leyden.detection.rcnn_nets import Seen
+
+FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
+TINY = {"widths": [8, 8, 16], "blocks": [0, 0, 0], "hidden": 16}
+NOTHING = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+
+
+def with_proposals(target: dict[str, Tensor], seed: int, side: int = 64) -> dict[str, Tensor]:
+    """Made up: some near each object, some anywhere."""
+    generator = torch.Generator().manual_seed(seed)
+    near = target["boxes"].repeat(4, 1)
+    near = near + 3 * torch.randn(near.shape, generator=generator)
+    low = torch.rand(12, 2, generator=generator) * side * 0.7
+    anywhere = torch.cat([low, low + 6 + torch.rand(12, 2, generator=generator) * side * 0.2], 1)
+    boxes = torch.cat([near, anywhere]).clamp(0, side)
+    return {**target, "proposals": boxes[(boxes[:, 2:] - boxes[:, :2]).amin(1) > 2]}
+
+
+class MadeUp(DetectionData):
+    """Scenes with made-up proposals."""
+
+    def resized(self, raw: InMemory) -> InMemory:
+        split = super().resized(raw)
+        return InMemory(split.images, [with_proposals(target, i) for i, target in enumerate(split.targets)])
+
+
+def scenes(train: int = 16, **options: int) -> MadeUp:
+    data = MadeUp(DigitScenes(64, train=train, val=4, test=6, smallest=0.3), batch_size=8, eval_batch_size=4, **options)
+    data.prepare_data()
+    return data
+
+
+def trainer(folder: Path, steps: int, *callbacks: lightning.Callback, **options: int) -> lightning.Trainer:
+    return lightning.Trainer(
+        accelerator="cpu", max_epochs=steps // 2, callbacks=list(callbacks), default_root_dir=folder, logger=False,
+        enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
+        enable_checkpointing=any(isinstance(callback, LastCheckpoint) for callback in callbacks), **options,
+    )  # fmt: skip
+
+
+def target(*boxes: list[float], labels: list[int]) -> dict[str, Tensor]:
+    return {"boxes": torch.tensor(boxes), "labels": torch.tensor(labels)}
+
+
+def test_overlap_by_class():
+    there = target([0.0, 0, 10, 10], [0, 0, 10, 20], [50, 50, 60, 60], labels=[2, 2, 0])
+    overlap = class_overlap(torch.tensor([[0.0, 0, 10, 10], [30, 30, 40, 40]]), there, 3)
+    assert overlap.tolist() == [[0, 0, 1], [0, 0, 0]]
+    assert class_overlap(torch.zeros(0, 4), there, 3).shape == (0, 3)
+    assert class_overlap(torch.ones(2, 4), NOTHING, 3).tolist() == [[0, 0, 0]] * 2
+
+
+def test_a_step_draws_objects_and_background_of_the_whole_batch():
+    shifts = torch.tensor([0, 3, 4, 6])  # IoU 1, 7/13, 6/14, 4/16 with a box of 10
+    first = target([20.0, 20, 30, 30], labels=[1])
+    first["proposals"] = first["boxes"] + shifts[:, None] * torch.tensor([1, 0, 1, 0])
+    empty = {**NOTHING, "proposals": torch.tensor([[0.0, 0, 9, 9]])}
+    drawn = draw([first, empty], 3, 32, 96, 0.5)
+    # The object is a region too.
+    assert drawn.classes.tolist() == [2, 2, 2, 0, 0, 0]
+    assert drawn.which[:3].tolist() == [0, 0, 0]
+    assert sorted(drawn.which[3:].tolist()) == [0, 0, 1]
+    assert sorted(drawn.boxes[:3, 0].tolist()) == [20, 20, 23]
+    for _ in range(5):
+        drawn = draw([first, empty], 3, 2, 1, 0.5)
+        assert drawn.classes.tolist() == [2, 2, 0]
+        assert len(drawn.boxes[:2].unique(dim=0)) + int((drawn.boxes[:2] == first["boxes"]).all()) == 2
+    with pytest.raises(ValueError, match=r"set data\.proposals=selective_search"):
+        draw([first, NOTHING], 3, 32, 96, 0.5)
+
+
+def test_what_svms_and_regression_learn_from():
+    there = target([20.0, 20, 30, 30], labels=[1])
+    shifts = torch.tensor([2, 3, 4, 6])  # IoU 8/12, 7/13, 6/14, 4/16
+    there["proposals"] = there["boxes"] + shifts[:, None] * torch.tensor([1, 0, 1, 0])
+    empty = {**NOTHING, "proposals": torch.tensor([[0.0, 0, 9, 9]])}
+    split = InMemory(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), [there, empty])
+
+    def see(images: Tensor, regions: list[Tensor]) -> Seen:
+        boxes = torch.cat(regions)
+        return Seen(boxes[:, 1:3], boxes[:, :1], boxes)
+
+    found = gather(split, torch.arange(2), 1, 3, see)
+    assert found.counts == [5, 1]
+    assert found.labels.tolist() == [1, -1, -1, -1, -1, -1]
+    assert found.features.flatten().tolist() == [20, 22, 23, 24, 26, 0]
+    # All but the class of the object are background everywhere; the grey zone is 0.3 to 1.
+    assert found.negative[:, 1].tolist() == [False, False, False, False, True, True]
+    assert found.negative[:, [0, 2]].all()
+    # IoU > 0.6: the object itself and the first proposal, which is 2 of 10 pixels too far right.
+    torch.testing.assert_close(found.offsets, torch.tensor([[0.0, 0, 0, 0], [-0.2, 0, 0, 0]]))
+    assert found.near.tolist() == [[20, 30], [20, 32]]
+    assert found.near_labels.tolist() == [1, 1]
+    assert found.norms[0] == pytest.approx((20 + 22 + 23 + 24 + 26 + 0) / 6)
+
+
+def test_all_proposals_of_all_images_are_seen_in_order(monkeypatch: pytest.MonkeyPatch):
+    model = RCNN(**FACTS, **TINY).eval()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (3, 3, 64, 64), dtype=torch.uint8, generator=generator)
+    proposals = [with_proposals(NOTHING, i)["proposals"][:n] for i, n in enumerate([5, 0, 7])]
+    with torch.no_grad():
+        whole = model.outputs(images, proposals)
+        monkeypatch.setattr("leyden.detection.rcnn.AT_ONCE", 4)
+        parts = model.outputs(images, proposals)
+        alone = model.outputs(images[2:], proposals[2:])
+    assert whole.which.tolist() == [0] * 5 + [2] * 7
+    torch.testing.assert_close(whole.seen, parts.seen)
+    torch.testing.assert_close(whole.seen.features[5:], alone.seen.features)
+    assert [len(answer["scores"]) > 0 for answer in model.answers(whole)] == [True, False, True]
+
+
+def test_images_without_any_proposal_have_no_answer():
+    model = RCNN(**FACTS, **TINY).eval()
+    with torch.no_grad():
+        answers = model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), [torch.zeros(0, 4)] * 2)
+    assert [{key: tuple(value.shape) for key, value in answer.items()} for answer in answers] == [
+        {"boxes": (0, 4), "labels": (0,), "scores": (0,)}
+    ] * 2
+
+
+def test_batches_with_nothing_to_learn_change_nothing():
+    model = RCNN(**FACTS, **TINY)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    nothing = {**NOTHING, "proposals": torch.zeros(0, 4)}
+    loss = model.training_step((torch.zeros(2, 3, 64, 64, dtype=torch.uint8), [nothing, nothing]), 0)
+    loss.backward()
+    assert loss.item() == 0
+    assert all(parameter.grad.abs().max() == 0 for parameter in model.parameters())
+    torch.testing.assert_close(model.state_dict(), before)
+
+
+def test_scores_keep_the_order_of_the_machines():
+    model = RCNN(**FACTS, **TINY, least_score=0.0)
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(500, 16, generator=generator)
+    model.svm_weight.copy_(torch.randn(3, 16, generator=generator) / 3)
+    model.learnt.fill_(True)
+    scores = model.scores(Seen(torch.zeros(500, 64), features, torch.zeros(500, 4)))
+    margins = features @ model.svm_weight.T
+    assert margins.abs().max() > 3
+    assert (scores > 0).all()
+    assert (scores < 1).all()
+    assert torch.equal(scores > 0.5, margins > 0)
+    assert torch.equal(scores.argsort(0), margins.argsort(0))
+
+
+def test_suppression_sees_the_boxes_where_each_class_has_moved_them():
+    model = RCNN(**FACTS, **TINY, nms_iou=0.3)
+    boxes = torch.tensor([[0.0, 0, 20, 20], [30, 0, 50, 20]])
+    moved = boxes[:, None].repeat(1, 3, 1)
+    moved[1, 0] = torch.tensor([1.0, 0, 21, 20])  # class 0 moves the second box onto the first
+    scores = torch.tensor([[0.9, 0.8, 0.0], [0.7, 0.6, 0.0]])
+    answer = model._suppress(scores, moved)
+    assert answer["labels"].tolist() == [0, 1, 1]
+    torch.testing.assert_close(answer["scores"], torch.tensor([0.9, 0.8, 0.6]))
+    torch.testing.assert_close(answer["boxes"], boxes[[0, 0, 1]])
+
+
+def test_features_that_know_it_all_give_the_truth_back(tmp_path: Path):
+    data = scenes(train=60)
+    model = RCNN(**data.facts, **TINY, penalty=1e-3)
+    truths: list[dict[str, Tensor]] = []
+
+    def see(normalised: Tensor, boxes: Tensor, which: Tensor) -> Seen:
+        """Features: what class there is, if anything; pooled: the way to it."""
+        features, pooled = torch.zeros(len(boxes), 16), torch.ones(len(boxes), 64)
+        for i, (box, image) in enumerate(zip(boxes, which.tolist(), strict=True)):
+            there = truths[image]
+            iou, nearest = box_iou(box[None], there["boxes"])[0].max(0)
+            features[i, there["labels"][nearest] if iou > 0.5 else 15] = 1
+            centre = torch.cat([(box[:2] + box[2:]) / 2, box[2:] - box[:2]])
+            pooled[i, :4] = encode(there["boxes"][nearest], centre, (1.0, 1.0)) if iou > 0.5 else 0
+        return Seen(pooled, features, model.net.score(features))
+
+    outputs = model.outputs
+
+    def remembering(images: Tensor, proposals: list[Tensor]) -> object:
+        split = data.split("train")
+        found = [(split.images == image).flatten(1).all(1).nonzero().item() for image in images]
+        truths[:] = [split.targets[i] for i in found]
+        return outputs(images, proposals)
+
+    model.see, model.outputs = see, remembering
+    model.training_step = lambda batch, batch_idx: sum(p.sum() for p in model.parameters()) * 0.0
+    trainer(tmp_path, 14, limit_val_batches=0).fit(model, data)
+    images, targets = data.split("train").take(torch.arange(20))
+    for answer, there in zip(model(*model.inputs(images, targets)), targets, strict=True):
+        sure = answer["scores"] > 0.5
+        distance = (answer["boxes"][sure][:, None] - there["boxes"]).abs().amax(2)
+        same = answer["labels"][sure][:, None] == there["labels"]
+        # Each object is found, at its place, and nothing else is.
+        assert (distance.masked_fill(~same, torch.inf).amin(0) < 0.5).all()
+        assert (distance.masked_fill(~same, torch.inf).amin(1) < 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({}, {"svm", "box"}),
+        ({"classifier": "softmax"}, {"box"}),
+        ({"regression": False, "hard_negatives": False}, {"svm"}),
+        ({"classifier": "softmax", "regression": False}, set()),
+    ],
+)
+def test_after_the_last_step_svms_and_regression_learn_and_a_checkpoint_has_them(
+    tmp_path: Path, options: dict, parts: set[str]
+):
+    data = scenes()
+    model = RCNN(**data.facts, **TINY, least_score=0.0, **options)
+    learnt = []
+
+    class Watch(lightning.Callback):
+        def on_validation_start(self, trainer: lightning.Trainer, module: RCNN) -> None:
+            learnt.append(bool(module.learnt))
+
+    run = trainer(tmp_path, 6, Watch())
+    run.fit(model, data)
+    # The sanity check, then an epoch each; the last one judges what the test will judge.
+    assert learnt == [False, False, False, bool(parts)]
+    assert bool(model.svm_weight.any()) == ("svm" in parts)
+    assert bool(model.box_bias.any()) == ("box" in parts)
+    scores = run.test(model, data, verbose=False)[0]
+    assert {"test/ap50", "test/ms_per_image", "test/ms_per_image_network"} <= set(scores)
+
+    run.save_checkpoint(tmp_path / "x.ckpt")
+    again = RCNN.load_from_checkpoint(tmp_path / "x.ckpt", weights_only=True).eval()
+    images, targets = data.split("test").take(torch.arange(6))
+    with torch.no_grad():
+        for one, other in zip(
+            model.eval()(*model.inputs(images, targets)), again(*again.inputs(images, targets)), strict=True
+        ):
+            torch.testing.assert_close(one, other)
+
+
+def test_a_run_that_was_stopped_comes_to_the_same_end(tmp_path: Path):
+    def fresh() -> RCNN:
+        lightning.seed_everything(0)
+        return RCNN(**scenes().facts, **TINY, svm_images=8)
+
+    class Seeded(lightning.Callback):
+        """Makes what a step draws depend on the step alone, as a run of Leyden does."""
+
+        def on_train_batch_start(self, trainer: lightning.Trainer, *_: object) -> None:
+            torch.manual_seed(trainer.global_step)
+
+    whole = fresh()
+    trainer(tmp_path, 6, Seeded(), LastCheckpoint(tmp_path / "last.ckpt", 3)).fit(whole, scenes())
+    # Stopped in the middle, and in the moment after the last step, before its validation.
+    for step in (3, 6):
+
+        class Stop(lightning.Callback):
+            def __init__(self, at: int) -> None:
+                self.at = at
+
+            def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
+                if trainer.global_step == self.at:
+                    raise InterruptedError
+
+        keeper = LastCheckpoint(tmp_path / f"{step}.ckpt", step)
+        with pytest.raises(InterruptedError):
+            trainer(tmp_path, 6, Seeded(), Stop(step), keeper).fit(fresh(), scenes())
+        resumed = fresh()
+        rest = trainer(tmp_path, 6, Seeded())
+        rest.fit(resumed, scenes(), ckpt_path=tmp_path / f"{step}.ckpt", weights_only=True)
+        torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
+
+
+def test_what_moves_on_has_to_learn_anew(tmp_path: Path):
+    data = scenes()
+    model = RCNN(**data.facts, **TINY)
+    trainer(tmp_path, 2, limit_val_batches=0).fit(model, data)
+    assert model.learnt
+    learnt = model.svm_weight.clone()
+
+    class Stop(lightning.Callback):
+        def on_train_batch_end(self, trainer: lightning.Trainer, module: RCNN, *_: object) -> None:
+            trainer.should_stop = True
+
+    trainer(tmp_path, 8, Stop(), limit_val_batches=0).fit(model, data)
+    assert not model.learnt
+    torch.testing.assert_close(model.svm_weight, learnt)
+
+
+def test_predict_searches_for_proposals_with_the_settings_of_the_data(monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def search(image: Tensor, **settings: object) -> Tensor:
+        asked.append((tuple(image.shape), settings))
+        return torch.tensor([[8.0, 8, 40, 40]])
+
+    monkeypatch.setattr("leyden.detection.rcnn.selective_search", search)
+    model = RCNN(**FACTS, **TINY, shown_score=0.0, search={"k": [30]})
+    rows, _ = model.predict([torch.zeros(3, 50, 200, dtype=torch.uint8), torch.zeros(1, 128, 64, dtype=torch.uint8)])
+    assert asked == [((3, 64, 64), {"k": [30]})] * 2
+    assert [row["boxes"][0] for row in rows] == [[25, 6.25, 125, 31.25], [8, 16, 40, 80]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        ({"context": 32}, r"model.context=32 .* model.crop_size=64"),
+        ({"crop_size": 80}, "multiples of 32"),
+        ({"stride": 64}, "this detector looks at 64"),
+        ({"frozen": 9}, "3 stages here"),
+    ],
+)
+def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):
+    with pytest.raises(ValueError, match=cure):
+        RCNN(**{**FACTS, **TINY, **arguments})
+
+
+def test_data_that_cannot_teach_it_is_refused(tmp_path: Path):
+    data = DetectionData(DigitScenes(64, train=8, val=4, test=4, smallest=0.3), batch_size=8)
+    data.prepare_data()
+    model = RCNN(**data.facts, **TINY)
+    with pytest.raises(ValueError, match=r"set data\.proposals=selective_search"):
+        trainer(tmp_path, 2, num_sanity_val_steps=0).fit(model, data)
+    with pytest.raises(ValueError, match="learn from a DetectionData"):
+        trainer(tmp_path, 2, num_sanity_val_steps=0).fit(model, scenes().train_dataloader())
+
+
+def test_the_backbone_takes_over_weights(tmp_path: Path):
+    source, model = (RCNN(**FACTS, **TINY) for _ in range(2))
+    torch.save(source.net.maps.backbone.state_dict(), tmp_path / "backbone.pt")
+    model.load(str(tmp_path / "backbone.pt"))
+    torch.testing.assert_close(model.net.maps.state_dict(), source.net.maps.state_dict())
