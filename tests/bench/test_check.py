@@ -14,7 +14,7 @@ def test_every_lab_fits_every_trainer(experiment: str, trainer: str) -> None:
 
 @pytest.mark.parametrize("variant", options("variant"))
 def test_every_variant_fits_the_lab_that_sweeps_it(variant: str) -> None:
-    lab = {"gan": "gan_stabilise"}[variant.split("_")[0]]
+    lab = {"gan": "gan_stabilise", "detection": "detection_race"}[variant.split("_")[0]]
     assert check(compose([f"experiment={lab}", f"variant={variant}"])) == []
 
 

@@ -7,7 +7,6 @@ from torch import Tensor
 from leyden.pictures.charts import draw_trade_offs
 from leyden.report.comparison import Comparison
 from leyden.report.rows import Run, axis
-from leyden.report.text import short
 
 
 class TradeOff:
@@ -43,6 +42,6 @@ class TradeOff:
                     ys.append(y)
             panels[words] = {name: pair for name, pair in points.items() if pair[0]}
         if any(panels.values()):
-            files["report.png"] = draw_trade_offs(panels, short(self.reached), self.title)
+            files["report.png"] = draw_trade_offs(panels, self.reached.removeprefix("test/"), self.title)
             files["report.md"] = f"{files['report.md']}\n![{self.title}](report.png)\n"
         return files
