@@ -73,27 +73,32 @@ def conditional(model: Any) -> Step:
 
 
 def lapgan(model: Any) -> Step:
-    """A GAN per level, the losses summed: two levels, the finer one told the low pass."""
+    """A GAN per level, the losses summed: two levels, the finer one told the low pass, and at rest on most batches."""
     g, d, average = model.generator, model.discriminator, deepcopy(model.generator)
     adams, schedules = adams_of(model)
+    batches = 0
 
     def pyramid(images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         small = F.avg_pool2d(images, 2)
         low_pass = F.interpolate(small, scale_factor=2, mode="bilinear")
         return [images - low_pass, small], [low_pass, torch.zeros_like(small)]
 
-    def look(details: list[Tensor], low_passes: list[Tensor]) -> list[Tensor]:
-        pairs = zip(d, details, low_passes, strict=True)
-        return [net(augmented(low + detail, model), None).float() for net, detail, low in pairs]
+    def look(first: int, details: list[Tensor], low_passes: list[Tensor]) -> list[Tensor]:
+        triples = zip(d[first:], details, low_passes, strict=True)
+        return [net(augmented(low + detail, model), None).float() for net, detail, low in triples]
 
     def step(images: Tensor, _: Any) -> None:
-        real, low_passes = pyramid(images.float() / 127.5 - 1)
-        noise = [torch.randn(len(images), size) for size in model.noise_sizes]
-        fake = [net(z, low, None) for net, z, low in zip(g, noise, low_passes, strict=True)]
-        on_real, on_fake = look(real, low_passes), look([detail.detach() for detail in fake], low_passes)
+        nonlocal batches
+        first = 1 if batches % model.detail_every else 0
+        batches += 1
+        real, low_passes = (levels[first:] for levels in pyramid(images.float() / 127.5 - 1))
+        noise = [torch.randn(len(images), size) for size in model.noise_sizes[first:]]
+        fake = [net(z, low, None) for net, z, low in zip(g[first:], noise, low_passes, strict=True)]
+        on_real = look(first, real, low_passes)
+        on_fake = look(first, [detail.detach() for detail in fake], low_passes)
         descend(adams[1], sum(F.softplus(-x).mean() for x in on_real) + sum(F.softplus(x).mean() for x in on_fake))
         d.requires_grad_(False)
-        descend(adams[0], sum(F.softplus(-x).mean() for x in look(fake, low_passes)))
+        descend(adams[0], sum(F.softplus(-x).mean() for x in look(first, fake, low_passes)))
         d.requires_grad_(True)
         follow(average, g, model.ema_decay)
         advance(schedules)

@@ -120,7 +120,7 @@ def batches_of(data: ImageData) -> Iterator[tuple[Tensor, Any]]:
             yield images, targets
 
 
-PHOTOGRAPHS = ["experiment=gan_srgan", "trainer.val_check_interval=1.0"]
+PHOTOGRAPHS = ["experiment=gan_srgan", "trainer.check_val_every_n_epoch=1", "trainer.val_check_interval=1.0"]
 COMPARISONS = {
     "MLP, 128 digits": (
         [f"hydra.searchpath=[file://{HERE}/conf]", "model=mlp", "~experiment", "data=transfer/images",
