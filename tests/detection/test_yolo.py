@@ -224,6 +224,17 @@ def test_any_backbone_takes_the_place_of_its_own(backbone: str, stride: int):
     assert [boxes.shape, classes.shape] == [(2, cells, 3, 5), (2, cells, 3)]
 
 
+def test_a_map_without_padding_has_fewer_cells_that_fill_the_image_all_the_same():
+    model = YOLO(**{**FACTS, "image_size": 256}, backbone="squeezenet1_1", stride=8).eval()
+    outputs = model.outputs(torch.zeros(1, 3, 256, 256, dtype=torch.uint8))
+    assert model.net.cells == 31
+    assert outputs[1].shape == (1, 31**2, 3)
+    last = torch.zeros(1, 31**2, 2, 5)
+    last[0, -1, 0] = torch.tensor([1.0, 1.0, 0.5, 0.5, 1.0])  # its far corner is the image's
+    boxes, _ = model.decoded((last, outputs[1]))
+    assert boxes[0, -2].tolist() == [224, 224, 256, 256]
+
+
 def test_what_a_cell_says_comes_from_its_place():
     # With a fixed map the head's answers lie row by row, for convolutions as for the fully connected layers.
     model = YOLO(**FACTS, **(TINY | {"head": []}), stride=16).eval()

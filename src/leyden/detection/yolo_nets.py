@@ -55,7 +55,7 @@ class YOLONet(nn.Module):
         channels: of the images.
         image_size: side of the square images in pixels.
         boxes: per cell.
-        stride: image pixels per cell; S = image_size / stride.
+        stride: image pixels per cell; S = image_size / stride, or one less where the backbone does not pad its maps.
         hidden: units of a fully connected layer over the whole map, with dropout, as in the paper (4096); None: each
             cell answers from the ``head``.
         head: without ``hidden``: channels of the 3x3 convolutions in front of the answers.
@@ -91,14 +91,14 @@ class YOLONet(nn.Module):
                 f"{max(1, image_size // stride) * stride}, or another model.stride"
             )
         self.expected = (channels, image_size, image_size)
-        self.cells, self.boxes, self.values = image_size // stride, boxes, boxes * 5 + outputs
+        self.boxes, self.values = boxes, boxes * 5 + outputs
         below = (
             yolo_backbone(channels, image_size)
             if backbone == "yolo"
             else build_backbone(backbone, channels, image_size, widths, blocks)
         )
         self.backbone = FeatureMaps(below, (stride,), frozen)
-        width = self.backbone.widths[0]
+        self.cells, width = self.backbone.sizes[0], self.backbone.widths[0]
         layers: list[nn.Module]
         if hidden is None:
             pairs = zip([width, *head], head, strict=False)
@@ -136,7 +136,7 @@ class _CellsLast(nn.Module):
 
 
 def _initialise(net: nn.Module) -> None:
-    """As deep a network without norms learns only if no layer shrinks what it is given (He et al. 2015)."""
+    """So deep a network without norms learns only if no layer shrinks what it is given (He et al. 2015)."""
     for layer in net.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             assert layer.bias is not None
