@@ -26,5 +26,5 @@ def test_the_installed_wheel_brings_its_labs(tmp_path: Path) -> None:
     assert where.is_relative_to(packages)
     leyden = tmp_path / "other" / "bin" / "leyden"
     assert "tour_transfer" in call(leyden, "list")
-    assert "done: outputs/tour_transfer/" in call(leyden, "run", *FAST)
-    assert list((tmp_path / "outputs" / "tour_transfer").glob("*/metrics.json"))
+    assert "done: outputs/sweeps/here/0_tour_transfer" in call(leyden, "sweep", *FAST, "sweep.name=here")
+    assert list((tmp_path / "outputs" / "sweeps" / "here").glob("*/metrics.json"))

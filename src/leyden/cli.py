@@ -18,6 +18,8 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     if RECORD in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:
         return _guarded(lambda: _run_record(os.environ[RECORD]))
+    if words and words[0] == "sweep":
+        return _guarded(lambda: _run(["-m", *words[1:]]))
     if words and (words[0] == "run" or words[0] in ("-sc", "--shell-completion")):
         return _guarded(lambda: _run(words[words[0] == "run" :]))
     arguments = _parser().parse_args(words or ["--help"])
@@ -36,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     verb("run", lambda a: _run([]), "compose, check, train, test and record a lab: leyden run experiment=gan_dcgan")
+    verb(
+        "sweep", lambda a: _run(["-m"]), "the same for many jobs, side by side: leyden sweep seed=0,1,2 sweep.name=mine"
+    )
     verb("list", _list, "labs, models, data sources and trainers, a line each")
     check = verb("check", _check, "every mistake in a config at once; nothing is run")
     check.add_argument("overrides", nargs="*", help="the words that `leyden run` would get")
@@ -50,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     finder.add_argument("--to", dest="greatest", type=float, default=1.0, help="last rate (default %(default)s)")
     finder.add_argument("--steps", type=int, default=100, help="steps between them (default %(default)s)")
     for name, do, text in (
-        ("resume", _resume, "go on where a run was stopped, in the same folder, with the same config"),
+        ("resume", _resume, "go on where a run or a sweep was stopped, in the same folder, with the same config"),
         ("evaluate", _evaluate, "test a record's best checkpoint again"),
         ("predict", _predict, "what a record's technique predicts: labels, samples, boxes"),
         ("export", _export, "a record's network as an ONNX file, checked against PyTorch"),
@@ -138,6 +143,10 @@ def _run(words: list[str]) -> int:
 def _resume(arguments: argparse.Namespace) -> int:
     from leyden.bench.record import Record
 
+    if (arguments.record / "multirun.yaml").is_file():
+        from leyden.bench.sweep import resume
+
+        return resume(arguments.record)
     record = Record(arguments.record)
     if record.status["status"] == "done":
         print(f"{record.folder} is done; nothing to go on with")

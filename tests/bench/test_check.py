@@ -2,6 +2,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from commands import swept
 
 from leyden.bench.check import check, check_words
 from leyden.bench.compose import ConfigError, compose, options
@@ -12,9 +13,8 @@ def test_every_lab_fits_every_trainer(experiment: str, trainer: str) -> None:
     assert check(compose([f"experiment={experiment}", f"trainer={trainer}"])) == []
 
 
-@pytest.mark.parametrize("variant", options("variant"))
-def test_every_variant_fits_the_lab_that_sweeps_it(variant: str) -> None:
-    lab = {"gan": "gan_stabilise", "detection": "detection_race"}[variant.split("_")[0]]
+@pytest.mark.parametrize(("lab", "variant"), [(lab, word) for lab in options("experiment") for word in swept(lab)])
+def test_every_variant_fits_the_lab_that_sweeps_it(lab: str, variant: str) -> None:
     assert check(compose([f"experiment={lab}", f"variant={variant}"])) == []
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from commands import swept
 
 from leyden.bench.compose import EXPERIMENTS, ConfigError, compose, file_of, options, wrong_words
 
@@ -87,7 +88,7 @@ def test_labs_may_lie_outside_the_repository(tmp_path: Path) -> None:
     assert wrong_words([words[0], "experiment=yours"])
 
 
-@pytest.mark.parametrize("lab", [name for name in options("variant") if name.startswith("detection_")])
+@pytest.mark.parametrize("lab", swept("detection_race"))
 def test_the_race_trains_what_each_detectors_own_lab_trains(lab: str) -> None:
     """So the numbers of one are those of the other."""
     own, raced = (
@@ -95,3 +96,20 @@ def test_the_race_trains_what_each_detectors_own_lab_trains(lab: str) -> None:
     )
     for part in ("model", "data", "trainer"):
         assert raced[part] == own[part], part
+
+
+def test_every_variant_belongs_to_a_lab() -> None:
+    assert {variant for lab in options("experiment") for variant in swept(lab)} == {*options("variant")}
+
+
+@pytest.mark.parametrize("lab", [name for name in options("experiment") if name.endswith("_parts")])
+def test_the_first_variant_of_parts_is_the_lab_and_each_other_one_changes_it_as_it_says(lab: str) -> None:
+    own = compose([f"experiment={lab}"]).config
+    for place, variant in enumerate(swept(lab)):
+        changed = compose([f"experiment={lab}", f"variant={variant}"]).config
+        said = yaml.safe_load(file_of("variant", variant).read_text())
+        assert bool({"model", "data"} & {*said}) == (place > 0), variant
+        for part in ("model", "data", "trainer"):
+            words = said.get(part, {})
+            assert changed[part] == own[part] | words, variant
+            assert all(own[part][key] != value for key, value in words.items()), variant

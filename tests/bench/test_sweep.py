@@ -40,7 +40,7 @@ def lab(tmp_path: Path) -> list[str]:
 
 
 def test_a_lab_may_carry_its_sweep_and_ends_with_its_report(
-    lab: list[str], leyden: Callable, records: Callable
+    lab: list[str], leyden: Callable, records: Callable, tmp_path: Path
 ) -> None:
     done = leyden("run", "-m", *lab, *FAST)
     assert done.returncode == 1  # not all that was asked for was done
@@ -58,7 +58,7 @@ def test_a_lab_may_carry_its_sweep_and_ends_with_its_report(
     assert float(line.split(",")[2]) == pytest.approx(mean)
     assert Image.open(folder / "report.png").size == (900, 600)
     for name in ("report.md", "report.csv", "report.png"):
-        assert f"{folder / name}\n" in done.stdout
+        assert f"  {folder.relative_to(tmp_path) / name}\n" in done.stdout
 
 
 def test_typed_words_take_the_place_of_the_labs_own_sweep(lab: list[str], leyden: Callable, records: Callable) -> None:

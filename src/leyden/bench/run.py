@@ -42,9 +42,11 @@ def run(record: Record) -> dict[str, float]:
     """
     config = record.config
     with _recorded(record):
+        _as_many_threads_as_before(record)
         lightning.seed_everything(config["seed"], workers=True, verbose=False)
         data, model, trainer = assemble(config, record.folder)
-        _note(record, data=data.fingerprint, devices=_devices(trainer))
+        monitor = {"metric": str(model.monitor), "mode": str(model.mode)}
+        _note(record, data=data.fingerprint, devices=_devices(trainer), monitor=monitor)
         start = newest(record, technique_of(config))
         _rewind(trainer.loggers, start)
         if start is not None:
@@ -150,6 +152,12 @@ def rank() -> int:
 def _refuse_absent_gpu(trainer: dict[str, Any]) -> None:
     if trainer["accelerator"] == "gpu" and not (CUDAAccelerator.is_available() or MPSAccelerator.is_available()):
         raise ValueError("trainer.accelerator=gpu, but torch sees no GPU on this machine: use trainer=cpu")
+
+
+def _as_many_threads_as_before(record: Record) -> None:
+    """Where a run goes on: sums are split among threads, so another number of them changes the last bits."""
+    if "devices" in record.environment:
+        torch.set_num_threads(record.environment["devices"]["threads"])
 
 
 def _look_for_gpus_once() -> None:

@@ -1,31 +1,36 @@
-"""Sweeps: Hydra composes the jobs, each job runs from its stored config in a process of its own; then the report.
+"""Sweeps: Hydra's sweeper names the jobs, our launcher stores and runs them; then ranking and report."""
 
-A process per job keeps one job's failure, memory and distributed processes from the others (Lightning #11300).
-"""
-
-import math
+import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import hydra
 from hydra import initialize_config_dir
+from hydra._internal.hydra import Hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from leyden.bench.build import build
 from leyden.bench.compose import CONF, ConfigError, compose, finish, register, wrong_words
+from leyden.bench.jobs import StoppedError
+from leyden.bench.launcher import alone_in, records_in, run_stored
+from leyden.bench.ranking import rank, standing
 from leyden.bench.record import Record, write
 from leyden.report.rows import Run
+
+_QUOTED = str.maketrans({"'": "\\'", "\\": "\\\\"})
+"""What a quoted word of Hydra needs before these two."""
 
 
 def wants_hydra(words: list[str]) -> bool:
@@ -36,41 +41,78 @@ def wants_hydra(words: list[str]) -> bool:
 
 
 def run(words: list[str]) -> int:
-    """Gives the words to Hydra; after a sweep says which jobs failed and makes the report that the lab asks for.
+    """Gives the words to Hydra; after a sweep says which jobs are not done, ranks them and makes the lab's report.
 
     A lab may carry its sweep in ``hydra.sweeper.params``; a word for one of its keys takes the place of its values.
 
     Raises:
-        ConfigError: words that cannot be applied, typed or the lab's own.
+        ConfigError: words that cannot be applied, typed or the lab's own; or what is wrong with the jobs.
         ValueError: what the lab's report asks for is not in the config.
+        RecordError: another sweep is at work in the folder.
     """
     asked = get_args_parser().parse_args(words)
     register()
-    if asked.multirun:
-        refuse_mistakes(asked.overrides)
-        words = [*words, "+hydra.callbacks.leyden._target_=leyden.bench.sweep.SweepEnd"]
+    shown = asked.help or asked.hydra_help or asked.cfg or asked.info is not None
+    if asked.multirun and not shown:
+        return _sweep(asked.overrides)
     _complete_behind_verb()
-    sys.argv = ["leyden", *words]
+    sys.argv = ["leyden", *(word for word in words if word not in ("-m", "--multirun"))]
     hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)()
-    if SweepEnd.folder is None:
-        return 0
-    records = _records(SweepEnd.folder)
-    failed = [record for record in records if record.status["status"] != "done"]
-    for record in failed:
+    return 0
+
+
+def resume(folder: Path) -> int:
+    """Goes on with the jobs that are stored in a sweep's folder; composes none."""
+    with alone_in(folder):
+        records = records_in(folder)
+        settings = records[0].config.get("sweep") or {"jobs": "auto", "fail_fast": False}
+        return _to_the_end(folder, lambda: run_stored(records, settings))
+
+
+def _sweep(words: list[str]) -> int:
+    refuse_mistakes(words)
+    with _hydra() as bench:
+        master = bench.compose_config("config", words, RunMode.MULTIRUN, with_log_configuration=False)
+        folder = Path(master.hydra.sweep.dir)
+        if name := master.sweep.name:
+            folder = _named(folder.parent, name)
+        new = not folder.exists()
+        with alone_in(folder):
+            # The time in the folder's name must not be taken twice.
+            words = [*words, f"hydra.sweep.dir='{str(folder).translate(_QUOTED)}'", "hydra.mode=MULTIRUN"]
+            try:
+                return _to_the_end(folder, lambda: bench.multirun("config", _job, words, with_log_configuration=False))
+            except ValueError:
+                if new and not records_in(folder):
+                    shutil.rmtree(folder)
+                raise
+
+
+def _to_the_end(folder: Path, do: Callable[[], Any]) -> int:
+    """Runs jobs, then says how the sweep in ``folder`` ended; the exit status."""
+    try:
+        do()
+    except StoppedError as error:
+        print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"`leyden resume {folder}` goes on", file=sys.stderr)
+        raise
+    records = records_in(folder)
+    unfinished = [record for record in records if record.status["status"] != "done"]
+    for record in unfinished:
         print(f"{record.status['status']}: {record.folder}: {record.status.get('error', '')}", file=sys.stderr)
-    print(f"{len(records) - len(failed)} of {len(records)} jobs done", file=sys.stderr)
-    report(SweepEnd.folder)
-    return 1 if failed else 0
+    print(f"{len(records) - len(unfinished)} of {len(records)} jobs done", file=sys.stderr)
+    if len(records) > 1 and (table := rank(folder, records)):
+        print(f"{table}\nranking: {folder / 'ranking.md'}")
+    report(folder)
+    return 1 if unfinished else 0
 
 
-class SweepEnd(Callback):
-    """Hears from Hydra where a sweep lay: jobs may have run in processes whose variables do not come back."""
-
-    folder: ClassVar[Path | None] = None
-
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Keeps the folder."""
-        SweepEnd.folder = Path(config.hydra.sweep.dir).absolute()
+def _named(parent: Path, name: str) -> Path:
+    """The folder of ``sweep.name``."""
+    if not re.fullmatch(r"\w[\w.-]*", str(name)):
+        raise ConfigError([f"sweep.name: should be letters, digits, _, - and dots, is {name!r}"])
+    return parent / str(name)
 
 
 def report(folder: Path) -> None:
@@ -79,7 +121,7 @@ def report(folder: Path) -> None:
     Args:
         folder: of the sweep; the records in it are what the report is made from, whether their jobs ended well or not.
     """
-    records = _records(folder)
+    records = records_in(folder)
     node = records[0].config["report"] if records else None
     if not node:
         return
@@ -101,7 +143,7 @@ def report(folder: Path) -> None:
 
 
 def _job(config: DictConfig) -> float:
-    """Runs one job as a process; returns the best value of the metric that the technique names, for sweepers."""
+    """Runs one job as a process, for launchers other than our own; returns the value that ranks it."""
     settings = HydraConfig.get()
     composed = finish(config, settings.runtime.choices, settings.overrides.task)
     record = Record.create(composed, Path(settings.runtime.output_dir))
@@ -109,8 +151,8 @@ def _job(config: DictConfig) -> float:
     command = [sys.executable, "-m", "leyden", "resume", str(record.folder)]
     code = subprocess.run(command, env=environment, check=False).returncode
     if code != 0 and record.status["status"] in ("pending", "running"):
-        record.set_status("failed", error=f"the process ended with status {code}")
-    return next((value for name, value in record.metrics.items() if name.startswith("best/")), math.nan)
+        record.set_status("failed", error=f"the process ended with status {code}", exit=code)
+    return standing(record).value
 
 
 def refuse_mistakes(typed: list[str]) -> None:
@@ -127,10 +169,7 @@ def refuse_mistakes(typed: list[str]) -> None:
 
 def _plan(typed: list[str]) -> tuple[list[str], list[str]]:
     """The words of a sweep, the lab's own among them unless they were typed otherwise, and those of its first job."""
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3", job_name="leyden"):
-        bench = GlobalHydra.instance().hydra
-        assert bench is not None  # it was initialized one line above
+    with _hydra() as bench:
         lab = bench.compose_config("config", typed, RunMode.MULTIRUN, with_log_configuration=False)
         own = OmegaConf.select(lab, "hydra.sweeper.params") or {}
         parser = OverridesParser.create(bench.config_loader)  # knows what globs match
@@ -149,10 +188,14 @@ def _first(override: Override) -> str | None:
     return next((f"{override.get_key_element()}={value}" for value in values), None)
 
 
-def _records(folder: Path) -> list[Record]:
-    """Those of a sweep, job 2 before job 10."""
-    jobs = {file.parent for file in folder.rglob("config.yaml")}
-    return [Record(job) for job in sorted(jobs, key=lambda job: ([*map(int, re.findall(r"\d+", str(job)))], job))]
+@contextlib.contextmanager
+def _hydra() -> Iterator[Hydra]:
+    """Hydra itself over our config, without its own way to show errors."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="leyden"):
+        bench = GlobalHydra.instance().hydra
+        assert bench is not None  # it was initialized one line above
+        yield bench
 
 
 def _complete_behind_verb() -> None:

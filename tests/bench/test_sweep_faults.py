@@ -1,0 +1,149 @@
+"""What a sweep does when its jobs, or the sweep itself, are ended in any way; and that it goes on from there."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from commands import FAST, read_json
+
+from leyden.bench.compose import compose
+from leyden.bench.jobs import StoppedError
+from leyden.bench.launcher import alone_in, run_stored
+from leyden.bench.record import Record, RecordError
+
+FAULT = ["+callbacks.fault._target_=faults.Fault", "+callbacks.fault.notes=notes"]
+EIGHT_STEPS = [*FAST, "trainer.max_steps=8", "trainer.max_epochs=4", "trainer.limit_train_batches=null"]
+WORDS = [*EIGHT_STEPS, *FAULT, "checkpoint.every_n_steps=2"]
+"""Jobs of eight steps that note a fault behind the third."""
+
+
+def statuses(sweep: Path) -> dict[str, str]:
+    return {file.parent.name: read_json(file)["status"] for file in sorted(sweep.glob("*/status.json"))}
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def test_failed_killed_and_lost_jobs_are_told_at_once_and_taken_up_by_the_same_command(
+    leyden: Callable, tmp_path: Path
+) -> None:
+    words = ["run", "-m", *WORDS, "sweep.name=mine", "experiment=tour_transfer"]
+    done = leyden(*words, "+callbacks.fault.kind=none,raise,kill,exit")
+    sweep = tmp_path / "outputs" / "sweeps" / "mine"
+    names = [f"{number}_tour_transfer" for number in range(5)]
+    assert done.returncode == 1
+    assert statuses(sweep) == dict(zip(names, ["done", "failed", "failed", "failed"], strict=False))
+    assert "1 of 4 jobs done" in done.stderr
+    for number, kind, why, last in (
+        (1, "raise", "ValueError: this is what went wrong", "ValueError: this is what went wrong"),
+        (2, "kill", "killed by SIGKILL, maybe for lack of memory: try sweep.jobs=1", ""),
+        (3, "exit", "the process ended with status 9 before the run had ended", "the last words of a library"),
+    ):
+        told = f"failed: outputs/sweeps/mine/{names[number]} (+callbacks.fault.kind={kind}): {why}\n"
+        assert told in done.stderr
+        assert f"  | {last}" in done.stderr.partition(told)[2]
+    assert len((sweep / "ranking.csv").read_text().splitlines()) == 2
+    first = (sweep / names[0] / "status.json").read_bytes()
+
+    done = leyden(*words, "+callbacks.fault.kind=nothing,none,kill,exit,raise")
+    assert done.returncode == 0, done.stderr
+    assert "going on: 1 done, 1 new, 2 killed, 1 failed\n" in done.stdout
+    assert statuses(sweep) == dict.fromkeys(names, "done")
+    assert (sweep / names[0] / "status.json").read_bytes() == first  # it was not run again
+    logs = [(sweep / name / "run.log").read_text() for name in names]
+    assert ["going on from" in log for log in logs] == [False, False, True, True, False]
+    for name in names[1:]:
+        torch.testing.assert_close(weights(sweep / name), weights(sweep / names[0]), rtol=0, atol=0)
+    assert len((sweep / "ranking.csv").read_text().splitlines()) == 6
+
+
+def test_a_sweep_that_is_killed_and_stopped_loses_nothing(leyden: Callable, tmp_path: Path) -> None:
+    """By SIGKILL, which it cannot see, then by Ctrl-C; its jobs end too, and all goes on, bit for bit."""
+    sweep, notes = tmp_path / "outputs" / "sweeps" / "mine", tmp_path / "notes"
+    words = [*WORDS, "+callbacks.fault.kind=wait", "+callbacks.fault.times=2", "sweep.name=mine", "sweep.jobs=2"]
+    with started("sweep", *words, "seed=0,1,2", folder=tmp_path) as running:
+        wait_for(lambda: len(list(notes.glob("*.0"))) == 2, running)
+        with pytest.raises(RecordError, match=f"another sweep is at work in {sweep}"), alone_in(sweep):
+            pass
+        running.kill()
+    assert running.returncode == -signal.SIGKILL
+    wait_for(lambda: list(statuses(sweep).values()) == ["interrupted", "interrupted", "pending"])
+
+    with started("sweep", *words, "seed=0,1,2", folder=tmp_path) as running:
+        wait_for(lambda: len(list(notes.glob("*.1"))) == 2, running)
+        running.send_signal(signal.SIGINT)
+        out, error = running.communicate(timeout=60)
+    assert running.returncode == 130, error
+    assert "going on: 0 done, 2 interrupted, 1 new\n" in out
+    assert "`leyden resume outputs/sweeps/mine` goes on\n" in error
+    assert list(statuses(sweep).values()) == ["interrupted", "interrupted", "pending"]
+    assert not any(Path(f"/proc/{read_json(file)['process']}").exists() for file in sweep.glob("[01]_*/status.json"))
+
+    (notes / "2_tour_transfer.0").touch()
+    (notes / "2_tour_transfer.1").touch()
+    done = leyden("resume", "outputs/sweeps/mine", OMP_NUM_THREADS="2")  # but what had begun keeps its number
+    assert done.returncode == 0, done.stderr
+    assert "3 of 3 jobs done" in done.stderr
+    before = read_json(sweep / "1_tour_transfer" / "environment.json")["devices"]["threads"]
+    alone = leyden("run", *WORDS, "seed=1", "+callbacks.fault.kind=none", OMP_NUM_THREADS=str(before))
+    assert alone.returncode == 0, alone.stderr
+    [single] = (tmp_path / "outputs" / "tour_transfer").iterdir()
+    torch.testing.assert_close(weights(sweep / "1_tour_transfer"), weights(single), rtol=0, atol=0)
+    expected, found = (read_json(folder / "metrics.json") for folder in (single, sweep / "1_tour_transfer"))
+    assert {**found, "train_seconds": 0} == {**expected, "train_seconds": 0}
+
+
+def test_fail_fast_leaves_the_others_for_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kinds = ["raise", "none", "none"]
+    records = [
+        Record.create(compose([*WORDS, f"+callbacks.fault.kind={kind}", f"seed={seed}"]), tmp_path / f"{seed}_job")
+        for seed, kind in enumerate(kinds)
+    ]
+    with pytest.raises(StoppedError, match="0_job"):
+        run_stored(records, {"jobs": 1, "fail_fast": True})
+    assert list(statuses(tmp_path).values()) == ["failed", "pending", "pending"]
+
+
+def test_a_distributed_job_is_started_again_for_its_ranks_and_not_the_sweep(leyden: Callable, tmp_path: Path) -> None:
+    done = leyden("run", "-m", *FAST, "trainer=ddp_cpu", "seed=4")
+    assert done.returncode == 0, done.stderr
+    [sweep] = (tmp_path / "outputs" / "sweeps").iterdir()
+    assert statuses(sweep) == {"0_tour_transfer": "done"}
+    assert read_json(sweep / "0_tour_transfer" / "environment.json")["devices"]["count"] == 2
+    assert (sweep / "0_tour_transfer" / "run.rank1.log").is_file()
+
+
+@contextmanager
+def started(*words: str, folder: Path) -> Iterator[subprocess.Popen]:
+    """A `leyden` command that goes on beside the test, and is killed at its end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "leyden", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "support"), "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(true: Callable[[], bool], process: subprocess.Popen | None = None) -> None:
+    """Waits a minute at most; not if the process that is to make it true has ended."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        assert process is None or process.poll() is None, process.communicate()
+        time.sleep(0.05)
