@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,12 @@ class EarlyStopping(callbacks.EarlyStopping):
         super().setup(trainer, pl_module, stage)
 
 
+SELDOM = 5.0
+"""Seconds that epochs are apart, at least, which leave ``last.ckpt``: a write costs as much as ten short steps."""
+
+
 class LastCheckpoint(Checkpoint):
-    """``last.ckpt``, every so many optimizer steps and after every epoch.
+    """``last.ckpt``, every so many optimizer steps, after epochs that are not too short for it, and at the end.
 
     Lightning's ModelCheckpoint does one or the other, and two of them would cost every step more than this.
 
@@ -111,7 +116,7 @@ class LastCheckpoint(Checkpoint):
     def __init__(self, path: Path, every_n_steps: int) -> None:
         self.path = path
         self.every_n_steps = every_n_steps
-        self._step = 0
+        self._step, self._written = 0, time.monotonic()
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -120,11 +125,18 @@ class LastCheckpoint(Checkpoint):
         step = trainer.global_step
         if step % self.every_n_steps == 0 and step != self._step:
             self._step = step
-            trainer.save_checkpoint(self.path)
+            self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Saves after the epoch's validation, so that going on begins with the next epoch."""
+        late = time.monotonic() - self._written > SELDOM
+        # All ranks write together, so the first one's clock counts.
+        if trainer.fit_loop.done or trainer.strategy.broadcast(late):
+            self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path)
+        self._written = time.monotonic()
 
 
 def checkpoints(module: LightningModule, folder: Path, every_n_steps: int) -> list[Callback]:
