@@ -19,11 +19,19 @@ DARK = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0, "swap
 """No change of light: classes are told by their colour."""
 KINDS = {
     "flip": {"flip": True},
+    "upside_down": {"upside_down": True},
     "zoom_out": {"zoom_out": 3.0},
     "iou_crop": {"iou_crop": True},
     "mosaic": {"mosaic": 1.0},
     "multi_scale": {"multi_scale": [64, 96, 160]},
-    "all": {"flip": True, "zoom_out": 2.0, "iou_crop": True, "mosaic": 0.5, "multi_scale": [96, 128]},
+    "all": {
+        "flip": True,
+        "upside_down": True,
+        "zoom_out": 2.0,
+        "iou_crop": True,
+        "mosaic": 0.5,
+        "multi_scale": [96, 128],
+    },
 }
 
 
@@ -58,7 +66,7 @@ def check_boxes(images: Tensor | list[Tensor], targets: list[dict[str, Tensor]])
     return checked
 
 
-@pytest.mark.parametrize("kind", ["flip", "zoom_out", "iou_crop", "multi_scale"])
+@pytest.mark.parametrize("kind", ["flip", "upside_down", "zoom_out", "iou_crop", "multi_scale"])
 def test_boxes_stay_on_their_objects(kind: str, root: str) -> None:
     assert sum(check_boxes(*batch) for batch in epochs(root, 30, **KINDS[kind])) > 100
 

@@ -37,6 +37,30 @@ class Chain:
         return images, targets
 
 
+class UpsideDown:
+    """Half of the images upside down: for pictures without an up, such as cells under a microscope."""
+
+    draws = 1
+
+    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
+        """Changes uint8 ``images`` (B, C, S, S) and ``targets`` by ``u`` (B, 1), uniform in [0, 1)."""
+        chosen = u[:, 0] < 0.5
+        images = torch.where(chosen[:, None, None, None], images.flip(2), images)
+        height = images.shape[2]
+        turned = [
+            target | {key: _upside_down(target[key], height) for key in ("boxes", "proposals") if key in target}
+            if turn
+            else target
+            for target, turn in zip(targets, chosen.tolist(), strict=True)
+        ]
+        return images, turned
+
+
+def _upside_down(boxes: Tensor, height: int) -> Tensor:
+    left, top, right, bottom = boxes.unbind(1)
+    return torch.stack([left, height - bottom, right, height - top], 1)
+
+
 class ZoomAndCrop:
     """Smaller objects and larger ones: SSD's "expand" and "batch sampling" (Liu et al. 2016, secs. 2.2 and 3.6).
 

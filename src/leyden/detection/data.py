@@ -13,7 +13,7 @@ from leyden.data.loader import Augment, Loader
 from leyden.data.module import ImageData, Stage
 from leyden.data.source import Source
 from leyden.data.source.annotated import learnable
-from leyden.detection.augment import Chain, Mosaic, Rescale, ZoomAndCrop
+from leyden.detection.augment import Chain, Mosaic, Rescale, UpsideDown, ZoomAndCrop
 from leyden.detection.boxes import Target
 from leyden.detection.proposals import Proposals
 from leyden.detection.selective_search import Search, opencv
@@ -112,9 +112,10 @@ class DetectionData(ImageData):
     Pictures are squeezed into the square. Training targets leave out difficult objects and crowds; those of validation
     and test say which they are, and all else that the source knows (``leyden.metrics.detection_set.Boxes``).
 
-    The augmentations change examples in this order: mosaic, zoom-out, crop, light and mirror, size. What happens to an
-    example is a pure function of (seed, epoch, example), but for the size, which all of a batch share. SSD's recipe is
-    flip, zoom_out=4, iou_crop and the light as it stands; that of the newer YOLOs flip, mosaic and multi_scale.
+    The augmentations change examples in this order: mosaic, zoom-out, crop, light and mirror, upside down, size. What
+    happens to an example is a pure function of (seed, epoch, example), but for the size, which all of a batch share.
+    SSD's recipe is flip, zoom_out=4, iou_crop and the light as it stands; that of the newer YOLOs flip, mosaic and
+    multi_scale.
 
     For techniques on proposals that are made beforehand, each target also has "proposals" (n, 4) float32 xyxy pixels.
 
@@ -129,6 +130,7 @@ class DetectionData(ImageData):
         hue: augmentation: greatest rotation of the hue, degrees.
         swap: augmentation: probability that the colour channels change places.
         flip: augmentation: mirror half of the images; wrong for digits and letters.
+        upside_down: augmentation: turn half of the images upside down; for pictures that have no up, such as cells.
         mosaic: augmentation: probability that a training image is put together from four. Where the images are not in
             memory, each costs three more decodings.
         zoom_out: augmentation: half of the images shrink by up to this factor; 1 turns it off.
@@ -164,6 +166,7 @@ class DetectionData(ImageData):
         hue: float = 18.0,
         swap: float = 0.5,
         flip: bool = False,
+        upside_down: bool = False,
         mosaic: float = 0.0,
         zoom_out: float = 1.0,
         iou_crop: bool = False,
@@ -201,6 +204,8 @@ class DetectionData(ImageData):
             parts.append(ZoomAndCrop(zoom_out, iou_crop))
         if any((brightness, contrast, saturation, hue, swap, flip)):
             parts.append(Distortion(brightness, contrast, saturation, hue, swap, flip))
+        if upside_down:
+            parts.append(UpsideDown())
         if multi_scale is not None:
             parts.append(Rescale(multi_scale))
         if parts:
