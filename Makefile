@@ -1,6 +1,7 @@
 # setup, tour, test, bench: each works on a fresh machine and sets up what it needs.
 VENV ?= .venv
 BIN := $(VENV)/bin
+LABS ?= lab
 
 .PHONY: setup tour test labs lint bench
 
@@ -20,7 +21,7 @@ test: setup
 	$(BIN)/python -m pytest
 
 labs: setup
-	$(BIN)/python -m pytest -m lab
+	$(BIN)/python -m pytest -m "$(LABS)"
 
 lint: setup
 	$(BIN)/ruff check

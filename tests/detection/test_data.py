@@ -4,6 +4,7 @@ import pytest
 import torch
 from painted import NAMES, SCENES, voc_xml, write_voc
 
+from leyden.data.examples import InMemory
 from leyden.data.source.digit_scenes import DigitScenes
 from leyden.data.source.digits import Digits
 from leyden.data.source.voc import VOC
@@ -110,3 +111,53 @@ def test_training_leaves_out_difficult_objects_and_evaluation_marks_them(tmp_pat
 def test_a_source_without_boxes_is_refused():
     with pytest.raises(ValueError, match="gives images, DetectionData takes boxes"):
         DetectionData(Digits())
+
+
+def test_some_of_the_training_images_are_drawn_by_seed_and_fewer_are_part_of_more():
+    source = DigitScenes(64, train=30, val=3, test=4, smallest=0.3)
+    source.prepare()
+
+    def drawn(images: int | None, seed: int = 0) -> dict[bytes, list]:
+        split = DetectionData(source, images=images, seed=seed).split("train")
+        pairs = (split[i] for i in range(len(split)))
+        return {image.numpy().tobytes(): target["boxes"].tolist() for image, target in pairs}
+
+    few, more, every = drawn(5), drawn(12), drawn(None)
+    assert [len(few), len(more), len(every)] == [5, 12, 30]
+    assert few.items() <= more.items() <= every.items()  # pictures with their own boxes
+    assert few == drawn(5)
+    assert few.keys() != drawn(5, seed=1).keys()
+    assert list(more) == [image for image in every if image in more]  # in the source's order
+    assert [len(DetectionData(source, images=5).split(stage)) for stage in ("val", "test")] == [3, 4]
+    for wrong in (0, 31):
+        with pytest.raises(ValueError, match=rf"data.images={wrong}: there are 30 training images, take 1 to all"):
+            DetectionData(source, images=wrong).split("train")
+
+
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf])
+def test_a_box_that_is_no_number_stops_training_and_not_its_loss(wrong: float, monkeypatch):
+    source = DigitScenes(64, train=3, val=3, test=4, smallest=0.3)
+    bad = [{"boxes": torch.tensor([[1.0, 2, 4, 6], [5, wrong, 9, 9]]), "labels": torch.tensor([0, 1])}]
+    good = [{"boxes": torch.tensor([[1.0, 2, 4, 6]]), "labels": torch.tensor([0])}] * 2
+    monkeypatch.setattr(
+        source, "split", lambda stage: InMemory(torch.zeros(3, 3, 64, 64, dtype=torch.uint8), good + bad)
+    )
+    with pytest.raises(ValueError, match=rf"training image 2 has a box \[5.0, {wrong}, 9.0, 9.0\].*check-data"):
+        DetectionData(source).split("train")
+    bad[0]["difficult"] = torch.tensor([False, True])
+    source.split("train").targets[2]["boxes"][1, 1] = wrong
+    assert len(DetectionData(source).split("train")) == 3  # what is not learnt does no harm
+
+
+def test_training_images_without_any_box_are_refused_and_so_are_too_few(monkeypatch):
+    source = DigitScenes(64, train=3, val=3, test=4, smallest=0.3)
+    nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    hard = {"boxes": torch.ones(1, 4), "labels": torch.tensor([0]), "difficult": torch.tensor([True])}
+    monkeypatch.setattr(
+        source, "split", lambda stage: InMemory(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), [nothing, hard])
+    )
+    with pytest.raises(ValueError, match=r"none of 2 training images has a box to learn from.*check-data shows"):
+        DetectionData(source).split("train")
+    with pytest.raises(ValueError, match=r"none of 1 training images .*data\.images=1 may be too few"):
+        DetectionData(source, images=1).split("train")
+    assert len(DetectionData(source).split("val")) == 2  # a validation may be of empty scenes

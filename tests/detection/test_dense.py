@@ -55,7 +55,8 @@ def test_a_file_and_suppression_give_pytorchs_answers(exported, batch: int, many
     assert [output.name for output in session.get_outputs()] == ["boxes", "scores"]
     facts = session.get_modelmeta().custom_metadata_map
     rule = json.loads(facts["suppression"])
-    assert rule == {"least_score": 0.3, "nms_iou": 0.45, "keep": 200}
+    own = {"least_score": 0.3, "nms_iou": 0.45, "keep": 200, "suppression": "hard", "nms_sigma": 0.5}
+    assert rule == own
     pixels = images(batch)
     boxes, scores = (torch.from_numpy(found) for found in session.run(None, {"images": pixels.numpy()}))
     ranked = scores[0].flatten().sort(descending=True).values

@@ -10,11 +10,15 @@ from torch import Tensor, nn
 
 from leyden.data.examples import InMemory
 from leyden.data.loader import Loader
-from leyden.detection import detector
+from leyden.detection import detector, timing
 from leyden.detection.coco_json import coco_json
 from leyden.detection.detector import Detector
+from leyden.detection.rcnn import RCNN
+from leyden.detection.ssd import SSD
+from leyden.detection.yolo_free import FreeYOLO
 from leyden.metrics.detection_errors import KINDS
 from leyden.metrics.detection_scores import detection_scores
+from leyden.pictures.feature_maps import draw_feature_maps
 
 NAMES = ["cat", "dog", "cow"]
 
@@ -104,7 +108,7 @@ def test_sizes_and_classes_that_do_not_occur_have_no_number_and_one_class_will_d
 
 def test_milliseconds_are_those_of_the_images_without_loading_and_without_the_first_time(monkeypatch):
     clock = {"now": 100.0}
-    monkeypatch.setattr(detector.time, "perf_counter", lambda: clock["now"])
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock["now"])
     passes = {"network": 0, "answers": 0}
 
     def spend(part: str, count: int) -> None:
@@ -130,6 +134,27 @@ def test_a_test_shows_what_was_right_and_wrong():
     run(Oracle(answers), truths, logger=pictures)
     assert set(pictures.shown) == {"test_predictions", "precision_recall", "class_ap50", "confusion", "errors"}
     assert all(picture.dtype == torch.uint8 and len(picture) == 3 for picture in pictures.shown.values())
+
+
+@pytest.mark.parametrize(("kind", "strides"), [(SSD, [8, 16, 32, 64]), (FreeYOLO, [8, 16, 32]), (RCNN, [])])
+def test_a_test_shows_what_the_feature_maps_see_and_a_validation_does_not(monkeypatch, kind, strides):
+    model = kind(["a"], 3, 64, widths=[8] * 5, blocks=[0] * 5).eval()
+    pixels = images(6)[..., :64, :64].contiguous()
+    maps, found = model.seen(pixels)
+    assert list(found) == strides
+    assert [tuple(x.shape) for x in maps] == [
+        (6, x.shape[1], 64 // stride, 64 // stride) for x, stride in zip(maps, strides, strict=True)
+    ]
+    shown = {}
+    monkeypatch.setattr(detector, "log_picture", lambda _, tag, picture: shown.update({tag: picture}))
+    nothing = [{**truth(), "scores": torch.zeros(0)}] * 6
+    Detector.show(model, "val", pixels, nothing, nothing)
+    assert set(shown) == {"predictions"}
+    Detector.show(model, "test", pixels, nothing, nothing)
+    assert ("feature_maps" in shown) == bool(strides)
+    if strides:
+        expected = draw_feature_maps(pixels[:4], [x[:4] for x in maps], strides)
+        assert torch.equal(shown["feature_maps"], expected)
 
 
 def test_predictions_lie_in_the_pixels_of_each_picture_and_are_sure_enough():

@@ -3,6 +3,7 @@ from pathlib import Path
 import lightning
 import pytest
 import torch
+from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 from torchvision.ops import box_iou
 
@@ -166,7 +167,7 @@ def test_suppression_sees_the_boxes_where_each_class_has_moved_them():
     moved = boxes[:, None].repeat(1, 3, 1)
     moved[1, 0] = torch.tensor([1.0, 0, 21, 20])  # class 0 moves the second box onto the first
     scores = torch.tensor([[0.9, 0.8, 0.0], [0.7, 0.6, 0.0]])
-    answer = model._suppress(scores, moved)
+    [answer] = model.suppressed([moved], [scores])
     assert answer["labels"].tolist() == [0, 1, 1]
     torch.testing.assert_close(answer["scores"], torch.tensor([0.9, 0.8, 0.6]))
     torch.testing.assert_close(answer["boxes"], boxes[[0, 0, 1]])
@@ -264,7 +265,7 @@ def test_a_run_that_was_stopped_comes_to_the_same_end(tmp_path: Path):
     # Stopped in the middle, and in the moment after the last step, before its validation.
     for step in (3, 6):
 
-        class Stop(lightning.Callback):
+        class Stop(Checkpoint):  # the trainer moves these to the end, where the file is written
             def __init__(self, at: int) -> None:
                 self.at = at
 
@@ -274,7 +275,7 @@ def test_a_run_that_was_stopped_comes_to_the_same_end(tmp_path: Path):
 
         keeper = LastCheckpoint(tmp_path / f"{step}.ckpt", step)
         with pytest.raises(InterruptedError):
-            trainer(tmp_path, 6, Seeded(), Stop(step), keeper).fit(fresh(), scenes())
+            trainer(tmp_path, 6, Seeded(), keeper, Stop(step)).fit(fresh(), scenes())
         resumed = fresh()
         rest = trainer(tmp_path, 6, Seeded())
         rest.fit(resumed, scenes(), ckpt_path=tmp_path / f"{step}.ckpt", weights_only=True)

@@ -7,6 +7,7 @@ from torchvision.models.detection.roi_heads import fastrcnn_loss
 from torchvision.ops import box_convert, box_iou, roi_pool
 from torchvision.ops.poolers import LevelMapper
 
+from leyden.detection.boxes import suppress
 from leyden.detection.coders import encode
 from leyden.detection.region_maps import RegionMaps
 from leyden.detection.roi_head import (
@@ -28,6 +29,11 @@ NOTHING = truth()
 def boxes(count: int, seed: int = 0, side: float = 64.0) -> torch.Tensor:
     low, size = torch.rand(2, count, 2, generator=torch.Generator().manual_seed(seed)) * side / 2
     return torch.cat([low, low + size + 2], 1).clamp(max=side)
+
+
+def answers(head: RoIHead, judged: Judged, least_score: float, iou: float, keep: int) -> list[dict[str, torch.Tensor]]:
+    pairs = zip(*head.decided(judged, 64), strict=True)
+    return [suppress(*pair, least_score, iou, None, keep) for pair in pairs]
 
 
 def test_a_sample_of_four_with_a_quarter_of_objects():
@@ -142,7 +148,7 @@ def test_normalised_offsets_are_undone_and_perfect_ones_give_the_truth_back():
     offsets[torch.arange(8), labels] = (coded - head.mean[labels]) / head.std[labels]
     judged = Judged(rois, [5, 3], 20 * nn.functional.one_hot(labels + 1, 4).float(), offsets)
     torch.testing.assert_close(head.boxes(judged)[torch.arange(8), labels], things, atol=1e-3, rtol=1e-4)
-    first, second = head.answers(judged, 64, 0.5, 1.0, 100)
+    first, second = answers(head, judged, 0.5, 1.0, 100)
     assert len(first["boxes"]) == 5
     assert len(second["boxes"]) == 3
     # All are equally sure, so the order may be any.
@@ -157,12 +163,12 @@ def test_answers_are_clipped_sorted_thinned_out_by_class_and_few():
     rois = torch.tensor([[0.0, 0, 40, 40], [1, 0, 41, 40], [0, 0, 40, 40], [60, 60, 80, 80], [60, 60, 80, 80]])
     scores = torch.tensor([[0.1, 0.8, 0.1], [0.3, 0.6, 0.1], [0.1, 0.2, 0.7], [0.03, 0.96, 0.01], [0.98, 0.01, 0.01]])
     judged = Judged(rois, [5, 0], scores.log(), torch.zeros(5, 2, 4))
-    answer, nothing = head.answers(judged, 64, 0.15, 0.45, 10)
+    answer, nothing = answers(head, judged, 0.15, 0.45, 10)
     assert answer["labels"].tolist() == [0, 0, 1]
     torch.testing.assert_close(answer["scores"], torch.tensor([0.96, 0.8, 0.7]))
     assert answer["boxes"].tolist() == [[60, 60, 64, 64], [0, 0, 40, 40], [0, 0, 40, 40]]
     assert {key: len(value) for key, value in nothing.items()} == {"boxes": 0, "labels": 0, "scores": 0}
-    assert head.answers(judged, 64, 0.15, 0.45, 1)[0]["labels"].tolist() == [0]
+    assert answers(head, judged, 0.15, 0.45, 1)[0]["labels"].tolist() == [0]
 
 
 def test_pooling_takes_the_greatest_of_each_window_of_each_image():

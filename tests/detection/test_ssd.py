@@ -7,6 +7,7 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.ssd import SSD as TorchvisionSSD  # noqa: N811 - the reference
 from torchvision.ops import box_convert
 
+from leyden.bench.compose import compose
 from leyden.data.source.digit_scenes import DigitScenes
 from leyden.detection.boxes import pad
 from leyden.detection.data import DetectionData
@@ -76,6 +77,19 @@ def test_only_the_hardest_negatives_of_the_same_image_are_learnt():
     assert logits.grad[1].abs().max() == 0
 
 
+def test_without_mining_all_negatives_of_all_images_are_learnt():
+    classes = torch.zeros(2, 10, dtype=torch.int64)
+    logits = torch.randn(2, 10, 2, generator=torch.Generator().manual_seed(0))
+    nothing = torch.zeros(2, 10, 4)
+    assert ssd_loss(nothing, logits, nothing, classes, None)[1] == 0  # N = 0
+    classes[0, :2] = 1
+    confidence = ssd_loss(nothing, logits, nothing, classes, None)[1]
+    entropy = nn.functional.cross_entropy(logits.flatten(0, 1), classes.flatten(), reduction="sum")
+    torch.testing.assert_close(confidence, entropy / 2)
+    first = ssd_loss(nothing[:1], logits[:1], nothing[:1], classes[:1], 4.0)[1]  # 8 of 8: nothing is left to mine
+    torch.testing.assert_close(first, ssd_loss(nothing[:1], logits[:1], nothing[:1], classes[:1], None)[1])
+
+
 def test_perfect_logits_give_the_truth_back():
     model = SSD(**FACTS, **TINY).eval()
     targets = [truth(1, 2), truth(2, 1)]
@@ -95,6 +109,34 @@ def test_ssd300_has_the_published_size(classes: int, parameters: int):
         net = SSDNet("vgg16", 1 + classes, 3, 300)
     assert sum(p.numel() for p in net.parameters()) == parameters
     assert net.priors.shape == (8732, 4)
+
+
+def test_ssd512_has_the_published_size_and_boxes():
+    with torch.device("meta"):
+        net = SSDNet("vgg16", 21, 3, 512)
+    assert sum(p.numel() for p in net.parameters()) == 27_188_676
+    assert net.maps == [(64, 4), (32, 6), (16, 6), (8, 6), (4, 6), (2, 4), (1, 4)]
+    assert net.priors.shape == (24_564, 4)
+    maps = net.backbone(torch.zeros(2, 3, 512, 512, dtype=torch.uint8, device="meta"))
+    assert [tuple(x.shape[1:]) for x in maps] == [
+        (channels, cells, cells) for channels, (cells, _) in zip(net.backbone.widths, net.maps, strict=True)
+    ]
+    assert [tuple(said.shape) for said in net.heads(maps)] == [(2, 24_564, 4), (2, 24_564, 21)]
+
+
+def test_ssd512s_default_boxes_are_those_of_the_authors_code_and_of_the_file():
+    least = [35.84, 76.8, 153.6, 230.4, 307.2, 384.0, 460.8, 537.6]  # pixels, min_sizes and the last of max_sizes
+    model = compose(["model=detection/ssd512"]).config["model"]
+    net = SSDNet("vgg16", 21, 3, 512, scales=model["scales"], ratios=model["ratios"])
+    torch.testing.assert_close(net.priors, SSDNet("vgg16", 21, 3, 512).priors)
+    start = 0
+    for (cells, per_cell), side, following in zip(net.maps, least[:-1], least[1:], strict=True):
+        first = net.priors[start] * 512
+        torch.testing.assert_close(first, torch.tensor([256 / cells, 256 / cells, side, side]))
+        middle = (net.priors[start + 1, 2:] * 512).tolist()
+        assert middle == pytest.approx([(side * following) ** 0.5] * 2, rel=1e-5)
+        start += cells * cells * per_cell
+    assert start == len(net.priors)
 
 
 def test_ssd300_computes_what_torchvisions_does():
@@ -121,7 +163,7 @@ def test_l2norm_gives_each_cell_the_norm_20():
 @pytest.mark.parametrize(
     ("arguments", "cure"),
     [
-        ({"backbone": "vgg16", "image_size": 128}, "set data.image_size=300, or model.backbone=light"),
+        ({"backbone": "vgg16", "image_size": 128}, r"set data.image_size=300 \(512 with .*\), or model.backbone=light"),
         ({"image_size": 100}, "set data.image_size=96"),
         ({"image_size": 32}, "set data.image_size=64"),
         ({"backbone": "resnet"}, "did you mean resnet"),

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from leyden.detection.suppression import Suppression, softened
+
 Target = dict[str, Tensor]
 """{"boxes": (n, 4) float32 xyxy pixels, "labels": (n,) int64}, for answers also "scores": (n,) float32."""
 
@@ -37,22 +39,48 @@ def pad(targets: list[Target], scale: float = 1.0) -> Padded:
     return Padded(boxes, labels, real)
 
 
-def suppress(boxes: Tensor, scores: Tensor, least_score: float, iou: float, candidates: int, keep: int) -> Target:
-    """The answers for one image: confident, the best of those that overlap, class by class.
+def suppress(
+    boxes: Tensor,
+    scores: Tensor,
+    least_score: float,
+    iou: float,
+    candidates: int | None,
+    keep: int,
+    kind: Suppression = "hard",
+    sigma: float = 0.5,
+) -> Target:
+    """The answers for one image: confident, and of those that overlap the best alone or above all, class by class.
 
     Args:
-        boxes: (P, 4) xyxy, of all classes alike.
+        boxes: (P, 4) xyxy, of all classes alike; or (P, C, 4), where each class has its own.
         scores: (P, C) probabilities of the classes, without background.
-        least_score: what scores less is dropped.
-        iou: of two boxes of one class that overlap more, the lesser is dropped (greedy non-maximum suppression).
-        candidates: best boxes per class that suppression looks at.
+        least_score: what scores no more is dropped.
+        iou: "hard": of two boxes of one class that overlap more, the lesser is dropped (greedy non-maximum
+            suppression); "linear": of two that overlap as much, the lesser scores less.
+        candidates: best boxes per class that suppression looks at; None: all.
         keep: best boxes of all classes that remain.
+        kind: "hard"; "linear" or "gaussian" where the lesser scores less (``leyden.detection.suppression``).
+        sigma: of "gaussian".
 
     Returns:
         boxes (n, 4), labels (n,) 0..C-1 and scores (n,), best first.
     """
-    best, places = scores.topk(min(candidates, len(scores)), dim=0)
+    if candidates is None:
+        best, places = scores, torch.arange(len(scores), device=scores.device)[:, None].expand_as(scores)
+    else:
+        best, places = scores.topk(min(candidates, len(scores)), dim=0)
+    own = boxes[:, None].expand(-1, scores.shape[1], -1) if boxes.ndim == 2 else boxes
+    if kind != "hard":
+        chosen = own.gather(0, places[..., None].expand(-1, -1, 4))
+        best = softened(chosen.transpose(0, 1), best.T, least_score, iou, kind, sigma).T
     rank, labels = (best > least_score).nonzero(as_tuple=True)
-    chosen_scores, places = best[rank, labels], places[rank, labels]
-    kept = batched_nms(boxes[places], chosen_scores, labels, iou)[:keep]
-    return {"boxes": boxes[places[kept]], "labels": labels[kept], "scores": chosen_scores[kept]}
+    sure, placed = best[rank, labels], own[places[rank, labels], labels]
+    kept = batched_nms(placed, sure, labels, iou) if kind == "hard" else sure.argsort(descending=True, stable=True)
+    kept = kept[:keep]
+    return {"boxes": placed[kept], "labels": labels[kept], "scores": sure[kept]}
+
+
+def at_least(answer: Target, score: float) -> Target:
+    """The answers that are sure enough, on the CPU."""
+    sure = answer["scores"] >= score
+    return {key: value[sure].cpu() for key, value in answer.items()}

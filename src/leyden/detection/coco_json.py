@@ -1,7 +1,20 @@
-"""Predictions in COCO's own format."""
+"""Predictions as plain rows, and in COCO's own format."""
 
 from collections.abc import Sequence
 from typing import Any
+
+from leyden.detection.boxes import Target
+
+
+def plain_row(answer: Target, width: int, height: int, class_names: Sequence[str]) -> dict[str, Any]:
+    """The answers (in its pixels) for a picture of that size as {"width", "height", "classes", "scores", "boxes"}."""
+    return {
+        "width": width,
+        "height": height,
+        "classes": [class_names[label] for label in answer["labels"].tolist()],
+        "scores": [round(score, 4) for score in answer["scores"].tolist()],
+        "boxes": [[round(x, 2) for x in box] for box in answer["boxes"].tolist()],
+    }
 
 
 def coco_json(rows: Sequence[dict[str, Any]], class_names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

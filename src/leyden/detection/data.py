@@ -2,14 +2,15 @@
 
 import logging
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from leyden.data.examples import Split
-from leyden.data.loader import Augment, Loader
+from leyden.data.examples import InMemory, Split
+from leyden.data.loader import Augment, Loader, mix
 from leyden.data.module import ImageData, Stage
 from leyden.data.source import Source
 from leyden.data.source.annotated import learnable
@@ -93,17 +94,32 @@ def _mirrored(boxes: Tensor, width: int) -> Tensor:
 
 
 class Learnable:
-    """A split without the boxes that training must not learn, see ``learnable``."""
+    """The examples ``chosen`` of a split, without the boxes that training must not learn, see ``learnable``.
 
-    def __init__(self, split: Split) -> None:
-        self.split = split
+    Sources of files have looked at their boxes; one that somebody wrote in Python may give anything.
+    """
+
+    def __init__(self, split: Split, chosen: Sequence[int]) -> None:
+        self.split, self.chosen = split, chosen
 
     def __len__(self) -> int:
-        return len(self.split)
+        return len(self.chosen)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Target]:
-        image, target = self.split[index]
-        return image, learnable(target)
+        """The image and its target.
+
+        Raises:
+            ValueError: a box is no number, from which all weights would become none.
+        """
+        image, target = self.split[self.chosen[index]]
+        target = learnable(target)
+        if not target["boxes"].isfinite().all():
+            bad = target["boxes"][~target["boxes"].isfinite().all(1)][0].tolist()
+            raise ValueError(
+                f"training image {self.chosen[index]} has a box {bad}: a number is missing; correct the source or "
+                "leave that box out (leyden check-data lists all of them)"
+            )
+        return image, target
 
 
 class DetectionData(ImageData):
@@ -124,6 +140,7 @@ class DetectionData(ImageData):
         image_size: side of the square images in pixels; null keeps the source's own.
         batch_size: training images per step and device.
         eval_batch_size: images per validation or test batch.
+        images: so many of the training images, drawn by ``seed``, and a smaller number is part of a greater; null: all.
         brightness: augmentation: greatest shift of the brightness, as a fraction of the full range.
         contrast: augmentation: greatest relative change of the contrast.
         saturation: augmentation: greatest relative change of the saturation.
@@ -144,7 +161,7 @@ class DetectionData(ImageData):
         in_memory: "auto" decodes once into memory where a quarter of what is free holds all images; true and false
             force it.
         workers: processes that decode where the data is not in memory.
-        seed: of the order and the augmentation.
+        seed: of the order, the augmentation and the choice of ``images``.
 
     Raises:
         ValueError: the source gives no boxes, an augmentation's number is out of its range, or one that moves boxes is
@@ -160,6 +177,7 @@ class DetectionData(ImageData):
         image_size: int | None = None,
         batch_size: int = 16,
         eval_batch_size: int = 100,
+        images: int | None = None,
         brightness: float = 0.125,
         contrast: float = 0.5,
         saturation: float = 0.5,
@@ -196,6 +214,7 @@ class DetectionData(ImageData):
                     f"set {' '.join(f'data.{word}' for word in off)}"
                 )
             opencv()
+        self.images = images
         self.proposals, self.proposals_limit, self.search = proposals, proposals_limit, search
         self.proposals_cache = Path(proposals_cache) if proposals_cache else None
         self.mosaic = Mosaic(mosaic) if mosaic else None
@@ -212,13 +231,36 @@ class DetectionData(ImageData):
             self.augment = Chain(parts)
 
     def examples(self, stage: Stage) -> Split:
-        """The source's examples; in training without what is not learnt."""
+        """The source's examples; in training ``images`` of them, and without what is not learnt.
+
+        Raises:
+            ValueError: there are not so many.
+        """
         split = super().examples(stage)
-        return Learnable(split) if stage == "train" else split
+        if stage != "train":
+            return split
+        count = len(split) if self.images is None else self.images
+        if not min(1, len(split)) <= count <= len(split):
+            raise ValueError(
+                f"data.images={count}: there are {len(split)} training images, take 1 to all of them (null)"
+            )
+        order = torch.randperm(len(split), generator=torch.Generator().manual_seed(mix(self.seed, 2)))
+        return Learnable(split, order[:count].sort().values.tolist())
 
     def resized(self, raw: Split) -> Split:
-        """Any examples at the model's size, decoded into memory if they fit; with proposals if they are wanted."""
+        """Any examples at the model's size, decoded into memory if they fit; with proposals if they are wanted.
+
+        Raises:
+            ValueError: there is nothing to learn.
+        """
         split = super().resized(raw)
+        looked_at = isinstance(raw, Learnable) and isinstance(split, InMemory)  # others are decoded later
+        if looked_at and not any(len(split[i][1]["labels"]) for i in range(len(split))):
+            few = "" if self.images is None else f"; data.images={self.images} may be too few"
+            raise ValueError(
+                f"{self.source.name}: none of {len(split)} training images has a box to learn from, and difficult "
+                f"objects and crowds are not learnt: annotate some (leyden check-data shows what there is){few}"
+            )
         if self.proposals is None:
             return split
         proposals = Proposals(split, self.search, self.proposals_limit, self.proposals_cache)

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from leyden.detection.boxes import Target, suppress
+from leyden.detection.boxes import Target
 from leyden.detection.detector import Detector
 
 
@@ -19,10 +19,7 @@ class DenseDetector(Detector):
 
     def answers(self, outputs: Any) -> list[Target]:
         """Those to the answers of each image, in pixels, best first."""
-        return [
-            suppress(boxes, scores, self.least_score, self.nms_iou, 2 * self.keep, self.keep)
-            for boxes, scores in zip(*self.decoded(outputs), strict=True)
-        ]
+        return self.suppressed(*self.decoded(outputs), 2 * self.keep)
 
     def graph(self) -> "Graph":
         """What can run elsewhere: all but the suppression, whose number of answers no graph knows beforehand."""
@@ -43,8 +40,8 @@ class Graph(nn.Module):
         super().__init__()
         self.detector = detector
         self.train(detector.training)
-        rule = {"least_score": detector.least_score, "nms_iou": detector.nms_iou, "keep": detector.keep}
-        self.facts = {"suppression": json.dumps(rule)}
+        words = ("least_score", "nms_iou", "keep", "suppression", "nms_sigma")
+        self.facts = {"suppression": json.dumps({word: getattr(detector, word) for word in words})}
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Boxes (B, P, 4) and scores (B, P, C)."""

@@ -4,26 +4,28 @@ A technique gives the network's part (``outputs``), what follows it (``answers``
 """
 
 import json
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning import LightningModule
 from torch import Tensor
 
 from leyden.data.examples import fit_image
-from leyden.detection.boxes import Target
-from leyden.detection.coco_json import coco_json
+from leyden.detection.boxes import Target, at_least, suppress
+from leyden.detection.coco_json import coco_json, plain_row
 from leyden.detection.feature_maps import FeatureMaps
-from leyden.detection.review import review
+from leyden.detection.review import HEADLINES, review
 from leyden.detection.schedule import optimize
+from leyden.detection.suppression import SUPPRESSIONS, Suppression
+from leyden.detection.timing import Stopwatch
 from leyden.metrics.detection_scores import detection_scores
 from leyden.metrics.detection_set import DetectionSet
 from leyden.metrics.matches import match_answers
 from leyden.nets.memory_format import MemoryFormat
 from leyden.pictures.boxes import draw_boxes, draw_scenes
+from leyden.pictures.feature_maps import draw_feature_maps
 from leyden.pictures.record import Predictions, log_picture, logs_now
 
 Batch = tuple[Tensor, list[Target]]
@@ -32,24 +34,8 @@ AT_ONCE = 16
 """Pictures that ``predict`` gives the network together."""
 SHOWN = 8
 """Images of a split that are drawn."""
-HEADLINES = ("ap", "ap50", "ap75", "voc_ap50", "voc07_ap50")
-"""What a validation logs of the scores, and a test always."""
-
-
-class Common(TypedDict, total=False):
-    """What every detector takes beside its own; ``Detector`` says what each means."""
-
-    weights: str | None
-    least_score: float
-    nms_iou: float
-    keep: int
-    shown_score: float
-    optimizer: Literal["adamw", "sgd"]
-    lr: float
-    lr_backbone: float
-    weight_decay: float
-    warmup: float
-    memory_format: MemoryFormat
+LOOKED_INTO = 4
+"""Of them, those whose feature maps are drawn."""
 
 
 class Detector(LightningModule, ABC):
@@ -73,7 +59,10 @@ class Detector(LightningModule, ABC):
         weights: to start from: "imagenet", a file, or the folder of an earlier run (``leyden.nets.weights``); None
             starts from random ones.
         least_score: answers below are dropped.
-        nms_iou: of two answers of one class that overlap more, the lesser is dropped.
+        suppression: "hard": of two answers of one class that overlap too much, the lesser is dropped; "linear" or
+            "gaussian": it scores less (``leyden.detection.suppression``).
+        nms_iou: from what overlap on; not of "gaussian".
+        nms_sigma: of "gaussian".
         keep: most answers per image.
         shown_score: least score of answers that pictures and the confusion matrix show and ``predict`` gives.
         optimizer: "adamw", or "sgd" with momentum 0.9 as in the papers.
@@ -82,9 +71,12 @@ class Detector(LightningModule, ABC):
         weight_decay: of weights; norms and biases are spared.
         warmup: share of the steps in which the rate grows from 0; then it falls to 0 along a cosine.
         memory_format: "contiguous" or "channels_last"; a technique arranges its network by it when it is built.
+
+    Raises:
+        ValueError: there is no such suppression.
     """
 
-    monitor: ClassVar[str] = "val/ap50"
+    monitor: ClassVar[str] = "val/ap"
     mode: ClassVar[Literal["min", "max"]] = "max"
     takes_images: ClassVar[bool] = True
 
@@ -95,7 +87,9 @@ class Detector(LightningModule, ABC):
         image_size: int,
         weights: str | None = None,
         least_score: float = 0.01,
+        suppression: Suppression = "hard",
         nms_iou: float = 0.45,
+        nms_sigma: float = 0.5,
         keep: int = 200,
         shown_score: float = 0.5,
         optimizer: Literal["adamw", "sgd"] = "adamw",
@@ -110,14 +104,20 @@ class Detector(LightningModule, ABC):
         self.channels = channels
         self.image_size = image_size
         self.weights = weights
-        self.least_score, self.nms_iou, self.keep = least_score, nms_iou, keep
+        if suppression not in SUPPRESSIONS or nms_sigma <= 0:
+            raise ValueError(
+                f"model.suppression={suppression!r}, model.nms_sigma={nms_sigma}: there are {', '.join(SUPPRESSIONS)}, "
+                "and sigma is above 0"
+            )
+        self.suppression: Suppression = suppression
+        self.least_score, self.nms_iou, self.nms_sigma, self.keep = least_score, nms_iou, nms_sigma, keep
         self.shown_score = shown_score
         self.optimizer_name, self.lr, self.lr_backbone = optimizer, lr, lr_backbone
         self.weight_decay, self.warmup = weight_decay, warmup
         self.memory_format: MemoryFormat = memory_format
         self._judged = DetectionSet()
         self._shown: tuple[Tensor, list[Target], list[Target]] | None = None
-        self._seconds, self._network_seconds, self._timed = 0.0, 0.0, 0
+        self._stopwatch = Stopwatch()
 
     def inputs(self, images: Tensor, targets: list[Target]) -> tuple[Any, ...]:
         """What ``outputs`` takes: the images; a technique on proposals adds those. ``targets`` may be empty dicts."""
@@ -130,6 +130,14 @@ class Detector(LightningModule, ABC):
     @abstractmethod
     def answers(self, outputs: Any) -> list[Target]:
         """What follows the network: decoding, suppression. The answers of each image, in its pixels, best first."""
+
+    def suppressed(
+        self, boxes: Iterable[Tensor], scores: Iterable[Tensor], candidates: int | None = None
+    ) -> list[Target]:
+        """The answers of each image: boxes (P, 4) or (P, C, 4) and scores (P, C) of each, see ``suppress``."""
+        least, iou, keep, kind, sigma = self.least_score, self.nms_iou, self.keep, self.suppression, self.nms_sigma
+        images = zip(boxes, scores, strict=True)
+        return [suppress(*image, least, iou, candidates, keep, kind, sigma) for image in images]
 
     def forward(self, *inputs: Any, **more: Any) -> list[Target]:
         """uint8 images (B, C, S, S), and what else ``outputs`` takes, to the answers of each image."""
@@ -155,6 +163,11 @@ class Detector(LightningModule, ABC):
         """Takes over ``weights`` before the first training; what is resumed has learnt further already."""
         if stage == "fit" and self.weights is not None and self.trainer.ckpt_path is None:
             self.load(self.weights)
+
+    def seen(self, images: Tensor) -> tuple[list[Tensor], Sequence[int]]:
+        """The feature maps (B, width, f, f) of images, and the strides of each; both empty where there are none."""
+        maps = self.backbone()
+        return ([], []) if maps is None else (maps(images), maps.strides)
 
     def log_losses(self, loss: Tensor, **parts: Tensor) -> None:
         """Logs ``train/loss`` and ``train/loss_<part>``, () each, at the steps that Lightning hands to the loggers."""
@@ -186,13 +199,12 @@ class Detector(LightningModule, ABC):
         inputs = self.inputs(*batch)
         if batch_index == 0:
             self(*inputs)
-        began = self._moment()
+        now, device = self._stopwatch.now, self.device
+        began = now(device)
         outputs = self.outputs(*inputs)
-        between = self._moment()
+        between = now(device)
         answers = self.answers(outputs)
-        self._seconds += self._moment() - began
-        self._network_seconds += between - began
-        self._timed += len(answers)
+        self._stopwatch.add(began, between, now(device), len(answers))
         self._gather(batch, answers, batch_index)
 
     def on_validation_epoch_end(self) -> None:
@@ -204,16 +216,8 @@ class Detector(LightningModule, ABC):
 
     def on_test_epoch_end(self) -> None:
         """Likewise, by size and by class; says what the errors are, and how long an image takes."""
-        answers, truths = self._judged.whole()
-        scores = detection_scores(answers, truths, len(self.class_names))
-        numbers = {name: float(value) for name, value in scores.items() if value.ndim == 0}
-        each = zip(self.class_names, scores["ap50_class"].tolist(), strict=True)
-        numbers |= {f"ap50_{name}": value for name, value in each}
-        # Sizes and classes that do not occur have no number.
-        numbers = {name: value for name, value in numbers.items() if value == value or name in HEADLINES}
-        numbers["ms_per_image"] = 1000 * self._seconds / max(1, self._timed)
-        numbers["ms_per_image_network"] = 1000 * self._network_seconds / max(1, self._timed)
-        numbers |= review(self, self.class_names, self.shown_score, answers, truths, scores)
+        numbers = review(self, self.class_names, self.shown_score, *self._judged.whole())
+        numbers |= self._stopwatch.milliseconds()
         self.log_dict({f"test/{name}": value for name, value in numbers.items()}, sync_dist=True)
         self._show("test")
 
@@ -229,6 +233,10 @@ class Detector(LightningModule, ABC):
         found = [match_answers(*pair) for pair in zip(answers, targets, strict=True)]
         tag = "predictions" if stage == "val" else "test_predictions"
         log_picture(self, tag, draw_scenes(images, answers, targets, found, self.class_names))
+        if stage == "test":
+            maps, strides = self.seen(images[:LOOKED_INTO].to(self.device))
+            if maps:
+                log_picture(self, "feature_maps", draw_feature_maps(images[:LOOKED_INTO], maps, strides))
 
     @torch.no_grad()
     def predict(self, images: list[Tensor] | None, threshold: float | None = None) -> Predictions:
@@ -258,18 +266,9 @@ class Detector(LightningModule, ABC):
             fitted = torch.stack([fit_image(image, self.image_size, self.channels) for image in part]).to(self.device)
             for image, answer in zip(part, self(*self.inputs(fitted, [{} for _ in part])), strict=True):
                 height, width = image.shape[1:]
-                sure = _at_least(answer, least)
-                scale = torch.tensor([width, height, width, height]) / self.image_size
-                sure["boxes"] = sure["boxes"] * scale
-                rows.append(
-                    {
-                        "width": width,
-                        "height": height,
-                        "classes": [self.class_names[label] for label in sure["labels"].tolist()],
-                        "scores": [round(score, 4) for score in sure["scores"].tolist()],
-                        "boxes": [[round(x, 2) for x in box] for box in sure["boxes"].tolist()],
-                    }
-                )
+                sure = at_least(answer, least)
+                sure["boxes"] = sure["boxes"] * (torch.tensor([width, height, width, height]) / self.image_size)
+                rows.append(plain_row(sure, width, height, self.class_names))
                 pictures.append(draw_boxes(image, sure, self.class_names))
         return Predictions(rows, pictures)
 
@@ -284,30 +283,18 @@ class Detector(LightningModule, ABC):
     def _begin(self) -> None:
         self._judged.clear()
         self._shown = None
-        self._seconds, self._network_seconds, self._timed = 0.0, 0.0, 0
-
-    def _moment(self) -> float:
-        """The time, after the device has done all that it was given."""
-        if self.device.type != "cpu":
-            torch.accelerator.synchronize(self.device)
-        return time.perf_counter()
+        self._stopwatch.clear()
 
     def _gather(self, batch: Batch, answers: list[Target], batch_index: int) -> None:
         images, targets = batch
         self._judged.add(answers, targets)
         if batch_index == 0:
-            sure = [_at_least(answer, self.shown_score) for answer in answers[:SHOWN]]
+            sure = [at_least(answer, self.shown_score) for answer in answers[:SHOWN]]
             self._shown = images[:SHOWN].cpu(), sure, [_to_cpu(target) for target in targets[:SHOWN]]
 
     def _show(self, stage: str) -> None:
         if self._shown is not None and self.loggers and self.trainer.is_global_zero:
             self.show(stage, *self._shown)
-
-
-def _at_least(answer: Target, score: float) -> Target:
-    """The answers that are sure enough, on the CPU."""
-    sure = answer["scores"] >= score
-    return {key: value[sure].cpu() for key, value in answer.items()}
 
 
 def _to_cpu(target: Target) -> Target:

@@ -28,8 +28,9 @@ from torchvision.ops import box_convert
 from leyden.data.examples import Split
 from leyden.detection.boxes import Target
 from leyden.detection.coders import encode
+from leyden.detection.common import Common
 from leyden.detection.data import DetectionData
-from leyden.detection.detector import Batch, Common, Detector
+from leyden.detection.detector import Batch, Detector
 from leyden.detection.region_maps import RegionMaps
 from leyden.detection.roi_head import Judged, RoIHead, draw_rois, label_rois
 from leyden.detection.selective_search import Search, selective_search
@@ -169,7 +170,7 @@ class FastRCNN(Detector):
 
     def answers(self, outputs: Judged) -> list[Target]:
         """That to the answers of each image, in pixels, best first."""
-        return self.head.answers(outputs, self.image_size, self.least_score, self.nms_iou, self.keep)
+        return self.suppressed(*self.head.decided(outputs, self.image_size))
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One batch to its loss, L of eq. 1."""

@@ -21,7 +21,8 @@ from typing import Unpack
 from torch import Tensor
 
 from leyden.detection.boxes import Target
-from leyden.detection.detector import Batch, Common, Detector
+from leyden.detection.common import Common
+from leyden.detection.detector import Batch, Detector
 from leyden.detection.region_maps import RegionMaps
 from leyden.detection.region_proposals import RegionProposals
 from leyden.detection.roi_head import Judged, RoIHead, draw_rois
@@ -144,7 +145,7 @@ class FasterRCNN(Detector):
 
     def answers(self, outputs: Judged) -> list[Target]:
         """That to the answers of each image, in pixels, best first."""
-        return self.head.answers(outputs, self.image_size, self.least_score, self.nms_iou, self.keep)
+        return self.suppressed(*self.head.decided(outputs, self.image_size))
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One batch to its loss: both networks, one step."""

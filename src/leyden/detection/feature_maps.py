@@ -55,6 +55,7 @@ class FeatureMaps(nn.Module):
     Attributes:
         widths: channels of the maps.
         sizes: cells in a row of the maps, f.
+        strides: image pixels per cell of the maps.
 
     Raises:
         ValueError: the backbone has no stage of a wanted stride, or fewer stages than are to be frozen.
@@ -74,7 +75,7 @@ class FeatureMaps(nn.Module):
         backbone.keep(backbone.names[: backbone.names.index(taken[-1].name) + 1])
         if not 0 <= frozen <= len(backbone.names):
             raise ValueError(f"model.frozen={frozen}: {backbone.name} has {len(backbone.names)} stages here")
-        self.backbone, self.frozen = backbone, frozen
+        self.backbone, self.frozen, self.strides = backbone, frozen, list(strides)
         self.names = [shape.name for shape in taken]
         self.widths = [shape.channels for shape in taken]
         self.sizes = [shape.size[0] for shape in taken if shape.size]

@@ -26,19 +26,21 @@ AP looks at; all answers count, where the paper's code keeps at most 40 per clas
 import logging
 import math
 import time
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Unpack
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.ops import batched_nms, box_convert
+from torchvision.ops import box_convert
 
 from leyden.detection.box_regression import train_regression
 from leyden.detection.boxes import Target
 from leyden.detection.coders import decode
+from leyden.detection.common import Common
 from leyden.detection.crops import crop
 from leyden.detection.data import DetectionData
-from leyden.detection.detector import Common, Detector
+from leyden.detection.detector import Detector
 from leyden.detection.rcnn_examples import PLAIN, Examples, draw, gather
 from leyden.detection.rcnn_nets import CropNet, Seen
 from leyden.detection.selective_search import Search, selective_search
@@ -171,6 +173,10 @@ class RCNN(Detector):
         seen = Seen(*(torch.cat(part) for part in zip(*parts, strict=True)))
         return Outputs(seen, which, boxes, len(images))
 
+    def seen(self, images: Tensor) -> tuple[list[Tensor], Sequence[int]]:
+        """None: the network looks at crops only."""
+        return [], []
+
     def see(self, normalised: Tensor, boxes: Tensor, which: Tensor) -> Seen:
         """What the network says of boxes (N, 4) in the images ``which`` (N,) of (B, C, S, S)."""
         return self.net(crop(normalised, boxes, which, self.crop_size, self.context))
@@ -192,8 +198,8 @@ class RCNN(Detector):
     def answers(self, outputs: Outputs) -> list[Target]:
         """Those to the answers of each image, in pixels, best first."""
         counts = outputs.which.bincount(minlength=outputs.images).tolist()
-        pairs = zip(self.scores(outputs.seen).split(counts), self.moved(outputs).split(counts), strict=True)
-        return [self._suppress(scores, boxes) for scores, boxes in pairs]
+        boxes, scores = self.moved(outputs), self.scores(outputs.seen)
+        return self.suppressed(boxes.split(counts), scores.split(counts), CANDIDATES)
 
     def training_step(self, batch: tuple[Tensor, list[Target]], batch_index: int) -> Tensor:
         """One batch to the cross-entropy of its regions, some with and some without an object."""
@@ -271,14 +277,6 @@ class RCNN(Detector):
     def _see_all(self, images: Tensor, regions: list[Tensor]) -> Seen:
         with self.trainer.precision_plugin.forward_context():
             return self.outputs(images.to(self.device), [boxes.to(self.device) for boxes in regions]).seen
-
-    def _suppress(self, scores: Tensor, boxes: Tensor) -> Target:
-        """One image: scores (n, C) and moved boxes (n, C, 4) to its answers."""
-        best, places = scores.topk(min(CANDIDATES, len(scores)), 0)
-        rank, labels = (best > self.least_score).nonzero(as_tuple=True)
-        chosen, sure = boxes[places[rank, labels], labels], best[rank, labels]
-        kept = batched_nms(chosen, sure, labels, self.nms_iou)[: self.keep]
-        return {"boxes": chosen[kept], "labels": labels[kept], "scores": sure[kept]}
 
     @property
     def _learns_later(self) -> bool:

@@ -1,17 +1,20 @@
-"""What a test says of a detector, as pictures: precision over recall, who is taken for whom, what its errors are."""
+"""What a test says of a detector: its scores, and as pictures precision over recall, confusions, kinds of errors."""
 
 from collections.abc import Sequence
 
 from lightning import LightningModule
-from torch import Tensor
 
 from leyden.metrics.detection_confusion import detection_confusion
 from leyden.metrics.detection_errors import detection_errors
+from leyden.metrics.detection_scores import detection_scores
 from leyden.metrics.detection_set import Boxes
 from leyden.pictures.charts import draw_bars
 from leyden.pictures.confusion import draw_confusion
 from leyden.pictures.precision_recall import draw_precision_recall
 from leyden.pictures.record import log_picture
+
+HEADLINES = ("ap", "ap50", "ap75", "voc_ap50", "voc07_ap50")
+"""What a validation logs of the scores, and a test always."""
 
 
 def review(
@@ -20,9 +23,8 @@ def review(
     shown_score: float,
     answers: Sequence[Boxes],
     truths: Sequence[Boxes],
-    scores: dict[str, Tensor],
 ) -> dict[str, float]:
-    """Logs the pictures of a test, where there are loggers.
+    """Computes the numbers of a test, and logs its pictures where there are loggers.
 
     Args:
         module: attached to a trainer.
@@ -30,11 +32,12 @@ def review(
         shown_score: least score of the answers in the confusion matrix.
         answers: of the whole split.
         truths: of the whole split.
-        scores: of ``detection_scores``.
 
     Returns:
-        "error_<kind>": how much AP50 would rise if errors of that kind were mended.
+        Those of ``detection_scores``, of sizes and classes ("ap50_<class>") that occur; "error_<kind>": how much AP50
+        would rise if errors of that kind were mended.
     """
+    scores = detection_scores(answers, truths, len(names))
     errors = detection_errors(answers, truths, len(names))
     if module.loggers and module.trainer.is_global_zero:
         if not scores["ap50"].isnan():
@@ -46,4 +49,7 @@ def review(
         bars = {f"{kind} ({errors.counts[kind]})": lost for kind, lost in errors.lost.items()}
         title = "What mending one kind of error alone would give (number of errors)"
         log_picture(module, "errors", draw_bars(bars, "gain in AP50", title))
-    return {f"error_{kind}": lost for kind, lost in errors.lost.items()}
+    numbers = {name: float(value) for name, value in scores.items() if value.ndim == 0}
+    numbers |= {f"ap50_{name}": value for name, value in zip(names, scores["ap50_class"].tolist(), strict=True)}
+    known = {name: value for name, value in numbers.items() if value == value or name in HEADLINES}
+    return known | {f"error_{kind}": lost for kind, lost in errors.lost.items()}

@@ -1,4 +1,4 @@
-"""What Fast and Faster R-CNN do with regions of interest (RoIs): draw, pool, judge, learn, answer (Girshick 2015).
+"""What Fast and Faster R-CNN do with regions of interest (RoIs): draw, pool, judge, learn (Girshick 2015).
 
 A RoI's part of the feature map is max-pooled to a grid of fixed size, goes through two fully connected layers and then
 into two sibling ones: C + 1 class logits, background first, and four offsets for each class.
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import batched_nms, box_convert, box_iou, roi_pool
+from torchvision.ops import box_convert, box_iou, roi_pool
 
 from leyden.detection.boxes import Target
 from leyden.detection.coders import decode, encode
@@ -261,25 +261,10 @@ class RoIHead(nn.Module):
         offsets = judged.offsets * self.std + self.mean
         return decode(offsets, box_convert(judged.rois, "xyxy", "cxcywh")[:, None], (1.0, 1.0))
 
-    def answers(self, judged: Judged, image_size: int, least_score: float, iou: float, keep: int) -> list[Target]:
-        """The answers of each image, in pixels, best first.
-
-        Args:
-            judged: the RoIs of a batch.
-            image_size: side of the square images in pixels; boxes are cut off there.
-            least_score: what scores less is dropped.
-            iou: of two boxes of one class that overlap more, the lesser is dropped.
-            keep: most answers per image.
-        """
-        scores = judged.logits.softmax(1)[:, 1:]
+    def decided(self, judged: Judged, image_size: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Of each image the boxes (n, C, 4) in pixels, cut to its side, and the probabilities (n, C) of the classes."""
         boxes = self.boxes(judged).clamp(0, image_size)
-        found = []
-        for own, said in zip(boxes.split(judged.counts), scores.split(judged.counts), strict=True):
-            roi, labels = (said > least_score).nonzero(as_tuple=True)
-            sure, placed = said[roi, labels], own[roi, labels]
-            kept = batched_nms(placed, sure, labels, iou)[:keep]
-            found.append({"boxes": placed[kept], "labels": labels[kept], "scores": sure[kept]})
-        return found
+        return boxes.split(judged.counts), judged.logits.softmax(1)[:, 1:].split(judged.counts)
 
     def inherit(self, state: dict[str, Tensor]) -> None:
         """Takes over fc6 and fc7 from the weights of a whole VGG, if this head has the same layers."""

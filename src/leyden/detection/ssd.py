@@ -16,6 +16,7 @@ its place; matching is the authors' code's,
 where no object loses its box to another.
 """
 
+from collections.abc import Sequence
 from typing import Unpack
 
 import torch
@@ -25,8 +26,8 @@ from torch.nn import functional as F
 from leyden.data.source.annotated import learnable
 from leyden.detection.boxes import Padded, Target, pad
 from leyden.detection.coders import decode, encode
+from leyden.detection.common import Common
 from leyden.detection.dense import DenseDetector
-from leyden.detection.detector import Common
 from leyden.detection.matching import batch_iou, match_priors
 from leyden.detection.ssd_nets import SSDNet
 from leyden.nets.memory_format import arrange
@@ -35,7 +36,7 @@ from leyden.pictures.record import log_picture
 
 
 def ssd_loss(
-    offsets: Tensor, logits: Tensor, targets: Tensor, classes: Tensor, negatives: float = 3.0
+    offsets: Tensor, logits: Tensor, targets: Tensor, classes: Tensor, negatives: float | None = 3.0
 ) -> tuple[Tensor, Tensor]:
     """The two sums of eq. 1, each over N.
 
@@ -44,7 +45,7 @@ def ssd_loss(
         logits: (B, P, C + 1), background first.
         targets: (B, P, 4) coded objects; read at matched boxes only.
         classes: (B, P) int64: 0 for background, c + 1 for a box that is matched to an object of class c.
-        negatives: hardest negatives per match, image by image.
+        negatives: hardest negatives per match, image by image; None: all of them, also in images without a match.
 
     Returns:
         localisation and confidence loss, (); both exactly 0 if nothing is matched.
@@ -53,6 +54,8 @@ def ssd_loss(
     count = matched.sum().clamp(min=1)
     localisation = F.smooth_l1_loss(offsets[matched], targets[matched], reduction="sum")
     entropy = F.cross_entropy(logits.flatten(0, 1), classes.flatten(), reduction="none").view_as(classes)
+    if negatives is None:
+        return localisation / count, entropy.sum() * matched.any() / count
     hardest = entropy.masked_fill(matched, 0).sort(1, descending=True).values
     quota = negatives * matched.sum(1, keepdim=True)
     mined = torch.arange(classes.shape[1], device=classes.device) < quota
@@ -60,20 +63,21 @@ def ssd_loss(
 
 
 class SSD(DenseDetector):
-    """SSD on VGG16 at 300 pixels as in the paper (there 8732 default boxes), or on another backbone.
+    """SSD on VGG16 at 300 or 512 pixels as in the paper (8732 or 24564 default boxes), or on another backbone.
 
     Args:
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: "light" (sides divisible by 32, from 64 on), "vgg16" (300 only), or a network of ``leyden.nets.zoo``.
+        backbone: "light" (sides divisible by 32, from 64 on), "vgg16" (300 or 512), or a network of
+            ``leyden.nets.zoo``.
         frozen: so many of the backbone's first stages learn nothing.
         widths: light: channels of the stem, then of the feature maps; null: the backbone's.
         blocks: light: residual blocks of the stem, then of each feature map; null: the backbone's.
         scales: side of the default boxes of each map, and one more, as fractions of the image; null: the backbone's.
         ratios: aspect ratios of the default boxes of each map, besides 1; null: the backbone's.
         match_iou: a default box belongs to an object that it overlaps more than this.
-        negatives: hardest negatives that are learnt per matched box.
+        negatives: hardest negatives that are learnt per matched box; null: all negatives.
         alpha: weight of the localisation loss.
         variances: divisors of the coded centres and sizes.
         common: see ``Detector``.
@@ -94,7 +98,7 @@ class SSD(DenseDetector):
         scales: list[float] | None = None,
         ratios: list[list[float]] | None = None,
         match_iou: float = 0.5,
-        negatives: float = 3.0,
+        negatives: float | None = 3.0,
         alpha: float = 1.0,
         variances: list[float] | None = None,
         **common: Unpack[Common],
@@ -111,6 +115,10 @@ class SSD(DenseDetector):
     def load(self, weights: str) -> None:
         """See ``SSDNet.load``."""
         self.net.load(weights)
+
+    def seen(self, images: Tensor) -> tuple[list[Tensor], Sequence[int]]:
+        """Also of VGG16."""
+        return self.net.backbone(images), self.net.backbone.strides
 
     def outputs(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 images (B, C, S, S) to offsets (B, P, 4) and logits (B, P, C + 1) of all default boxes."""

@@ -9,15 +9,20 @@ from torchvision.ops import box_convert
 
 from leyden.detection.anchors import default_boxes
 from leyden.detection.feature_maps import FeatureMaps, build_backbone
-from leyden.detection.ssd_vgg import VGG16SSD, from_classifier
+from leyden.detection.ssd_vgg import LAYOUTS, VGG16SSD, from_classifier
 
 STRIDES = (8, 16, 32, 64)
 """Of the maps, where they are not those of VGG16."""
-SCALES = {4: [0.15, 0.27, 0.42, 0.6, 0.8], 6: [0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05]}
-"""Side of the default boxes of each of 4 or 6 maps, and one more, as fractions of the image; VGG16's are for VOC."""
+SCALES = {
+    4: [0.15, 0.27, 0.42, 0.6, 0.8],
+    6: [0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05],
+    7: [0.07, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05],
+}
+"""Side of the default boxes of each of 4, 6 or 7 maps, and one more, as fractions of the image; VGG16's are for VOC."""
 RATIOS = {
     4: [[2.0], [2.0, 3.0], [2.0, 3.0], [2.0]],
     6: [[2.0], [2.0, 3.0], [2.0, 3.0], [2.0, 3.0], [2.0], [2.0]],
+    7: [[2.0], [2.0, 3.0], [2.0, 3.0], [2.0, 3.0], [2.0, 3.0], [2.0], [2.0]],
 }
 """Aspect ratios of each map besides 1; each is used lying and upright."""
 
@@ -54,7 +59,7 @@ class SSDNet(nn.Module):
     """uint8 images in, offsets and class logits of all default boxes out.
 
     Args:
-        backbone: "vgg16" as in the paper, 300 pixels only; "light" or another network of ``leyden.nets.zoo``: maps of
+        backbone: "vgg16" as in the paper, 300 or 512 pixels; "light" or another network of ``leyden.nets.zoo``: maps of
             strides 8, 16, 32 and 64.
         outputs: classes with background.
         channels: of the images.
@@ -93,13 +98,13 @@ class SSDNet(nn.Module):
         self.expected = (channels, image_size, image_size)
         self.backbone: VGG16SSD | FeatureMaps
         if backbone == "vgg16":
-            if (channels, image_size) != (3, 300):
+            if channels != 3 or image_size not in LAYOUTS:
                 raise ValueError(
-                    f"SSD on VGG16 takes RGB images of 300 pixels, got {channels} channels and {image_size} pixels: "
-                    "set data.image_size=300, or model.backbone=light"
+                    f"SSD on VGG16 takes RGB images of 300 or 512 pixels, got {channels} channels and {image_size} "
+                    "pixels: set data.image_size=300 (512 with model=detection/ssd512), or model.backbone=light"
                 )
-            self.backbone = VGG16SSD()
-            map_sizes, strides = [38, 19, 10, 5, 3, 1], list(VGG16SSD.strides)
+            self.backbone = VGG16SSD(image_size)
+            map_sizes, strides = self.backbone.sizes, self.backbone.strides
         else:
             below = build_backbone(backbone, channels, image_size, widths, blocks)
             self.backbone = FeatureMaps(below, STRIDES, frozen)

@@ -1,11 +1,15 @@
-"""SSD300's network below the heads: VGG16 turned fully convolutional, and four extra stages (Liu et al. 2016, Fig. 2).
+"""The network of SSD300 and SSD512 below the heads: VGG16 turned fully convolutional, and extra stages behind it.
+
+That of 300 pixels is Fig. 2 of Liu et al. 2016; that of 512 (section 3.1) has a stage more, with conv12_2.
 
 VGG16 (Simonyan and Zisserman 2015, configuration D) with the changes of section 3: fc6 and fc7 become convolutions,
 pool5 goes from 2x2-s2 to 3x3-s1, and fc6 is dilated ("a trous") to keep its reach; pool3 rounds up so that conv4_3 sees
-38 x 38 cells. conv4_3 is brought to norm 20 by an :class:`L2Norm`. Maps: 38, 19, 10, 5, 3, 1 cells in a row.
+38 x 38 cells. conv4_3 is brought to norm 20 by an :class:`L2Norm`. Maps: 38, 19, 10, 5, 3, 1 cells in a row; of 512
+pixels 64, 32, 16, 8, 4, 2, 1. There the stages are those of the authors' code (``ssd_pascal_512.py``): conv10_2 and
+conv11_2 halve the map, where torchvision's ``highres`` leaves them at stride 1.
 """
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +21,33 @@ VGG16: list[int | str] = [64, 64, "M", 128, 128, "M", 256, 256, 256, "C", 512, 5
 """Channels of the 3x3 convolutions; M halves the map, C halves it rounding up. pool5 is below."""
 CONV4_3 = 23
 """Layers of ``features`` up to the ReLU behind conv4_3."""
+
+
+class Layout(NamedTuple):
+    """What one size of images asks for."""
+
+    sizes: list[int]
+    """Cells in a row of the maps."""
+    strides: list[int]
+    """Pixels between the centres of two cells."""
+    extras: list[tuple[int, int, int, int, int]]
+    """Of each stage behind fc7: channels between its two convolutions, channels behind them, and kernel, stride and
+    padding of the second."""
+
+
+LAYOUTS = {
+    300: Layout(
+        [38, 19, 10, 5, 3, 1],
+        [8, 16, 32, 64, 100, 300],
+        [(256, 512, 3, 2, 1), (128, 256, 3, 2, 1), (128, 256, 3, 1, 0), (128, 256, 3, 1, 0)],
+    ),
+    512: Layout(
+        [64, 32, 16, 8, 4, 2, 1],
+        [8, 16, 32, 64, 128, 256, 512],
+        [(256, 512, 3, 2, 1), *[(128, 256, 3, 2, 1)] * 3, (128, 256, 4, 1, 1)],
+    ),
+}
+"""By the side of the images in pixels."""
 
 
 class L2Norm(nn.Module):
@@ -32,20 +63,27 @@ class L2Norm(nn.Module):
 
 
 class VGG16SSD(nn.Module):
-    """Six feature maps of a 300-pixel RGB image, with 512, 1024, 512, 256, 256 and 256 channels.
+    """Six feature maps of a 300-pixel RGB image, or seven of one of 512, with 512, 1024, 512, and then 256 channels.
 
     Images are normalised as torchvision's VGG16 expects them.
 
     The layers of ``features`` carry the names of torchvision's VGG16.
+
+    Args:
+        image_size: side of the square images in pixels, one of ``LAYOUTS``.
+
+    Attributes:
+        sizes, strides: see ``Layout``.
+        widths: channels of the maps.
     """
 
-    widths: Sequence[int] = (512, 1024, 512, 256, 256, 256)
-    strides: Sequence[int] = (8, 16, 32, 64, 100, 300)
     mean: Tensor
     std: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, image_size: int = 300) -> None:
         super().__init__()
+        self.sizes, self.strides, extras = LAYOUTS[image_size]
+        self.widths = [512, 1024, *(wide for _, wide, *_ in extras)]
         for name, values in zip(("mean", "std"), IMAGENET, strict=True):
             self.register_buffer(name, 255 * torch.tensor(values)[:, None, None], persistent=False)
         layers: list[nn.Module] = []
@@ -65,19 +103,14 @@ class VGG16SSD(nn.Module):
             nn.Sequential(
                 nn.Conv2d(before, narrow, 1),
                 nn.ReLU(inplace=True),
-                nn.Conv2d(narrow, wide, 3, stride=stride, padding=stride - 1),
+                nn.Conv2d(narrow, wide, kernel, stride, padding),
                 nn.ReLU(inplace=True),
             )
-            for before, narrow, wide, stride in [
-                (1024, 256, 512, 2),
-                (512, 128, 256, 2),
-                (256, 128, 256, 1),
-                (256, 128, 256, 1),
-            ]
+            for before, (narrow, wide, kernel, stride, padding) in zip(self.widths[1:], extras, strict=False)
         )
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """uint8 images (B, 3, 300, 300) to the six maps, the finest first."""
+        """uint8 images (B, 3, S, S) to the maps, the finest first."""
         x = self.features[:CONV4_3]((images.float() - self.mean) / self.std)
         maps = [self.norm4(x)]
         x = self.pool5(self.features[CONV4_3:](x))

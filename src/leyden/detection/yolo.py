@@ -31,8 +31,8 @@ from torch.nn import functional as F
 from torchvision.ops import box_convert, box_iou
 
 from leyden.detection.boxes import Padded, Target, pad
+from leyden.detection.common import Common
 from leyden.detection.dense import DenseDetector
-from leyden.detection.detector import Common
 from leyden.detection.yolo_nets import YOLONet
 from leyden.nets.memory_format import arrange
 

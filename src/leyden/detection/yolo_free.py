@@ -31,8 +31,8 @@ from torchvision.ops import complete_box_iou_loss, distance_box_iou_loss, genera
 from leyden.detection.assignment import simota
 from leyden.detection.boxes import Padded, Target, pad
 from leyden.detection.coders import LARGEST
+from leyden.detection.common import Common
 from leyden.detection.dense import DenseDetector
-from leyden.detection.detector import Common
 from leyden.detection.yolo_free_nets import FreeNet, Outputs
 from leyden.nets.memory_format import arrange
 
