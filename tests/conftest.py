@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+OWN = {"PYTHONPATH": str(ROOT / "tests" / "support"), "LEYDEN_ALLOW": "killer,faults"}
+"""Callbacks of the tests' own, which their records may name."""
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def leyden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., sub
         return subprocess.run(
             [sys.executable, "-m", "leyden", *words],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "tests" / "support"), "COLUMNS": "200", **environment},
+            env={**os.environ, **OWN, "COLUMNS": "200", **environment},
             capture_output=True,
             text=True,
             check=False,

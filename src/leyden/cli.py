@@ -5,6 +5,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leyden.bench.record import Record
 
 RECORD = "LEYDEN_RECORD"
 """Environment variable by which the other processes of a distributed run know their record."""
@@ -59,8 +63,13 @@ def _parser() -> argparse.ArgumentParser:
         ("evaluate", _evaluate, "test a record's best checkpoint again"),
         ("predict", _predict, "what a record's technique predicts: labels, samples, boxes"),
         ("export", _export, "a record's network as an ONNX file, checked against PyTorch"),
+        ("reproduce", _reproduce, "run a record's config again: identical, within the lab's spread, or different"),
     ):
-        verb(name, do, text).add_argument("record", type=Path, help="a run's folder, such as outputs/gan_dcgan/...")
+        added = verb(name, do, text)
+        added.add_argument("record", type=Path, help="a run's folder, such as outputs/gan_dcgan/...")
+        added.add_argument(
+            "--allow", action="append", default=[], metavar="NAME", help="a package of your own that the record may use"
+        )
     predict = verbs.choices["predict"]
     predict.add_argument("--input", type=Path, help="a picture or a folder of pictures; default: the test split")
     predict.add_argument("--output", type=Path, help="folder for the answers; default: <record>/predictions")
@@ -73,6 +82,27 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", type=float, help="score from which on boxes are answers (default: the detector's)"
     )
     verbs.choices["export"].add_argument("--output", type=Path, help="the file; default: <record>/model.onnx")
+    verbs.choices["reproduce"].add_argument(
+        "--output", type=Path, help="folder of the new record; default: outputs/reproduced/<date>_<time>_<n>"
+    )
+    proof = verb("verify", _verify, "run labs over their seeds and hold them against what they expect")
+    proof.add_argument("overrides", nargs="*", help="experiment=NAME or 'experiment=glob(*)'; seed=0,1,2 unless given")
+    proof.add_argument("--record", action="store_true", help="print each lab's `expect` with the values, to be pasted")
+    comparing = verb("compare", _compare, "records and sweeps side by side: a table, charts and pictures on one page")
+    comparing.add_argument(
+        "folders", nargs="+", type=Path, help="records, or folders that hold some, such as a sweep's"
+    )
+    comparing.add_argument("--to", type=Path, help="folder for the page; default: the one that all lie in")
+    shown = comparing.add_mutually_exclusive_group()
+    shown.add_argument(
+        "--metric",
+        dest="metrics",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="show this one, such as test/ap50; may be repeated (default: all test/... and best/... in common)",
+    )
+    shown.add_argument("--all", dest="every", action="store_true", help="show every metric")
     return parser
 
 
@@ -140,14 +170,27 @@ def _run(words: list[str]) -> int:
     return _run_record(str(Record.create(check_words(words)).folder))
 
 
-def _resume(arguments: argparse.Namespace) -> int:
+def _record(arguments: argparse.Namespace) -> "Record":
+    """The record that was named, which may come from someone else."""
+    from leyden.bench import trust
     from leyden.bench.record import Record
 
+    trust.allow(arguments.allow)
+    record = Record(arguments.record)
+    trust.vet(record.folder, [record.config])
+    return record
+
+
+def _resume(arguments: argparse.Namespace) -> int:
     if (arguments.record / "multirun.yaml").is_file():
+        from leyden.bench import trust
+        from leyden.bench.launcher import records_in
         from leyden.bench.sweep import resume
 
+        trust.allow(arguments.allow)
+        trust.vet(arguments.record, (job.config for job in records_in(arguments.record)))
         return resume(arguments.record)
-    record = Record(arguments.record)
+    record = _record(arguments)
     if record.status["status"] == "done":
         print(f"{record.folder} is done; nothing to go on with")
         return 0
@@ -160,7 +203,9 @@ def _run_record(folder: str) -> int:
     from leyden.bench.record import Record
     from leyden.bench.run import rank, run
     from leyden.bench.summary import show
+    from leyden.bench.trust import ALLOW, allowance
 
+    os.environ[ALLOW] = allowance()  # for other ranks, which compose nothing
     record = Record(folder)
     try:
         run(record)
@@ -174,27 +219,47 @@ def _run_record(folder: str) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from leyden.bench.answer import evaluate
-    from leyden.bench.record import Record
 
-    evaluate(Record(arguments.record))
+    evaluate(_record(arguments))
     return 0
 
 
 def _predict(arguments: argparse.Namespace) -> int:
     from leyden.bench.answer import predict
-    from leyden.bench.record import Record
 
-    record = Record(arguments.record)
+    record = _record(arguments)
     output = arguments.output or record.folder / "predictions"
     words = (arguments.count, arguments.label, arguments.seed, arguments.threshold)
     unread = predict(record, arguments.input, output, *words)
     return 1 if unread else 0
 
 
+def _compare(arguments: argparse.Namespace) -> int:
+    from leyden.bench.compare import compare
+
+    left_out = compare(arguments.folders, arguments.to, arguments.metrics, arguments.every)
+    return 1 if left_out else 0
+
+
 def _export(arguments: argparse.Namespace) -> int:
     from leyden.bench.export import export
-    from leyden.bench.record import Record
 
-    record = Record(arguments.record)
+    record = _record(arguments)
     export(record, arguments.output or record.folder / "model.onnx")
     return 0
+
+
+def _reproduce(arguments: argparse.Namespace) -> int:
+    from leyden.bench import reproduce
+
+    record = _record(arguments)
+    new = reproduce.again(record, arguments.output)
+    for line in reproduce.changes(record.environment, new.environment):
+        print(line, file=sys.stderr)
+    return _run_record(str(new.folder)) or (0 if reproduce.report(record, new) else 1)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from leyden.bench.verify import verify
+
+    return 0 if verify(arguments.overrides, arguments.record) else 1

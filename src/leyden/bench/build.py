@@ -1,10 +1,12 @@
 """The one place that turns a config node into an object."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import hydra
 from hydra.errors import InstantiationException
+
+from leyden.bench.trust import refuse_foreign_code
 
 
 def build(node: Mapping[str, Any], **arguments: Any) -> Any:
@@ -14,8 +16,10 @@ def build(node: Mapping[str, Any], **arguments: Any) -> Any:
     ``weights_only=True``.
 
     Raises:
+        TrustError: it names what was neither composed here nor may stand in a record.
         Exception: whatever the target raises, unwrapped.
     """
+    refuse_foreign_code(node)
     try:
         return hydra.utils.instantiate(dict(node), _convert_="all", **arguments)
     except InstantiationException as error:
@@ -26,15 +30,3 @@ def build(node: Mapping[str, Any], **arguments: Any) -> Any:
 def build_all(nodes: Mapping[str, Mapping[str, Any]], **arguments: Any) -> list[Any]:
     """Builds every member of a group such as ``callbacks``; a member that was set to null is left out."""
     return [build(node, **arguments) for node in nodes.values() if node]
-
-
-def targets(config: Any, key: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every node of ``config`` that has a ``_target_``, with its dotted key."""
-    if isinstance(config, dict):
-        if "_target_" in config:
-            yield key, config
-        for name, value in config.items():
-            yield from targets(value, f"{key}.{name}".lstrip("."))
-    elif isinstance(config, list):
-        for index, value in enumerate(config):
-            yield from targets(value, f"{key}.{index}")

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
-from leyden.bench.build import targets
 from leyden.bench.compose import Composed, ConfigError, compose, file_of, nearest, wrong_words
+from leyden.bench.trust import targets
 
 GIVEN_BY_THE_RUN = {"logger": {"save_dir"}}
 """Arguments that the run itself passes to the members of a group."""

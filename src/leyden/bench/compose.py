@@ -21,6 +21,8 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from leyden.bench import trust
+
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -151,6 +153,7 @@ def finish(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[s
     config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=whole)
     plain["lab"]["name"] = choices.get("experiment") or "no_experiment"
+    trust.own(plain)
     chosen = {group: option for group, option in choices.items() if group in GROUPS and option is not None}
     return Composed(plain, chosen, list(overrides))
 

@@ -22,9 +22,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from leyden.bench.build import targets
 from leyden.bench.record import Record
 from leyden.bench.share import Share
+from leyden.bench.trust import ALLOW, allowance, targets
 from leyden.bench.watch import CONSOLE, Watch
 
 PATIENCE = 30.0
@@ -84,7 +84,8 @@ class Pool:
 
     def _start(self, record: Record) -> None:
         gpus = self._share.take(record.config, [gpu for job in self._running for gpu in job.gpus])
-        process = self._context.Process(target=_work, args=(str(record.folder), self._share.threads, gpus))
+        args = (str(record.folder), self._share.threads, gpus, allowance())
+        process = self._context.Process(target=_work, args=args)
         process.start()
         self._running.append(_Running(record, process, gpus))
         self._watch.started(record)
@@ -146,8 +147,8 @@ def preloads(configs: Iterable[dict[str, Any]]) -> list[str]:
     return ["leyden.bench.run", "leyden.bench.summary", *sorted(ours)]
 
 
-def _work(folder: str, threads: int, gpus: list[str]) -> None:
-    """A job, in its process."""
+def _work(folder: str, threads: int, gpus: list[str], allowed: str) -> None:
+    """A job, in its process; ``allowed`` is what the sweep composed or was told to trust."""
     os.setsid()  # a terminal's Ctrl-C is the sweep's business; whatever the job starts can be ended with it
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -158,6 +159,7 @@ def _work(folder: str, threads: int, gpus: list[str]) -> None:
     for name in ("LOCAL_RANK", "LEYDEN_RECORD"):
         os.environ.pop(name, None)
     os.environ["OMP_NUM_THREADS"] = str(threads)  # for whatever the job starts
+    os.environ[ALLOW] = allowed
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     import torch  # only now that it can see no other GPU

@@ -67,7 +67,7 @@ class Record:
             composed: the run's config.
             folder: where; by default a new ``<outputs>/<experiment>/<date>_<time>_<n>``.
         """
-        folder = folder or _new_folder(Path(composed.config["paths"]["outputs"]) / composed.config["lab"]["name"])
+        folder = folder or new_folder(Path(composed.config["paths"]["outputs"]) / composed.config["lab"]["name"])
         folder.mkdir(parents=True, exist_ok=True)
         write(folder / "overrides.yaml", _dump({"overrides": composed.overrides, "choices": composed.choices}))
         write(folder / "environment.json", json.dumps(_environment(), indent=2))
@@ -152,7 +152,7 @@ def _write_status(folder: Path, status: str, **details: Any) -> None:
     write(folder / "status.json", json.dumps({"status": status, **stamp, "process": os.getpid(), **details}))
 
 
-def _new_folder(parent: Path) -> Path:
+def new_folder(parent: Path) -> Path:
     """A folder of its own, also for runs that start in the same second; ``mkdir`` decides who gets which."""
     parent.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")

@@ -26,16 +26,21 @@ def show(record: Record) -> None:
 
 def verdicts(expect: dict[str, dict[str, float]], metrics: dict[str, float]) -> list[str]:
     """One line per expectation of a lab: what was expected, what was reached, and whether that is enough."""
-    return [f"{name} {_bounds(bounds)}: {_reached(bounds, metrics.get(name))}" for name, bounds in expect.items()]
+    return [f"{name} {in_words(bounds)}: {_reached(bounds, metrics.get(name))}" for name, bounds in expect.items()]
 
 
-def _bounds(bounds: dict[str, Any]) -> str:
+def in_words(bounds: dict[str, Any]) -> str:
+    """Such as ``at least 0.7 and at most 0.9``."""
     words = {"min": "at least", "max": "at most"}
     return " and ".join(f"{words[end]} {bounds[end]}" for end in words if end in bounds)
+
+
+def is_kept(bounds: dict[str, float], value: float) -> bool:
+    """Whether a metric reaches what a lab expects of it."""
+    return bounds.get("min", value) <= value <= bounds.get("max", value)
 
 
 def _reached(bounds: dict[str, float], value: float | None) -> str:
     if value is None:
         return "not measured"
-    sound = bounds.get("min", value) <= value <= bounds.get("max", value)
-    return f"{value:.4g}, {'as expected' if sound else 'NOT as expected'}"
+    return f"{value:.4g}, {'as expected' if is_kept(bounds, value) else 'NOT as expected'}"

@@ -27,6 +27,7 @@ from leyden.bench.jobs import StoppedError
 from leyden.bench.launcher import alone_in, records_in, run_stored
 from leyden.bench.ranking import rank, standing
 from leyden.bench.record import Record, write
+from leyden.bench.trust import ALLOW, allowance
 from leyden.report.rows import Run
 
 _QUOTED = str.maketrans({"'": "\\'", "\\": "\\\\"})
@@ -148,6 +149,7 @@ def _job(config: DictConfig) -> float:
     composed = finish(config, settings.runtime.choices, settings.overrides.task)
     record = Record.create(composed, Path(settings.runtime.output_dir))
     environment = {name: value for name, value in os.environ.items() if name not in ("LOCAL_RANK", "LEYDEN_RECORD")}
+    environment[ALLOW] = allowance()
     command = [sys.executable, "-m", "leyden", "resume", str(record.folder)]
     code = subprocess.run(command, env=environment, check=False).returncode
     if code != 0 and record.status["status"] in ("pending", "running"):

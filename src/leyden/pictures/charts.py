@@ -118,6 +118,36 @@ def draw_bars(values: Mapping[str, float], x: str, title: str) -> Tensor:
     return _picture(figure)
 
 
+def draw_spreads(values: Mapping[str, Sequence[float]], x: str) -> Tensor:
+    """A line per name, from the top: its mean in a whisker of one standard deviation, its values as pale dots below.
+
+    Args:
+        values: finite, by name, such as a score per seed; a name may have none.
+        x: what the values are, with unit.
+
+    Returns:
+        uint8 (3, H, 900); H grows by 40 pixels per name.
+
+    Raises:
+        ValueError: no values at all.
+    """
+    if not any(values.values()):
+        raise ValueError("no values to draw")
+    figure = _figure(WIDTH, 130 + 40 * len(values))
+    axes = _axes(figure, x, "")
+    for place, numbers in enumerate(values.values()):
+        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+        axes.scatter(numbers, [place + 0.25] * len(numbers), s=40, alpha=0.35, linewidths=0, color=colour)
+        if numbers:
+            spread = np.std(numbers, ddof=1) if len(numbers) > 1 else None
+            axes.errorbar(np.mean(numbers), place, xerr=spread, color=colour, fmt=marker, ms=9, capsize=6, lw=2.2)
+    axes.set_yticks(range(len(values)), list(values))
+    axes.set_ylim(len(values) - 0.4, -0.6)  # downwards, the first on top
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.grid(color="0.88")
+    return _picture(figure)
+
+
 def draw_points(left_right: Mapping[str, Tensor], labels: Tensor, names: Sequence[str]) -> Tensor:
     """Clouds of points side by side, the same points in each, coloured by class.
 

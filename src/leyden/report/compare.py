@@ -1,0 +1,242 @@
+"""Any records side by side: a row for those that differ in nothing but the seed, and only the settings that differ."""
+
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from leyden.report.rows import ABSENT, SAMPLES, Axis, Cell, Run, Score, axis, sort_into_cells, value_at
+from leyden.report.text import csv_table, digits_for, heading, markdown_table, plus_minus, short
+
+ASIDE = ("paths", "sweep", "report", "logger")
+"""Parts of a config that do not change what a run reaches."""
+CHOICES = ("lab.name", "lab.variant")
+"""What of ``lab`` is a setting; these and each ``_target_`` bring other settings along."""
+TOLD = ("lab.title", "lab.question")
+"""Kept for the heading; no settings."""
+REFERENCES = re.compile(r".*(/samples|_floor|_noise)")
+"""Metrics of the judge: what real images and noise would score, and how many it looked at."""
+LONGEST = 48
+"""Letters of a row's name; what is longer is cut."""
+
+
+class Compared:
+    """What records say together.
+
+    Args:
+        runs: at least two, of any labs, each with its metrics.
+        metrics: those to show; none: all ``test/...`` and ``best/...`` that every run has, but not the judge's own.
+        every: shows all that any run has instead.
+        left_out: a line per record that is not among ``runs``, and why.
+
+    Raises:
+        ValueError: fewer than two runs, a metric that no run has, or none to show.
+    """
+
+    def __init__(
+        self, runs: Sequence[Run], metrics: Sequence[str] = (), every: bool = False, left_out: Sequence[str] = ()
+    ) -> None:
+        if len(runs) < 2:
+            raise ValueError("nothing to compare: give two records that are done, or a folder that holds them")
+        runs = [Run(config=_settings(run["config"]), metrics=run["metrics"], folder=run["folder"]) for run in runs]
+        self.settings = _differing(runs)
+        """All that differ, those of the lab first."""
+        self.columns = _columns(self.settings, runs)
+        """Of ``settings`` those that no choice of a lab, a variant or a class brings along."""
+        self.rows = _rows(self.settings, self.columns, runs)
+        """The runs by the name of their row; in the order of the columns' values."""
+        self.metrics = _chosen(runs, metrics, every)
+        self.cells = {metric: {name: _cell(own, metric) for name, own in self.rows.items()} for metric in self.metrics}
+        """By metric and row."""
+        self.heads = _heads([column.key for column in self.columns])
+        """What is written above each column."""
+        self.asked, self.every = tuple(metrics), every
+        labs = {repr(value_at(run["config"], "lab.name")) for run in runs}
+        self.title = heading(runs) if len(labs) == 1 else f"# {len(labs)} labs compared"
+        self.notes = _notes(runs, self.rows)
+        """What a reader must know before believing the numbers."""
+        self.left_out = [f"left out: {line}" for line in left_out]
+
+    @property
+    def summary(self) -> str:
+        """How many records and rows, and what the numbers are."""
+        runs = sum(map(len, self.rows.values()))
+        rows = f"{len(self.rows)} row{'s' if len(self.rows) > 1 else ''}"
+        return f"{runs} records in {rows}; mean ± standard deviation over the seeds."
+
+    def lines(self, metrics: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+        """The header and a line per row: its name where it has no column of its own, settings, seeds, metrics."""
+        columns = [
+            [plus_minus(cell, digits_for(self.cells[metric].values())) for cell in self.cells[metric].values()]
+            for metric in metrics
+        ]
+        lines = []
+        for (name, runs), *texts in zip(self.rows.items(), *columns, strict=True):
+            own = [column.place(runs[0]) for column in self.columns] or [name]
+            lines.append([*own, str(len(_seeds(runs))), *texts])
+        return [*(self.heads or ["lab"]), "seeds", *metrics], lines
+
+    def companions(self) -> tuple[list[str], list[list[str]]]:
+        """The settings that differ but are no column: a line each, with the value in every row."""
+        others = [setting for setting in self.settings if setting not in self.columns]
+        lines = [[setting.key, *(setting.place(runs[0]) for runs in self.rows.values())] for setting in others]
+        return ["setting", *self.rows], lines
+
+    def text(self, width: int) -> str:
+        """The table for a terminal: as many tables below one another as fit into ``width`` letters."""
+        header, lines = self.lines(self.metrics)
+        widths = [max(map(len, column)) + 3 for column in zip(header, *lines, strict=True)]  # "| " and " "
+        start = len(header) - len(self.metrics)
+        blocks: list[list[int]] = []
+        left = 0
+        for column in range(start, len(header)):
+            if not blocks or widths[column] > left:
+                blocks.append(list(range(start)))
+                left = width - 1 - sum(widths[:start])
+            blocks[-1].append(column)
+            left -= widths[column]
+        tables = [_part(header, lines, block) for block in blocks]
+        return "\n\n".join([*tables, "\n".join([self.summary, *self.notes])])
+
+    def markdown(self) -> str:
+        """``compare.md``."""
+        words = "  \n".join([self.summary, *self.notes, *self.left_out])  # two blanks break a line in markdown
+        parts = [self.title, markdown_table(*self.lines(self.metrics)), words]
+        header, lines = self.companions()
+        if lines:
+            parts += ["What comes with them:", markdown_table(header, lines)]
+        return "\n\n".join(parts) + "\n"
+
+    def csv(self) -> str:
+        """``compare.csv``: a line per row with all settings that differ; mean and standard deviation of each metric."""
+        spreads = [name for metric in self.metrics for name in (metric, f"{metric} sd")]
+        lines = []
+        for name, runs in self.rows.items():
+            cells = [self.cells[metric][name] for metric in self.metrics]
+            numbers = [number for cell in cells for number in (cell.mean, cell.sd)]
+            own = [setting.place(runs[0]) for setting in self.settings]
+            lines.append([*own, len(runs), len(_seeds(runs)), *numbers, " ".join(run["folder"].name for run in runs)])
+        return csv_table([*(setting.key for setting in self.settings), "runs", "seeds", *spreads, "records"], lines)
+
+
+def _part(header: Sequence[str], lines: Sequence[Sequence[str]], columns: Sequence[int]) -> str:
+    first, *rest = [[line[column] for column in columns] for line in (header, *lines)]
+    return markdown_table(first, rest)
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a config that decides what a run reaches; paths as they are from where its outputs lie."""
+    lab = {key: value for key, value in config.get("lab", {}).items() if f"lab.{key}" in CHOICES + TOLD}
+    rest = {key: value for key, value in config.items() if key not in (*ASIDE, "lab")}
+    return _relative({"lab": lab, **rest}, f"{value_at(config, 'paths.outputs')}/")
+
+
+def _relative(node: Any, outputs: str) -> Any:
+    if isinstance(node, Mapping):
+        return {str(key): _relative(value, outputs) for key, value in node.items()}
+    return node.removeprefix(outputs) if isinstance(node, str) else node
+
+
+def _differing(runs: Sequence[Run]) -> list[Axis]:
+    """The settings in which runs differ, except the seed, also where it bears another name."""
+    found = []
+    for key in dict.fromkeys(key for run in runs for key in _leaves(run["config"])):
+        values = [value_at(run["config"], key) for run in runs]
+        seed = key.rpartition(".")[2] == "seed" and all(
+            value in (ABSENT, run["config"].get("seed")) for value, run in zip(values, runs, strict=True)
+        )
+        inner = any(isinstance(value, Mapping) and value for value in values)  # its own keys differ
+        if not seed and not inner and key not in TOLD and len(set(map(repr, values))) > 1:
+            named = axis(runs, key)  # but nothing is not "all" of every number
+            found.append(Axis(key, [(v, "none" if v is None else named.name_of(v)) for v in named.values]))
+    return found
+
+
+def _leaves(node: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in node.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"
+
+
+def _columns(settings: Sequence[Axis], runs: Sequence[Run]) -> list[Axis]:
+    choices = [setting for setting in settings if setting.key in CHOICES or setting.key.endswith("_target_")]
+    shown: list[Axis] = []
+    for setting in [*choices, *(setting for setting in settings if setting not in choices)]:
+        deciding = [one for one in shown if one in choices]
+        told = {_values(deciding, run) for run in runs}
+        if not deciding or len({_values([*deciding, setting], run) for run in runs}) > len(told):
+            shown.append(setting)
+    return shown
+
+
+def _rows(settings: Sequence[Axis], columns: Sequence[Axis], runs: Sequence[Run]) -> dict[str, list[Run]]:
+    grouped: dict[tuple[str, ...], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: [column.names.index(column.place(run)) for column in columns]):
+        grouped.setdefault(_values(settings, run), []).append(run)
+    heads = _heads([column.key for column in columns])
+    names = []
+    for own in grouped.values():
+        pairs = zip(heads, columns, strict=True)
+        words = [_word(head, column, own[0]) for head, column in pairs]
+        names.append(", ".join(words) or str(value_at(own[0]["config"], "lab.name")))
+    if len(set(names)) < len(names) or max(map(len, names)) > LONGEST:
+        cut = (name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names)
+        names = [f"{number}: {name}" for number, name in enumerate(cut, start=1)]
+    return dict(zip(names, grouped.values(), strict=True))
+
+
+def _word(head: str, column: Axis, run: Run) -> str:
+    """``lr=0.1``; of a choice its name alone."""
+    alone = column.key in CHOICES or column.key.endswith("_target_")
+    return column.place(run) if alone else f"{head}={column.place(run)}"
+
+
+def _values(settings: Sequence[Axis], run: Run) -> tuple[str, ...]:
+    return tuple(repr(value_at(run["config"], setting.key)) for setting in settings)
+
+
+def _heads(keys: Sequence[str]) -> list[str]:
+    """Keys as short as they can be told apart."""
+    heads = ["lab" if key == "lab.name" else short(key) for key in keys]
+    return [head if heads.count(head) == 1 else key for head, key in zip(heads, keys, strict=True)]
+
+
+def _chosen(runs: Sequence[Run], asked: Sequence[str], every: bool) -> list[str]:
+    measured = list(dict.fromkeys(name for run in runs for name in run["metrics"]))
+    if unknown := [name for name in asked if name not in measured]:
+        close = difflib.get_close_matches(unknown[0], measured, n=1)
+        cure = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(measured))}"
+        raise ValueError(f"no record has the metric {unknown[0]}; {cure}")
+    if asked or every:
+        return list(dict.fromkeys(asked)) or measured
+    common = [name for name in measured if all(name in run["metrics"] for run in runs)]
+    shown = [name for name in common if name.startswith(("test/", "best/")) and not REFERENCES.fullmatch(name)]
+    if not shown:
+        raise ValueError(
+            "the records have no metric test/... or best/... in common: name some with --metric, or take --all; "
+            f"there are {', '.join(sorted(measured))}"
+        )
+    return shown
+
+
+def _cell(runs: Sequence[Run], metric: str) -> Cell:
+    scores = [Score(run["config"].get("seed"), (), run["metrics"].get(metric, math.nan)) for run in runs]
+    return Cell(len(runs), [score for score in scores if math.isfinite(score.value)])
+
+
+def _seeds(runs: Sequence[Run]) -> set[str]:
+    return {repr(run["config"].get("seed")) for run in runs}
+
+
+def _notes(runs: Sequence[Run], rows: Mapping[str, Sequence[Run]]) -> list[str]:
+    notes = []
+    try:
+        sort_into_cells(runs, [], SAMPLES)
+    except ValueError as error:  # a report refuses these; here other metrics may be what is looked at
+        notes.append(f"warning: {error}")
+    if any(len(_seeds(own)) < len(own) for own in rows.values()):
+        notes.append("Some rows hold several runs of a seed; each seed's mean counts.")
+    return notes

@@ -1,0 +1,338 @@
+import base64
+import csv
+import io
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from leyden.bench.compare import compare
+from leyden.bench.record import RecordError
+from leyden.cli import main
+from leyden.pictures.charts import draw_spreads
+from leyden.report.compare import Compared
+from leyden.report.compare_page import curve, draw_page, read_series
+from leyden.report.page import page, table, words
+from leyden.report.rows import Run
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
+VOID = {"meta", "img", "br"}
+NASTY = "</title></td><script>document.title = 'taken'</script><img src=https://bad.example/x onerror=alert(1)>\"'&"
+
+
+def run(seed: int, lr: float, score: float, folder: Path = Path("run"), **others: Any) -> Run:
+    config: dict[str, Any] = {
+        "seed": seed,
+        "paths": {"outputs": "/here"},
+        "lab": {"name": "gan_one", "title": "One", "question": "What?", "minutes": 1},
+        "model": {"_target_": "a.Net", "lr": lr, "same": 3, "cache": "/here/cache"},
+        "data": {"seed": seed},
+    }
+    return Run(config={**config, **others}, metrics={"test/fid": score, "steps": 9.0}, folder=folder)
+
+
+SWEEP = [run(0, 0.2, 4.0), run(1, 0.2, 5.0), run(0, 0.1, 1.0), run(1, 0.1, 2.0), run(2, 0.1, 6.0)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a record; a picture of it is of one colour."""
+
+    def make(name: str, own: Run, colour: tuple[int, int, int] = (9, 99, 199), status: str = "done") -> Path:
+        where = tmp_path / name
+        (where / "pictures").mkdir(parents=True)
+        (where / "config.yaml").write_text(yaml.safe_dump(own["config"]))
+        (where / "status.json").write_text(json.dumps({"status": status}))
+        (where / "metrics.json").write_text(json.dumps(own["metrics"]))
+        (where / "metrics.csv").write_text("step,metric,value\n10,val/fid,8\n20,val/fid,6\n20,train/loss,1\n")
+        for step in (10, 20):
+            Image.new("RGB", (40, 40), colour if step == 20 else "white").save(
+                where / "pictures" / f"samples_{step:06d}.png"
+            )
+        return where
+
+    return make
+
+
+class Page(HTMLParser):
+    """Holds a page against the rules of well-formed HTML; keeps its tags, attributes and words."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs), f"an attribute twice: {tag} {attrs}"
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_row_pools_the_seeds_and_has_their_mean_and_standard_deviation() -> None:
+    low, high = rows(Compared(SWEEP).csv())  # numbers upwards, whatever the order of the records
+    assert (low["model.lr"], low["runs"], low["seeds"]) == ("0.1", "3", "3")
+    assert float(low["test/fid"]) == pytest.approx(3)
+    assert float(low["test/fid sd"]) == pytest.approx(math.sqrt(7))  # (4 + 1 + 9) / 2
+    assert (float(high["test/fid"]), float(high["test/fid sd"])) == pytest.approx((4.5, math.sqrt(0.5)))
+    text = Compared(SWEEP).markdown()
+    assert [cell.strip() for cell in text.splitlines()[6].split("|")[1:-1]] == ["0.1", "3", "3.00 ± 2.65"]
+    assert text.startswith("# One\n\nWhat?\n")
+    assert "5 records in 2 rows" in text
+
+
+def test_only_settings_that_differ_are_columns_and_no_seed_is_one() -> None:
+    moved = run(5, 0.1, 3.0)
+    moved["config"] |= {"paths": {"outputs": "/there"}, "sweep": {"name": "x"}}
+    moved["config"]["model"]["cache"] = "/there/cache"  # at the same place below the outputs
+    [whole] = rows(Compared([SWEEP[2], moved]).csv())
+    assert list(whole) == ["runs", "seeds", "test/fid", "test/fid sd", "records"]
+    assert list(rows(Compared(SWEEP).csv())[0]) == ["model.lr", *whole]
+    other_data = run(0, 0.1, 3.0, data={"seed": 7})
+    assert [axis.key for axis in Compared([SWEEP[2], other_data]).columns] == ["data.seed"]
+
+
+def test_runs_of_one_seed_count_as_one_and_that_is_said() -> None:
+    compared = Compared([run(0, 0.1, 1.0), run(0, 0.1, 3.0), run(1, 0.1, 4.0)])
+    [line] = rows(compared.csv())
+    assert (line["runs"], line["seeds"]) == ("3", "2")
+    assert float(line["test/fid sd"]) == pytest.approx(math.sqrt(2))  # of 2 and 4
+    assert any("each seed's mean counts" in note for note in compared.notes)
+
+
+def test_what_comes_with_another_lab_is_no_column_but_listed() -> None:
+    other = run(0, 0.1, 3.0, lab={"name": "gan_two"}, model={"_target_": "b.Other", "widths": [8, 16], "lr": 0.3})
+    compared = Compared([*SWEEP, other])
+    assert [axis.key for axis in compared.columns] == ["lab.name", "model.lr"]
+    assert list(compared.rows) == ["gan_one, lr=0.1", "gan_one, lr=0.2", "gan_two, lr=0.3"]
+    assert compared.title == "# 2 labs compared"
+    _, lines = compared.companions()
+    assert ["model.widths", "(absent)", "(absent)", "[8, 16]"] in lines
+    assert "model.widths" in rows(compared.csv())[0]
+
+
+def test_metrics_are_those_that_all_were_tested_by_or_were_asked_for() -> None:
+    both = [run(0, 0.1, 1.0), run(0, 0.2, 2.0)]
+    for one in both:
+        one["metrics"] |= {"test/fid_floor": 0.1, "test/kid_noise": 2.0, "test/samples": 9.0, "best/val/fid": 1.0}
+    both[0]["metrics"]["test/ghost"] = math.nan
+    assert Compared(both).metrics == ["test/fid", "best/val/fid"]
+    assert Compared(both, ["test/ghost", "steps"]).metrics == ["test/ghost", "steps"]
+    assert set(Compared(both, every=True).metrics) == set(both[0]["metrics"])
+    assert rows(Compared(both, ["test/ghost"]).csv())[0]["test/ghost"] == ""
+    with pytest.raises(ValueError, match=r"no record has the metric test/fud; did you mean test/fid\?"):
+        Compared(both, ["test/fud"])
+    both[1]["metrics"] = {"steps": 1.0}
+    with pytest.raises(ValueError, match=r"in common: name some with --metric, or take --all; there are best/val/fid"):
+        Compared(both)
+
+
+def test_different_numbers_of_samples_are_warned_of() -> None:
+    both = [run(0, 0.1, 1.0, Path("a")), run(0, 0.2, 2.0, Path("b"))]
+    for one, count in zip(both, (100.0, 539.0), strict=True):
+        one["metrics"]["test/samples"] = count
+    [note] = Compared(both).notes
+    assert note.startswith("warning: runs judged on different numbers of samples do not compare: 100 (a), 539 (b)")
+    assert note in Compared(both).markdown()
+
+
+def test_the_terminal_gets_narrow_tables_with_all_that_the_wide_one_has() -> None:
+    for one in (both := [run(0, 0.1, 1.0), run(0, 0.2, 2.0)]):
+        one["metrics"] |= {f"test/metric_{i}": float(i) for i in range(9)}
+    lines = Compared(both).text(60).splitlines()
+    tables = [line for line in lines if line.startswith("|")]
+    assert max(map(len, tables)) <= 60
+    heads = [line for line in tables if "lr" in line]
+    assert re.findall(r"test/\w+", " ".join(heads)) == list(Compared(both).metrics)
+    assert len(tables) == 4 * len(heads)
+    assert Compared(both).text(1).count("lr") == 10  # too narrow for any: one at a time
+
+
+def test_long_names_of_rows_are_numbered_and_stay_apart() -> None:
+    names = list(Compared([run(0, 0.1, 1.0, note="x" * 60 + end) for end in "ab"]).rows)
+    assert [name[:3] for name in names] == ["1: ", "2: "]
+    assert max(map(len, names)) < 60
+
+
+def test_curves_are_means_over_the_seeds_at_the_steps_of_all(folder: Callable) -> None:
+    steps, means, spread = curve([{10: 1.0, 20: 2.0, 30: 9.0}, {20: 4.0, 10: 3.0}], [0, 1])
+    assert (steps, means) == ([10, 20], [2.0, 3.0])
+    assert spread == pytest.approx([math.sqrt(2)] * 2)
+    assert curve([{1: 5.0}], [0]) == ([1], [5.0], None)
+    where = folder("a", SWEEP[0])
+    with (where / "metrics.csv").open("a") as file:
+        file.write("20,val/fid,7\n30,val/fid,nan\n")
+    assert read_series(where) == {"val/fid": {10: 8.0, 20: 7.0}, "train/loss": {20: 1.0}}
+    assert read_series(where / "nowhere") == {}
+
+
+def test_a_page_stands_alone_and_shows_the_last_pictures(folder: Callable) -> None:
+    colours = [(i * 40, 0, 0) for i in range(len(SWEEP))]
+    places = [folder(str(i), *pair) for i, pair in enumerate(zip(SWEEP, colours, strict=True))]
+    runs = [
+        Run(config=one["config"], metrics=one["metrics"], folder=where)
+        for one, where in zip(SWEEP, places, strict=True)
+    ]
+    found = Page(draw_page(Compared(runs)))
+    images = found.named("img")
+    assert [image["alt"] for image in images] == [
+        "test/fid of each row",
+        "val/fid over the optimizer steps",
+        "samples of lr=0.1",
+        "samples of lr=0.2",
+    ]
+    for image, red in zip(images[2:], (80, 0), strict=True):  # of the first seed of each row
+        content = base64.b64decode(str(image["src"]).removeprefix("data:image/png;base64,"), validate=True)
+        picture = Image.open(io.BytesIO(content))
+        assert picture.getpixel((0, 0)) == (red, 0, 0)
+        assert picture.width == 480
+    addresses = [value for _, own in found.tags for name, value in own.items() if name in ("src", "href", "srcset")]
+    assert len(addresses) == len(images)
+    assert all(str(address).startswith("data:image/png;base64,") for address in addresses)
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in found.tags}
+    assert "url(" not in draw_page(Compared(runs))
+    assert "3.00 ± 2.65" in found.words
+
+
+def test_a_records_words_cannot_become_part_of_the_page(folder: Callable) -> None:
+    both = [run(0, 0.1, 1.0), run(0, 0.1, 2.0)]
+    for one, end in zip(both, "ab", strict=True):
+        one["config"] |= {"seed": NASTY, "lab": {"name": NASTY, "title": NASTY, "question": NASTY}, NASTY: NASTY + end}
+        one["metrics"] = {f"test/{NASTY}": 1.0}
+        one["folder"] = folder(end, one)
+        (one["folder"] / "pictures" / "a<b>(_000001.png").write_bytes(b"no picture")
+        (one["folder"] / "pictures" / "samples_000030.png").write_bytes(b"no picture")
+    found = Page(draw_page(Compared(both, left_out=[NASTY])))
+    assert not {"script"} & {tag for tag, _ in found.tags}
+    assert not any(name.startswith("on") for _, own in found.tags for name in own)
+    assert all(str(own["src"]).startswith("data:image/png;base64,") for own in found.named("img"))
+    assert sum(NASTY in text for text in found.words) >= 6
+    assert any("samples_000030.png: this picture cannot be read" in text for text in found.words)
+    [policy] = [own for own in found.named("meta") if own.get("http-equiv") == "Content-Security-Policy"]
+    assert str(policy["content"]).startswith("default-src 'none'; img-src data:")
+
+
+def test_many_rows_are_counted_where_they_are_not_shown(folder: Callable) -> None:
+    runs = [run(0, float(i + 1), 1.0) for i in range(30)]
+    for i, one in enumerate(runs):
+        one["folder"] = folder(str(i), one)
+    found = Page(draw_page(Compared(runs)))
+    assert "The first 24 of 30 rows." in found.words
+    assert any(text.endswith("The first 10 of 30 rows.") for text in found.words)
+    assert len(found.named("img")) == 2 + 24
+
+
+def test_a_chart_of_spreads_needs_a_value() -> None:
+    picture = draw_spreads({"a": [1.0, 2.0], "b": [], "c": [3.0]}, "x")
+    assert picture.dtype == torch.uint8
+    assert picture.shape == (3, 130 + 3 * 40, 900)
+    with pytest.raises(ValueError, match="no values"):
+        draw_spreads({"a": []}, "x")
+
+
+def test_a_sweeps_folder_gets_the_comparison(folder: Callable, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    for i, one in enumerate(SWEEP):
+        folder(f"sweep/{i}_gan", one)
+    assert main(["compare", str(tmp_path / "sweep")]) == 0
+    said = capsys.readouterr().out
+    assert "3.00 ± 2.65" in said
+    assert str(tmp_path / "sweep" / "compare.html") in said
+    assert {file.name for file in (tmp_path / "sweep").glob("compare.*")} == {
+        "compare.csv",
+        "compare.md",
+        "compare.html",
+    }
+    jobs = [str(tmp_path / "sweep" / f"{i}_gan") for i in (0, 2)]
+    assert main(["compare", *jobs, "--to", str(tmp_path / "own"), "--metric", "steps"]) == 0
+    assert list(rows((tmp_path / "own" / "compare.csv").read_text())[0])[3] == "steps"
+
+
+def test_what_is_not_done_is_named_and_left_out(
+    folder: Callable, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for i, status in enumerate(("done", "done", "failed", "running")):
+        folder(f"{i}", run(i, 0.1, float(i)), status=status)
+    (folder("broken", run(5, 0.1, 1.0)) / "metrics.json").write_text('{"test/fid": ')
+    assert main(["compare", str(tmp_path)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert any(line.startswith(f"left out: {tmp_path / '2'} is failed; `leyden resume") for line in said)
+    assert f"left out: {tmp_path / '3'} is running; wait for it" in said
+    assert any(line.startswith(f"left out: {tmp_path / 'broken'} cannot be read") for line in said)
+    assert "left out:" in (tmp_path / "compare.md").read_text()
+    assert rows((tmp_path / "compare.csv").read_text())[0]["runs"] == "2"
+
+
+def test_folders_without_records_and_too_few_are_refused(
+    folder: Callable, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "empty").mkdir()
+    one = folder("a/one", SWEEP[0])
+    with pytest.raises(RecordError, match=r"(?s)empty is no record of a run.*nowhere is no record of a run"):
+        compare([one, tmp_path / "empty", tmp_path / "nowhere"], None)
+    assert main(["compare", str(one), str(one)]) == 1  # the same, named twice
+    assert "nothing to compare: give two records that are done" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("compare.*"))
+
+
+def test_pages_escape_words_and_attributes() -> None:
+    found = Page(page("<b>", table(["a<i>"], [["</table>"]]), words("&amp;")))
+    assert [tag for tag, _ in found.tags].count("table") == 1
+    assert {"<b>", "a<i>", "</table>", "&amp;"} <= {text.strip() for text in found.words}
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+def test_a_browser_shows_the_pictures_in_light_and_dark_and_runs_nothing(folder: Callable, tmp_path: Path) -> None:
+    colours = ((9, 99, 199), (199, 9, 99))
+    for i, colour in enumerate(colours):
+        own = run(0, i + 0.5, 1.0, lab={"name": "x", "title": NASTY, "question": NASTY})
+        folder(f"sweep/{i}", own, colour=colour)
+    assert main(["compare", str(tmp_path / "sweep")]) == 0
+    file = (tmp_path / "sweep" / "compare.html").as_uri()
+    home = f"--user-data-dir={tmp_path / 'browser'}"
+    common = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1100,3000", home]
+
+    def look(*words: str) -> str:
+        done = subprocess.run(
+            [*common, *words, file], capture_output=True, text=True, check=True, timeout=60, env=dict(os.environ)
+        )
+        return done.stdout
+
+    assert "<title>taken" not in look("--dump-dom")
+    papers = []
+    for dark in (0, 1):
+        shot = tmp_path / f"{dark}.png"
+        look(f"--screenshot={shot}", f"--blink-settings=preferredColorScheme={1 - dark}")
+        with Image.open(shot) as image:
+            picture = image.convert("RGB")
+        counts = {colour: count for count, colour in picture.getcolors(2**24) or []}
+        assert all(counts.get(colour, 0) > 300 * 300 for colour in colours)
+        papers.append(sum(picture.getpixel((2, 2))))  # type: ignore[arg-type]
+    assert papers[0] > 600 > 200 > papers[1]
