@@ -116,7 +116,7 @@ class LastCheckpoint(Checkpoint):
     def __init__(self, path: Path, every_n_steps: int) -> None:
         self.path = path
         self.every_n_steps = every_n_steps
-        self._step, self._written = 0, time.monotonic()
+        self._step, self._due, self._written = 0, False, time.monotonic()
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -125,18 +125,21 @@ class LastCheckpoint(Checkpoint):
         step = trainer.global_step
         if step % self.every_n_steps == 0 and step != self._step:
             self._step = step
-            self._save(trainer)
+            if trainer.is_last_batch:  # its validation is still to come, and who goes on from here would leave it out
+                self._due = True
+            else:
+                self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Saves after the epoch's validation, so that going on begins with the next epoch."""
         late = time.monotonic() - self._written > SELDOM
         # All ranks write together, so the first one's clock counts.
-        if trainer.fit_loop.done or trainer.strategy.broadcast(late):
+        if self._due or trainer.fit_loop.done or trainer.strategy.broadcast(late):
             self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path)
-        self._written = time.monotonic()
+        self._due, self._written = False, time.monotonic()
 
 
 def checkpoints(module: LightningModule, folder: Path, every_n_steps: int) -> list[Callback]:
