@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning.pytorch.plugins import TorchCheckpointIO
 
-from leyden.bench.callbacks import AtomicCheckpointIO, EarlyStopping, FiniteLoss, StepSeed
+from leyden.bench.callbacks import AtomicCheckpointIO, EarlyStopping, FiniteLoss, LastCheckpoint, StepSeed
 
 
 def draws(seed: int, rank: int, epoch: int, batch: int) -> tuple[Any, ...]:
@@ -65,3 +65,41 @@ def test_early_stopping_follows_the_techniques_own_metric(mode: str, scores: lis
     stopping.setup(trainer, module, "fit")
     stops = [stopping._evaluate_stopping_criteria(torch.tensor(score))[0] for score in scores]
     assert stops == [False, False, False, True]
+
+
+def written(epochs: int, seconds: float, validates_every: float, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Steps at which last.ckpt is written, due every five; of epochs of four steps that take so long each."""
+    clock, steps = [0.0], []
+    monkeypatch.setattr("leyden.bench.callbacks.time.monotonic", lambda: clock[0])
+    loop = SimpleNamespace(done=False, total_batch_idx=0)
+    trainer: Any = SimpleNamespace(
+        check_val_every_n_epoch=None,
+        val_check_batch=validates_every,
+        fit_loop=loop,
+        strategy=SimpleNamespace(broadcast=lambda flag: flag),
+        save_checkpoint=lambda path: steps.append(trainer.global_step),
+    )
+    keeper, module = LastCheckpoint(Path("last.ckpt"), every_n_steps=5), Any
+    for epoch in range(epochs):
+        for batch in range(4):
+            loop.total_batch_idx = 4 * epoch + batch
+            trainer.global_step, trainer.is_last_batch = loop.total_batch_idx + 1, batch == 3
+            keeper.on_train_batch_end(trainer, module, None, None, batch)  # type: ignore[arg-type]
+        clock[0] += seconds
+        loop.done = epoch == epochs - 1
+        keeper.on_train_epoch_end(trainer, module)  # type: ignore[arg-type]
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("seconds", "validates_every", "expected"),
+    [
+        (1.0, float("inf"), [5, 10, 15, 20, 24]),  # 20 is an epoch's end, after its validation; 24 the end of all
+        (6.0, float("inf"), [4, 5, 8, 10, 12, 15, 16, 20, 24]),  # long epochs leave one each
+        (1.0, 5, [6, 11, 16, 20, 24]),  # not while a validation is still to come: a step later, or at the epoch's end
+    ],
+)
+def test_last_checkpoint_is_written_as_often_as_it_is_worth(
+    seconds: float, validates_every: float, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert written(6, seconds, validates_every, monkeypatch) == expected

@@ -8,6 +8,7 @@ from torch import nn
 from training import assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.source.digits import Digits
+from leyden.gan.adversarial import AdversarialModule
 from leyden.gan.data import GanImages
 from leyden.gan.losses import LOSSES
 from leyden.gan.vanilla import Discriminator, Generator, VanillaGAN
@@ -57,6 +58,17 @@ def test_every_pixel_is_seen_and_moved() -> None:
     Discriminator(1, 8, [64])(images).sum().backward()
     assert (images.grad != 0).any(0).all()
     assert (noise.grad != 0).all()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_discriminator_descends_the_same_where_both_kinds_pass_it_together(
+    loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leyden.gan.adversarial.logs_now", lambda module: False)
+    model = tiny(loss=loss, r1=2.0, gradient_penalty=0.0)
+    real, fake = torch.randn(2, 6, 1, 8, 8)
+    apart = AdversarialModule.discriminator_loss(model, real, fake, None)
+    torch.testing.assert_close(model.discriminator_loss(real, fake, None), apart)
 
 
 def test_dropout_acts_in_training_alone() -> None:

@@ -10,7 +10,7 @@ CAPTION = 60
 
 def test_a_cell_is_as_strong_as_its_strongest_channel_whatever_its_sign() -> None:
     maps = torch.zeros(2, 3, 2, 2, requires_grad=True).clone()
-    maps[0, 0, 0, 0], maps[0, 2, 0, 1], maps[0, 1, 1, 0] = 1.0, -3.0, 2.0
+    maps[0, :2, 0, 0], maps[0, 2, 0, 1], maps[0, 1, 1, 0] = 1.0, -3.0, 2.0  # two channels of 1 are no 2
     maps[1] = 5.0
     heat = strength(maps)
     torch.testing.assert_close(heat[0], torch.tensor([[1 / 3, 1], [2 / 3, 0]]))

@@ -100,11 +100,14 @@ class EarlyStopping(callbacks.EarlyStopping):
 
 
 SELDOM = 5.0
-"""Seconds that epochs are apart, at least, which leave ``last.ckpt``: a write costs as much as ten short steps."""
+"""Seconds that epochs are apart, at least, which leave ``last.ckpt``: a write takes as long as several short steps."""
 
 
 class LastCheckpoint(Checkpoint):
     """``last.ckpt``, every so many optimizer steps, after epochs that are not too short for it, and at the end.
+
+    Where a validation follows a step, the next step is taken, or the epoch's end: Lightning does not make up for a
+    validation that was still to come when the file was written.
 
     Lightning's ModelCheckpoint does one or the other, and two of them would cost every step more than this.
 
@@ -123,12 +126,10 @@ class LastCheckpoint(Checkpoint):
     ) -> None:
         """Saves every so many steps; not twice where gradients are accumulated."""
         step = trainer.global_step
-        if step % self.every_n_steps == 0 and step != self._step:
-            self._step = step
-            if trainer.is_last_batch:  # its validation is still to come, and who goes on from here would leave it out
-                self._due = True
-            else:
-                self._save(trainer)
+        self._due |= step % self.every_n_steps == 0 and step != self._step
+        self._step = step
+        if self._due and not _validates_next(trainer, batch_idx):
+            self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Saves after the epoch's validation, so that going on begins with the next epoch."""
@@ -140,6 +141,13 @@ class LastCheckpoint(Checkpoint):
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path)
         self._due, self._written = False, time.monotonic()
+
+
+def _validates_next(trainer: Trainer, batch_idx: int) -> bool:
+    """Whether the epoch ends with this batch, or Lightning validates before the next one."""
+    done = batch_idx if trainer.check_val_every_n_epoch is not None else trainer.fit_loop.total_batch_idx
+    interval = trainer.val_check_batch or math.inf  # None where Lightning goes by the clock
+    return trainer.is_last_batch or (done + 1) % interval == 0
 
 
 def checkpoints(module: LightningModule, folder: Path, every_n_steps: int) -> list[Callback]:

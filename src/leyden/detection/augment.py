@@ -15,6 +15,7 @@ from leyden.data.examples import InMemory, Split
 from leyden.data.loader import Augment, mix
 from leyden.detection.boxes import Target
 
+XYXY = tv_tensors.BoundingBoxFormat.XYXY
 FILL = (124, 116, 104)
 """What is around a picture that was zoomed out: ImageNet's mean colour; green's for grey pictures."""
 OVERLAPS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, None)
@@ -37,6 +38,22 @@ class Chain:
         return images, targets
 
 
+def mirror(
+    images: Tensor, targets: list[Target], chosen: Tensor, upside_down: bool = False
+) -> tuple[Tensor, list[Target]]:
+    """Mirrors the images that are ``chosen`` (B,) bool, left to right or upside down, with boxes and proposals."""
+    images = torch.where(chosen[:, None, None, None], images.flip(2 if upside_down else 3), images)
+    flip = F.vertical_flip_bounding_boxes if upside_down else F.horizontal_flip_bounding_boxes
+    size = tuple(images.shape[2:])
+    turned = [
+        target | {key: flip(target[key], XYXY, size) for key in ("boxes", "proposals") if key in target}
+        if turn
+        else target
+        for target, turn in zip(targets, chosen.tolist(), strict=True)
+    ]
+    return images, turned
+
+
 class UpsideDown:
     """Half of the images upside down: for pictures without an up, such as cells under a microscope."""
 
@@ -44,21 +61,7 @@ class UpsideDown:
 
     def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
         """Changes uint8 ``images`` (B, C, S, S) and ``targets`` by ``u`` (B, 1), uniform in [0, 1)."""
-        chosen = u[:, 0] < 0.5
-        images = torch.where(chosen[:, None, None, None], images.flip(2), images)
-        height = images.shape[2]
-        turned = [
-            target | {key: _upside_down(target[key], height) for key in ("boxes", "proposals") if key in target}
-            if turn
-            else target
-            for target, turn in zip(targets, chosen.tolist(), strict=True)
-        ]
-        return images, turned
-
-
-def _upside_down(boxes: Tensor, height: int) -> Tensor:
-    left, top, right, bottom = boxes.unbind(1)
-    return torch.stack([left, height - bottom, right, height - top], 1)
+        return mirror(images, targets, u[:, 0] < 0.5, upside_down=True)
 
 
 class ZoomAndCrop:

@@ -14,7 +14,7 @@ from leyden.data.loader import Augment, Loader, mix
 from leyden.data.module import ImageData, Stage
 from leyden.data.source import Source
 from leyden.data.source.annotated import learnable
-from leyden.detection.augment import Chain, Mosaic, Rescale, UpsideDown, ZoomAndCrop
+from leyden.detection.augment import Chain, Mosaic, Rescale, UpsideDown, ZoomAndCrop, mirror
 from leyden.detection.boxes import Target
 from leyden.detection.proposals import Proposals
 from leyden.detection.selective_search import Search, opencv
@@ -62,7 +62,7 @@ class Distortion:
         flat = images.flatten(2).float()
         offset = (255 * shift)[:, None, None].expand(-1, images.shape[1], 1)
         images = torch.baddbmm(offset, colours, flat).clamp_(0, 255).to(torch.uint8).view_as(images)
-        return _mirror(images, targets, u[:, 9] < 0.5) if self.flip else (images, targets)
+        return mirror(images, targets, u[:, 9] < 0.5) if self.flip else (images, targets)
 
 
 def _turn(angle: Tensor, saturation: Tensor) -> Tensor:
@@ -75,22 +75,6 @@ def _turn(angle: Tensor, saturation: Tensor) -> Tensor:
     cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
     coloured = cosine * (torch.eye(3, device=angle.device) - grey) + sine * cross
     return grey + saturation[:, None, None] * coloured
-
-
-def _mirror(images: Tensor, targets: list[Target], chosen: Tensor) -> tuple[Tensor, list[Target]]:
-    images = torch.where(chosen[:, None, None, None], images.flip(3), images)
-    width = images.shape[3]
-    turned = [
-        target | {key: _mirrored(target[key], width) for key in ("boxes", "proposals") if key in target}
-        if mirror
-        else target
-        for target, mirror in zip(targets, chosen.tolist(), strict=True)
-    ]
-    return images, turned
-
-
-def _mirrored(boxes: Tensor, width: int) -> Tensor:
-    return torch.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], 1)
 
 
 class Learnable:

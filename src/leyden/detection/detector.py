@@ -73,7 +73,7 @@ class Detector(LightningModule, ABC):
         memory_format: "contiguous" or "channels_last"; a technique arranges its network by it when it is built.
 
     Raises:
-        ValueError: there is no such suppression.
+        ValueError: there is no such suppression, or its sigma is not above 0.
     """
 
     monitor: ClassVar[str] = "val/ap"

@@ -1,15 +1,13 @@
 """Optimisation by hand: several optimizers descend in turn, and a batch is one step."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from lightning import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.strategies import ParallelStrategy
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -63,7 +61,7 @@ class Descent(LightningModule):
             self.manual_backward(value)
             self._treat_gradients(name, optimizer)
 
-        with self._alone(optimizer):
+        with optimizer.toggle_model(sync_grad=False):
             if counted:
                 optimizer.step(closure)
             else:
@@ -71,31 +69,12 @@ class Descent(LightningModule):
                 self.trainer.strategy.optimizer_step(optimizer.optimizer, closure, model=self)
         return value.detach()
 
-    @contextmanager
-    def _alone(self, optimizer: LightningOptimizer) -> Iterator[None]:
-        """Only what ``optimizer`` moves has gradients, and they are this rank's own.
-
-        What ``LightningOptimizer.toggle_model`` does, without a table of all parameters in each step.
-        """
-        strategy = self.trainer.strategy
-        others = [parameter for other in self._optimizers() if other is not optimizer for parameter in _moved(other)]
-        with strategy.block_backward_sync() if isinstance(strategy, ParallelStrategy) else nullcontext():
-            for parameter in others:
-                parameter.requires_grad_(False)
-            try:
-                yield
-            finally:
-                for parameter in others:
-                    parameter.requires_grad_(True)
-
     def _treat_gradients(self, name: str, optimizer: LightningOptimizer) -> None:
         """Averages the gradients over the ranks, logs their norm and clips it."""
-        logged = logs_now(self)
-        if not (self.clip or logged or self.trainer.world_size > 1):
-            return
-        parameters = [parameter for parameter in _moved(optimizer) if parameter.grad is not None]
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        gradients = [p.grad for p in parameters]
         self._average_over_ranks(gradients)
+        logged = logs_now(self)
         if not (self.clip or logged):
             return
         norm = get_total_norm(gradients)
@@ -120,8 +99,3 @@ class Descent(LightningModule):
     def _schedules(self) -> Sequence[LRScheduler]:
         schedules = self.lr_schedulers() or []
         return schedules if isinstance(schedules, list) else [schedules]
-
-
-def _moved(optimizer: LightningOptimizer) -> list[nn.Parameter]:
-    """The parameters of an optimizer."""
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
