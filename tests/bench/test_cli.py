@@ -173,3 +173,4 @@ def test_two_processes_train_as_one_lab(leyden: Callable, records: Callable) -> 
     [folder] = records()
     assert read_json(folder / "environment.json")["devices"]["count"] == 2
     assert (folder / "run.rank1.log").is_file()
+    assert " x 2 processes x 1 accumulated; learning rates as configured" in (folder / "run.log").read_text()

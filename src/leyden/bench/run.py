@@ -19,6 +19,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from leyden.bench.build import build, build_all
 from leyden.bench.callbacks import AtomicCheckpointIO, FiniteLoss, StepSeed, checkpoints
 from leyden.bench.checkpoint import best, newest, technique_of
+from leyden.bench.global_batch import GlobalBatch
 from leyden.bench.loggers import RunLogger
 from leyden.bench.logs import setup_logging
 from leyden.bench.record import Record
@@ -84,6 +85,7 @@ def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule
             *build_all(config["callbacks"]),
             StepSeed(config["seed"]),
             FiniteLoss(),
+            GlobalBatch(config.get("scale_lr", False)),  # older records have none
             Timer(),
             *checkpoints(model, folder / "checkpoints", config["checkpoint"]["every_n_steps"]),
         ],

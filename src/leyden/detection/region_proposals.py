@@ -25,6 +25,7 @@ from leyden.detection.anchors import anchor_sizes, grid_anchors
 from leyden.detection.boxes import Target, pad
 from leyden.detection.coders import decode, encode
 from leyden.detection.matching import batch_iou
+from leyden.detection.ranks import share_of_count
 from leyden.detection.sampling import draw
 
 BASE = 16
@@ -53,7 +54,7 @@ def label_anchors(iou: Tensor, real: Tensor, high: float = 0.7, low: float = 0.3
 def rpn_loss(
     logits: Tensor, offsets: Tensor, labels: Tensor, targets: Tensor, drawn: Tensor, beta: float = 1 / 9
 ) -> tuple[Tensor, Tensor]:
-    """The two parts of eq. 1, each over all anchors that were drawn.
+    """The two parts of eq. 1, each over all anchors that were drawn, on all ranks.
 
     Args:
         logits: (B, A) of "an object".
@@ -67,7 +68,7 @@ def rpn_loss(
         objectness and box loss, (); the latter exactly 0 without objects.
     """
     things = drawn & (labels > 0)
-    count = drawn.sum().clamp(min=1)
+    count = share_of_count(drawn.sum())
     box = F.smooth_l1_loss(offsets[things], targets[things], beta=beta, reduction="sum")
     sums = F.binary_cross_entropy_with_logits(logits[drawn], labels[drawn].float(), reduction="sum")
     return sums / count, box / count

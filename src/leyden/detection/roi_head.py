@@ -17,6 +17,7 @@ from torchvision.ops import box_convert, box_iou, roi_pool
 
 from leyden.detection.boxes import Target
 from leyden.detection.coders import decode, encode
+from leyden.detection.ranks import share_of_count
 from leyden.detection.sampling import draw
 
 
@@ -98,7 +99,7 @@ def draw_rois(
 def multitask_loss(
     logits: Tensor, offsets: Tensor, classes: Tensor, targets: Tensor, beta: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """The two parts of eq. 1, each a mean over all RoIs.
+    """The two parts of eq. 1, each a mean over all RoIs of all ranks.
 
         L_cls = -log p_u        L_loc = [u >= 1] sum over x, y, w, h of smooth_L1(t^u - v)
 
@@ -116,7 +117,8 @@ def multitask_loss(
     said = offsets[things, classes[things] - 1]
     box = F.smooth_l1_loss(said, targets[things], beta=beta, reduction="sum")
     entropy = F.cross_entropy(logits, classes, reduction="sum")
-    return entropy / max(1, len(classes)), box / max(1, len(classes))
+    count = share_of_count(torch.ones_like(classes).sum())
+    return entropy / count, box / count
 
 
 def level_of(rois: Tensor, strides: Sequence[int], cells: float = 14) -> Tensor:

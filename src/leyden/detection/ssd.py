@@ -29,6 +29,7 @@ from leyden.detection.coders import decode, encode
 from leyden.detection.common import Common
 from leyden.detection.dense import DenseDetector
 from leyden.detection.matching import batch_iou, match_priors
+from leyden.detection.ranks import share_of_count
 from leyden.detection.ssd_nets import SSDNet
 from leyden.nets.memory_format import arrange
 from leyden.pictures.default_boxes import draw_default_boxes
@@ -38,7 +39,7 @@ from leyden.pictures.record import log_picture
 def ssd_loss(
     offsets: Tensor, logits: Tensor, targets: Tensor, classes: Tensor, negatives: float | None = 3.0
 ) -> tuple[Tensor, Tensor]:
-    """The two sums of eq. 1, each over N.
+    """The two sums of eq. 1, each over N, which counts the boxes of all ranks.
 
     Args:
         offsets: (B, P, 4) predicted, coded.
@@ -51,7 +52,7 @@ def ssd_loss(
         localisation and confidence loss, (); both exactly 0 if nothing is matched.
     """
     matched = classes > 0
-    count = matched.sum().clamp(min=1)
+    count = share_of_count(matched.sum())
     localisation = F.smooth_l1_loss(offsets[matched], targets[matched], reduction="sum")
     entropy = F.cross_entropy(logits.flatten(0, 1), classes.flatten(), reduction="none").view_as(classes)
     if negatives is None:

@@ -33,6 +33,7 @@ from leyden.detection.boxes import Padded, Target, pad
 from leyden.detection.coders import LARGEST
 from leyden.detection.common import Common
 from leyden.detection.dense import DenseDetector
+from leyden.detection.ranks import share_of_count
 from leyden.detection.yolo_free_nets import FreeNet, Outputs
 from leyden.nets.memory_format import arrange
 
@@ -62,7 +63,7 @@ def decode_points(offsets: Tensor, points: Tensor) -> Tensor:
 
 
 def free_loss(outputs: Outputs, things: Padded, radius: float = 1.5, kind: BoxLoss = "giou") -> Losses:
-    """The three sums, each over N; N counts as 1 where nothing is matched.
+    """The three sums, each over N, which counts the boxes of all ranks, or as 1 where nothing is matched.
 
     Args:
         outputs: of the network.
@@ -80,7 +81,7 @@ def free_loss(outputs: Outputs, things: Padded, radius: float = 1.5, kind: BoxLo
     said = outputs.logits[image, point]
     wanted = F.one_hot(things.labels[image, thing], said.shape[1]) * iou[image, point, None]
     there = (match >= 0).float()
-    count = max(1, len(image))
+    count = share_of_count(there.sum())
     return Losses(
         each.sum() / count,
         F.binary_cross_entropy_with_logits(outputs.objectness, there, reduction="sum") / count,

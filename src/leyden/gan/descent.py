@@ -85,7 +85,7 @@ class Descent(LightningModule):
 
     def _average_over_ranks(self, tensors: Sequence[Tensor]) -> None:
         """Replaces each tensor by its mean over the ranks, in one message."""
-        if self.trainer.world_size == 1:
+        if self.trainer.world_size == 1 or not tensors:
             return
         flat = self.trainer.strategy.reduce(torch.cat([t.flatten() for t in tensors]), reduce_op="mean")
         for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
