@@ -1,5 +1,6 @@
 """A callback by which a run ends, or waits to be ended, at a step, the first times that it comes so far."""
 
+import contextlib
 import os
 import signal
 import time
@@ -42,3 +43,17 @@ class Fault(Callback):
             print("the last words of a library", flush=True)
             os._exit(9)
         time.sleep(120)
+
+
+class Fill(Callback):
+    """Once, behind the fourth step, fills the disk that the process works on; a file ``filling`` is what does it."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step != 4 or Path("filled").exists():
+            return
+        Path("filled").touch()
+        with contextlib.suppress(OSError), open("filling", "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 from torch import Tensor
 
+from leyden.data.files import write_whole
 from leyden.data.loader import mix
 
 
@@ -80,6 +81,25 @@ class FiniteLoss(Callback):
             f"the loss is {loss} at step {trainer.global_step}: lower the learning rate, or set "
             "trainer.gradient_clip_val; checkpoints/last.ckpt is from before"
         )
+
+
+class LastValues(Callback):
+    """The last value of everything that was logged, also of what was logged before the run was stopped and went on."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, float] = {}
+
+    def of(self, trainer: Trainer) -> dict[str, float]:
+        """By the metrics' names."""
+        return self._before | {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+    def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """A run that is killed behind its last step has nothing left to log."""
+        checkpoint["metrics"] = self.of(trainer)
+
+    def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Goes on from there."""
+        self._before = checkpoint.get("metrics", {})
 
 
 class EarlyStopping(callbacks.EarlyStopping):
@@ -170,14 +190,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Saves ``checkpoint`` at ``path``, whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
+
+        def put(partial: Path) -> None:
             with partial.open("wb") as file:
-                torch.save({**checkpoint, "technique": self.technique}, file)
+                try:
+                    torch.save({**checkpoint, "technique": self.technique}, file)
+                except RuntimeError as error:
+                    # On a full disk torch's writer speaks of positions in its archive.
+                    raise error.__context__ if isinstance(error.__context__, OSError) else error from None
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+
+        write_whole(Path(path), put)

@@ -18,6 +18,8 @@ from torchvision.transforms.v2.functional import to_pil_image
 from leyden.bench.record import write
 from leyden.pictures.animation import animate
 
+HEADER = "step,metric,value\n"
+"""Of ``metrics.csv``."""
 ANIMATED = "samples"
 """The tag of pictures that show the same thing at every step, so that together they are an animation."""
 
@@ -84,9 +86,9 @@ class Files(Logger, RunLogger):
     def rewind(self, step: int) -> None:
         """Drops rows and pictures after ``step``, and a last row that was cut short by a kill."""
         if self._curves.is_file():
-            header, *rows = self._curves.read_text().splitlines(keepends=True)
+            rows = self._curves.read_text().splitlines(keepends=True)[1:]
             kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= step]
-            self._curves.write_text("".join([header, *kept]))
+            write(self._curves, "".join([HEADER, *kept]))
         for number, file in self._steps(".+?"):
             if number > step:
                 file.unlink()
@@ -95,9 +97,8 @@ class Files(Logger, RunLogger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Appends one row per metric."""
         rows = [f"{self.step(step)},{name},{value:.9g}\n" for name, value in metrics.items() if name != "epoch"]
-        new = not self._curves.exists()
         with self._curves.open("a") as file:
-            file.writelines(["step,metric,value\n", *rows] if new else rows)
+            file.writelines([HEADER, *rows] if file.tell() == 0 else rows)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:

@@ -32,7 +32,7 @@ def setup_logging(file: Path | None) -> None:
     handlers[0].setFormatter(logging.Formatter("%(message)s"))
     handlers[0].addFilter(_for_people)
     if file is not None:
-        handlers.append(logging.FileHandler(file, encoding="utf-8"))
+        handlers.append(_LogFile(file, encoding="utf-8"))
         handlers[1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     for handler in handlers:
         handler.leyden = True  # type: ignore[attr-defined]
@@ -44,6 +44,14 @@ def setup_logging(file: Path | None) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+
+
+class _LogFile(logging.FileHandler):
+    """Without Python's own report, with a stack, on each line that a full disk did not take: the run itself says it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # Python's name
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
 
 
 def _worth_saying(record: logging.LogRecord) -> bool:

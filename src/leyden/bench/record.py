@@ -68,7 +68,7 @@ class Record:
             folder: where; by default a new ``<outputs>/<experiment>/<date>_<time>_<n>``.
         """
         folder = folder or new_folder(Path(composed.config["paths"]["outputs"]) / composed.config["lab"]["name"])
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write(folder / "overrides.yaml", _dump({"overrides": composed.overrides, "choices": composed.choices}))
         write(folder / "environment.json", json.dumps(_environment(), indent=2))
         _write_status(folder, "pending")
@@ -152,9 +152,24 @@ def _write_status(folder: Path, status: str, **details: Any) -> None:
     write(folder / "status.json", json.dumps({"status": status, **stamp, "process": os.getpid(), **details}))
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder, if it is not there.
+
+    Raises:
+        RecordError: nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        accessible = os.access(folder, os.W_OK)
+    except OSError as error:
+        raise RecordError(f"{folder} cannot be made ({error.strerror}): name another place, paths.outputs=...") from error
+    if not accessible:
+        raise RecordError(f"nothing can be written in {folder}: name another place, paths.outputs=...")
+
+
 def new_folder(parent: Path) -> Path:
     """A folder of its own, also for runs that start in the same second; ``mkdir`` decides who gets which."""
-    parent.mkdir(parents=True, exist_ok=True)
+    make_folder(parent)
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
     number = 0
     while True:

@@ -1,10 +1,11 @@
 """One run: compose, check, seed, build data and model, fit, test the best checkpoint, record."""
 
+import errno
 import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,19 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from leyden.bench.build import build, build_all
-from leyden.bench.callbacks import AtomicCheckpointIO, FiniteLoss, StepSeed, checkpoints
+from leyden.bench.callbacks import AtomicCheckpointIO, FiniteLoss, LastValues, StepSeed, checkpoints
 from leyden.bench.checkpoint import best, newest, technique_of
 from leyden.bench.global_batch import GlobalBatch
 from leyden.bench.loggers import RunLogger
 from leyden.bench.logs import setup_logging
 from leyden.bench.record import Record
+from leyden.data.files import clear_leftovers
 from leyden.data.loader import mix
 
 log = logging.getLogger(__name__)
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a write fails with where the disk, or one's share of it, is full."""
 
 
 def run(record: Record) -> dict[str, float]:
@@ -54,12 +59,13 @@ def run(record: Record) -> dict[str, float]:
             log.info("going on from %s", start)
 
         trainer.fit(model, data, ckpt_path=start, weights_only=True)
-        metrics = _plain(trainer.callback_metrics) | {
-            f"best/{model.monitor}": float(keeper.best_model_score)
-            for keeper in trainer.checkpoint_callbacks
-            if isinstance(keeper, ModelCheckpoint) and keeper.best_model_score is not None
-        }
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # a connector sets it
+        metrics: dict[str, float] = {}
+        for callback in callbacks:
+            if isinstance(callback, LastValues):
+                metrics |= callback.of(trainer)
+            if isinstance(callback, ModelCheckpoint) and callback.best_model_score is not None:
+                metrics[f"best/{model.monitor}"] = float(callback.best_model_score)
         seconds = sum(callback.time_elapsed() for callback in callbacks if isinstance(callback, Timer))
         metrics |= {"steps": trainer.global_step, "epochs": trainer.current_epoch, "train_seconds": seconds}
         log.info("trained for %.0f s", seconds)
@@ -85,6 +91,7 @@ def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule
             *build_all(config["callbacks"]),
             StepSeed(config["seed"]),
             FiniteLoss(),
+            LastValues(),
             GlobalBatch(config.get("scale_lr", False)),  # older records have none
             Timer(),
             *checkpoints(model, folder / "checkpoints", config["checkpoint"]["every_n_steps"]),
@@ -102,6 +109,7 @@ def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule
 def _recorded(record: Record) -> Iterator[None]:
     """Keeps ``status.json`` true and ``run.log`` complete, whatever happens inside."""
     setup_logging(record.folder / (f"run.rank{rank()}.log" if rank() else "run.log"))
+    _clear(record)
     _status(record, "running")
     began = time.monotonic()
     try:
@@ -111,9 +119,19 @@ def _recorded(record: Record) -> Iterator[None]:
         raise
     except BaseException as error:
         log.error("the run failed", exc_info=True)  # the traceback goes to run.log only
-        _status(record, "failed", error=f"{type(error).__name__}: {error}")
+        full = isinstance(error, OSError) and error.errno in FULL
+        text, cure = f"{type(error).__name__}: {error}", f"leyden resume {record.folder}"
+        with suppress(OSError):  # there may be no room for it; a run that seems to be running and is not goes on, too
+            _status(record, "interrupted", error=text, cure=cure) if full else _status(record, "failed", error=text)
+        if full:
+            raise OSError(f"{error}: what was written is whole; make room, then `{cure}` goes on") from error
         raise
     _status(record, "done", seconds=round(time.monotonic() - began, 1))
+
+
+@rank_zero_only
+def _clear(record: Record) -> None:
+    clear_leftovers(record.folder)
 
 
 @rank_zero_only

@@ -28,6 +28,7 @@ from leyden.bench.launcher import alone_in, records_in, run_stored
 from leyden.bench.ranking import rank, standing
 from leyden.bench.record import Record, write
 from leyden.bench.trust import ALLOW, allowance
+from leyden.data.files import clear_leftovers
 from leyden.report.rows import Run
 
 _QUOTED = str.maketrans({"'": "\\'", "\\": "\\\\"})
@@ -98,6 +99,7 @@ def _to_the_end(folder: Path, do: Callable[[], Any]) -> int:
     except KeyboardInterrupt:
         print(f"`leyden resume {folder}` goes on", file=sys.stderr)
         raise
+    clear_leftovers(folder)
     records = records_in(folder)
     unfinished = [record for record in records if record.status["status"] != "done"]
     for record in unfinished:

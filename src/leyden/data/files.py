@@ -1,6 +1,7 @@
 """Files that other processes may be reading or writing at the same time."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,3 +15,10 @@ def write_whole(file: Path, write: Callable[[Path], None]) -> None:
         os.replace(partial, file)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Deletes what processes that were killed while they wrote left below ``folder``, where no other one writes now."""
+    for file in folder.rglob(".*"):
+        if re.match(r"\.\d+\.", file.name):
+            file.unlink(missing_ok=True)
