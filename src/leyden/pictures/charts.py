@@ -250,7 +250,8 @@ def _scale(axes: Axes, positions: Sequence[float], log_x: bool, ticks: Sequence[
         axes.set_xlim(-0.4, len(ticks) - 0.6)
     elif log_x:
         axes.set_xscale("log")
-        steps = (1.0, 2.0, 5.0) if max(positions) < 1000 * min(positions) else (1.0,)
+        span = max(positions) / min(positions)
+        steps = (1.0,) if span >= 1000 else (1.0, 2.0, 5.0) if span >= 10 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
         axes.xaxis.set_major_locator(LogLocator(subs=steps))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
