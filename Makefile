@@ -1,9 +1,9 @@
-# setup, tour, test, bench: each works on a fresh machine and sets up what it needs.
+# setup, tour, test, bench, bench-scale: each works on a fresh machine and sets up what it needs.
 VENV ?= .venv
 BIN := $(VENV)/bin
 LABS ?= lab
 
-.PHONY: setup tour test labs lint bench
+.PHONY: setup tour test labs lint bench bench-scale
 
 setup: $(VENV)/ready
 
@@ -36,3 +36,6 @@ bench: setup
 	$(BIN)/python tests/benchmarks/detectors.py
 	$(BIN)/python tests/benchmarks/backbones.py
 	$(BIN)/python tests/benchmarks/cache.py
+
+bench-scale: setup
+	$(BIN)/python tests/benchmarks/scale.py

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,19 @@ def test_what_is_not_given_is_taken_out_of_training(tmp_path: Path) -> None:
     assert parts[1] == [9, 19]
     assert parts[2] == [10, 21]
     assert sorted(parts[0] + parts[1] + parts[2]) == list(range(25))
+
+
+def test_an_index_changes_nothing(tmp_path: Path) -> None:
+    fill(tmp_path / "set" / "a", 13)
+    fill(tmp_path / "set" / "b", 12, 100)
+    for folder in (tmp_path / "set", tmp_path / "set" / "a", tmp_path / "set" / "b"):
+        os.utime(folder, (1e9, 1e9))  # of a folder that has just changed none is kept
+    plain = PictureFolders(str(tmp_path / "set"), ".", None, None)
+    for _ in range(2):
+        indexed = PictureFolders(str(tmp_path / "set"), ".", None, None, index_cache=str(tmp_path / "cache"))
+        for stage in ("train", "val", "test"):
+            assert values(indexed, stage) == values(plain, stage)
+        assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
 def test_grey_pictures_on_request(tmp_path: Path) -> None:

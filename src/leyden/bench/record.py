@@ -162,7 +162,9 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         accessible = os.access(folder, os.W_OK)
     except OSError as error:
-        raise RecordError(f"{folder} cannot be made ({error.strerror}): name another place, paths.outputs=...") from error
+        raise RecordError(
+            f"{folder} cannot be made ({error.strerror}): name another place, paths.outputs=..."
+        ) from error
     if not accessible:
         raise RecordError(f"nothing can be written in {folder}: name another place, paths.outputs=...")
 

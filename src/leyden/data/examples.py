@@ -68,14 +68,14 @@ class Chosen:
 
     def __init__(self, split: Split, indices: Tensor, targets: Tensor) -> None:
         self.split = split
-        self.indices = indices.tolist()
+        self.indices = indices
         self.targets = targets
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.split[self.indices[index]][0], int(self.targets[index])
+        return self.split[int(self.indices[index])][0], int(self.targets[index])
 
 
 def choose(split: Split, indices: Tensor, targets: Tensor) -> InMemory | Chosen:
@@ -154,10 +154,16 @@ def decode(split: Split) -> InMemory:
         inner = split.split
         parts = [fit_image(part, split.image_size, split.channels, split.crop) for part in inner.images.split(1024)]
         return InMemory(torch.cat(parts), inner.targets)
-    pairs = [split[i] for i in range(len(split))]
-    targets = [target for _, target in pairs]
-    whole = torch.tensor(targets) if targets and isinstance(targets[0], int) else targets
-    return InMemory(torch.stack([image for image, _ in pairs]), whole)
+    first, target = split[0]
+    images, targets = first.new_empty(len(split), *first.shape), [target]
+    images[0] = first
+    for i in range(1, len(split)):  # each into its place: a list of all, then stacked, would take twice the memory
+        image, target = split[i]
+        if image.shape != first.shape:
+            raise ValueError(f"example {i} is {tuple(image.shape)}, the first {tuple(first.shape)}: give all one size")
+        images[i] = image
+        targets.append(target)
+    return InMemory(images, torch.tensor(targets) if isinstance(targets[0], int) else targets)
 
 
 def stratified(labels: Tensor, fractions: Sequence[float], seed: int = 0) -> list[Tensor]:
@@ -173,8 +179,8 @@ def stratified(labels: Tensor, fractions: Sequence[float], seed: int = 0) -> lis
     """
     generator = torch.Generator().manual_seed(seed)
     parts: list[list[Tensor]] = [[] for _ in fractions]
-    for label in labels.unique():
-        members = (labels == label).nonzero().flatten()
+    by_class = labels.argsort(stable=True).split(labels.unique(return_counts=True)[1].tolist())
+    for members in by_class:
         members = members[torch.randperm(len(members), generator=generator)]
         edges = (torch.tensor([0.0, *fractions]).cumsum(0) * len(members)).round().long()
         for part, start, stop in zip(parts, edges[:-1].tolist(), edges[1:].tolist(), strict=True):

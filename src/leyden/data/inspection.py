@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,8 @@ SIZES = (32**2, 96**2)
 BROKEN = "unusable picture"
 LEAST = 0.01
 """Pixels, see ``BoxSource.least``."""
+AT_ONCE = 1024
+"""Examples that are waiting to be looked at."""
 
 
 class Shown(NamedTuple):
@@ -72,7 +75,10 @@ def inspect(source: Source) -> Inspection:
         counts[stage] = torch.zeros(max(1, classes), 3, dtype=torch.int64)
         empty[stage] = spared[stage] = 0
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for index, seen in enumerate(pool.map(partial(_look, split), range(len(split)))):
+            # Part by part, because a pool makes all that it has still to do into objects at once.
+            parts = (range(i, min(i + AT_ONCE, len(split))) for i in range(0, len(split), AT_ONCE))
+            looks = chain.from_iterable(pool.map(partial(_look, split), part) for part in parts)
+            for index, seen in enumerate(looks):
                 place = _place(split, stage, index)
                 if seen.error is not None:
                     what = seen.error.removeprefix(f"{place}: ")

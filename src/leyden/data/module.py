@@ -2,15 +2,17 @@
 
 import hashlib
 import logging
+import math
 import os
 from typing import Any, ClassVar, Literal, TypedDict
 
 import torch
 from lightning import LightningDataModule
 
-from leyden.data.examples import InMemory, Resized, Split, decode
+from leyden.data.examples import Chosen, InMemory, Resized, Split, decode
 from leyden.data.loader import Augment, Loader
 from leyden.data.source import Source
+from leyden.data.source.image_folder import Pictures
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +36,8 @@ class ImageData(LightningDataModule):
         image_size: side of the square images in pixels; null keeps the source's own.
         batch_size: training examples per step and device.
         eval_batch_size: examples per validation or test batch.
-        in_memory: "auto" decodes once into memory where a quarter of what is free holds all images; true and false
-            force it.
+        in_memory: "auto" decodes once into memory where a quarter of what is free holds all images, and the source's
+            own limit does where it has one; true and false force it.
         workers: processes that decode where the data is not in memory.
         seed: of the order and the augmentation of training batches.
 
@@ -87,10 +89,21 @@ class ImageData(LightningDataModule):
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of the decoded (or, if not in memory, the first 64) training images and the split sizes."""
+        """A short hash of the split sizes and the decoded training images.
+
+        Of images that are not in memory only 64, evenly spread, are decoded; which examples they are counts as well,
+        and the names and sizes of all files where the source lists them.
+        """
         train = self.split("train")
         digest = hashlib.sha256(repr([len(self.split(stage)) for stage in STAGES]).encode())
-        images = train.images if isinstance(train, InMemory) else [train[i][0] for i in range(min(64, len(train)))]
+        if isinstance(train, InMemory):
+            images: Any = train.images
+        else:
+            chosen, pictures = _behind(train)
+            for part in (*chosen, b"" if pictures is None else pictures.files.digest()):
+                digest.update(part)
+            count = min(64, len(train))
+            images = (train[i * len(train) // count][0] for i in range(count))
         for image in images:
             digest.update(image.cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
@@ -169,8 +182,15 @@ class ImageData(LightningDataModule):
     def _fits(self, split: Resized) -> bool:
         needed = len(split) * self.source.channels * self.image_size**2
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        chosen = needed < free / 4 if self.in_memory == "auto" else self.in_memory
+        pictures = _behind(split)[1]
+        limit = math.inf if pictures is None or pictures.in_memory_limit is None else pictures.in_memory_limit * 1e9
+        chosen = needed < min(free / 4, limit) if self.in_memory == "auto" else self.in_memory
         where = "decoded once into memory" if chosen else f"decoded by {self.workers} workers as needed"
+        if self.in_memory == "auto" and not chosen:
+            over = (
+                "a quarter of the free memory" if free / 4 < limit else f"data.source.in_memory_limit={limit / 1e9:g}"
+            )
+            where += f", being more than {over} (data.in_memory=true decodes them once all the same)"
         log.info("%s: %d images, %.1f MB, %s", self.source.name, len(split), needed / 1e6, where)
         return chosen
 
@@ -183,3 +203,13 @@ class ImageData(LightningDataModule):
             return split
         log.info("%s: images kept on %s", self.source.name, device)
         return split.to(device)
+
+
+def _behind(split: Split) -> tuple[list[bytes], Pictures | None]:
+    """Which examples a split that is not in memory takes of what lies behind it, and that, if it is picture files."""
+    chosen = []
+    while isinstance(split, Resized | Chosen):
+        if isinstance(split, Chosen):
+            chosen += [split.indices.numpy().tobytes(), split.targets.cpu().numpy().tobytes()]
+        split = split.split
+    return chosen, split if isinstance(split, Pictures) else None

@@ -12,6 +12,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from leyden.data.examples import Chosen, stratified
 from leyden.data.source import Source
+from leyden.data.source.listing import Listing, find_pictures
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,9 @@ class ImageFolder(Source):
         holdout: in the second and third row, the share of train that becomes validation. 0 trains on all of it, as
             published results do, and validates on what is tested: then validate once, at the end, and choose nothing
             by it.
+        index_cache: folder where the list of the files is kept for later starts; None: nowhere.
+        in_memory_limit: GB; a split that takes more is not decoded as a whole where ``data.in_memory`` is "auto". None:
+            only the free memory counts.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -49,13 +53,22 @@ class ImageFolder(Source):
     image_size = 64
     """Pixels, where ``data.image_size`` is null: pictures differ in size."""
 
-    def __init__(self, root: str, channels: int = 3, holdout: float = 0.1) -> None:
+    def __init__(
+        self,
+        root: str,
+        channels: int = 3,
+        holdout: float = 0.1,
+        index_cache: str | None = None,
+        in_memory_limit: float | None = None,
+    ) -> None:
         if not 0 <= holdout < 1:
             raise ValueError(f"data.source.holdout={holdout}: a share of the training pictures, in [0, 1)")
         self.root = Path(root).expanduser()
         self.name = f"image folder {self.root}"
         self.channels = channels
         self.holdout = holdout
+        self.index_cache = Path(index_cache) if index_cache else None
+        self.in_memory_limit = in_memory_limit
         self._splits: dict[Stage, Chosen] = {}
 
     def prepare(self) -> None:
@@ -105,30 +118,36 @@ class ImageFolder(Source):
             raise ValueError(
                 f"{unknown[0]}: the class {unknown[0].name!r} is not among those of training: {self.class_names}"
             )
-        paths: list[Path] = []
-        labels: list[int] = []
-        for label, name in enumerate(self.class_names):
-            found = sorted(path for path in (folder / name).rglob("*") if path.suffix.lower() in IMG_EXTENSIONS)
-            if not found:
-                raise ValueError(f"{folder / name} holds no picture with an ending among {', '.join(IMG_EXTENSIONS)}")
-            paths += found
-            labels += [label] * len(found)
-        targets = torch.tensor(labels)
-        return Chosen(_Files(paths, self.channels), torch.arange(len(paths)), targets)
+        files = find_pictures(folder, self.class_names, self.index_cache)
+        place = {name: label for label, name in enumerate(self.class_names)}
+        of_folder = torch.tensor([place[inside.partition("/")[0]] for inside in files.folders], dtype=torch.int64)
+        labels = of_folder[torch.from_numpy(files.inside).long()]
+        empty = labels.bincount(minlength=len(place)) == 0
+        if empty.any():
+            missing = folder / self.class_names[int(empty.nonzero()[0])]
+            raise ValueError(f"{missing} holds no picture with an ending among {', '.join(IMG_EXTENSIONS)}")
+        return Chosen(Pictures(files, self.channels, self.in_memory_limit), torch.arange(len(files)), labels)
 
 
-class _Files:
-    """Picture files, decoded when asked for."""
+class Pictures:
+    """Picture files as a split, decoded when asked for; every target is 0.
 
-    def __init__(self, paths: list[Path], channels: int) -> None:
-        self.paths = paths
+    Args:
+        files: where they are.
+        channels: 3 for colour, 1 for grey.
+        in_memory_limit: see ``ImageFolder``.
+    """
+
+    def __init__(self, files: Listing, channels: int, in_memory_limit: float | None = None) -> None:
+        self.files = files
         self.channels = channels
+        self.in_memory_limit = in_memory_limit
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.files)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, None]:
-        return read_image(self.paths[index], self.channels), None
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return read_image(self.files[index], self.channels), 0
 
 
 def read_image(path: str | Path, channels: int = 3) -> Tensor:

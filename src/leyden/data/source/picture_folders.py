@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from torch import Tensor
+import numpy as np
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from leyden.data.source import Source
-from leyden.data.source.image_folder import read_image
+from leyden.data.source.image_folder import Pictures
+from leyden.data.source.listing import Listing, find_pictures
 
 Stage = Literal["train", "val", "test"]
 TENTH = 10
@@ -25,6 +26,9 @@ class PictureFolders(Source):
         val: folder of the validation pictures, or None.
         test: folder of the test pictures, or None.
         channels: 3 for colour, 1 for grey; pictures are converted.
+        index_cache: folder where the list of the files is kept for later starts; None: nowhere.
+        in_memory_limit: GB; a split that takes more is not decoded as a whole where ``data.in_memory`` is "auto". None:
+            only the free memory counts.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -34,14 +38,23 @@ class PictureFolders(Source):
     image_size = 96
 
     def __init__(
-        self, root: str, train: str = "train", val: str | None = "val", test: str | None = "test", channels: int = 3
+        self,
+        root: str,
+        train: str = "train",
+        val: str | None = "val",
+        test: str | None = "test",
+        channels: int = 3,
+        index_cache: str | None = None,
+        in_memory_limit: float | None = None,
     ) -> None:
         self.root = Path(root).expanduser()
         self.folders: dict[Stage, str | None] = {"train": train, "val": val, "test": test}
         self.name = f"pictures in {self.root}"
         self.class_names: list[str] = []
         self.channels = channels
-        self._files: dict[Stage, list[Path]] = {}
+        self.index_cache = Path(index_cache) if index_cache else None
+        self.in_memory_limit = in_memory_limit
+        self._files: dict[Stage, Listing] = {}
 
     def prepare(self) -> None:
         """Finds the files; no picture is opened yet."""
@@ -56,40 +69,26 @@ class PictureFolders(Source):
                     f"{self.folders[inside[0]]}, so they would share pictures: give folders beside each other, "
                     "or null to share out the training pictures"
                 )
-        found = {stage: _pictures(folder, stage) for stage, folder in folders.items()}
+        found = {stage: self._find(stage, folder) for stage, folder in folders.items()}
         for stage in ("val", "test"):
             if stage not in found:
-                held = found["train"][TENTH - 1 :: TENTH] or found["train"][-1:]
-                found[stage] = held
-                found["train"] = [file for file in found["train"] if file not in held]
-        if not found["train"]:
+                numbers = np.arange(len(found["train"]))
+                held = numbers[TENTH - 1 :: TENTH] if len(numbers) >= TENTH else numbers[-1:]
+                found[stage] = found["train"].take(held)
+                found["train"] = found["train"].take(np.delete(numbers, held))
+        if not len(found["train"]):
             raise ValueError(f"{folders['train']} has too few pictures to share them out: give 3 or more")
         self._files = found
 
-    def split(self, stage: Stage) -> "Files":
+    def split(self, stage: Stage) -> Pictures:
         """Pictures of their own sizes uint8 (channels, H, W), decoded one by one."""
         self.prepare()
-        return Files(self._files[stage], self.channels)
+        return Pictures(self._files[stage], self.channels, self.in_memory_limit)
 
-
-class Files:
-    """Picture files as a split, decoded when asked for; every target is 0."""
-
-    def __init__(self, paths: list[Path], channels: int) -> None:
-        self.paths = paths
-        self.channels = channels
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return read_image(self.paths[index], self.channels), 0
-
-
-def _pictures(folder: Path, stage: Stage) -> list[Path]:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"data.source.{stage}: no folder {folder} (looked from {Path.cwd()})")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMG_EXTENSIONS)
-    if not found:
-        raise ValueError(f"{folder} holds no picture with an ending among {', '.join(IMG_EXTENSIONS)}")
-    return found
+    def _find(self, stage: Stage, folder: Path) -> Listing:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"data.source.{stage}: no folder {folder} (looked from {Path.cwd()})")
+        found = find_pictures(folder, cache=self.index_cache)
+        if not len(found):
+            raise ValueError(f"{folder} holds no picture with an ending among {', '.join(IMG_EXTENSIONS)}")
+        return found
