@@ -1,19 +1,27 @@
-"""What Hydra finds in this namespace: the launcher and the sweeper that ``leyden run -m`` uses unless told otherwise.
+"""What Hydra finds in this namespace: the launchers of ``leyden run -m``, and the sweeper that it uses unless told.
 
-Every Hydra program of the environment imports this file, so it is light; what it does is in ``leyden.bench``.
+Every Hydra program of the environment imports this file, so it is light; what it does is in ``leyden.bench``. All
+launchers do the same but for the engine that starts the jobs.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from leyden.bench.engines import Engine
 
 
 class Processes(Launcher):
     """Checks and stores all jobs, then runs each as a process of its own, some at a time (``sweep.jobs``)."""
+
+    def __init__(self, **settings: Any) -> None:
+        self._settings = settings
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keeps what composes the jobs; the task function is for launchers that run jobs in their own process."""
@@ -23,7 +31,68 @@ class Processes(Launcher):
         """Runs a batch of jobs; the value of one that failed is nan."""
         from leyden.bench.launcher import launch
 
-        return launch(self._loader, self._config, job_overrides, initial_job_idx)
+        settings: Any = OmegaConf.to_container(OmegaConf.create(self._settings), resolve=True)
+        return launch(self._loader, self._config, job_overrides, initial_job_idx, self.engine(settings))
+
+    def engine(self, settings: dict[str, Any]) -> "Engine":
+        """What starts the jobs.
+
+        Args:
+            settings: of the launcher's YAML file.
+        """
+        from leyden.bench.engines import Pool
+
+        return Pool(**settings)
+
+
+class Joblib(Processes):
+    """The same with joblib's threads to look after the processes."""
+
+    def engine(self, settings: dict[str, Any]) -> "Engine":
+        """See ``Processes``."""
+        from leyden.bench.engines import Joblib
+
+        return Joblib(**settings)
+
+
+class Ray(Processes):
+    """The same with tasks of Ray, here or on a cluster."""
+
+    def engine(self, settings: dict[str, Any]) -> "Engine":
+        """See ``Processes``."""
+        from leyden.bench.engines import Ray
+
+        return Ray(**settings)
+
+
+class SubmititLocal(Processes):
+    """The same by way of submitit, on this machine."""
+
+    def engine(self, settings: dict[str, Any]) -> "Engine":
+        """See ``Processes``."""
+        from leyden.bench.cluster import Local
+
+        return Local(**settings)
+
+
+class SubmititDebug(Processes):
+    """The same by way of submitit, in this process."""
+
+    def engine(self, settings: dict[str, Any]) -> "Engine":
+        """See ``Processes``."""
+        from leyden.bench.cluster import Debug
+
+        return Debug(**settings)
+
+
+class SubmititSlurm(Processes):
+    """The same on a Slurm cluster, as an array of jobs."""
+
+    def engine(self, settings: dict[str, Any]) -> "Engine":
+        """See ``Processes``."""
+        from leyden.bench.cluster import Slurm
+
+        return Slurm(**settings)
 
 
 class Grid(BasicSweeper):

@@ -13,19 +13,20 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
+from leyden.bench.cluster import refuse_on_cluster
 from leyden.bench.compose import ConfigError
-from leyden.bench.jobs import Pool, warm_up
+from leyden.bench.engines import Engine, Pool
 from leyden.bench.plan import Job, Plan
 from leyden.bench.ranking import standing
 from leyden.bench.record import Record, RecordError
-from leyden.bench.share import share
-from leyden.bench.watch import Watch
 
 ASIDE = ("sweep", "report", "paths")
 """Parts of a config that do not change what a run learns."""
 
 
-def launch(loader: ConfigLoader, master: DictConfig, words: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+def launch(
+    loader: ConfigLoader, master: DictConfig, words: Sequence[Sequence[str]], first: int, engine: Engine
+) -> Sequence[JobReturn]:
     """Composes, checks, stores and runs a batch of jobs, those that are not done already.
 
     Args:
@@ -33,6 +34,7 @@ def launch(loader: ConfigLoader, master: DictConfig, words: Sequence[Sequence[st
         master: the config of the sweep itself.
         words: of each job.
         first: the number of the first job, if its folder is free.
+        engine: what starts the jobs.
 
     Returns:
         For each job the value that ranks it, for sweepers that optimise it; nan where the job failed.
@@ -43,12 +45,14 @@ def launch(loader: ConfigLoader, master: DictConfig, words: Sequence[Sequence[st
         RecordError: one of the jobs is running already.
     """
     plan = Plan(loader, master, words)
-    warm_up(job.composed.config for job in plan.jobs)  # imports beside us, who import the same to check
+    engine.warm_up(job.composed.config for job in plan.jobs)
     plan.check()
+    if mistakes := engine.mistakes(job.composed.config for job in plan.jobs):
+        raise ConfigError(mistakes)
     settings: Any = OmegaConf.to_container(master.sweep, resolve=True)
     folder = Path(OmegaConf.select(master, "hydra.sweep.dir"))
     records = store(plan.jobs, folder, first)
-    run_stored(records, settings)
+    run_stored(records, settings, engine)
     return [_returned(job, record) for job, record in zip(plan.jobs, records, strict=True)]
 
 
@@ -74,12 +78,13 @@ def store(jobs: Sequence[Job], folder: Path, first: int = 0) -> list[Record]:
     return records
 
 
-def run_stored(records: Sequence[Record], settings: dict[str, Any]) -> None:
+def run_stored(records: Sequence[Record], settings: dict[str, Any], engine: Engine | None = None) -> None:
     """Runs those that are not done: from the last checkpoint, or from the start where the run itself had failed.
 
     Args:
         records: of the sweep.
         settings: the part ``sweep`` of the config.
+        engine: what starts the jobs; by default processes on this machine.
 
     Raises:
         ConfigError: ``settings`` make no sense.
@@ -89,17 +94,19 @@ def run_stored(records: Sequence[Record], settings: dict[str, Any]) -> None:
     open_jobs = [record for record in records if record.status["status"] != "done"]
     if not open_jobs:
         return
-    warm_up(record.config for record in open_jobs)
-    division = share([record.config for record in open_jobs], settings["jobs"])
-    for record in open_jobs:
+    engine = engine or Pool()
+    adopted = engine.adopt(open_jobs)
+    others = [record for record in open_jobs if record not in adopted]
+    refuse_on_cluster(others)
+    for record in others:
         record.refuse_if_running()
-    begun = Counter(_take_up(record) for record in open_jobs)
+    how = engine.prepare(open_jobs, settings["jobs"])
+    begun = Counter("running" if record in adopted else _take_up(record) for record in open_jobs)
     done = len(records) - len(open_jobs)
     if done or len(begun) > 1 or "new" not in begun:
         print(f"going on: {', '.join(f'{count} {how}' for how, count in Counter(done=done, **begun).items())}")
-    threads = f"{division.threads} thread{'s' if division.threads > 1 else ''}"
-    print(f"{len(open_jobs)} jobs, {division.jobs} at a time, {threads} each", flush=True)
-    Pool(division, bool(settings["fail_fast"]), Watch(open_jobs)).run(open_jobs)
+    print(f"{len(open_jobs)} jobs, {how}", flush=True)
+    engine.run(open_jobs, bool(settings["fail_fast"]))
 
 
 def _take_up(record: Record) -> str:
