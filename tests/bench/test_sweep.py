@@ -85,7 +85,7 @@ def test_what_each_lab_sweeps_and_reports_is_there(experiment: str) -> None:
 
 
 def test_mistakes_in_a_labs_own_sweep_are_told_before_anything_runs(lab: list[str], tmp_path: Path) -> None:
-    refuse_mistakes([*lab, "seed=1,2", "logger=glob(*)", "model.strategy=glob(*)", "+model.lr2=interval(0,1)"])
+    refuse_mistakes([*lab, "seed=1,2", "logger=glob(*)", "model.strategy=glob(*)"])
     file = tmp_path / "own" / "experiment" / "mine.yaml"
     file.write_text(LAB.replace("data.labels_per_class: 2", "data.labels_per_clas: 2"))
     with pytest.raises(ConfigError, match=r"data\.labels_per_clas: unknown key; did you mean data\.labels_per_class\?"):

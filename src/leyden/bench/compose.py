@@ -44,6 +44,7 @@ GROUPS = (
     "callbacks",
     "logger",
     "debug",
+    "sweep",
     "paths",
     "hydra",
 )

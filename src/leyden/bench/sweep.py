@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,15 @@ def resume(folder: Path) -> int:
     with alone_in(folder):
         records = records_in(folder)
         settings = records[0].config.get("sweep") or {"jobs": "auto", "fail_fast": False}
-        return _to_the_end(folder, lambda: run_stored(records, settings))
+        return _to_the_end(folder, lambda: _run_again(folder, records, settings))
+
+
+def _run_again(folder: Path, records: list[Record], settings: dict[str, Any]) -> None:
+    run_stored(records, settings)
+    if "pruning" in (records[0].config["callbacks"] or {}):
+        from leyden.bench.search import conclude  # here, because it brings Optuna
+
+        conclude(folder)
 
 
 def _sweep(words: list[str]) -> int:
@@ -179,9 +187,17 @@ def _plan(typed: list[str]) -> tuple[list[str], list[str]]:
         parser = OverridesParser.create(bench.config_loader)  # knows what globs match
         overrides = parser.parse_overrides([*(f"{key}={values}" for key, values in own.items()), *typed])
         last = {override.get_key_element(): override for override in overrides}.values()
+        if lab.hydra.runtime.choices["hydra/sweeper"] == "grid":
+            _refuse_intervals(last)
         return [str(override.input_line) for override in last], [
             word for override in last if (word := _first(override))
         ]
+
+
+def _refuse_intervals(overrides: Iterable[Override]) -> None:
+    wrong = [o.input_line for o in overrides if o.is_sweep_override() and not o.is_discrete_sweep()]
+    if wrong:
+        raise ConfigError(f"{word}: a grid has no intervals; hydra/sweeper=optuna chooses from them" for word in wrong)
 
 
 def _first(override: Override) -> str | None:

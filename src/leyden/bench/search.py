@@ -1,0 +1,317 @@
+"""A search by Optuna: it is asked what to try, the sweep's launcher runs that, and it is told what came out.
+
+Everything is in ``search.db`` in the sweep's folder before the launcher gets it. A trial is Optuna's until it is told;
+its job is the record that was made for its number. So whatever ends the search at whatever moment, the same command
+finds each trial where it was: told, run but not told, stored, or only asked for.
+"""
+
+import contextlib
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, Literal
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf
+from optuna import Study, create_study, load_study
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from leyden.bench.build import build
+from leyden.bench.check import check
+from leyden.bench.compose import Composed, ConfigError
+from leyden.bench.launcher import ASIDE, records_in
+from leyden.bench.plan import Plan
+from leyden.bench.pruning import DATABASE, NAME, PRUNED, storage
+from leyden.bench.ranking import standing, unranked
+from leyden.bench.record import Record
+from leyden.bench.search_report import report
+from leyden.bench.search_space import Space, space, typed
+from leyden.bench.share import share
+from leyden.data.files import write_whole
+from leyden.data.loader import mix
+
+CALLBACK = "leyden.bench.pruning.Pruning"
+TRIAL = "+callbacks.pruning.trial="
+"""The word by which a job knows its trial, and a trial its job."""
+
+Launch = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``conf/hydra/sweeper/optuna.yaml`` says."""
+
+    trials: int
+    sampler: Literal["tpe", "random"]
+    startup: int
+    seed: int | None
+    pruner: Literal["median", "halving", "none"]
+    warmup_trials: int
+    warmup: int
+
+
+def search(
+    launch: Launch, loader: ConfigLoader, master: DictConfig, words: Sequence[str], settings: dict[str, Any]
+) -> None:
+    """Searches until there are as many trials as asked for, from the start or from where the search was stopped.
+
+    Args:
+        launch: the launcher's, for a batch of jobs.
+        loader: Hydra's.
+        master: the config of the sweep itself.
+        words: of all trials, and what is searched.
+        settings: see ``Settings``.
+
+    Raises:
+        ConfigError: what is wrong with words, settings, or the trials that they would make; nothing is stored or run.
+            Or the folder holds a search for something else.
+        StoppedError: a job failed and ``sweep.fail_fast`` is set.
+        RecordError: one of the jobs is running already.
+    """
+    chosen = _checked(settings)
+    room = space(words, loader)
+    plan = Plan(loader, master, room.ends())
+    plan.check()
+    folder = Path(OmegaConf.select(master, "hydra.sweep.dir"))
+    study = _study(folder, plan, settings)
+    searcher = _Search(study, room, chosen, folder)
+    searcher.refuse_other_settings(loader, master)
+    OmegaConf.save(master, folder / "multirun.yaml")  # by which `leyden resume` knows a sweep
+    print("searching", *room.words, sep="\n  ", flush=True)
+    configs = [plan.jobs[0].composed.config] * chosen.trials
+    division = share(configs, master.sweep.jobs)
+    with _threads(division.threads):
+        searcher.run(launch, division.jobs)
+    conclude(folder)
+
+
+def conclude(folder: Path) -> None:
+    """Tells the study in a folder what is new, says and draws what it has found."""
+    study = load_study(study_name=NAME, storage=storage(folder / DATABASE))
+    settle(study, folder)
+    report(study, folder, jobs_of(folder))
+
+
+def settle(study: Study, folder: Path) -> None:
+    """Tells the study what became of its trials' jobs.
+
+    A job that was interrupted, killed or failed leaves its trial open, so that it is taken up again. Only one whose
+    loss was not finite would end there again, and is a result: its trial has failed.
+
+    Raises:
+        ConfigError: a job that is done has no such metric as ``sweep.metric``.
+    """
+    jobs = jobs_of(folder)
+    for trial in study.get_trials(states=[TrialState.RUNNING]):
+        if record := jobs.get(trial.number):
+            _tell(study, trial, record)
+
+
+def jobs_of(folder: Path) -> dict[int, Record]:
+    """The jobs of a search by the numbers of their trials."""
+    found = {}
+    for record in records_in(folder):
+        for word in record.overrides:
+            if word.startswith(TRIAL):
+                found[int(word.removeprefix(TRIAL))] = record
+    return found
+
+
+class _Search:
+    """One search at work.
+
+    Args:
+        study: what has been tried so far.
+        room: what may be tried.
+        settings: how.
+        folder: of the sweep.
+    """
+
+    def __init__(self, study: Study, room: Space, settings: Settings, folder: Path) -> None:
+        self._study, self._room, self._settings, self._folder = study, room, settings, folder
+
+    def refuse_other_settings(self, loader: ConfigLoader, master: DictConfig) -> None:
+        """Raises ConfigError where trials of today would not be comparable with those that are stored."""
+        trials = self._study.get_trials(deepcopy=False)
+        before = {key: kind for trial in trials for key, kind in trial.distributions.items()}
+        self._room.refuse_to_replace(before)
+        jobs = jobs_of(self._folder)
+        for trial in trials[::-1]:
+            if record := jobs.get(trial.number):
+                [job] = Plan(loader, master, [self._words(trial)]).jobs
+                if wrong := _differences(record.config, job.composed.config):
+                    raise ConfigError(
+                        [
+                            *wrong,
+                            f"so trials would not be comparable with those in {self._folder}: "
+                            "choose another sweep.name",
+                        ]
+                    )
+                return
+
+    def run(self, launch: Launch, at_a_time: int) -> None:
+        """Takes up what is open, then asks for what is new."""
+        settle(self._study, self._folder)
+        waiting = self._open()
+        while batch := self._next(waiting, at_a_time):
+            try:
+                launch([self._words(trial) for trial in batch], initial_job_idx=batch[0].number)
+            finally:
+                settle(self._study, self._folder)
+
+    def _open(self) -> list[FrozenTrial]:
+        """Trials without an end; those that were asked for when the search was killed have no words yet, and end."""
+        waiting = []
+        for trial in self._study.get_trials(states=[TrialState.RUNNING]):
+            if "words" in trial.user_attrs:
+                waiting.append(trial)
+            else:
+                self._study.tell(trial.number, state=TrialState.FAIL)
+        return waiting
+
+    def _next(self, waiting: list[FrozenTrial], at_a_time: int) -> list[FrozenTrial]:
+        """The next trials to be run; those that are ``waiting`` are taken from there."""
+        batch = waiting[:at_a_time]
+        del waiting[:at_a_time]
+        while len(batch) < at_a_time and (trial := self._ask()):
+            batch.append(trial)
+        return batch
+
+    def _ask(self) -> FrozenTrial | None:
+        """A new trial; None where there are enough. What was tried before needs no run to be known."""
+        while True:
+            known = self._study.get_trials(deepcopy=False)
+            if sum("words" in trial.user_attrs for trial in known) >= self._settings.trials:
+                return None
+            self._study.sampler = sampler(self._settings, len(known))
+            trial = self._study.ask(self._room.searched)
+            trial.set_user_attr("words", typed(trial.params))
+            ended = (TrialState.COMPLETE, TrialState.PRUNED)
+            same = next((t for t in known if t.params == trial.params and t.state in ended), None)
+            if same is None:
+                return self._study.trials[trial.number]
+            if same.state == TrialState.PRUNED:
+                self._study.tell(trial, state=TrialState.PRUNED)
+            else:
+                self._study.tell(trial, same.value)
+            print(f"trial {trial.number}: the same as trial {same.number}")
+
+    def _words(self, trial: FrozenTrial) -> list[str]:
+        marks = [f"+callbacks.pruning._target_={CALLBACK}", f"{TRIAL}{trial.number}"]
+        return [*self._room.fixed, *trial.user_attrs["words"], *marks]
+
+
+def sampler(settings: Settings, number: int) -> BaseSampler:
+    """What chooses the trial of that number; its seed is the trial's own, so that going on does not begin it anew."""
+    seed = None if settings.seed is None else mix(settings.seed, number) % 2**32
+    if settings.sampler == "random":
+        return RandomSampler(seed)
+    return TPESampler(n_startup_trials=settings.startup, seed=seed)
+
+
+def _checked(settings: dict[str, Any]) -> Settings:
+    node = {"_target_": f"{__name__}.{Settings.__name__}", **settings}
+    wrong = check(Composed({"hydra": {"sweeper": node}}, {}, []))
+    least = {"trials": 1, "startup": 0, "warmup_trials": 0, "warmup": 0}
+    if not wrong:
+        wrong = [
+            f"hydra.sweeper.{k}: should be at least {n}, is {settings[k]}" for k, n in least.items() if settings[k] < n
+        ]
+    if wrong:
+        raise ConfigError(wrong)
+    return Settings(**settings)
+
+
+def _study(folder: Path, plan: Plan, settings: dict[str, Any]) -> Study:
+    """The one in the folder, or a new one, which has to know at once whether more or less is better."""
+    configs = [job.composed.config for job in plan.jobs]
+    metric, mode = configs[0]["sweep"]["metric"], configs[0]["sweep"]["mode"]
+    asked = [metric, mode] if metric else None
+    file = folder / DATABASE
+    if not file.is_file():
+        ranks, best = asked or _monitor(configs)
+
+        def create(partial: Path) -> None:
+            direction: Literal["minimize", "maximize"] = "minimize" if best == "min" else "maximize"
+            study = create_study(study_name=NAME, storage=storage(partial), direction=direction)
+            study.set_user_attr("asked", asked)
+            study.set_user_attr("metric", ranks)
+
+        write_whole(file, create)
+    study = load_study(study_name=NAME, storage=storage(file))
+    if study.user_attrs["asked"] != asked:
+        ranks = study.user_attrs["metric"]
+        raise ConfigError([f"sweep.metric: {folder} holds a search by {ranks}; choose another sweep.name"])
+    study.set_user_attr("settings", settings)
+    return study
+
+
+def _monitor(configs: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    """The metric, and "max" or "min" of it, by which a technique chooses checkpoints; some know only when built.
+
+    Raises:
+        ConfigError: trials of several techniques that have not the same one.
+    """
+    kinds = [resolve_name(config["model"]["_target_"]) for config in configs]
+    known = {(kind.monitor, kind.mode) for kind in kinds if isinstance(getattr(kind, "mode", None), str)}
+    if not known:
+        data = build(configs[0]["data"])
+        data.prepare_data()
+        model = build(configs[0]["model"], **data.facts)
+        known = {(model.monitor, model.mode)}
+    if len(known) > 1:
+        names = ", ".join(sorted(metric for metric, _ in known))
+        raise ConfigError([f"techniques choose checkpoints by {names}: say what they share, sweep.metric=test/..."])
+    [(metric, mode)] = known
+    return f"best/{metric}", mode
+
+
+def _tell(study: Study, trial: FrozenTrial, record: Record) -> None:
+    status, place = record.status, standing(record)
+    name = f"trial {trial.number}"
+    if status["status"] == "failed" and status.get("error", "").startswith(FloatingPointError.__name__):
+        study.tell(trial.number, state=TrialState.FAIL)
+        print(f"{name}: the loss was not finite")
+    elif status["status"] != "done":
+        return
+    elif place.metric not in record.metrics:
+        raise ConfigError([unranked([record]) or f"{record.folder} has no {place.metric}: set sweep.metric"])
+    elif PRUNED in record.metrics:
+        study.tell(trial.number, state=TrialState.PRUNED)
+        print(f"{name}: ended early, in epoch {record.metrics[PRUNED]:.0f}")
+    elif math.isfinite(place.value):
+        study.tell(trial.number, place.value)
+        print(f"{name}: {place.metric} {place.value:.4g}")
+    else:
+        study.tell(trial.number, state=TrialState.FAIL)
+        print(f"{name}: {place.metric} is {place.value}")
+
+
+def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """The keys in which two configs would not learn the same, with both values."""
+    old, new = (dict(_flat({**config, "lab": config["lab"]["name"]})) for config in (then, now))
+    keys = [key for key in {**old, **new} if key.split(".")[0] not in ASIDE]
+    return [f"{key}: was {old.get(key)}, is {new.get(key)}" for key in keys if old.get(key) != new.get(key)]
+
+
+def _flat(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict) and node:
+        for name, value in node.items():
+            yield from _flat(value, f"{key}.{name}".lstrip("."))
+    else:
+        yield key, node
+
+
+@contextlib.contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """The threads of every job, also in a batch that leaves cores idle: last bits depend on them."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(number)
+    try:
+        yield
+    finally:
+        os.environ.pop("OMP_NUM_THREADS") if before is None else os.environ.update(OMP_NUM_THREADS=before)
