@@ -34,3 +34,27 @@ def test_killed_and_resumed_equals_undisturbed(experiment: str, leyden: Callable
 
     assert_same(folder, whole, f"kills at {kills}")
     assert ("training.gif" in outcome(whole)[3]) == (experiment == "tour_gan")
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        ["trainer.max_steps=20", "trainer.max_epochs=-1", "trainer.check_val_every_n_epoch=2"],
+        ["trainer.max_steps=8", "trainer.max_epochs=8", "trainer.limit_train_batches=1"],
+        ["trainer.max_steps=17"],
+    ],
+)
+def test_a_run_that_ends_by_steps_goes_on_from_an_epochs_end_too(
+    limits: list[str], leyden: Callable, records: Callable
+) -> None:
+    """Lightning alone counts an epoch without a step then, and what follows comes an epoch too early."""
+    every = "1" if "trainer.limit_train_batches=1" in limits else "5"
+    words = ["run", "experiment=tour_transfer", *SMALL["tour_transfer"], *ALWAYS, *limits]
+    words.append(f"checkpoint.every_n_steps={every}")
+    assert leyden(*words).returncode == 0
+    [whole] = records()
+    assert leyden(*words, LEYDEN_KILL_AT_STEP="6").returncode == -9
+    folder = next(folder for folder in records() if folder != whole)
+    done = leyden("resume", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert_same(folder, whole, "a kill behind step 6, from the end of the epoch before")

@@ -173,3 +173,18 @@ def test_mix_separates_neighbours() -> None:
     assert len(seeds) == 512
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert mix(0) == 0x6E789E6AA1B965F4 >> 1  # splitmix64's published second output for state 0
+
+
+@pytest.mark.parametrize(("limit", "taken"), [(2, 2), (0.5, 2), (1.0, 4), (9, 4)])
+def test_going_on_from_the_end_of_an_epoch_that_was_limited_begins_the_next(limit: float, taken: int) -> None:
+    def new() -> Loader:
+        return Loader(
+            InMemory(torch.arange(8)[:, None, None, None].byte(), torch.arange(8)), 2, train=True, limit=limit
+        )
+
+    whole = new()
+    epochs = [[labels.tolist() for _, (_, labels) in zip(range(taken), whole, strict=False)] for _ in range(2)]
+    first, then = new(), new()
+    assert [labels.tolist() for _, (_, labels) in zip(range(taken), first, strict=False)] == epochs[0]
+    then.load_state_dict(first.state_dict())
+    assert [labels.tolist() for _, (_, labels) in zip(range(taken), then, strict=False)] == epochs[1]

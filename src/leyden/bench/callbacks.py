@@ -158,6 +158,23 @@ class LastCheckpoint(Checkpoint):
         if self._due or trainer.fit_loop.done or trainer.strategy.broadcast(late):
             self._save(trainer)
 
+    def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Where steps are limited, makes a run that goes on from an epoch's end begin the next epoch.
+
+        Lightning 2.6 then repeats the end of the epoch, which counts one without a step. It does not where the file
+        says that the epoch is over and its last batch was about to be.
+        """
+        loop = checkpoint["loops"]["fit_loop"]
+        epochs, batches = loop["epoch_progress"], loop["epoch_loop.batch_progress"]
+        total = epochs["total"]
+        over = total["ready"] == total["processed"] == total["completed"] + 1
+        if trainer.max_steps == -1 or not over or not batches["is_last_batch"]:
+            return
+        for count in ("total", "current"):
+            epochs[count]["completed"] += 1
+            batches[count]["completed"] -= 1
+        batches["is_last_batch"] = False
+
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path)
         self._due, self._written = False, time.monotonic()

@@ -46,6 +46,8 @@ class Loader:
         views: so many different augmentations of each example; epoch e gets that of epoch e mod ``views``. None: a new
             one in each epoch.
         cached: the augmented split as a network gave it, computed once, an entry per view; taken in place of the split.
+        limit: how much of an epoch the trainer takes, batches or (float) their share; going on from there begins the
+            next epoch.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Loader:
         whole: bool = False,
         views: int | None = None,
         cached: Sequence[InMemory] = (),
+        limit: int | float = 1.0,
     ) -> None:
         if len(split) == 0:
             raise ValueError("the split is empty")
@@ -72,6 +75,7 @@ class Loader:
         self.whole = whole
         self.views = views
         self.cached = cached
+        self.limit = limit
         self._epoch = -1
         self._position = 0
         self._restored = False
@@ -85,7 +89,8 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         # The body starts at the first `next`, so an iterator that is made and thrown away costs no epoch.
-        if not self._restored or self._position >= len(self):
+        taken = int(len(self) * self.limit) if isinstance(self.limit, float) else self.limit
+        if not self._restored or self._position >= min(taken, len(self)):
             self._epoch += 1
             self._position = 0
         self._restored = False

@@ -177,6 +177,7 @@ class ImageData(LightningDataModule):
             workers=self.workers,
             views=self.views,
             cached=() if overfit and stage == "train" else self.cached.get(stage, ()),
+            limit=self.trainer.limit_train_batches if self.trainer is not None and stage == "train" else 1.0,
         )
 
     def _fits(self, split: Resized) -> bool:
