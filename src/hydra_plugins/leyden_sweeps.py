@@ -5,7 +5,8 @@ launchers do the same but for the engine that starts the jobs.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pkgutil import resolve_name
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.utils import JobReturn
@@ -13,12 +14,12 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-if TYPE_CHECKING:
-    from leyden.bench.engines import Engine
-
 
 class Processes(Launcher):
     """Checks and stores all jobs, then runs each as a process of its own, some at a time (``sweep.jobs``)."""
+
+    engine = "leyden.bench.engines.Pool"
+    """What starts the jobs: a class that takes the keys of the launcher's YAML file."""
 
     def __init__(self, **settings: Any) -> None:
         self._settings = settings
@@ -32,67 +33,37 @@ class Processes(Launcher):
         from leyden.bench.launcher import launch
 
         settings: Any = OmegaConf.to_container(OmegaConf.create(self._settings), resolve=True)
-        return launch(self._loader, self._config, job_overrides, initial_job_idx, self.engine(settings))
-
-    def engine(self, settings: dict[str, Any]) -> "Engine":
-        """What starts the jobs.
-
-        Args:
-            settings: of the launcher's YAML file.
-        """
-        from leyden.bench.engines import Pool
-
-        return Pool(**settings)
+        return launch(self._loader, self._config, job_overrides, initial_job_idx, resolve_name(self.engine)(**settings))
 
 
 class Joblib(Processes):
     """The same with joblib's threads to look after the processes."""
 
-    def engine(self, settings: dict[str, Any]) -> "Engine":
-        """See ``Processes``."""
-        from leyden.bench.engines import Joblib
-
-        return Joblib(**settings)
+    engine = "leyden.bench.foreign_engines.Joblib"
 
 
 class Ray(Processes):
     """The same with tasks of Ray, here or on a cluster."""
 
-    def engine(self, settings: dict[str, Any]) -> "Engine":
-        """See ``Processes``."""
-        from leyden.bench.engines import Ray
-
-        return Ray(**settings)
+    engine = "leyden.bench.foreign_engines.Ray"
 
 
 class SubmititLocal(Processes):
     """The same by way of submitit, on this machine."""
 
-    def engine(self, settings: dict[str, Any]) -> "Engine":
-        """See ``Processes``."""
-        from leyden.bench.cluster import Local
-
-        return Local(**settings)
+    engine = "leyden.bench.cluster.Local"
 
 
 class SubmititDebug(Processes):
     """The same by way of submitit, in this process."""
 
-    def engine(self, settings: dict[str, Any]) -> "Engine":
-        """See ``Processes``."""
-        from leyden.bench.cluster import Debug
-
-        return Debug(**settings)
+    engine = "leyden.bench.cluster.Debug"
 
 
 class SubmititSlurm(Processes):
     """The same on a Slurm cluster, as an array of jobs."""
 
-    def engine(self, settings: dict[str, Any]) -> "Engine":
-        """See ``Processes``."""
-        from leyden.bench.cluster import Slurm
-
-        return Slurm(**settings)
+    engine = "leyden.bench.cluster.Slurm"
 
 
 class Grid(BasicSweeper):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning.pytorch.plugins import TorchCheckpointIO
 
-from leyden.bench.callbacks import AtomicCheckpointIO, EarlyStopping, FiniteLoss, LastCheckpoint, StepSeed
+from leyden.bench.callbacks import AtomicCheckpointIO, EarlyStopping, FiniteLoss, LastCheckpoint, LastValues, StepSeed
 
 
 def draws(seed: int, rank: int, epoch: int, batch: int) -> tuple[Any, ...]:
@@ -26,6 +26,17 @@ def test_randomness_of_a_step_is_a_function_of_seed_rank_epoch_and_batch() -> No
     others = [draws(1, 0, 3, 5), draws(0, 1, 3, 5), draws(0, 0, 4, 5), draws(0, 0, 3, 6), draws(0, 0, 5, 3)]
     for numbers in zip(first, *others, strict=True):
         assert len(set(numbers)) == len(numbers)
+
+
+def test_what_was_logged_before_a_run_went_on_is_not_forgotten() -> None:
+    trainer: Any = SimpleNamespace(callback_metrics={"val/ap": torch.tensor(0.5), "train/loss": torch.tensor(2.0)})
+    checkpoint: dict[str, Any] = {}
+    LastValues().on_save_checkpoint(trainer, None, checkpoint)  # type: ignore[arg-type]
+    assert checkpoint == {"metrics": {"val/ap": 0.5, "train/loss": 2.0}}
+    resumed = LastValues()
+    resumed.on_load_checkpoint(trainer, None, checkpoint)  # type: ignore[arg-type]
+    trainer.callback_metrics = {"train/loss": torch.tensor(1.0)}  # no validation came after that
+    assert resumed.of(trainer) == {"val/ap": 0.5, "train/loss": 1.0}
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])

@@ -19,7 +19,8 @@ from commands import FAST
 from leyden.bench import sweep
 from leyden.bench.cluster import TICKET, Debug, Local, Slurm
 from leyden.bench.compose import ConfigError, compose, file_of
-from leyden.bench.engines import Engine, Joblib, Ray
+from leyden.bench.engines import Engine
+from leyden.bench.foreign_engines import Joblib, Ray
 from leyden.bench.jobs import StoppedError, StoredJob
 from leyden.bench.launcher import run_stored
 from leyden.bench.record import Record, RecordError

@@ -1,6 +1,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 import torch
 from PIL import Image, ImageSequence
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -88,3 +89,13 @@ def test_tensorboard_lies_in_the_folder_itself_and_forgets_what_is_rewound(tmp_p
     events = EventAccumulator(str(tmp_path)).Reload()
     assert events.Tags()["scalars"] == ["train/loss"]
     assert [(event.step, event.value) for event in events.Scalars("train/loss")] == [(1, 1.0), (2, 20.0), (3, 30.0)]
+
+
+@pytest.mark.parametrize("left", ["", "step,met"])
+def test_curves_whose_first_line_was_cut_by_a_kill_begin_anew(left: str, tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(left)
+    resumed = Files(str(tmp_path))
+    resumed.rewind(20)
+    resumed.log_metrics({"train/loss": 0.5}, 21)
+    assert (tmp_path / "metrics.csv").read_text() == "step,metric,value\n21,train/loss,0.5\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["metrics.csv"]

@@ -174,6 +174,7 @@ class LastCheckpoint(Checkpoint):
             epochs[count]["completed"] += 1
             batches[count]["completed"] -= 1
         batches["is_last_batch"] = False
+        loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1  # it will count that batch
 
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path)

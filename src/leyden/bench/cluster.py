@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leyden.bench.compose import ConfigError
-from leyden.bench.engines import Engine, devices_of, library, room_for, threads_each, told
+from leyden.bench.engines import Engine, threads_each, told
+from leyden.bench.foreign_engines import devices_of, library, room_for
 from leyden.bench.jobs import PATIENCE, StoppedError, StoredJob
 from leyden.bench.record import Record, RecordError, write
 from leyden.bench.share import share

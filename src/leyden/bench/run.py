@@ -119,10 +119,10 @@ def _recorded(record: Record) -> Iterator[None]:
         raise
     except BaseException as error:
         log.error("the run failed", exc_info=True)  # the traceback goes to run.log only
-        full = isinstance(error, OSError) and error.errno in FULL
-        text, cure = f"{type(error).__name__}: {error}", f"leyden resume {record.folder}"
+        full, cure = isinstance(error, OSError) and error.errno in FULL, f"leyden resume {record.folder}"
+        details = {"error": f"{type(error).__name__}: {error}"} | ({"cure": cure} if full else {})
         with suppress(OSError):  # there may be no room for it; a run that seems to be running and is not goes on, too
-            _status(record, "interrupted", error=text, cure=cure) if full else _status(record, "failed", error=text)
+            _status(record, "interrupted" if full else "failed", **details)
         if full:
             raise OSError(f"{error}: what was written is whole; make room, then `{cure}` goes on") from error
         raise

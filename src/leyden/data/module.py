@@ -177,8 +177,13 @@ class ImageData(LightningDataModule):
             workers=self.workers,
             views=self.views,
             cached=() if overfit and stage == "train" else self.cached.get(stage, ()),
-            limit=self.trainer.limit_train_batches if self.trainer is not None and stage == "train" else 1.0,
+            limit=self.taken if stage == "train" else 1.0,
         )
+
+    @property
+    def taken(self) -> int | float:
+        """How much of a training epoch the trainer takes: batches, or (float) their share."""
+        return 1.0 if self.trainer is None else self.trainer.limit_train_batches
 
     def _fits(self, split: Resized) -> bool:
         needed = len(split) * self.source.channels * self.image_size**2

@@ -118,7 +118,8 @@ class SuperResolution(ImageData):
         if self.trainer is not None and self.trainer.overfit_batches > 0:  # type: ignore[attr-defined]
             u = torch.rand(self.epoch_size, crops.draws, generator=torch.Generator().manual_seed(self.seed))
             return Loader(InMemory(*crops(numbers, split.targets, u)), self.batch_size)
-        return Loader(self._on_device(split), self.batch_size, train=True, seed=self.seed, augment=crops)
+        numbered = self._on_device(split)
+        return Loader(numbered, self.batch_size, train=True, seed=self.seed, augment=crops, limit=self.taken)
 
 
 class Crops:
