@@ -10,12 +10,14 @@ from statistics import median
 import torch
 from torch.nn import functional as F
 
+from leyden.bench.devices import computes_bf16
 from leyden.nets.memory_format import MemoryFormat, arrange
 from leyden.nets.zoo import backbone
 
 NAMES = ("mobilenet_v2", "squeezenet1_1", "shufflenet_v2_x0_5", "resnet18", "googlenet", "vgg11", "xception")
 LAYOUTS: tuple[MemoryFormat, ...] = ("contiguous", "channels_last")
-VARIANTS = list(product(("32-true", "bf16-mixed"), LAYOUTS))
+PRECISIONS = ("32-true", "bf16-mixed") if computes_bf16() else ("32-true",)
+VARIANTS = list(product(PRECISIONS, LAYOUTS))
 ROUNDS, BATCH, SIZE = 3, 16, 224
 
 

@@ -22,6 +22,7 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from leyden.bench.build import build
 from leyden.bench.compose import compose
+from leyden.bench.devices import precision_here
 from leyden.detection.detector import Batch
 from leyden.detection.feature_maps import FeatureMaps
 
@@ -85,7 +86,7 @@ class Ours:
         data = build(config["data"])
         data.prepare_data()
         self.model = build(config["model"], **data.facts)
-        self.mixed = config["trainer"]["precision"] == "bf16-mixed"
+        self.mixed = precision_here(config["trainer"]) == "bf16-mixed"
         data.setup("fit")
         self.model.log_losses = lambda *losses, **parts: None  # there is no trainer to log to
         self.batch: Batch = next(iter(data.train_dataloader()))

@@ -21,6 +21,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from leyden.bench.build import build
 from leyden.bench.checkpoint import best, technique_of
+from leyden.bench.devices import as_begun
 from leyden.bench.logs import setup_logging
 from leyden.bench.predictions import Answers
 from leyden.bench.record import Record, write
@@ -46,7 +47,7 @@ class Input(NamedTuple):
 def evaluate(record: Record) -> dict[str, float]:
     """Tests the best checkpoint again, prints the metrics beside the recorded ones, leaves them in evaluation.json."""
     setup_logging(None)
-    config = {**record.config, "logger": {}, "callbacks": {}}
+    config = {**as_begun(record), "logger": {}, "callbacks": {}}
     checkpoint = best(record, technique_of(config))
     lightning.seed_everything(config["seed"], workers=True, verbose=False)
     data, model, trainer = assemble(config, record.folder)

@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,14 +11,14 @@ from typing import Any
 import lightning
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from leyden.bench.build import build, build_all
-from leyden.bench.callbacks import AtomicCheckpointIO, FiniteLoss, LastValues, StepSeed, checkpoints
+from leyden.bench.callbacks import AtomicCheckpointIO, FiniteLoss, LastValues, StepSeed, checkpoints, without_idle_hooks
 from leyden.bench.checkpoint import best, newest, technique_of
+from leyden.bench.devices import as_begun, devices_of, look_for_gpus_once, precision_here, refuse_absent_gpu
 from leyden.bench.global_batch import GlobalBatch
 from leyden.bench.loggers import RunLogger
 from leyden.bench.logs import setup_logging
@@ -46,13 +45,12 @@ def run(record: Record) -> dict[str, float]:
     Raises:
         Exception: whatever went wrong, after the record says so.
     """
-    config = record.config
     with _recorded(record):
-        _as_many_threads_as_before(record)
+        config = as_begun(record)
         lightning.seed_everything(config["seed"], workers=True, verbose=False)
         data, model, trainer = assemble(config, record.folder)
         monitor = {"metric": str(model.monitor), "mode": str(model.mode)}
-        _note(record, data=data.fingerprint, devices=_devices(trainer), monitor=monitor)
+        _note(record, data=data.fingerprint, devices=devices_of(trainer), monitor=monitor)
         start = newest(record, technique_of(config))
         _rewind(trainer.loggers, start)
         if start is not None:
@@ -78,24 +76,27 @@ def run(record: Record) -> dict[str, float]:
 
 def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule, Trainer]:
     """Builds data, then the model that fits it, then the trainer that writes into ``folder``."""
-    _refuse_absent_gpu(config["trainer"])
-    _look_for_gpus_once()
+    refuse_absent_gpu(config["trainer"])
+    look_for_gpus_once()
     data = build(config["data"])
     data.prepare_data()
     torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
     model = build(config["model"], **data.facts)
     trainer = build(
         config["trainer"],
+        precision=precision_here(config["trainer"]),
         default_root_dir=str(folder),
-        callbacks=[
-            *build_all(config["callbacks"]),
-            StepSeed(config["seed"]),
-            FiniteLoss(),
-            LastValues(),
-            GlobalBatch(config.get("scale_lr", False)),  # older records have none
-            Timer(),
-            *checkpoints(model, folder / "checkpoints", config["checkpoint"]["every_n_steps"]),
-        ],
+        callbacks=without_idle_hooks(
+            [
+                *build_all(config["callbacks"]),
+                StepSeed(config["seed"]),
+                FiniteLoss(),
+                LastValues(),
+                GlobalBatch(config.get("scale_lr", False)),  # older records have none
+                Timer(),
+                *checkpoints(model, folder / "checkpoints", config["checkpoint"]["every_n_steps"]),
+            ]
+        ),
         logger=build_all(config["logger"], save_dir=str(folder)),
         plugins=[AtomicCheckpointIO(technique_of(config))],
     )
@@ -167,32 +168,6 @@ def _rewind(loggers: list[Logger], checkpoint: Path | None) -> None:
 def rank() -> int:
     """Which of a distributed run's processes this is, also before the trainer exists."""
     return getattr(rank_zero_only, "rank", None) or 0
-
-
-def _refuse_absent_gpu(trainer: dict[str, Any]) -> None:
-    if trainer["accelerator"] == "gpu" and not (CUDAAccelerator.is_available() or MPSAccelerator.is_available()):
-        raise ValueError("trainer.accelerator=gpu, but torch sees no GPU on this machine: use trainer=cpu")
-
-
-def _as_many_threads_as_before(record: Record) -> None:
-    """Where a run goes on: sums are split among threads, so another number of them changes the last bits."""
-    if "devices" in record.environment:
-        torch.set_num_threads(record.environment["devices"]["threads"])
-
-
-def _look_for_gpus_once() -> None:
-    """Optimizers ask torch at every step whether there is a GPU (0.1 ms in the way that Lightning chose, without one).
-
-    Lightning's way spares processes that fork a CUDA context; where there is no GPU there is none to spare.
-    """
-    if not torch.cuda.is_available():
-        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
-
-
-def _devices(trainer: Trainer) -> dict[str, Any]:
-    device = trainer.strategy.root_device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {"kind": name, "count": trainer.world_size, "threads": torch.get_num_threads()}
 
 
 def _plain(metrics: Any) -> dict[str, float]:
