@@ -18,7 +18,7 @@ tour: setup
 	@echo "Pictures: outputs/sweeps/*/*/pictures    Curves: $(BIN)/tensorboard --logdir outputs"
 
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 labs: setup
 	$(BIN)/python -m pytest -m "$(LABS)"

@@ -74,7 +74,7 @@ def computes_bf16(accelerator: str = "cpu") -> bool:
     They are on GPUs since Ampere, CPUs with AVX512-BF16 (those with AMX among them) and ARM's with BF16. oneDNN takes
     them on every CPU with AVX512 too, but no faster than float32.
     """
-    if accelerator == "gpu" and torch.cuda.is_available():
+    if accelerator != "cpu" and torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if platform.machine() in ("aarch64", "arm64"):
         return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
