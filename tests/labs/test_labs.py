@@ -1,11 +1,18 @@
-"""Every lab, whole, from the command line: it reaches what it says that a sound run reaches."""
+"""Every lab, whole, from the command line: it reaches what it says that a sound run reaches.
 
+The shortest come first. ``LEYDEN_LABS_MINUTES`` limits how long all may take together: a lab that would not fit, as
+slow as this machine has turned out to be, is skipped and says so.
+"""
+
+import os
+import time
 from collections.abc import Callable
 
 import pytest
+import yaml
 from commands import read_json
 
-from leyden.bench.compose import compose, options
+from leyden.bench.compose import compose, file_of, options
 from leyden.bench.summary import verdicts
 
 PHOTOGRAPHS = ["paths.data={data}/hymenoptera_256", "model.weights={data}/weights/mobilenet_v2_imagenet_fp16.pth"]
@@ -24,17 +31,45 @@ MADE_OF = {"detection_race"}
 """Labs whose jobs are other labs, word for word (tests/bench/test_compose.py)."""
 LONG = {"detection_blood_cells"}
 """Labs that do not fit into the hour that CI has for all of them."""
+
+
+def minutes(name: str) -> float:
+    """How long a lab says that it takes, with the one before it."""
+    own = yaml.safe_load(file_of("experiment", name).read_text())["lab"]["minutes"]
+    return own + (minutes(AFTER[name]) if name in AFTER else 0)
+
+
 LABS = [
     pytest.param(name, marks=[pytest.mark.long] if name in LONG else [])
-    for name in sorted({*options("experiment")} - MADE_OF)
+    for name in sorted({*options("experiment")} - MADE_OF, key=minutes)
 ]
+
+
+class Allowance:
+    """The minutes that all labs may take together."""
+
+    def __init__(self, total: float) -> None:
+        self.total, self.began, self.said = total, time.monotonic(), 0.0
+
+    def spend(self, said: float) -> None:
+        """Skips a test that says it takes so many minutes and would end too late, as slow as those before were."""
+        taken = (time.monotonic() - self.began) / 60
+        takes = said * max(1.0, taken / self.said if self.said else 1.0)
+        if taken + takes > self.total:
+            pytest.skip(f"{taken:.0f} of LEYDEN_LABS_MINUTES={self.total:g} are over, and this takes {takes:.0f}")
+        self.said += said
+
+
+@pytest.fixture(scope="module")
+def allowance() -> Allowance:
+    return Allowance(float(os.environ.get("LEYDEN_LABS_MINUTES", "inf")))
 
 
 @pytest.mark.lab
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("experiment", LABS)
 def test_a_lab_reaches_what_it_expects(
-    experiment: str, leyden: Callable, records: Callable, request: pytest.FixtureRequest
+    experiment: str, leyden: Callable, records: Callable, allowance: Allowance, request: pytest.FixtureRequest
 ) -> None:
     expect = compose([f"experiment={experiment}"]).config["lab"]["expect"]
     assert expect, "a lab says what a sound run reaches"
@@ -42,6 +77,7 @@ def test_a_lab_reaches_what_it_expects(
     if experiment in FROM_OUTSIDE:
         dev_data = request.getfixturevalue("dev_data")
         words += [word.format(data=dev_data) for word in FROM_OUTSIDE[experiment]]
+    allowance.spend(minutes(experiment))
     if experiment in AFTER:
         assert leyden("run", f"experiment={AFTER[experiment]}").returncode == 0
     done = leyden("run", *words)
@@ -51,3 +87,16 @@ def test_a_lab_reaches_what_it_expects(
     print("\n".join(lines))
     assert len(lines) == len(expect)
     assert all(line.endswith(", as expected") for line in lines), lines
+
+
+def test_what_does_not_fit_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    hour = Allowance(60)
+    hour.spend(5)
+    now = 20 * 60.0  # four times as slow as it said
+    hour.spend(9)
+    with pytest.raises(pytest.skip.Exception, match="20 of LEYDEN_LABS_MINUTES=60 are over"):
+        hour.spend(30)
+    with pytest.raises(pytest.skip.Exception):
+        Allowance(3).spend(4)
