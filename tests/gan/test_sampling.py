@@ -12,6 +12,7 @@ from leyden.data.examples import labels_of
 from leyden.data.source.digits import Digits
 from leyden.gan.adversarial import AdversarialModule
 from leyden.gan.data import GanImages
+from leyden.gan.judge import Sampler
 from leyden.gan.sampling import Judged, NoiseToImage, interpolate
 
 NAMES = [str(i) for i in range(10)]
@@ -70,6 +71,31 @@ def test_who_was_not_told_the_classes_cannot_be_asked_for_one() -> None:
         Grey(conditional=False).predict(None, label="3")
     with pytest.raises(ValueError, match="no classes to ask for"):
         Grey(conditional=True, class_names=[])
+
+
+def test_scores_of_several_draws_are_their_means() -> None:
+    noises: list[Tensor] = []
+
+    class Noisy(Grey):
+        def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+            noises.append(noise)
+            return super().sample(noise, labels)
+
+    class Counts:
+        def test(self, sample: Sampler) -> dict[str, float]:
+            sample(6)
+            return {"fid": len(noises) - 1.0, "samples": 6.0}
+
+    model = Noisy(conditional=False, judge_draws=3)
+    model._judge = Counts()  # type: ignore[assignment]
+    assert model._tested() == {"fid": 1.0, "samples": 6.0}  # of 0, 1 and 2
+    first, *others = noises
+    assert all(not torch.equal(first, noise) for noise in others)
+    assert torch.equal(first, torch.randn(6, 4, generator=torch.Generator().manual_seed(6)))
+    model._tested()  # draws the same again
+    assert all(torch.equal(a, b) for a, b in zip(noises[:3], noises[3:], strict=True))
+    with pytest.raises(ValueError, match="judge_draws=0 counts draws, from 1"):
+        Grey(conditional=False, judge_draws=0)
 
 
 def test_a_seed_repeats_the_noise() -> None:

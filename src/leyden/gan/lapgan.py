@@ -15,8 +15,8 @@ All levels share an optimizer for the generators and one for the discriminators,
 That is the same as training each level alone: no weight of one level is in another level's loss, so each gradient is
 that of its own level's loss, and Adam treats every weight by itself. Only ``clip`` acts on all levels together.
 
-Where we depart: the coarsest level is a small DCGAN instead of fully connected; details are made and judged by 3x3 and
-4x4 convolutions instead of 5x5 and 7x7, D halving the side down to 4; Adam instead of momentum, no dropout; noise is
+Where we depart: the coarsest level is a small DCGAN instead of fully connected; details are made by 5x5 and judged by
+4x4 convolutions instead of 7x7 and 5x5, D halving the side down to 4; Adam instead of momentum, no dropout; noise is
 Gaussian instead of uniform; every batch shows D_k real and made details instead of tossing a coin for each image. As in
 the authors' code are bilinear scaling both ways, one plane of noise per level, the class as one more plane, and no
 normalisation where details are made or judged.
@@ -105,11 +105,11 @@ class DetailGenerator(nn.Module):
         super().__init__()
         self.plane = ClassPlane(classes, side) if classes else None
         self.layers = nn.Sequential(
-            nn.Conv2d(channels + (2 if classes else 1), width, 3, padding=1),
+            nn.Conv2d(channels + (2 if classes else 1), width, 5, padding=2),
             nn.ReLU(True),
-            nn.Conv2d(width, width, 3, padding=1),
+            nn.Conv2d(width, width, 5, padding=2),
             nn.ReLU(True),
-            nn.Conv2d(width, channels, 3, padding=1),
+            nn.Conv2d(width, channels, 5, padding=2),
         )
 
     def forward(self, noise: Tensor, low_pass: Tensor, labels: Tensor | None) -> Tensor:

@@ -3,12 +3,14 @@
 import logging
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any, ClassVar, Literal, Unpack, get_args
 
 import torch
 from torch import Tensor, nn
 
 from leyden.data.examples import labels_of
+from leyden.data.loader import mix
 from leyden.data.module import ImageData
 from leyden.gan.adversarial import AdversarialModule, Game
 from leyden.gan.judge import Generated, Judge
@@ -27,6 +29,7 @@ class Judged(Game, total=False):
 
     choose_by: Score
     judge_samples: int
+    judge_draws: int
     judge_cache: str | None
     extractor: str
     extractor_weights: str | None
@@ -45,6 +48,8 @@ class NoiseToImage(AdversarialModule):
         choose_by: score of a validation whose best value marks ``best.ckpt``; "precision" and "density" are blind to
             what is missing, "recall" and "coverage" to what is wrong.
         judge_samples: at most so many samples are held against as many real images.
+        judge_draws: the test's scores are means over so many draws of samples; with a few hundred samples, one draw's
+            Frechet distance is off by a sixth.
         judge_cache: folder where the judge's classifier is kept for other runs on the same data; None keeps it nowhere.
         extractor: features that the scores are computed on: "classifier" is one trained on the training split; a
             network of ``leyden.nets.zoo`` adds scores under its own name.
@@ -52,7 +57,7 @@ class NoiseToImage(AdversarialModule):
         game: see ``AdversarialModule``.
 
     Raises:
-        ValueError: ``conditional``, and the data have fewer than two classes; or there is no such score.
+        ValueError: ``conditional``, and the data have fewer than two classes; there is no such score, or no draw.
     """
 
     takes_images: ClassVar[bool] = False
@@ -66,6 +71,7 @@ class NoiseToImage(AdversarialModule):
         conditional: bool = False,
         choose_by: Score = "fid",
         judge_samples: int = 5000,
+        judge_draws: int = 1,
         judge_cache: str | None = None,
         extractor: str = "classifier",
         extractor_weights: str | None = None,
@@ -76,6 +82,9 @@ class NoiseToImage(AdversarialModule):
             raise ValueError("these data have no classes to ask for: choose another data/source or a model without")
         if choose_by not in get_args(Score):
             raise ValueError(f"model.choose_by={choose_by}: one of {', '.join(get_args(Score))}")
+        if judge_draws < 1:
+            raise ValueError(f"model.judge_draws={judge_draws} counts draws, from 1")
+        self.judge_draws = judge_draws
         self.monitor, self.mode = f"val/{choose_by}", "min" if choose_by == "fid" else "max"
         self.class_names = class_names
         self.latent_dim = latent_dim
@@ -131,7 +140,7 @@ class NoiseToImage(AdversarialModule):
 
     def on_test_epoch_end(self) -> None:
         """Logs all scores against the test split, real images beside samples, and samples' nearest real images."""
-        self._log_scores("test", self.judge.test(self._generated))
+        self._log_scores("test", self._tested())
         samples = self.sample(self.fixed_noise, self._cycle(64))
         real = self.judge.test_images[: len(samples)]
         pair = {"real": upscale(grid(real)), "generated": upscale(grid(samples))}
@@ -187,10 +196,15 @@ class NoiseToImage(AdversarialModule):
             log.info("judge: %s", self._judge.about)
         return self._judge
 
+    def _tested(self) -> dict[str, float]:
+        """Scores against the test split (see ``Judge.test``), means over the draws."""
+        draws = [self.judge.test(partial(self._generated, draw=draw)) for draw in range(self.judge_draws)]
+        return {name: fmean(scores[name] for scores in draws) for name in draws[0]}
+
     @torch.no_grad()
-    def _generated(self, count: int) -> Generated:
-        """The same ``count`` noise vectors whenever it is called, so that scores of two epochs or runs compare."""
-        generator = torch.Generator().manual_seed(count)
+    def _generated(self, count: int, draw: int = 0) -> Generated:
+        """The same ``count`` noise vectors for a draw whenever, so that scores of two epochs or runs compare."""
+        generator = torch.Generator().manual_seed(mix(count, draw) if draw else count)
         noise = self.noise(count, generator).to(self.device)
         labels = None
         if self.conditional:  # as often as the data has them
