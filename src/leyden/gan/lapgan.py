@@ -178,7 +178,8 @@ class LAPGAN(NoiseToImage):
         image_size: side of the images in pixels: ``coarsest``, doubled once or more.
         coarsest: side of the small picture that everything begins with: 4, 8, 16 or another power of two.
         coarse_channels: channels of the coarsest level's layers nearest to the image, doubled at each halving.
-        detail_channels: likewise at each finer level; all hidden layers of G have as many.
+        detail_channels: of all hidden layers of G at each finer level; D's first has twice as many, or it does not see
+            that details are too strong, and all double from there.
         latent_dim: length of the coarsest level's noise; each finer one has a number per pixel.
         detail_every: finer levels learn from every so many batches, the coarsest, which is the cheapest and has most to
             learn, from all; levels are trained independently of each other.
@@ -220,7 +221,7 @@ class LAPGAN(NoiseToImage):
         generators = Generators(DetailGenerator(channels, side, detail_channels, classes) for side in sides[:-1])
         generators.append(CoarseGenerator(channels, coarsest, coarse_channels, latent_dim, generator_norm, classes))
         discriminators = nn.ModuleList(
-            Discriminator(channels, side, detail_channels, "none", classes) for side in sides[:-1]
+            Discriminator(channels, side, 2 * detail_channels, "none", classes) for side in sides[:-1]
         )
         discriminators.append(Discriminator(channels, coarsest, coarse_channels, discriminator_norm, classes))
         initialise(generators[-1])
