@@ -41,7 +41,7 @@ def minutes(name: str) -> float:
 
 LABS = [
     pytest.param(name, marks=[pytest.mark.long] if name in LONG else [])
-    for name in sorted({*options("experiment")} - MADE_OF, key=minutes)
+    for name in sorted({*options("experiment")} - MADE_OF, key=lambda name: (minutes(name), name))
 ]
 
 

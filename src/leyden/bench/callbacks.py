@@ -34,7 +34,7 @@ def without_idle_hooks(every: Iterable[Callback]) -> list[Callback]:
     """Takes from callbacks those hooks of a step that do nothing.
 
     Lightning calls all of them, and times each call; what is not callable it passes over. Ten callbacks with six hooks
-    each cost as much as a tenth of a small network's step.
+    each are felt in the steps of a small network.
     """
     every = list(every)
     for callback in every:

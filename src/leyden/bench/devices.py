@@ -57,7 +57,7 @@ def look_for_gpus_once() -> None:
 def precision_here(trainer: Mapping[str, Any]) -> str:
     """``trainer.precision``, or 32-true in place of a bfloat16 that the device can only emulate.
 
-    Emulated, products of matrices take 80 times as long as in float32 (torch 2.15 on a CPU with AVX2).
+    Emulated, products of matrices take tens of times as long as in float32 (torch 2.15 on a CPU with AVX2).
     """
     precision: str = trainer["precision"]
     if not str(precision).startswith("bf16") or computes_bf16(trainer["accelerator"]):
