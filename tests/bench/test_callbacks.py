@@ -101,7 +101,7 @@ def written(epochs: int, seconds: float, validates_every: float, monkeypatch: py
         val_check_batch=validates_every,
         fit_loop=loop,
         strategy=SimpleNamespace(broadcast=lambda flag: flag),
-        save_checkpoint=lambda path: steps.append(trainer.global_step),
+        save_checkpoint=lambda path, weights_only: steps.append(trainer.global_step),
     )
     keeper, module = LastCheckpoint(Path("last.ckpt"), every_n_steps=5), Any
     for epoch in range(epochs):

@@ -202,7 +202,7 @@ class LastCheckpoint(Checkpoint):
         loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1  # it will count that batch
 
     def _save(self, trainer: Trainer) -> None:
-        trainer.save_checkpoint(self.path)
+        trainer.save_checkpoint(self.path, weights_only=False)
         self._due, self._written = False, time.monotonic()
 
 
