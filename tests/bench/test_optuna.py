@@ -24,8 +24,9 @@ from leyden.bench.compose import CONF, ConfigError, compose, options, register
 from leyden.bench.pruning import DATABASE, NAME, PRUNED, storage
 from leyden.bench.record import Record
 from leyden.bench.run import run
-from leyden.bench.search import TRIAL, Settings, sampler, search, settle
+from leyden.bench.search import Settings, sampler, search
 from leyden.bench.search_space import distribution, space
+from leyden.bench.search_study import TRIAL, settle
 from leyden.bench.sweep import refuse_mistakes
 
 SUPPORT = Path(__file__).parents[1] / "support"

@@ -74,7 +74,7 @@ def resume(folder: Path) -> int:
 def _run_again(folder: Path, records: list[Record], settings: dict[str, Any]) -> None:
     run_stored(records, settings)
     if "pruning" in (records[0].config["callbacks"] or {}):
-        from leyden.bench.search import conclude  # here, because it brings Optuna
+        from leyden.bench.search_study import conclude  # here, because it brings Optuna
 
         conclude(folder)
 
