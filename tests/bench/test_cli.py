@@ -45,6 +45,7 @@ def test_a_run_leaves_a_whole_record(leyden: Callable, records: Callable) -> Non
     assert metrics["steps"] == 1
     for name in ("config.yaml", "overrides.yaml", "environment.json", "metrics.csv", "run.log"):
         assert (folder / name).stat().st_size > 0, name
+    assert "weights_only" not in (folder / "run.log").read_text(), "Lightning says it of each checkpoint"
     assert {"best.ckpt", "last.ckpt"} == {file.name for file in (folder / "checkpoints").iterdir()}
     assert list((folder / "pictures").glob("confusion_*.png"))
     files = [str(file) for file in folder.glob("events.out.tfevents.*")]

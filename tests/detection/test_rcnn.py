@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import lightning
 import pytest
@@ -247,6 +248,28 @@ def test_after_the_last_step_svms_and_regression_learn_and_a_checkpoint_has_them
             model.eval()(*model.inputs(images, targets)), again(*again.inputs(images, targets)), strict=True
         ):
             torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("options", [{"classifier": "softmax"}, {"regression": False}, {"hard_negatives": False}])
+def test_what_learns_behind_the_network_leaves_its_fine_tuning_alone(tmp_path: Path, options: dict):
+    data = scenes()
+
+    def trained(**options: Any) -> RCNN:
+        lightning.seed_everything(0)
+        model = RCNN(**data.facts, **TINY, least_score=0.0, **options)
+        trainer(tmp_path, 4, limit_val_batches=0).fit(model, data)
+        return model.eval()
+
+    standard, variant = trained(), trained(**options)
+    torch.testing.assert_close(variant.net.state_dict(), standard.net.state_dict(), rtol=0, atol=0)
+    if "hard_negatives" not in options:  # the others only choose what answers
+        images, targets = data.split("test").take(torch.arange(6))
+        given = variant.inputs(images, targets)
+        before = variant(*given)
+        assert any(len(answer["scores"]) for answer in before)
+        variant.load_state_dict(standard.state_dict())
+        for own, borrowed in zip(before, variant(*given), strict=True):
+            torch.testing.assert_close(own, borrowed, rtol=0, atol=0)
 
 
 def test_a_run_that_was_stopped_comes_to_the_same_end(tmp_path: Path):
