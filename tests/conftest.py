@@ -1,33 +1,32 @@
 """What many tests need: the real command line in a folder of its own, and the development data."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
+from typist import Typist
 
 ROOT = Path(__file__).parents[1]
 OWN = {"PYTHONPATH": str(ROOT / "tests" / "support"), "LEYDEN_ALLOW": "killer,faults"}
 """Callbacks of the tests' own, which their records may name."""
 
 
+@pytest.fixture(scope="session")
+def typist() -> Iterator[Typist]:
+    """What the `leyden` fixture types with."""
+    typist = Typist({**os.environ, **OWN, "COLUMNS": "200"})
+    yield typist
+    typist.close()
+
+
 @pytest.fixture
-def leyden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess]:
+def leyden(typist: Typist, tmp_path: Path) -> Callable[..., CompletedProcess[str]]:
     """Types a `leyden` command in an empty folder, as a process of its own."""
-
-    def type_(*words: str, **environment: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-m", "leyden", *words],
-            cwd=tmp_path,
-            env={**os.environ, **OWN, "COLUMNS": "200", **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return type_
+    return lambda *words, **environment: typist.type(
+        list(words), tmp_path, {**os.environ, **OWN, "COLUMNS": "200", **environment}
+    )
 
 
 @pytest.fixture
