@@ -1,5 +1,6 @@
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from PIL import Image, ImageSequence
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torchvision.transforms.v2.functional import pil_to_tensor
 
+from leyden.bench.callbacks import LastValues
 from leyden.bench.loggers import Files, TensorBoard
 
 
@@ -14,6 +16,7 @@ def test_curves_are_rows_at_the_step_that_a_person_counts(tmp_path: Path) -> Non
     files = Files(str(tmp_path))
     files.trainer = SimpleNamespace(global_step=1)
     files.log_metrics({"train/loss": 0.5, "epoch": 0}, step=0)
+    files.flush()
     assert (tmp_path / "metrics.csv").read_text() == "step,metric,value\n1,train/loss,0.5\n"
 
 
@@ -97,5 +100,41 @@ def test_curves_whose_first_line_was_cut_by_a_kill_begin_anew(left: str, tmp_pat
     resumed = Files(str(tmp_path))
     resumed.rewind(20)
     resumed.log_metrics({"train/loss": 0.5}, 21)
+    resumed.flush()
     assert (tmp_path / "metrics.csv").read_text() == "step,metric,value\n21,train/loss,0.5\n"
     assert [file.name for file in tmp_path.iterdir()] == ["metrics.csv"]
+
+
+def test_numbers_reach_their_file_once_a_second_and_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("leyden.bench.loggers.time.monotonic", lambda: clock[0])
+    files, seen = Files(str(tmp_path)), []
+    for step, clock[0] in enumerate([100.0, 100.6, 100.9, 101.1, 101.5]):
+        files.log_metrics({"train/loss": 0.5}, step)
+        files.save()
+        seen.append((tmp_path / "metrics.csv").read_text().count("loss"))
+    assert seen == [1, 1, 1, 4, 4]
+    files.finalize("failed")
+    assert (tmp_path / "metrics.csv").read_text().count("loss") == 5
+
+
+def test_a_checkpoint_leaves_no_number_of_its_steps_in_memory(tmp_path: Path) -> None:
+    loggers = [Files(str(tmp_path)), TensorBoard(str(tmp_path))]
+    for logger in loggers:
+        for step in (7, 8):
+            logger.log_metrics({"train/loss": 0.5}, step)
+            logger.save()
+    trainer: Any = SimpleNamespace(loggers=loggers, callback_metrics={})
+
+    def written() -> list[list[int]]:
+        rows = (tmp_path / "metrics.csv").read_text().splitlines()[1:]
+        events = EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")
+        return [[int(row.split(",")[0]) for row in rows], [event.step for event in events]]
+
+    assert written() == [[7], [7]]
+    LastValues().on_save_checkpoint(trainer, None, {})  # type: ignore[arg-type]
+    assert written() == [[7, 8], [7, 8]]
+    for logger in loggers:  # Lightning logs a step's numbers after the checkpoint of that step
+        logger.log_metrics({"train/loss": 0.5}, 9)
+        logger.save()
+    assert written() == [[7, 8, 9], [7, 8, 9]]

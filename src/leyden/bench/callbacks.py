@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 from torch import Tensor
 
+from leyden.bench.loggers import RunLogger
 from leyden.data.files import write_whole
 from leyden.data.loader import mix
 
@@ -119,8 +120,11 @@ class LastValues(Callback):
         return self._before | {name: float(value) for name, value in trainer.callback_metrics.items()}
 
     def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """A run that is killed behind its last step has nothing left to log."""
+        """A run that is killed behind its last step has nothing left to log, and no gap in its curves."""
         checkpoint["metrics"] = self.of(trainer)
+        for logger in trainer.loggers:
+            if isinstance(logger, RunLogger):
+                logger.before_checkpoint()
 
     def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Goes on from there."""
@@ -145,11 +149,15 @@ class EarlyStopping(callbacks.EarlyStopping):
 
 
 SELDOM = 5.0
-"""Seconds that epochs are apart, at least, which leave ``last.ckpt``: a write takes as long as several short steps."""
+"""Seconds between two writes of ``last.ckpt`` by the clock, at least: one takes as long as several short steps."""
+SHARE = 50
+"""How many times as long as the last write they are apart, at least: gigabytes take seconds."""
+LOOK = 10
+"""Optimizer steps between two looks at the clock, on which all processes have to agree."""
 
 
 class LastCheckpoint(Checkpoint):
-    """``last.ckpt``, every so many optimizer steps, after epochs that are not too short for it, and at the end.
+    """``last.ckpt``, by the clock or every so many optimizer steps, after epochs that are long enough, and at the end.
 
     Where a validation follows a step, the next step is taken, or the epoch's end: Lightning does not make up for a
     validation that was still to come when the file was written.
@@ -158,29 +166,30 @@ class LastCheckpoint(Checkpoint):
 
     Args:
         path: of the file.
-        every_n_steps: optimizer steps between two writes.
+        every_n_steps: optimizer steps between two writes; None: by the clock.
     """
 
-    def __init__(self, path: Path, every_n_steps: int) -> None:
+    def __init__(self, path: Path, every_n_steps: int | None) -> None:
         self.path = path
         self.every_n_steps = every_n_steps
-        self._step, self._due, self._written = 0, False, time.monotonic()
+        self._step, self._due = 0, False
+        self._written, self._took = time.monotonic(), 0.0
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Saves every so many steps; not twice where gradients are accumulated."""
+        """Saves when it is time; not twice where gradients are accumulated."""
         step = trainer.global_step
-        self._due |= step % self.every_n_steps == 0 and step != self._step
-        self._step = step
+        if step != self._step:
+            self._step = step
+            by_steps, every = self.every_n_steps is not None, self.every_n_steps or LOOK
+            self._due |= step % every == 0 and (by_steps or self._late(trainer))
         if self._due and not _validates_next(trainer, batch_idx):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Saves after the epoch's validation, so that going on begins with the next epoch."""
-        late = time.monotonic() - self._written > SELDOM
-        # All ranks write together, so the first one's clock counts.
-        if self._due or trainer.fit_loop.done or trainer.strategy.broadcast(late):
+        if self._due or trainer.fit_loop.done or self._late(trainer):
             self._save(trainer)
 
     def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -201,9 +210,15 @@ class LastCheckpoint(Checkpoint):
         batches["is_last_batch"] = False
         loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1  # it will count that batch
 
+    def _late(self, trainer: Trainer) -> bool:
+        late = time.monotonic() - self._written > max(SELDOM, SHARE * self._took)
+        return trainer.strategy.broadcast(late)  # all ranks write together, so the first one's clock counts
+
     def _save(self, trainer: Trainer) -> None:
+        began = time.monotonic()
         trainer.save_checkpoint(self.path, weights_only=False)
         self._due, self._written = False, time.monotonic()
+        self._took = self._written - began
 
 
 def _validates_next(trainer: Trainer, batch_idx: int) -> bool:
@@ -213,7 +228,7 @@ def _validates_next(trainer: Trainer, batch_idx: int) -> bool:
     return trainer.is_last_batch or (done + 1) % interval == 0
 
 
-def checkpoints(module: LightningModule, folder: Path, every_n_steps: int) -> list[Callback]:
+def checkpoints(module: LightningModule, folder: Path, every_n_steps: int | None) -> list[Callback]:
     """``best.ckpt`` by the technique's own metric, and ``last.ckpt``."""
     best = ModelCheckpoint(
         folder, "best", monitor=str(module.monitor), mode=str(module.mode), enable_version_counter=False

@@ -1,7 +1,9 @@
 """Where curves and pictures go: TensorBoard events and plain files, both in the run's folder itself."""
 
 import io
+import math
 import re
+import time
 from abc import ABC, abstractmethod
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -24,11 +26,36 @@ ANIMATED = "samples"
 """The tag of pictures that show the same thing at every step, so that together they are an animation."""
 
 
+PATIENCE = 1.0
+"""Seconds for which logged numbers may wait in memory: going to a file each time is felt in short steps."""
+
+
 class RunLogger(ABC):
-    """What Leyden's own loggers can do besides logging."""
+    """What Leyden's own loggers can do besides logging.
+
+    Numbers go to their files once a second, before each checkpoint, and at the end: a killed run that goes on from a
+    checkpoint has lost none from before it, and logs the others once more.
+    """
 
     trainer: Trainer | None = None
     """Tells the step; set by the run."""
+    _flushed = -math.inf
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Takes what was logged to the file."""
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Flushes now and then; Lightning calls this after every step that logs."""
+        if time.monotonic() - self._flushed > PATIENCE:
+            self.flush()
+            self._flushed = time.monotonic()
+
+    def before_checkpoint(self) -> None:
+        """Flushes now, and once more after the same step, whose numbers Lightning logs only then."""
+        self.flush()
+        self._flushed = -math.inf
 
     @abstractmethod
     def rewind(self, step: int) -> None:
@@ -39,7 +66,7 @@ class RunLogger(ABC):
         return self.trainer.global_step if self.trainer is not None else given or 0
 
 
-class TensorBoard(TensorBoardLogger, RunLogger):
+class TensorBoard(RunLogger, TensorBoardLogger):
     """TensorBoard events in the run's folder itself; hyperparameters are written once, with the final metrics."""
 
     def __init__(self, save_dir: str) -> None:
@@ -55,12 +82,12 @@ class TensorBoard(TensorBoardLogger, RunLogger):
         super().log_metrics({k: v for k, v in metrics.items() if k != "epoch"}, self.step(step))
 
     @rank_zero_only
-    def save(self) -> None:
-        """Flushes; the base class would write a second copy of the config here."""
+    def flush(self) -> None:
+        """Takes the events to the file."""
         self.experiment.flush()
 
 
-class Files(Logger, RunLogger):
+class Files(RunLogger, Logger):
     """``metrics.csv`` with a row (step, metric, value) per logged number, and ``pictures/<tag>_<step>.png``.
 
     Where the pictures show samples of the same noise over time, they end as ``training.gif``.
@@ -72,6 +99,7 @@ class Files(Logger, RunLogger):
         self._curves = self._folder / "metrics.csv"
         self._pictures = self._folder / "pictures"
         self._animated: list[Path] = []
+        self._rows: list[str] = []
 
     @property
     def name(self) -> str:
@@ -96,9 +124,16 @@ class Files(Logger, RunLogger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Appends one row per metric."""
-        rows = [f"{self.step(step)},{name},{value:.9g}\n" for name, value in metrics.items() if name != "epoch"]
-        with self._curves.open("a") as file:
-            file.writelines([HEADER, *rows] if file.tell() == 0 else rows)
+        number = self.step(step)
+        self._rows += [f"{number},{name},{value:.9g}\n" for name, value in metrics.items() if name != "epoch"]
+
+    @rank_zero_only
+    def flush(self) -> None:
+        """Takes the rows to the file."""
+        rows, self._rows = self._rows, []
+        if rows:
+            with self._curves.open("a") as file:
+                file.writelines([HEADER, *rows] if file.tell() == 0 else rows)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
@@ -117,6 +152,7 @@ class Files(Logger, RunLogger):
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Makes the animation, of pictures from before a kill too; Lightning calls this after training and testing."""
+        self.flush()
         files = [file for _, file in self._steps(ANIMATED)]
         if len(files) > 1 and files != self._animated:
             write(self._folder / "training.gif", animate(files))
