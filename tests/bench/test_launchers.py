@@ -140,9 +140,11 @@ def test_jobs_end_with_the_sweep_and_go_on_with_it(
     engine: Callable[[], Engine], stored: Callable, capsys: pytest.CaptureFixture
 ) -> None:
     records = stored("wait", "raise")
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     when(lambda: statuses(records)[0] == "running", lambda: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(KeyboardInterrupt):
         run_stored(records, SETTINGS, engine())
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert statuses(records) == ["interrupted", "pending"]
     assert not Path(f"/proc/{records[0].status['process']}").exists()
     assert "interrupted: jobs/0" in capsys.readouterr().err

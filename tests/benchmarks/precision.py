@@ -34,7 +34,7 @@ def main() -> None:
         for _ in range(ROUNDS):
             for precision, layout in VARIANTS:
                 chosen = [f"trainer.precision={precision}", f"model.memory_format={layout}"]
-                times[precision, layout].append(with_leyden([f"experiment={name}", *words, *chosen, *QUIET]))
+                times[precision, layout].append(with_leyden([f"experiment={name}", *words, *chosen, *QUIET])[0])
         base = median(times[VARIANTS[0]])
         for (precision, layout), values in times.items():
             print(

@@ -233,6 +233,7 @@ def checkpoints(module: LightningModule, folder: Path, every_n_steps: int | None
     best = ModelCheckpoint(
         folder, "best", monitor=str(module.monitor), mode=str(module.mode), enable_version_counter=False
     )
+    best.on_train_batch_end = None  # type: ignore[assignment]  # it saves after validations; see without_idle_hooks
     return [best, LastCheckpoint(folder / "last.ckpt", every_n_steps)]
 
 

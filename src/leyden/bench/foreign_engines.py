@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import queue
+import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
@@ -110,7 +111,9 @@ class Ray(Engine):
         self.at_a_time = room_for(records, at_a_time)
         given = {name: value for name, value in self._init.items() if value is not None}
         quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+        before = signal.getsignal(signal.SIGTERM)
         self._ray.init(**(quiet | given))
+        signal.signal(signal.SIGTERM, before)  # Ray leaves a handler of its own, for good
         return f"as Ray finds room, {threads_each(self._threads)}"
 
     @property
