@@ -38,7 +38,7 @@ class Typist:
         self._server: subprocess.Popen[str] | None = None
 
     def type(self, words: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        """`leyden WORDS` in a folder, to its end; by the signal -N where the exit status is that."""
+        """`leyden WORDS` in a folder, to its end. Exit status -N: by signal N."""
         if any(environment.get(name) != self._environment.get(name) for name in AT_START):
             return subprocess.run(
                 [sys.executable, "-m", "leyden", *words],
@@ -46,14 +46,8 @@ class Typist:
             )  # fmt: skip
         with TemporaryDirectory() as place:
             said = [Path(place, "stdout"), Path(place, "stderr")]
-            status = self._ask(
-                {
-                    "words": words,
-                    "folder": str(folder),
-                    "environment": environment,
-                    "said": [str(file) for file in said],
-                }
-            )
+            paths = [str(file) for file in said]
+            status = self._ask(words=words, folder=str(folder), environment=environment, said=paths)
             return subprocess.CompletedProcess(["leyden", *words], status, *(file.read_text() for file in said))
 
     def close(self) -> None:
@@ -64,7 +58,7 @@ class Typist:
             self._server.communicate()
             self._server = None
 
-    def _ask(self, request: dict[str, Any]) -> int:
+    def _ask(self, **request: Any) -> int:
         if self._server is None:
             self._server = subprocess.Popen(
                 [sys.executable, __file__],
