@@ -41,6 +41,13 @@ def test_all_mistakes_are_told_together() -> None:
         ("model.lr=oops", "model.lr (command line): should be float, is 'oops'"),
         ("model.strategy=haed", "should be one of head, full, truncate, scratch"),
         ("data.batch_size=true", "should be int, is True"),
+        ("seed=abc", "seed (command line): should be int, is 'abc'"),
+        ("scale_lr=maybe", "scale_lr (command line): should be bool, is 'maybe'"),
+        ("checkpoint.every_n_steps=often", "checkpoint.every_n_steps (command line): should be int | None, is 'often'"),
+        (
+            "checkpoint.every_n_steps=0",
+            "checkpoint.every_n_steps (command line): should be a number from 1 on, or null",
+        ),
         ("model.widths=[1,x]", "model.widths (command line): should be"),
         ("+model.lrr=1", "model.lrr (command line): unknown key; did you mean lr?"),
         ("+model.class_names=[a]", "comes from the data"),

@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pkgutil import iter_modules, resolve_name
 from typing import Any
 
@@ -15,6 +15,9 @@ from leyden.bench.trust import targets
 
 GIVEN_BY_THE_RUN = {"logger": {"save_dir"}}
 """Arguments that the run itself passes to the members of a group."""
+
+OF_THE_RUN = {"seed": int, "scale_lr": bool, "checkpoint.every_n_steps": int | None}
+"""Keys that no target takes, and what they hold."""
 
 
 def check_words(overrides: Sequence[str]) -> Composed:
@@ -38,7 +41,7 @@ def check(composed: Composed) -> list[str]:
     for key, node in targets(composed.config):
         given = facts if key == "model" else GIVEN_BY_THE_RUN.get(key.split(".")[0], set())
         mistakes += [f"{_where(where, composed)}: {what}" for where, what in _check_node(key, node, given)]
-    return mistakes
+    return mistakes + [f"{_where(where, composed)}: {what}" for where, what in _check_run(composed.config)]
 
 
 def _check_node(key: str, node: dict[str, Any], given: set[str]) -> list[tuple[str, str]]:
@@ -74,6 +77,18 @@ def _check_node(key: str, node: dict[str, Any], given: set[str]) -> list[tuple[s
     if absent and not node.get("_partial_"):
         mistakes.append((key, f"{node['_target_']} needs {', '.join(absent)}, which neither config nor data gives"))
     return mistakes
+
+
+def _check_run(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The same for what the run itself takes."""
+    given = config | {f"checkpoint.{name}": value for name, value in config.get("checkpoint", {}).items()}
+    for key, hint in OF_THE_RUN.items():
+        if key not in given:
+            continue
+        if problem := _type_problem(given[key], hint):
+            yield key, problem
+        elif key == "checkpoint.every_n_steps" and given[key] is not None and given[key] < 1:
+            yield key, f"should be a number from 1 on, or null, is {given[key]}"
 
 
 def _with_named_options(
