@@ -61,6 +61,10 @@ def test_a_mistake_names_key_and_cure(word: str, message: str) -> None:
     assert any(message in mistake for mistake in mistakes(word))
 
 
+def test_a_mistake_is_told_where_it_stands_and_not_where_it_is_copied() -> None:
+    assert mistakes("seed=abc") == ["seed (command line): should be int, is 'abc'"]  # not data.seed, which is ${seed}
+
+
 def test_a_mistake_in_a_file_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     composed = compose()
     composed.config["model"]["scale"] = "wide"

@@ -59,7 +59,7 @@ def test_the_mistakes_of_all_jobs_are_told_together(tmp_path: Path, monkeypatch:
     with pytest.raises(ConfigError) as error:
         sweep.run(["-m", "trainer.max_epochs=2,soon", "seed=x,1", "sweep.name=mine"])
     first, second = error.value.mistakes
-    assert first == "data.seed (transfer/images.yaml): should be int, is 'x'  [trainer.max_epochs=2 seed=x and 1 more]"
+    assert first == "seed (command line): should be int, is 'x'  [trainer.max_epochs=2 seed=x and 1 more]"
     assert second.startswith("trainer.max_epochs (command line): should be")
     assert second.endswith("[trainer.max_epochs=soon seed=x and 1 more]")
     assert not list((tmp_path / "outputs" / "sweeps").iterdir())

@@ -36,12 +36,14 @@ def check_words(overrides: Sequence[str]) -> Composed:
 
 def check(composed: Composed) -> list[str]:
     """The mistakes in a composed config, a line each: where it stands, the key, what is wrong, what was meant."""
-    mistakes: list[str] = []
+    mistakes: list[tuple[str, str]] = []
     facts = _facts(composed.config)
     for key, node in targets(composed.config):
         given = facts if key == "model" else GIVEN_BY_THE_RUN.get(key.split(".")[0], set())
-        mistakes += [f"{_where(where, composed)}: {what}" for where, what in _check_node(key, node, given)]
-    return mistakes + [f"{_where(where, composed)}: {what}" for where, what in _check_run(composed.config)]
+        mistakes += _check_node(key, node, given)
+    mistakes += _check_run(composed.config)
+    wrong = {key for key, _ in mistakes}
+    return [f"{_where(key, composed)}: {what}" for key, what in mistakes if composed.copies.get(key) not in wrong]
 
 
 def _check_node(key: str, node: dict[str, Any], given: set[str]) -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
 """From words on the command line to one plain, resolved config. Imports no torch."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,8 @@ class Composed:
     """The option chosen in each group."""
     overrides: list[str]
     """The words that were typed."""
+    copies: dict[str, str] = field(default_factory=dict)
+    """The keys that were written as another key's value: ``data.seed`` as ``${seed}``."""
 
 
 class _ExperimentsSource(FileConfigSource):
@@ -156,7 +159,15 @@ def finish(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[s
     plain["lab"]["name"] = choices.get("experiment") or "no_experiment"
     trust.own(plain)
     chosen = {group: option for group, option in choices.items() if group in GROUPS and option is not None}
-    return Composed(plain, chosen, list(overrides))
+    return Composed(plain, chosen, list(overrides), dict(_copies(OmegaConf.to_container(config))))
+
+
+def _copies(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from _copies(value, f"{key}.{name}".lstrip("."))
+    elif isinstance(node, str) and (whole := re.fullmatch(r"\$\{([\w.]+)\}", node)):
+        yield key, whole[1]
 
 
 def wrong_words(overrides: Sequence[str]) -> dict[str, str]:
