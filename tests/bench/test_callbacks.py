@@ -7,21 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning import Trainer
-from lightning.pytorch.callbacks import Callback, LambdaCallback
-from lightning.pytorch.demos.boring_classes import BoringModel, RandomDataset
 from lightning.pytorch.plugins import TorchCheckpointIO
-from torch.utils.data import DataLoader
 
 from leyden.bench.callbacks import (
-    STEP_HOOKS,
     AtomicCheckpointIO,
     EarlyStopping,
     FiniteLoss,
     LastCheckpoint,
     LastValues,
     StepSeed,
-    without_idle_hooks,
 )
 
 
@@ -155,33 +149,3 @@ def test_last_checkpoint_is_written_by_the_clock_as_often_as_it_is_worth(
     seconds: float, took: float, expected: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert written(None, seconds, monkeypatch, took) == expected
-
-
-def test_only_hooks_that_do_something_are_called() -> None:
-    class Counts(Callback):
-        def on_train_batch_end(self, *_: Any) -> None:
-            pass
-
-    class More(Counts):
-        pass
-
-    said = LambdaCallback(on_before_backward=lambda *_: None)
-    more, lambdas = without_idle_hooks([More(), said])
-    assert {hook for hook in STEP_HOOKS if callable(getattr(more, hook))} == {"on_train_batch_end"}
-    assert {hook for hook in STEP_HOOKS if callable(getattr(lambdas, hook))} == {"on_before_backward"}
-
-
-def test_lightning_passes_over_hooks_that_were_taken_away() -> None:
-    seen: list[str] = []
-
-    class Watch(Callback):
-        def on_train_batch_start(self, *_: Any) -> None:
-            seen.append("start")
-
-        def on_train_epoch_end(self, *_: Any) -> None:
-            seen.append("epoch")
-
-    off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
-    trainer = Trainer(accelerator="cpu", max_epochs=1, callbacks=without_idle_hooks([Watch(), LastValues()]), **off)
-    trainer.fit(BoringModel(), DataLoader(RandomDataset(32, 2)))
-    assert seen == ["start", "start", "epoch"]

@@ -4,7 +4,6 @@ import math
 import os
 import random
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +18,6 @@ from torch import Tensor
 from leyden.bench.loggers import RunLogger
 from leyden.data.files import write_whole
 from leyden.data.loader import mix
-
-STEP_HOOKS = (
-    "on_train_batch_start",
-    "on_before_zero_grad",
-    "on_before_backward",
-    "on_after_backward",
-    "on_before_optimizer_step",
-    "on_train_batch_end",
-)
-"""What Lightning calls on every callback at every training step."""
-
-
-def without_idle_hooks(every: Iterable[Callback]) -> list[Callback]:
-    """Takes from callbacks those hooks of a step that do nothing.
-
-    Lightning calls all of them, and times each call; what is not callable it passes over. Ten callbacks with six hooks
-    each are felt in the steps of a small network.
-    """
-    every = list(every)
-    for callback in every:
-        for hook in STEP_HOOKS:
-            if getattr(getattr(callback, hook), "__func__", None) is getattr(Callback, hook):
-                setattr(callback, hook, None)
-    return every
 
 
 class StepSeed(Callback):
@@ -233,7 +208,7 @@ def checkpoints(module: LightningModule, folder: Path, every_n_steps: int | None
     best = ModelCheckpoint(
         folder, "best", monitor=str(module.monitor), mode=str(module.mode), enable_version_counter=False
     )
-    best.on_train_batch_end = None  # type: ignore[assignment]  # it saves after validations; see without_idle_hooks
+    best.on_train_batch_end = None  # type: ignore[assignment]  # it saves after validations; see steps.py
     return [best, LastCheckpoint(folder / "last.ckpt", every_n_steps)]
 
 

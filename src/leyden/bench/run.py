@@ -16,13 +16,14 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from leyden.bench.build import build, build_all
-from leyden.bench.callbacks import AtomicCheckpointIO, FiniteLoss, LastValues, StepSeed, checkpoints, without_idle_hooks
+from leyden.bench.callbacks import AtomicCheckpointIO, FiniteLoss, LastValues, StepSeed, checkpoints
 from leyden.bench.checkpoint import best, newest, technique_of
 from leyden.bench.devices import as_begun, devices_of, look_for_gpus_once, precision_here, refuse_absent_gpu
 from leyden.bench.global_batch import GlobalBatch
 from leyden.bench.loggers import RunLogger
 from leyden.bench.logs import setup_logging
 from leyden.bench.record import Record
+from leyden.bench.steps import with_quick_steps, without_idle_hooks
 from leyden.data.files import clear_leftovers
 from leyden.data.loader import mix
 
@@ -81,7 +82,7 @@ def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule
     data = build(config["data"])
     data.prepare_data()
     torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
-    model = build(config["model"], **data.facts)
+    model = with_quick_steps(build(config["model"], **data.facts))
     trainer = build(
         config["trainer"],
         precision=precision_here(config["trainer"]),
