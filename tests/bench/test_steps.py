@@ -1,6 +1,7 @@
 import inspect
 from typing import Any
 
+import pytest
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, LambdaCallback
@@ -48,8 +49,10 @@ def test_lightning_passes_over_hooks_that_were_taken_away() -> None:
         def on_train_batch_end(self, *_: Any) -> None:
             seen.append("end")
 
-    fitted(with_quick_steps(Watched()), *without_idle_hooks([Watch()]))
+    module = with_quick_steps(Watched())
+    fitted(module, *without_idle_hooks([Watch()]))
     assert seen == ["start", "end", "start", "end", "epoch"]
+    assert {hook for hook in HOOKS if callable(getattr(module, hook))} == {"on_train_batch_end"}
 
 
 def test_quick_steps_learn_the_same_and_know_the_hook_they_are_in() -> None:
@@ -72,6 +75,23 @@ def test_quick_steps_learn_the_same_and_know_the_hook_they_are_in() -> None:
     assert quick._current_fx_name is usual._current_fx_name is None
 
 
+@pytest.mark.parametrize("quick", [False, True])
+def test_what_lightning_notes_does_not_go_through_the_module(quick: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Quick(BoringModel):
+        pass
+
+    names: list[str] = []
+    usual = nn.Module.__setattr__
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            nn.Module, "__setattr__", lambda one, name, value: (names.append(name), usual(one, name, value))
+        )
+        module = with_quick_steps(Quick()) if quick else Quick()
+        names.clear()
+        fitted(module)
+    assert ("_current_fx_name" in names) is not quick
+
+
 def test_a_module_with_quick_steps_still_takes_up_what_it_is_given() -> None:
     class Quick(BoringModel):
         pass
@@ -80,7 +100,16 @@ def test_a_module_with_quick_steps_still_takes_up_what_it_is_given() -> None:
     module.scale = nn.Parameter(torch.ones(1))
     module.more = nn.Linear(1, 1)
     assert {"scale", "more.weight"} < set(dict(module.named_parameters()))
-    assert inspect.signature(module.training_step) == inspect.signature(BoringModel().training_step)
+
+
+def test_the_signature_that_lightning_reads_is_kept_and_right() -> None:
+    class Quick(BoringModel):
+        def training_step(self, batch: Any, batch_idx: Any) -> Any:
+            return super().training_step(batch, batch_idx)
+
+    module = with_quick_steps(Quick())
+    assert list(Quick.training_step.__signature__.parameters) == ["self", "batch", "batch_idx"]  # type: ignore[attr-defined]
+    assert list(inspect.signature(module.training_step).parameters) == ["batch", "batch_idx"]
 
 
 def test_a_class_that_takes_what_it_is_given_in_its_own_way_keeps_it() -> None:

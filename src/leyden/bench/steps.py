@@ -39,7 +39,8 @@ def with_quick_steps(module: LightningModule) -> LightningModule:
     """Makes quick what Lightning asks of the module at each step: two things of its class, and its idle hooks.
 
     Around each hook it notes in the module which one that is, some forty times a step; ``nn.Module`` looks each time
-    whether it was given a parameter, a buffer or a module. And it reads the signature of ``training_step``.
+    whether it was given a parameter, a buffer or a module. And it reads the signature of ``training_step``. What is
+    made quick stays so for other modules of the class; what any of them does is the same.
     """
     kind: Any = type(module)
     if kind.__setattr__ is nn.Module.__setattr__:
