@@ -28,10 +28,10 @@ class Optuna(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Searches, with the words that were typed."""
-        from leyden.bench.compose import ConfigError
+        from leyden.bench.config.compose import ConfigError
 
         try:
-            from leyden.bench.search import search
+            from leyden.bench.search.search import search
         except ImportError as error:
             message = f"hydra/sweeper=optuna needs a package more ({error}): pip install 'leyden[optuna]'"
             raise ConfigError([message]) from error

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 class Processes(Launcher):
     """Checks and stores all jobs, then runs each as a process of its own, some at a time (``sweep.jobs``)."""
 
-    engine = "leyden.bench.engines.Pool"
+    engine = "leyden.bench.sweep.executor.Pool"
     """What starts the jobs: a class that takes the keys of the launcher's YAML file."""
 
     def __init__(self, **settings: Any) -> None:
@@ -30,7 +30,7 @@ class Processes(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Runs a batch of jobs; the value of one that failed is nan."""
-        from leyden.bench.launcher import launch
+        from leyden.bench.sweep.store import launch
 
         settings: Any = OmegaConf.to_container(OmegaConf.create(self._settings), resolve=True)
         return launch(self._loader, self._config, job_overrides, initial_job_idx, resolve_name(self.engine)(**settings))
@@ -39,31 +39,31 @@ class Processes(Launcher):
 class Joblib(Processes):
     """The same with joblib's threads to look after the processes."""
 
-    engine = "leyden.bench.foreign_engines.Joblib"
+    engine = "leyden.bench.sweep.ray_executor.Joblib"
 
 
 class Ray(Processes):
     """The same with tasks of Ray, here or on a cluster."""
 
-    engine = "leyden.bench.foreign_engines.Ray"
+    engine = "leyden.bench.sweep.ray_executor.Ray"
 
 
 class SubmititLocal(Processes):
     """The same by way of submitit, on this machine."""
 
-    engine = "leyden.bench.cluster.Local"
+    engine = "leyden.bench.sweep.slurm.Local"
 
 
 class SubmititDebug(Processes):
     """The same by way of submitit, in this process."""
 
-    engine = "leyden.bench.cluster.Debug"
+    engine = "leyden.bench.sweep.slurm.Debug"
 
 
 class SubmititSlurm(Processes):
     """The same on a Slurm cluster, as an array of jobs."""
 
-    engine = "leyden.bench.cluster.Slurm"
+    engine = "leyden.bench.sweep.slurm.Slurm"
 
 
 class Grid(BasicSweeper):

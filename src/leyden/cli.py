@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from leyden.bench.record import Record
+    from leyden.bench.run.record import Record
 
 RECORD = "LEYDEN_RECORD"
 """Environment variable by which the other processes of a distributed run know their record."""
@@ -124,14 +124,14 @@ def _guarded(do: Callable[[], int]) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from leyden.bench.catalogue import show
+    from leyden.bench.config.listing import show
 
     show()
     return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from leyden.bench.check import check_words
+    from leyden.bench.config.validate import check_words
 
     composed = check_words(arguments.overrides)
     print(f"{composed.config['lab']['name']}: nothing wrong")
@@ -139,20 +139,20 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _check_data(arguments: argparse.Namespace) -> int:
-    from leyden.bench.check_data import check_data
+    from leyden.bench.commands.check_data import check_data
 
     return 0 if check_data(arguments.overrides, arguments.output) else 1
 
 
 def _advise(arguments: argparse.Namespace) -> int:
-    from leyden.bench.advise import advise
+    from leyden.bench.commands.advise import advise
 
     print(advise(arguments.overrides))
     return 0
 
 
 def _find_lr(arguments: argparse.Namespace) -> int:
-    from leyden.bench.find_lr import find_lr
+    from leyden.bench.commands.find_lr import find_lr
 
     rate, file = find_lr(arguments.overrides, arguments.least, arguments.greatest, arguments.steps)
     print(f"learning rate {rate:.2g}: {file}")
@@ -160,20 +160,20 @@ def _find_lr(arguments: argparse.Namespace) -> int:
 
 
 def _run(words: list[str]) -> int:
-    from leyden.bench import sweep
+    from leyden.bench.sweep import sweep
 
     if sweep.wants_hydra(words):
         return sweep.run(words)
-    from leyden.bench.check import check_words
-    from leyden.bench.record import Record
+    from leyden.bench.config.validate import check_words
+    from leyden.bench.run.record import Record
 
     return _run_record(str(Record.create(check_words(words)).folder))
 
 
 def _record(arguments: argparse.Namespace) -> "Record":
     """The record that was named, which may come from someone else."""
-    from leyden.bench import trust
-    from leyden.bench.record import Record
+    from leyden.bench.config import allow_list as trust
+    from leyden.bench.run.record import Record
 
     trust.allow(arguments.allow)
     record = Record(arguments.record)
@@ -183,9 +183,9 @@ def _record(arguments: argparse.Namespace) -> "Record":
 
 def _resume(arguments: argparse.Namespace) -> int:
     if (arguments.record / "multirun.yaml").is_file():
-        from leyden.bench import trust
-        from leyden.bench.launcher import records_in
-        from leyden.bench.sweep import resume
+        from leyden.bench.config import allow_list as trust
+        from leyden.bench.sweep.store import records_in
+        from leyden.bench.sweep.sweep import resume
 
         trust.allow(arguments.allow)
         trust.vet(arguments.record, (job.config for job in records_in(arguments.record)))
@@ -200,10 +200,10 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 def _run_record(folder: str) -> int:
     os.environ[RECORD] = str(Path(folder).absolute())
-    from leyden.bench.record import Record
-    from leyden.bench.run import rank, run
-    from leyden.bench.summary import show
-    from leyden.bench.trust import ALLOW, allowance
+    from leyden.bench.config.allow_list import ALLOW, allowance
+    from leyden.bench.run.record import Record
+    from leyden.bench.run.run import rank, run
+    from leyden.bench.run.summary import show
 
     os.environ[ALLOW] = allowance()  # for other ranks, which compose nothing
     record = Record(folder)
@@ -218,14 +218,14 @@ def _run_record(folder: str) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from leyden.bench.answer import evaluate
+    from leyden.bench.commands.predict import evaluate
 
     evaluate(_record(arguments))
     return 0
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from leyden.bench.answer import predict
+    from leyden.bench.commands.predict import predict
 
     record = _record(arguments)
     output = arguments.output or record.folder / "predictions"
@@ -235,14 +235,14 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from leyden.bench.compare import compare
+    from leyden.bench.commands.compare import compare
 
     left_out = compare(arguments.folders, arguments.to, arguments.metrics, arguments.every)
     return 1 if left_out else 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from leyden.bench.export import export
+    from leyden.bench.commands.export import export
 
     record = _record(arguments)
     export(record, arguments.output or record.folder / "model.onnx")
@@ -250,7 +250,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
-    from leyden.bench import reproduce
+    from leyden.bench.commands import reproduce
 
     record = _record(arguments)
     new = reproduce.again(record, arguments.output)
@@ -260,6 +260,6 @@ def _reproduce(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from leyden.bench.verify import verify
+    from leyden.bench.commands.verify import verify
 
     return 0 if verify(arguments.overrides, arguments.record) else 1

@@ -7,7 +7,7 @@ import pytest
 from commands import FAST, read_json
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from leyden.bench.compose import options
+from leyden.bench.config.compose import options
 
 
 @pytest.mark.parametrize("words", [["--help"], ["list"], ["run", "--help"], ["-sc", "query=bash"]])
@@ -164,8 +164,9 @@ def test_a_cut_checkpoint_and_one_of_another_technique_are_refused(leyden: Calla
     assert "is not a whole checkpoint" in leyden("evaluate", str(folder)).stderr
     best.write_bytes(whole)
     config = folder / "config.yaml"
-    config.write_text(config.read_text().replace("leyden.transfer.finetune.Finetune", "leyden.gan.dcgan.DCGAN"))
-    assert "the config wants leyden.gan.dcgan.DCGAN" in leyden("evaluate", str(folder)).stderr
+    other = "leyden.gan.noise_to_image.dcgan.DCGAN"
+    config.write_text(config.read_text().replace("leyden.transfer.finetune.finetune.Finetune", other))
+    assert f"the config wants {other}" in leyden("evaluate", str(folder)).stderr
 
 
 def test_two_processes_train_as_one_lab(leyden: Callable, records: Callable) -> None:

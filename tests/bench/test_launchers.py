@@ -16,14 +16,14 @@ import pytest
 import yaml
 from commands import FAST
 
-from leyden.bench import sweep
-from leyden.bench.cluster import TICKET, Debug, Local, Slurm
-from leyden.bench.compose import ConfigError, compose, file_of
-from leyden.bench.engines import Engine
-from leyden.bench.foreign_engines import Joblib, Ray
-from leyden.bench.jobs import StoppedError, StoredJob
-from leyden.bench.launcher import run_stored
-from leyden.bench.record import Record, RecordError
+from leyden.bench.config.compose import ConfigError, compose, file_of
+from leyden.bench.run.record import Record, RecordError
+from leyden.bench.sweep import sweep
+from leyden.bench.sweep.executor import Engine
+from leyden.bench.sweep.job import StoppedError, StoredJob
+from leyden.bench.sweep.ray_executor import Joblib, Ray
+from leyden.bench.sweep.slurm import TICKET, Debug, Local, Slurm
+from leyden.bench.sweep.store import run_stored
 
 SUPPORT = str(Path(__file__).parents[1] / "support")
 FAULT = ["+callbacks.fault._target_=faults.Fault", "+callbacks.fault.notes=notes", "+callbacks.fault.step=1"]
@@ -60,7 +60,7 @@ def run(record):
 def rank():
     return int(os.environ.get("RANK", 0))
 
-sys.modules["leyden.bench.run"] = types.SimpleNamespace(run=run, rank=rank)
+sys.modules["leyden.bench.run.run"] = types.SimpleNamespace(run=run, rank=rank)
 '''
 """A run that waits until it is interrupted ends at once when it goes on."""
 

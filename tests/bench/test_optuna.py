@@ -20,14 +20,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import TrialState
 from PIL import Image
 
-from leyden.bench.compose import CONF, ConfigError, compose, options, register
-from leyden.bench.pruning import DATABASE, NAME, PRUNED, storage
-from leyden.bench.record import Record
-from leyden.bench.run import run
-from leyden.bench.search import Settings, sampler, search
-from leyden.bench.search_space import distribution, space
-from leyden.bench.search_study import TRIAL, settle
-from leyden.bench.sweep import refuse_mistakes
+from leyden.bench.config.compose import CONF, ConfigError, compose, options, register
+from leyden.bench.run.record import Record
+from leyden.bench.run.run import run
+from leyden.bench.search.pruning import DATABASE, NAME, PRUNED, storage
+from leyden.bench.search.search import Settings, sampler, search
+from leyden.bench.search.space import distribution, space
+from leyden.bench.search.study import TRIAL, settle
+from leyden.bench.sweep.sweep import refuse_mistakes
 
 SUPPORT = Path(__file__).parents[1] / "support"
 SETTINGS: dict[str, Any] = {
@@ -306,7 +306,7 @@ def hopeless(sweep: Path, *words: str) -> Record:
             trial.report(1.0, validation)
         study.tell(trial, 1.0)
     study.ask()
-    marks = ["+callbacks.pruning._target_=leyden.bench.pruning.Pruning", f"{TRIAL}2"]
+    marks = ["+callbacks.pruning._target_=leyden.bench.search.pruning.Pruning", f"{TRIAL}2"]
     return Record.create(compose([*EIGHT, *words, *marks]), sweep / "2_job")
 
 

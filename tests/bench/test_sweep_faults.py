@@ -13,10 +13,10 @@ import pytest
 import torch
 from commands import FAST, read_json
 
-from leyden.bench.compose import compose
-from leyden.bench.jobs import StoppedError
-from leyden.bench.launcher import alone_in, run_stored
-from leyden.bench.record import Record, RecordError
+from leyden.bench.config.compose import compose
+from leyden.bench.run.record import Record, RecordError
+from leyden.bench.sweep.job import StoppedError
+from leyden.bench.sweep.store import alone_in, run_stored
 
 FAULT = ["+callbacks.fault._target_=faults.Fault", "+callbacks.fault.notes=notes"]
 EIGHT_STEPS = [*FAST, "trainer.max_steps=8", "trainer.max_epochs=4", "trainer.limit_train_batches=null"]

@@ -14,15 +14,15 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from leyden.bench import share as shares
-from leyden.bench import sweep
-from leyden.bench.compose import CONF, ConfigError, compose, register
-from leyden.bench.launcher import records_in, store
-from leyden.bench.plan import Composer, Plan
-from leyden.bench.ranking import rank, ranking
-from leyden.bench.record import Record
-from leyden.bench.share import share
-from leyden.bench.watch import Watch
+from leyden.bench.config.compose import CONF, ConfigError, compose, register
+from leyden.bench.run.record import Record
+from leyden.bench.sweep import resources as shares
+from leyden.bench.sweep import sweep
+from leyden.bench.sweep.plan import Composer, Plan
+from leyden.bench.sweep.ranking import rank, ranking
+from leyden.bench.sweep.resources import share
+from leyden.bench.sweep.status import Watch
+from leyden.bench.sweep.store import records_in, store
 
 
 @contextmanager
@@ -164,8 +164,8 @@ def test_a_wrong_number_of_jobs_is_refused(jobs: Any) -> None:
 
 def test_what_forks_jobs_has_one_thread_and_has_not_touched_a_gpu() -> None:
     code = (
-        "from leyden.bench.jobs import preloads\n"
-        "from leyden.bench.compose import compose, options\n"
+        "from leyden.bench.sweep.job import preloads\n"
+        "from leyden.bench.config.compose import compose, options\n"
         "import os, threading, torch\n"
         "for name in preloads(compose([f'experiment={e}']).config for e in ('tour_gan', 'tour_detection')):\n"
         "    __import__(name)\n"

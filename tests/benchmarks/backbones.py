@@ -10,7 +10,7 @@ from statistics import median
 import torch
 from torch.nn import functional as F
 
-from leyden.bench.devices import computes_bf16
+from leyden.bench.run.devices import computes_bf16
 from leyden.nets.memory_format import MemoryFormat, arrange
 from leyden.nets.zoo import backbone
 

@@ -14,7 +14,7 @@ from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LinearLR, LRScheduler
 
 from leyden.gan.augment import cut_out, translate
-from leyden.gan.perceptual import learnt
+from leyden.gan.super_resolution.perceptual import learnt
 from leyden.nets.memory_format import arrange
 
 Step = Callable[[Tensor, Any], None]

@@ -13,11 +13,11 @@ from typing import Any, Literal
 import lightning
 import torch
 
-from leyden.data.examples import InMemory, decode
 from leyden.data.source import Source
-from leyden.data.source.photos import Photos
+from leyden.data.source.builtin.image_patches import Photos
+from leyden.data.splits import InMemory, decode
 from leyden.transfer.data import TransferImages
-from leyden.transfer.finetune import Finetune
+from leyden.transfer.finetune.finetune import Finetune
 
 
 class Labelled(Source):

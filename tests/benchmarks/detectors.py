@@ -20,11 +20,11 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator, DefaultBo
 from torchvision.models.detection.ssd import SSD
 from torchvision.ops import MultiScaleRoIAlign
 
-from leyden.bench.build import build
-from leyden.bench.compose import compose
-from leyden.bench.devices import precision_here
+from leyden.bench.config.compose import compose
+from leyden.bench.config.instantiate import build
+from leyden.bench.run.devices import precision_here
 from leyden.detection.detector import Batch
-from leyden.detection.feature_maps import FeatureMaps
+from leyden.detection.nets.backbone_features import FeatureMaps
 
 ROUNDS, STEPS = 5, 6
 SIZE, CLASSES = 128, 10

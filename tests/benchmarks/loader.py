@@ -6,8 +6,8 @@ from statistics import median
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from leyden.data.examples import InMemory
 from leyden.data.loader import Loader
+from leyden.data.splits import InMemory
 
 ROUNDS = 7
 

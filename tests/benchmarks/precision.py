@@ -9,7 +9,7 @@ from statistics import median
 
 from steps import QUIET, with_leyden
 
-from leyden.bench.devices import computes_bf16
+from leyden.bench.run.devices import computes_bf16
 
 ROUNDS = 3
 VALIDATION = ["trainer.check_val_every_n_epoch=1", "trainer.val_check_interval=1.0"]  # none, but Lightning asks

@@ -89,7 +89,7 @@ def look(folder: Path) -> None:
 def start(folder: Path) -> tuple[Any, float]:
     """Data of which batches may be asked for, as a run has it, and the seconds that it took."""
     from leyden.data.module import ImageData
-    from leyden.data.source.image_folder import ImageFolder
+    from leyden.data.source.files.image_folder import ImageFolder
 
     began = time.perf_counter()
     source = ImageFolder(str(folder / "set"), index_cache=str(folder / "cache"))
@@ -123,8 +123,8 @@ def jobs() -> None:
 
 def store(folder: Path, count: int) -> float:
     """Writes records of jobs that are done, as the sweep would leave them; the median of ms per record."""
-    from leyden.bench.compose import Composed, compose
-    from leyden.bench.record import Record
+    from leyden.bench.config.compose import Composed, compose
+    from leyden.bench.run.record import Record
 
     composed = compose([LABEL, *STEP, f"seed={SEED}"])
     text, seconds = json.dumps(composed.config), []

@@ -27,11 +27,11 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from leyden.bench.compose import compose
-from leyden.bench.run import assemble
-from leyden.bench.steps import HOOKS
+from leyden.bench.config.compose import compose
+from leyden.bench.run.run import assemble
+from leyden.bench.run.steps import HOOKS
+from leyden.data.batches.crops import SuperResolution
 from leyden.data.module import ImageData
-from leyden.gan.srgan_data import SuperResolution
 
 HERE = Path(__file__).parent
 

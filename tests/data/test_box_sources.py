@@ -11,12 +11,12 @@ import torch
 from painted import NAMES, SCENES, Scene, paint, seen_box, voc_xml, write_coco, write_voc, write_yolo
 from PIL import Image
 
-from leyden.data.findings import Finding
-from leyden.data.source.annotated import judge, learnable, picture_size
-from leyden.data.source.boxes import BoxSource
-from leyden.data.source.coco import COCO
-from leyden.data.source.voc import VOC
-from leyden.data.source.yolo import YOLO
+from leyden.data.issues import Finding
+from leyden.data.source.annotations.annotated import judge, learnable, picture_size
+from leyden.data.source.annotations.box_source import BoxSource
+from leyden.data.source.annotations.coco import COCO
+from leyden.data.source.annotations.voc import VOC
+from leyden.data.source.annotations.yolo_txt import YOLO
 
 FORMATS = {
     "voc": (write_voc, lambda root, **keys: VOC(str(root), classes=NAMES, **keys)),

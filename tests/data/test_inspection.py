@@ -6,12 +6,12 @@ import torch
 from painted import NAMES, SCENES, Scene, write_voc
 from PIL import Image
 
-from leyden.data.examples import InMemory
 from leyden.data.inspection import examples_to_show, inspect
-from leyden.data.source.digit_scenes import DigitScenes
-from leyden.data.source.image_folder import ImageFolder
-from leyden.data.source.tables import Tables
-from leyden.data.source.voc import VOC
+from leyden.data.source.annotations.voc import VOC
+from leyden.data.source.builtin.digit_scenes import DigitScenes
+from leyden.data.source.builtin.tables import Tables
+from leyden.data.source.files.image_folder import ImageFolder
+from leyden.data.splits import InMemory
 
 
 def test_everything_is_counted(tmp_path: Path) -> None:

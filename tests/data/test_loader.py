@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from leyden.data.examples import InMemory
 from leyden.data.loader import Loader, mix
+from leyden.data.splits import InMemory
 
 
 class Lazy:

@@ -3,10 +3,10 @@ import logging
 import pytest
 import torch
 
-from leyden.data.examples import InMemory, Resized
 from leyden.data.module import ImageData
-from leyden.data.source.digits import Digits
-from leyden.data.source.tables import Tables
+from leyden.data.source.builtin.digits import Digits
+from leyden.data.source.builtin.tables import Tables
+from leyden.data.splits import InMemory, Resized
 
 
 def test_facts_come_from_the_source() -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.io import savemat
 from torchvision import datasets
 
-from leyden.data.source.torchvision_set import SETS, TorchvisionSet
+from leyden.data.source.torchvision import SETS, TorchvisionSet
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import pytest
 import torch
 from painted import NAMES, SCENES, voc_xml, write_voc
 
-from leyden.data.examples import InMemory
-from leyden.data.source.digit_scenes import DigitScenes
-from leyden.data.source.digits import Digits
-from leyden.data.source.voc import VOC
+from leyden.data.source.annotations.voc import VOC
+from leyden.data.source.builtin.digit_scenes import DigitScenes
+from leyden.data.source.builtin.digits import Digits
+from leyden.data.splits import InMemory
 from leyden.detection.data import DetectionData, Distortion
 
 NONE = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0, "swap": 0.0, "flip": False}

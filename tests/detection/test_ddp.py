@@ -6,14 +6,14 @@ import pytest
 from detections import random_scenes
 from ranks import run_two_ranks
 
-from leyden.metrics.detection_scores import detection_scores
+from leyden.metrics.detection.scores import detection_scores
 
 SCRIPT = """
 import sys, torch
 from lightning import Trainer
 from torch.utils.data import DataLoader
 from detections import random_scenes
-from leyden.data.examples import InMemory
+from leyden.data.splits import InMemory
 from leyden.data.loader import Loader
 from leyden.detection.detector import Detector
 

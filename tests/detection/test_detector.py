@@ -8,17 +8,18 @@ import torch
 from detections import random_scenes, truth
 from torch import Tensor, nn
 
-from leyden.data.examples import InMemory
 from leyden.data.loader import Loader
-from leyden.detection import detector, timing
-from leyden.detection.coco_json import coco_json
+from leyden.data.splits import InMemory
+from leyden.detection import detector
 from leyden.detection.detector import Detector
+from leyden.detection.evaluation import timing
+from leyden.detection.evaluation.coco_json import coco_json
 from leyden.detection.rcnn import RCNN
 from leyden.detection.ssd import SSD
-from leyden.detection.yolo_free import FreeYOLO
-from leyden.metrics.detection_errors import KINDS
-from leyden.metrics.detection_scores import detection_scores
-from leyden.pictures.feature_maps import draw_feature_maps
+from leyden.detection.yolox import FreeYOLO
+from leyden.metrics.detection.errors import KINDS
+from leyden.metrics.detection.scores import detection_scores
+from leyden.visualization.detection.feature_maps import draw_feature_maps
 
 NAMES = ["cat", "dog", "cow"]
 

@@ -8,10 +8,10 @@ from torch.utils.data import DataLoader
 from torchvision.ops import box_convert, box_iou
 from training import quiet_trainer
 
-from leyden.data.examples import InMemory
 from leyden.data.loader import Loader
-from leyden.data.source.digit_scenes import DigitScenes
-from leyden.detection.coders import encode
+from leyden.data.source.builtin.digit_scenes import DigitScenes
+from leyden.data.splits import InMemory
+from leyden.detection.boxes.box_coder import encode
 from leyden.detection.data import DetectionData
 from leyden.detection.fast_rcnn import FastRCNN, offset_statistics
 

@@ -7,7 +7,7 @@ from detections import truth
 from torchvision.models import vgg16
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
-from leyden.data.source.digit_scenes import DigitScenes
+from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.detection.data import DetectionData
 from leyden.detection.faster_rcnn import FasterRCNN
 

@@ -8,14 +8,14 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from leyden.bench.callbacks import LastCheckpoint
-from leyden.data.examples import InMemory
-from leyden.data.source.digit_scenes import DigitScenes
-from leyden.detection.coders import encode
+from leyden.bench.run.callbacks import LastCheckpoint
+from leyden.data.source.builtin.digit_scenes import DigitScenes
+from leyden.data.splits import InMemory
+from leyden.detection.boxes.box_coder import encode
 from leyden.detection.data import DetectionData
+from leyden.detection.nets.rcnn import Seen
 from leyden.detection.rcnn import RCNN
-from leyden.detection.rcnn_examples import class_overlap, draw, gather
-from leyden.detection.rcnn_nets import Seen
+from leyden.detection.svm_stage.examples import class_overlap, draw, gather
 
 FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
 TINY = {"widths": [8, 8, 16], "blocks": [0, 0, 0], "hidden": 16}

@@ -7,14 +7,14 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.ssd import SSD as TorchvisionSSD  # noqa: N811 - the reference
 from torchvision.ops import box_convert
 
-from leyden.bench.compose import compose
-from leyden.data.source.digit_scenes import DigitScenes
-from leyden.detection.boxes import pad
+from leyden.bench.config.compose import compose
+from leyden.data.source.builtin.digit_scenes import DigitScenes
+from leyden.detection.boxes.batch import pad
+from leyden.detection.boxes.matching import batch_iou, match_priors
 from leyden.detection.data import DetectionData
-from leyden.detection.matching import batch_iou, match_priors
+from leyden.detection.nets.ssd import SSDNet
+from leyden.detection.nets.ssd_vgg import L2Norm
 from leyden.detection.ssd import SSD, ssd_loss
-from leyden.detection.ssd_nets import SSDNet
-from leyden.detection.ssd_vgg import L2Norm
 
 FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
 TINY = {"widths": [8, 16, 16, 16, 16], "blocks": [0, 0, 0, 0, 0]}

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from leyden.data.source.digit_scenes import DigitScenes
-from leyden.detection.boxes import pad
+from leyden.data.source.builtin.digit_scenes import DigitScenes
+from leyden.detection.boxes.batch import pad
 from leyden.detection.data import DetectionData
+from leyden.detection.nets.yolo import YOLONet
 from leyden.detection.yolo import YOLO, decode_cells, owners, responsible, yolo_loss
-from leyden.detection.yolo_nets import YOLONet
 
 FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
 TINY = {"widths": [8, 16, 16, 16], "blocks": [0, 0, 0, 0], "head": [16]}

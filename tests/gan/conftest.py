@@ -2,8 +2,8 @@
 
 import pytest
 
-from leyden.data.source.digits import Digits
-from leyden.gan.data import GanImages
+from leyden.data.batches.gan_images import GanImages
+from leyden.data.source.builtin.digits import Digits
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from training import StepSeed, assert_resumed_is_as_if_left_alone, quiet_trainer
 
-from leyden.data.examples import InMemory
 from leyden.data.loader import Loader
+from leyden.data.splits import InMemory
 from leyden.gan.adversarial import AdversarialModule, Game
 from leyden.gan.losses import LOSSES
 

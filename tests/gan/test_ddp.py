@@ -8,9 +8,9 @@ from ranks import run_two_ranks
 SCRIPT = """
 import sys, torch
 from lightning import Trainer, seed_everything
-from leyden.data.source.digits import Digits
-from leyden.gan.data import GanImages
-from leyden.gan.dcgan import DCGAN
+from leyden.data.source.builtin.digits import Digits
+from leyden.data.batches.gan_images import GanImages
+from leyden.gan.noise_to_image.dcgan import DCGAN
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
 seed_everything(0, verbose=False)

@@ -14,8 +14,8 @@ import torch
 from commands import read_json
 from undisturbed import SMALL, assert_same
 
-from leyden.bench.compose import compose
-from leyden.bench.record import Record
+from leyden.bench.config.compose import compose
+from leyden.bench.run.record import Record
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(1800)]
 

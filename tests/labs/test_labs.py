@@ -12,8 +12,8 @@ import pytest
 import yaml
 from commands import read_json
 
-from leyden.bench.compose import compose, file_of, options
-from leyden.bench.summary import verdicts
+from leyden.bench.config.compose import compose, file_of, options
+from leyden.bench.run.summary import verdicts
 
 PHOTOGRAPHS = ["paths.data={data}/hymenoptera_256", "model.weights={data}/weights/mobilenet_v2_imagenet_fp16.pth"]
 CELLS = ["paths.data={data}", PHOTOGRAPHS[1]]

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from leyden.data.examples import InMemory, Resized, decode
-from leyden.data.source.digits import Digits
+from leyden.data.source.builtin.digits import Digits
+from leyden.data.splits import InMemory, Resized, decode
 from leyden.metrics import features as module
 from leyden.metrics.features import DIMENSIONS, key_of, learn_features
 

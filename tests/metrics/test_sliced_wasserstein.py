@@ -6,8 +6,8 @@ import torch
 from scipy.ndimage import convolve
 from torch import Tensor
 
-from leyden.data.examples import Resized, decode
-from leyden.data.source.digits import Digits
+from leyden.data.source.builtin.digits import Digits
+from leyden.data.splits import Resized, decode
 from leyden.metrics.sliced_wasserstein import distance_of_projections, laplacian_pyramid, sliced_wasserstein
 
 

@@ -11,8 +11,8 @@ from torchmetrics.functional.image.lpips import _LPIPS
 from torchmetrics.image import PeakSignalNoiseRatio
 from torchvision.models import squeezenet1_1
 
-from leyden.data.source.photos import photographs
-from leyden.gan.srgan_data import enlarge, shrink, whole_multiple
+from leyden.data.batches.crops import enlarge, shrink, whole_multiple
+from leyden.data.source.builtin.image_patches import photographs
 from leyden.metrics.super_resolution import Lpips, luma, psnr, ssim, texture_distance
 
 
@@ -69,7 +69,7 @@ def test_shapes_that_do_not_fit_are_refused(score) -> None:
 
 @pytest.mark.parametrize(("scale", "published", "tolerance"), [(2, 33.66, 0.05), (4, 28.43, 0.05)])
 def test_bicubic_on_set5_is_what_tables_say(dev_data: Path, scale: int, published: float, tolerance: float) -> None:
-    from leyden.data.source.picture_folders import PictureFolders
+    from leyden.data.source.files.image_files import PictureFolders
 
     split = PictureFolders(str(dev_data / "super_resolution"), "T91", None, "Set5").split("test")
     scores = []

@@ -17,14 +17,14 @@ import torch
 import yaml
 from PIL import Image
 
-from leyden.bench.compare import compare
-from leyden.bench.record import RecordError
+from leyden.bench.commands.compare import compare
+from leyden.bench.run.record import RecordError
 from leyden.cli import main
-from leyden.pictures.charts import draw_spreads
 from leyden.report.compare import Compared
 from leyden.report.compare_page import curve, draw_page, read_series
 from leyden.report.page import page, table, words
 from leyden.report.rows import Run
+from leyden.visualization.charts import draw_spreads
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
 VOID = {"meta", "img", "br"}

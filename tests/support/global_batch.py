@@ -10,15 +10,15 @@ from lightning import LightningDataModule, LightningModule, Trainer, seed_everyt
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from leyden.data.source.digit_scenes import DigitScenes
-from leyden.data.source.digits import Digits
+from leyden.data.batches.gan_images import GanImages
+from leyden.data.source.builtin.digit_scenes import DigitScenes
+from leyden.data.source.builtin.digits import Digits
 from leyden.detection.data import DetectionData
 from leyden.detection.ssd import SSD
-from leyden.detection.yolo_free import FreeYOLO
-from leyden.gan.data import GanImages
-from leyden.gan.vanilla import VanillaGAN
+from leyden.detection.yolox import FreeYOLO
+from leyden.gan.noise_to_image.vanilla import VanillaGAN
 from leyden.transfer.data import TransferImages
-from leyden.transfer.finetune import Finetune
+from leyden.transfer.finetune.finetune import Finetune
 
 GLOBAL_BATCH = 16
 Family = tuple[LightningDataModule, LightningModule, int]

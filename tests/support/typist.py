@@ -17,11 +17,23 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 IMPORTED = [
-    "leyden.bench.run", "leyden.bench.check", "leyden.bench.summary", "leyden.bench.answer", "leyden.bench.callbacks",
-    "leyden.bench.loggers", "leyden.bench.progress", "leyden.transfer.data", "leyden.transfer.finetune",
-    "leyden.gan.data", "leyden.gan.dcgan", "leyden.detection.data", "leyden.detection.ssd", "leyden.data.source.digits",
-    "leyden.data.source.digit_scenes", "leyden.data.source.photos",
-]  # fmt: skip
+    "leyden.bench.run.run",
+    "leyden.bench.config.validate",
+    "leyden.bench.run.summary",
+    "leyden.bench.commands.predict",
+    "leyden.bench.run.callbacks",
+    "leyden.bench.run.loggers",
+    "leyden.bench.run.progress",
+    "leyden.transfer.data",
+    "leyden.transfer.finetune.finetune",
+    "leyden.data.batches.gan_images",
+    "leyden.gan.noise_to_image.dcgan",
+    "leyden.detection.data",
+    "leyden.detection.ssd",
+    "leyden.data.source.builtin.digits",
+    "leyden.data.source.builtin.digit_scenes",
+    "leyden.data.source.builtin.image_patches",
+]
 AT_START = ("OMP_NUM_THREADS", "PYTHONPATH")
 """What Python and its libraries read only when they start: a command that differs in one of them starts by itself."""
 

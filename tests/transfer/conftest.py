@@ -7,9 +7,9 @@ import lightning
 import pytest
 import torch
 
-from leyden.data.source.digits import Digits
+from leyden.data.source.builtin.digits import Digits
 from leyden.transfer.data import TransferImages
-from leyden.transfer.finetune import Finetune
+from leyden.transfer.finetune.finetune import Finetune
 
 
 @pytest.fixture

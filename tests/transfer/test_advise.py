@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from leyden.data.source.digits import Digits
+from leyden.data.source.builtin.digits import Digits
 from leyden.transfer.advise import SMALL, advise, logme
 from leyden.transfer.data import TransferImages
-from leyden.transfer.finetune import Finetune
+from leyden.transfer.finetune.finetune import Finetune
 
 
 def blobs(count: int, dimensions: int, distance: float) -> tuple[np.ndarray, np.ndarray]:

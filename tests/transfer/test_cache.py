@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from leyden.transfer.data import TransferImages
-from leyden.transfer.finetune import Finetune
+from leyden.transfer.finetune.finetune import Finetune
 
 FROZEN: list[dict[str, Any]] = [
     {"strategy": "head", "head": "cosine"},
@@ -159,7 +159,7 @@ def test_a_source_task_that_was_learnt_before_is_not_learnt_again(
     run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states = [run({}, cache=cache, **TASK)[0].state_dict() for cache in (None, str(tmp_path))]
-    monkeypatch.setattr("leyden.transfer.pretraining.pretrain", lambda *_: pytest.fail("learnt again"))
+    monkeypatch.setattr("leyden.transfer.finetune.pretraining.pretrain", lambda *_: pytest.fail("learnt again"))
     states.append(run({}, cache=str(tmp_path), **TASK)[0].state_dict())
     for key, value in states[0].items():
         assert torch.equal(states[1][key], value), key

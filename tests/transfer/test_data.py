@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from leyden.data.examples import InMemory, Resized, fit_image
 from leyden.data.loader import Loader
 from leyden.data.source import Source
-from leyden.data.source.digits import Digits
+from leyden.data.source.builtin.digits import Digits
+from leyden.data.splits import InMemory, Resized, fit_image
 from leyden.transfer.data import TransferImages, few_per_class
 
 

@@ -8,9 +8,9 @@ from ranks import run_two_ranks
 SCRIPT = """
 import sys, torch
 from lightning import Callback, Trainer, seed_everything
-from leyden.data.source.digits import Digits
+from leyden.data.source.builtin.digits import Digits
 from leyden.transfer.data import TransferImages
-from leyden.transfer.finetune import Finetune
+from leyden.transfer.finetune.finetune import Finetune
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from leyden.transfer.finetune import Finetune
+from leyden.transfer.finetune.finetune import Finetune
 
 CACHED: dict[str, Any] = {"degrees": 10, "views": 2}
 
@@ -38,7 +38,7 @@ def test_resumed_is_undisturbed(
     whole = new_model(new_data(**data), embedding=5, **arguments)
     keep = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=1, save_top_k=-1)
     new_trainer(max_epochs=4, enable_checkpointing=True, callbacks=[keep]).fit(whole, new_data(**data))
-    monkeypatch.setattr("leyden.transfer.pretraining.pretrain", lambda *_: pytest.fail("pre-trained again"))
+    monkeypatch.setattr("leyden.transfer.finetune.pretraining.pretrain", lambda *_: pytest.fail("pre-trained again"))
     for step in (1, 3, 4, 5):  # two steps an epoch: in the middle of one, and at its end
         torch.manual_seed(step)
         resumed = new_model(new_data(**data), embedding=5, **arguments)
@@ -56,7 +56,7 @@ def test_a_trained_model_is_not_prepared_again(
     model, trainer = new_model(data), new_trainer(max_epochs=1)
     trainer.fit(model, data)
     trainer.save_checkpoint(tmp_path / "a.ckpt")
-    monkeypatch.setattr("leyden.transfer.pretraining.pretrain", lambda *_: pytest.fail("pre-trained again"))
+    monkeypatch.setattr("leyden.transfer.finetune.pretraining.pretrain", lambda *_: pytest.fail("pre-trained again"))
     loaded = Finetune.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True, lr=0.0)
     new_trainer(max_epochs=1).fit(loaded, data)
     trained = dict(model.named_parameters())

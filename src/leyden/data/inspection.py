@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from leyden.data.examples import Split
-from leyden.data.findings import Effect, Finding
+from leyden.data.issues import Effect, Finding
 from leyden.data.source import Source, Stage
-from leyden.data.source.annotated import AnnotatedPictures, Corners, judge
+from leyden.data.source.annotations.annotated import AnnotatedPictures, Corners, judge
+from leyden.data.splits import Split
 
 SIZES = (32**2, 96**2)
 """Square pixels of the source's pictures: COCO's border between small and medium boxes, and between those and large."""

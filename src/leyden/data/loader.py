@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from leyden.data.examples import InMemory, Split
+from leyden.data.splits import InMemory, Split
 
 Batch = tuple[Tensor, Any]
 """uint8 images (B, C, H, W) and their targets."""

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal, TypedDict
 import torch
 from lightning import LightningDataModule
 
-from leyden.data.examples import Chosen, InMemory, Resized, Split, decode
 from leyden.data.loader import Augment, Loader
 from leyden.data.source import Source
-from leyden.data.source.image_folder import Pictures
+from leyden.data.source.files.image_folder import Pictures
+from leyden.data.splits import Chosen, InMemory, Resized, Split, decode
 
 log = logging.getLogger(__name__)
 

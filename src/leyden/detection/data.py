@@ -9,15 +9,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from leyden.data.examples import InMemory, Split
 from leyden.data.loader import Augment, Loader, mix
 from leyden.data.module import ImageData, Stage
 from leyden.data.source import Source
-from leyden.data.source.annotated import learnable
-from leyden.detection.augment import Chain, Mosaic, Rescale, UpsideDown, ZoomAndCrop, mirror
-from leyden.detection.boxes import Target
-from leyden.detection.proposals import Proposals
-from leyden.detection.selective_search import Search, opencv
+from leyden.data.source.annotations.annotated import learnable
+from leyden.data.splits import InMemory, Split
+from leyden.detection.augment.scenes import Chain, Mosaic, Rescale, UpsideDown, ZoomAndCrop, mirror
+from leyden.detection.boxes.batch import Target
+from leyden.detection.proposals.cache import Proposals
+from leyden.detection.proposals.selective_search import Search, opencv
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class DetectionData(ImageData):
     """Batches of images uint8 (B, C, S, S) and lists of targets {"boxes": (n, 4) xyxy pixels, "labels": (n,)}.
 
     Pictures are squeezed into the square. Training targets leave out difficult objects and crowds; those of validation
-    and test say which they are, and all else that the source knows (``leyden.metrics.detection_set.Boxes``).
+    and test say which they are, and all else that the source knows (``leyden.metrics.detection.accumulator.Boxes``).
 
     The augmentations change examples in this order: mosaic, zoom-out, crop, light and mirror, upside down, size. What
     happens to an example is a pure function of (seed, epoch, example), but for the size, which all of a batch share.
@@ -141,7 +141,7 @@ class DetectionData(ImageData):
         proposals: "selective_search" puts them into each target; null: there are none.
         proposals_limit: at most so many per image, drawn at random; null: all.
         proposals_cache: folder where they are kept for other runs on the same images; null: nowhere.
-        search: settings of ``leyden.detection.selective_search.selective_search``; null: R-CNN's.
+        search: settings of ``leyden.detection.proposals.selective_search.selective_search``; null: R-CNN's.
         in_memory: "auto" decodes once into memory where a quarter of what is free holds all images; true and false
             force it.
         workers: processes that decode where the data is not in memory.

@@ -12,24 +12,24 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
-from leyden.data.examples import fit_image
-from leyden.detection.boxes import Target, at_least, suppress
-from leyden.detection.coco_json import coco_json, plain_row
-from leyden.detection.feature_maps import FeatureMaps
-from leyden.detection.review import HEADLINES, review
+from leyden.data.splits import fit_image
+from leyden.detection.boxes.batch import Target, at_least, suppress
+from leyden.detection.boxes.soft_nms import SUPPRESSIONS, Suppression
+from leyden.detection.evaluation.coco_json import coco_json, plain_row
+from leyden.detection.evaluation.report import HEADLINES, review
+from leyden.detection.evaluation.timing import Stopwatch
+from leyden.detection.nets.backbone_features import FeatureMaps
 from leyden.detection.schedule import optimize
-from leyden.detection.suppression import SUPPRESSIONS, Suppression
-from leyden.detection.timing import Stopwatch
-from leyden.metrics.detection_scores import detection_scores
-from leyden.metrics.detection_set import DetectionSet
-from leyden.metrics.matches import match_answers
+from leyden.metrics.detection.accumulator import DetectionSet
+from leyden.metrics.detection.matches import match_answers
+from leyden.metrics.detection.scores import detection_scores
 from leyden.nets.memory_format import MemoryFormat
-from leyden.pictures.boxes import draw_boxes, draw_scenes
-from leyden.pictures.feature_maps import draw_feature_maps
-from leyden.pictures.record import Predictions, log_picture, logs_now
+from leyden.visualization.detection.boxes import draw_boxes, draw_scenes
+from leyden.visualization.detection.feature_maps import draw_feature_maps
+from leyden.visualization.logging import Predictions, log_picture, logs_now
 
 Batch = tuple[Tensor, list[Target]]
-"""uint8 images (B, C, S, S) and their targets, see ``leyden.metrics.detection_set.Boxes``."""
+"""uint8 images (B, C, S, S) and their targets, see ``leyden.metrics.detection.accumulator.Boxes``."""
 AT_ONCE = 16
 """Pictures that ``predict`` gives the network together."""
 SHOWN = 8
@@ -43,7 +43,7 @@ class Detector(LightningModule, ABC):
 
     A test logs, of the whole set at once and of all ranks together, ``test/ap``, ``ap50``, ``ap75``, ``ap_small``,
     ``ap_medium``, ``ap_large``, ``ar1``, ``ar10``, ``ar100`` (COCO), ``voc_ap50``, ``voc07_ap50`` (PASCAL VOC),
-    ``ap50_<class>``, ``error_<kind>`` (see ``leyden.metrics.detection_errors``), and
+    ``ap50_<class>``, ``error_<kind>`` (see ``leyden.metrics.detection.errors``), and
 
         ``ms_per_image``          from images on the device to answers, milliseconds
         ``ms_per_image_network``  of that, ``outputs`` alone
@@ -60,7 +60,7 @@ class Detector(LightningModule, ABC):
             starts from random ones.
         least_score: answers below are dropped.
         suppression: "hard": of two answers of one class that overlap too much, the lesser is dropped; "linear" or
-            "gaussian": it scores less (``leyden.detection.suppression``).
+            "gaussian": it scores less (``leyden.detection.boxes.soft_nms``).
         nms_iou: from what overlap on; not of "gaussian".
         nms_sigma: of "gaussian".
         keep: most answers per image.

@@ -25,18 +25,18 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_convert
 
-from leyden.data.examples import Split
-from leyden.detection.boxes import Target
-from leyden.detection.coders import encode
-from leyden.detection.common import Common
+from leyden.data.splits import Split
+from leyden.detection.boxes.batch import Target
+from leyden.detection.boxes.box_coder import encode
 from leyden.detection.data import DetectionData
 from leyden.detection.detector import Batch, Detector
-from leyden.detection.region_maps import RegionMaps
-from leyden.detection.roi_head import Judged, RoIHead, draw_rois, label_rois
-from leyden.detection.selective_search import Search, selective_search
+from leyden.detection.nets.fpn import RegionMaps
+from leyden.detection.nets.roi_head import Judged, RoIHead, draw_rois, label_rois
+from leyden.detection.options import Common
+from leyden.detection.proposals.selective_search import Search, selective_search
 from leyden.nets.memory_format import arrange
 from leyden.nets.weights import find_weights, inherit
-from leyden.pictures.record import Predictions
+from leyden.visualization.logging import Predictions
 
 
 def given(targets: Sequence[Target]) -> list[Tensor]:

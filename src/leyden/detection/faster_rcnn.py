@@ -1,7 +1,7 @@
 """Faster R-CNN: a network that makes its own proposals (Ren et al. 2015, https://arxiv.org/abs/1506.01497).
 
-One backbone, two heads on its map: the region proposal network (``leyden.detection.region_proposals``) says where
-something is, Fast R-CNN's (``leyden.detection.roi_head``) what it is and where exactly. Both learn together from
+One backbone, two heads on its map: the region proposal network (``leyden.detection.nets.rpn``) says where
+something is, Fast R-CNN's (``leyden.detection.nets.roi_head``) what it is and where exactly. Both learn together from
 
     L = L_objectness + L_anchor_box + L_class + lambda L_box
 
@@ -20,16 +20,16 @@ from typing import Unpack
 
 from torch import Tensor
 
-from leyden.detection.boxes import Target
-from leyden.detection.common import Common
+from leyden.detection.boxes.batch import Target
 from leyden.detection.detector import Batch, Detector
-from leyden.detection.region_maps import RegionMaps
-from leyden.detection.region_proposals import RegionProposals
-from leyden.detection.roi_head import Judged, RoIHead, draw_rois
+from leyden.detection.nets.fpn import RegionMaps
+from leyden.detection.nets.roi_head import Judged, RoIHead, draw_rois
+from leyden.detection.nets.rpn import RegionProposals
+from leyden.detection.options import Common
 from leyden.nets.memory_format import arrange
 from leyden.nets.weights import find_weights, inherit
-from leyden.pictures.boxes import ANSWER, TRUTH, Mark, draw_marks, sheet
-from leyden.pictures.record import log_picture
+from leyden.visualization.detection.boxes import ANSWER, TRUTH, Mark, draw_marks, sheet
+from leyden.visualization.logging import log_picture
 
 DRAWN = 20
 """Proposals of an image that a picture shows."""

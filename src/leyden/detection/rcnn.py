@@ -34,17 +34,17 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops import box_convert
 
-from leyden.detection.box_regression import train_regression
-from leyden.detection.boxes import Target
-from leyden.detection.coders import decode
-from leyden.detection.common import Common
-from leyden.detection.crops import crop
+from leyden.detection.boxes.batch import Target
+from leyden.detection.boxes.box_coder import decode
 from leyden.detection.data import DetectionData
 from leyden.detection.detector import Detector
-from leyden.detection.rcnn_examples import PLAIN, Examples, draw, gather
-from leyden.detection.rcnn_nets import CropNet, Seen
-from leyden.detection.selective_search import Search, selective_search
-from leyden.detection.svm import train_svms
+from leyden.detection.nets.rcnn import CropNet, Seen
+from leyden.detection.options import Common
+from leyden.detection.proposals.selective_search import Search, selective_search
+from leyden.detection.svm_stage.box_regression import train_regression
+from leyden.detection.svm_stage.crops import crop
+from leyden.detection.svm_stage.examples import PLAIN, Examples, draw, gather
+from leyden.detection.svm_stage.svm import train_svms
 from leyden.nets.memory_format import arrange
 
 log = logging.getLogger(__name__)

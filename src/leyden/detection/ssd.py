@@ -23,17 +23,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from leyden.data.source.annotated import learnable
-from leyden.detection.boxes import Padded, Target, pad
-from leyden.detection.coders import decode, encode
-from leyden.detection.common import Common
-from leyden.detection.dense import DenseDetector
-from leyden.detection.matching import batch_iou, match_priors
-from leyden.detection.ranks import share_of_count
-from leyden.detection.ssd_nets import SSDNet
+from leyden.core.distributed import share_of_count
+from leyden.data.source.annotations.annotated import learnable
+from leyden.detection.boxes.batch import Padded, Target, pad
+from leyden.detection.boxes.box_coder import decode, encode
+from leyden.detection.boxes.matching import batch_iou, match_priors
+from leyden.detection.nets.ssd import SSDNet
+from leyden.detection.options import Common
+from leyden.detection.single_stage import DenseDetector
 from leyden.nets.memory_format import arrange
-from leyden.pictures.default_boxes import draw_default_boxes
-from leyden.pictures.record import log_picture
+from leyden.visualization.detection.default_boxes import draw_default_boxes
+from leyden.visualization.logging import log_picture
 
 
 def ssd_loss(

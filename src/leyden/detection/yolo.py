@@ -30,10 +30,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops import box_convert, box_iou
 
-from leyden.detection.boxes import Padded, Target, pad
-from leyden.detection.common import Common
-from leyden.detection.dense import DenseDetector
-from leyden.detection.yolo_nets import YOLONet
+from leyden.detection.boxes.batch import Padded, Target, pad
+from leyden.detection.nets.yolo import YOLONet
+from leyden.detection.options import Common
+from leyden.detection.single_stage import DenseDetector
 from leyden.nets.memory_format import arrange
 
 

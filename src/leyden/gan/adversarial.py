@@ -13,12 +13,12 @@ from leyden.gan import penalties
 from leyden.gan.augment import cut_out, recolour, translate
 from leyden.gan.descent import SCHEDULES, Descent, Schedule
 from leyden.gan.ema import Average
-from leyden.gan.health import Health
+from leyden.gan.evaluation.monitor import Health
 from leyden.gan.losses import LOSSES, SMOOTHED, LossName
 from leyden.gan.penalties import Critic
 from leyden.gan.pixels import to_signed
 from leyden.nets.memory_format import MemoryFormat, arrange
-from leyden.pictures.record import logs_now
+from leyden.visualization.logging import logs_now
 
 NORMED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 """Layers of the discriminator that spectral normalisation acts on."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim.lr_scheduler import LRScheduler
 
-from leyden.pictures.record import logs_now
+from leyden.visualization.logging import logs_now
 
 Schedule = Literal["constant", "linear", "cosine", "drop"]
 SCHEDULES: dict[Schedule, Callable[[float], float]] = {

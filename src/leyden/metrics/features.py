@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from leyden.nets.aside import aside, keep, restore
+from leyden.nets.auxiliary import aside, keep, restore
 
 DIMENSIONS = 64
 """Features per image."""

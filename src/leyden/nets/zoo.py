@@ -11,7 +11,7 @@ from torchvision import models
 
 from leyden.nets.backbone import Backbone
 from leyden.nets.googlenet import googlenet
-from leyden.nets.residual import residual
+from leyden.nets.resnet import residual
 from leyden.nets.vgg import vgg
 from leyden.nets.xception import xception
 

@@ -11,13 +11,13 @@ from PIL.Image import DecompressionBombError
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
-from leyden.data.source.image_folder import read_image
-from leyden.pictures.charts import Curve, draw_curves, draw_spreads
-from leyden.pictures.labelled import thumbnail
+from leyden.data.source.files.image_folder import read_image
 from leyden.report.compare import REFERENCES, Compared
 from leyden.report.comparison import last_picture
 from leyden.report.page import Markup, element, figure, page, section, table, words
 from leyden.report.rows import Cell, Run, Score
+from leyden.visualization.charts import Curve, draw_curves, draw_spreads
+from leyden.visualization.labelled import thumbnail
 
 MOST_CURVES, MOST_PICTURES = 10, 24
 """Rows in a chart of curves, and pictures of one tag; of more rows the first are shown, and that is said."""

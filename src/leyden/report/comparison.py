@@ -8,9 +8,9 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from leyden.pictures.labelled import draw_sheet
 from leyden.report.rows import Axis, Cell, Run, axis, best, sort_into_cells
 from leyden.report.text import csv_table, digits_for, footing, heading, markdown_table, plus_minus, short
+from leyden.visualization.labelled import draw_sheet
 
 SIDE = 320
 """Pixels that the longer side of a variant's picture is fitted to."""

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from leyden.pictures.charts import draw_curves
 from leyden.report.rows import Axis, Cell, Run, all_numbers, axis, sort_into_cells
 from leyden.report.table import csv_cells, markdown_cells
 from leyden.report.text import footing, heading
+from leyden.visualization.charts import draw_curves
 
 
 class SweepCurve:

@@ -4,9 +4,9 @@ import math
 
 from torch import Tensor
 
-from leyden.pictures.charts import draw_trade_offs
 from leyden.report.comparison import Comparison
 from leyden.report.rows import Run, axis
+from leyden.visualization.charts import draw_trade_offs
 
 
 class TradeOff:

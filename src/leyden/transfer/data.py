@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset
 
-from leyden.data.examples import InMemory, Split, choose, labels_of
 from leyden.data.loader import Loader, mix
 from leyden.data.module import STAGES, ImageData, ImageFacts, Stage
 from leyden.data.source import Source
+from leyden.data.splits import InMemory, Split, choose, labels_of
 from leyden.transfer.augment import Shake, Views
 
 

@@ -3,8 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
-from leyden.data.examples import Split
-from leyden.data.findings import Finding
+from leyden.data.issues import Finding
+from leyden.data.splits import Split
 
 Stage = Literal["train", "val", "test"]
 

@@ -1,0 +1,36 @@
+"""What a technique advises for some data, before anything is trained."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from leyden.bench.config.instantiate import build
+from leyden.bench.config.validate import check_words
+from leyden.bench.run.logs import setup_logging
+
+
+@runtime_checkable
+class Advises(Protocol):
+    """A technique that can look at data and say how it would learn from it."""
+
+    def advise(self, data: Any, words: list[str]) -> str:
+        """What was found, and the command to type; ``words`` are those of this one."""
+        ...
+
+
+def advise(words: Sequence[str]) -> str:
+    """Builds the data and the technique that the words compose, and asks it.
+
+    Raises:
+        ConfigError: words that cannot be composed.
+        ValueError: the technique gives no advice.
+    """
+    typed = list(words)
+    lab = [] if any(word.startswith("experiment=") for word in typed) else ["~experiment"]
+    setup_logging(None)
+    config = check_words([*lab, *typed]).config
+    data = build(config["data"])
+    data.prepare_data()
+    model = build(config["model"], **data.facts)
+    if not isinstance(model, Advises):
+        raise ValueError(f"{type(model).__name__} gives no advice: choose model=transfer/finetune")
+    return model.advise(data, [*lab, *typed])

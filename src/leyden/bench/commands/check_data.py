@@ -1,0 +1,126 @@
+"""``leyden check-data``: what a data source holds and what is wrong with it, before anything is trained."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2.functional import to_pil_image
+
+from leyden.bench.config.instantiate import build
+from leyden.bench.config.validate import check_words
+from leyden.bench.run.logs import setup_logging
+from leyden.bench.run.record import write
+from leyden.data.inspection import Inspection, examples_to_show, inspect
+from leyden.data.issues import EFFECTS, Effect, Finding, by_kind
+from leyden.data.source import Source
+from leyden.report.text import csv_table, markdown_table
+from leyden.visualization.detection.annotated import draw_annotated
+from leyden.visualization.labelled import draw_sheet
+
+SHOWN = 24
+"""Pictures on the sheet."""
+TOLD = 20
+"""Findings of a kind that are printed; findings.csv has all."""
+MEANING: dict[Effect, str] = {
+    "stops": "a run stops at it",
+    "left out": "does not train",
+    "warning": "trains, but a number will mislead",
+    "note": "trains",
+}
+
+
+def check_data(words: Sequence[str], output: Path | None) -> bool:
+    """Looks at every picture of a source; prints a report, and writes it with a sheet of pictures into a folder.
+
+    Args:
+        words: ``data/source=...`` and its keys, or those of a lab.
+        output: the folder; None for outputs/check_data/<source>.
+
+    Returns:
+        whether all of it would train, and be judged by what training did not see.
+
+    Raises:
+        ConfigError: words that cannot be composed.
+        ValueError: nothing can be looked at.
+    """
+    setup_logging(None)
+    lab = [] if any(word.startswith("experiment=") for word in words) else ["~experiment"]
+    composed = check_words([*lab, *words])
+    source: Source = build(composed.config["data"]["source"])
+    seen = inspect(source)
+    folder = output or Path(composed.config["paths"]["outputs"]) / "check_data" / composed.choices["data/source"]
+    folder.mkdir(parents=True, exist_ok=True)
+    report = "\n\n".join([f"# {source.name}", *_tables(source, seen), *_findings(seen)])
+    write(folder / "report.md", report + "\n")
+    rows = [["" if value is None else value for value in finding] for finding in seen.findings]
+    write(folder / "findings.csv", csv_table(Finding._fields, rows))
+    to_pil_image(_sheet(source, seen)).save(folder / "pictures.png")
+    print(report)
+    print(f"\n{_sum(seen)}\npictures with their boxes: {folder / 'pictures.png'}")
+    return all(finding.effect == "note" for finding in seen.findings)
+
+
+def _tables(source: Source, seen: Inspection) -> list[str]:
+    """Counts by split, and by class with sizes."""
+    boxes = source.gives == "boxes"
+    stages = list(seen.splits)
+    split_rows = []
+    for stage in stages:
+        of_boxes = [int(seen.counts[stage].sum()), seen.empty[stage], seen.spared[stage]] if boxes else []
+        split_rows.append([stage, len(seen.splits[stage]), *of_boxes])
+    heads = ["split", "pictures", *(["boxes", "pictures without objects", "difficult or crowd"] if boxes else [])]
+    by_class = [seen.counts[stage].sum(1) for stage in stages]
+    by_size = torch.stack(list(seen.counts.values())).sum(0)
+    class_rows = [
+        [name, *(int(count[i]) for count in by_class), *(by_size[i].tolist() if boxes else [])]
+        for i, name in enumerate(source.class_names)
+        if by_size[i].any()
+    ]
+    absent = [name for i, name in enumerate(source.class_names) if not by_size[i].any()]
+    sizes = ["small (< 32 x 32)", "medium", "large (>= 96 x 96)"] if boxes else []
+    tables = [_table(heads, split_rows)]
+    if class_rows:
+        tables.append(_table(["class", *stages, *sizes], class_rows))
+    if absent:
+        some = ", ".join(absent[:TOLD]) + (", ..." if len(absent) > TOLD else "")
+        tables.append(f"{len(absent)} of {len(source.class_names)} classes never occur: {some}")
+    return tables
+
+
+def _table(header: list[str], rows: Sequence[Sequence[object]]) -> str:
+    return markdown_table(
+        header, [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    )
+
+
+def _findings(seen: Inspection) -> list[str]:
+    """A paragraph for each kind."""
+    told = []
+    for group in by_kind(seen.findings):
+        kind, effect = group[0].kind, group[0].effect
+        more = [f"and {len(group) - TOLD:,} more in findings.csv"] if len(group) > TOLD else []
+        lines = [f"{len(group):,} x {kind} ({effect}: {MEANING[effect]})", *map(str, group[:TOLD]), *more]
+        told.append("\n  ".join(lines))
+    return told
+
+
+def _sum(seen: Inspection) -> str:
+    counts = Counter(finding.effect for finding in seen.findings)
+    said = ", ".join(f"{counts[effect]:,} x {effect}" for effect in EFFECTS if counts[effect])
+    return f"findings: {said}" if said else "nothing wrong"
+
+
+def _sheet(source: Source, seen: Inspection) -> Tensor:
+    """Some of the pictures with what the data says of them."""
+    shown = examples_to_show(seen, SHOWN)
+    pictures = [
+        draw_annotated(image, target, source.class_names, bad) if isinstance(target, dict) else image
+        for _, image, target, bad in shown
+    ]
+    captions = [
+        caption if isinstance(target, dict) or not source.class_names else f"{caption}\n{source.class_names[target]}"
+        for caption, _, target, _ in shown
+    ]
+    return draw_sheet(pictures, captions, "there is no picture to show", columns=4, side=320)

@@ -1,0 +1,136 @@
+"""A record's network as an ONNX file, which runs where there is no PyTorch; it is written only where it agrees."""
+
+import json
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from leyden.bench.commands.predict import load_best
+from leyden.bench.run.checkpoint import technique_of
+from leyden.bench.run.logs import setup_logging
+from leyden.bench.run.record import Record, write
+
+CHECKED_BATCHES = (1, 2, 5)
+"""Sizes at which the file's answers are compared; the network is traced with 2 images."""
+TOLERANCE = 1e-4
+"""Largest difference, relative to the largest number, that float32 sums in another order may make; usual is 1e-6."""
+NORMALISATION = "the network's own: it takes uint8 pixels, 0 to 255, as leyden.data.splits.fit_image makes them"
+
+
+def export(record: Record, output: Path) -> None:
+    """Writes the best checkpoint's ``forward``: ``images``, uint8 (batch, C, S, S), to ``logits``, of any batch size.
+
+    A technique whose ``forward`` gives no single tensor says by ``graph()`` which module stands for it, with the
+    ``names`` of its outputs and ``facts`` that belong to them: single-shot detectors give ``boxes`` (batch, P, 4) and
+    ``scores`` (batch, P, classes) before suppression. The file's metadata hold these facts, ``class_names`` (JSON),
+    ``image_size`` (pixels), ``channels``, ``crop`` (JSON, see ``leyden.data.splits.fit_image``), ``normalisation``,
+    ``record`` (its folder) and ``technique``.
+
+    Args:
+        record: of a technique that takes images.
+        output: the file; its folder is made where it is missing.
+
+    Raises:
+        ValueError: the technique has neither, the file would answer otherwise than PyTorch, or the extra
+            ``export`` is not installed. Nothing is written then.
+    """
+    setup_logging(None)
+    model = load_best(record)
+    name = type(model).__name__
+    if not model.takes_images:
+        raise ValueError(f"{name} samples from noise: only techniques that take images can be exported")
+    onnx, onnxruntime = _tools()
+    side, channels = model.hparams["image_size"], model.hparams["channels"]
+    graph = model.graph() if hasattr(model, "graph") else model
+    with torch.no_grad():
+        answer = graph(_images(2, channels, side))
+    names: tuple[str, ...] = getattr(graph, "names", ("logits",))
+    if not isinstance(answer, Tensor) and graph is model:
+        raise ValueError(
+            f"{name} answers with a {type(answer).__name__}, where a file needs tensors: classifiers and single-shot "
+            "detectors (ssd, yolo, yolo_free) can be exported"
+        )
+    proto = _translate(graph, _images(2, channels, side), names)
+    facts = {
+        "class_names": json.dumps(model.hparams["class_names"]),
+        "image_size": str(side),
+        "channels": str(channels),
+        "crop": json.dumps(model.hparams.get("crop")),
+        "normalisation": NORMALISATION,
+        "record": str(record.folder.absolute()),
+        "technique": technique_of(record.config),
+        **getattr(graph, "facts", {}),
+    }
+    onnx.helper.set_model_props(proto, facts)
+    content = proto.SerializeToString()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    difference = max(_difference(session, graph, _images(size, channels, side), names) for size in CHECKED_BATCHES)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write(output, content)
+    listed = " and ".join(names)
+    print(f"{output}: {len(content) / 1e6:.1f} MB; {listed} differ from PyTorch's by {difference:.0e} of the largest")
+
+
+def _tools() -> tuple[Any, Any]:
+    """The packages ``onnx`` and ``onnxruntime``, loaded only here: Leyden's other verbs do without them."""
+    try:
+        import_module("onnxscript")  # PyTorch's exporter needs it
+        return import_module("onnx"), import_module("onnxruntime")
+    except ModuleNotFoundError as error:
+        raise ValueError(f"export needs a package more ({error}): pip install 'leyden[export]'") from error
+
+
+def _translate(model: nn.Module, images: Tensor, names: Sequence[str]) -> Any:
+    """``model`` as an ``onnx.ModelProto`` that takes any number of such ``images`` (B, C, S, S)."""
+    try:
+        with torch.no_grad():
+            program = torch.onnx.export(
+                model,
+                (images,),
+                input_names=["images"],
+                output_names=list(names),
+                dynamic_shapes=({0: "batch"},),
+                verbose=False,
+            )
+    except RuntimeError as error:  # its own message is advice for PyTorch's developers; the cause is the news
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise ValueError(f"PyTorch cannot export {type(model).__name__}: {reason}") from error
+    assert program is not None
+    return program.model_proto
+
+
+@torch.no_grad()
+def _difference(session: Any, model: nn.Module, images: Tensor, names: Sequence[str]) -> float:
+    """How far the file's answers to ``images`` (B, C, S, S) are from the model's, relative to the largest of each.
+
+    Raises:
+        ValueError: farther than ``TOLERANCE``, or of another shape.
+    """
+    answer = model(images)
+    differences = []
+    given = session.run(None, {"images": images.numpy()})
+    for name, expected, found in zip(names, [answer] if isinstance(answer, Tensor) else answer, given, strict=True):
+        if found.shape != expected.shape:
+            raise ValueError(f"refused: for {tuple(images.shape)} the file gives {found.shape}, not {expected.shape}")
+        largest = expected.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
+        difference = float((torch.from_numpy(found) - expected).abs().max() / largest)
+        if not difference <= TOLERANCE:  # NaN is refused too
+            raise ValueError(
+                f"refused: for {len(images)} images the file's {name} differ from PyTorch's by {difference:.1e} of the "
+                f"largest, more than {TOLERANCE:.0e}; does forward depend on anything but its images and weights?"
+            )
+        differences.append(difference)
+    return max(differences)
+
+
+def _images(count: int, channels: int, side: int) -> Tensor:
+    """Random blotches and a little noise, the spectrum of pictures: uint8 (count, channels, side, side)."""
+    generator = torch.Generator().manual_seed(count)
+    blotches = F.interpolate(torch.rand(count, channels, 4, 4, generator=generator), (side, side), mode="bilinear")
+    noise = torch.rand(count, channels, side, side, generator=generator)
+    return (255 * (0.8 * blotches + 0.2 * noise)).to(torch.uint8)

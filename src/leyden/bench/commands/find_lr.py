@@ -1,0 +1,70 @@
+"""The learning-rate range test (Smith 2017, "Cyclical Learning Rates", sec. 3.3) by Lightning's tuner, drawn."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch.tuner import Tuner
+from torchvision.transforms.v2.functional import to_pil_image
+
+from leyden.bench.config.validate import check_words
+from leyden.bench.run.logs import setup_logging
+from leyden.bench.run.run import assemble
+from leyden.visualization.charts import draw_curves
+
+SKIPPED = 5
+"""First steps that are not looked at: their mean is of too few losses."""
+MOMENTUM = 0.98
+"""Of the running mean that Lightning keeps of the loss."""
+
+
+def find_lr(words: Sequence[str], least: float, greatest: float, steps: int) -> tuple[float, Path]:
+    """Trains for some steps while the rate grows exponentially; nothing of it is kept but the picture.
+
+    Args:
+        words: those of ``leyden run``.
+        least: rate of the first step.
+        greatest: rate of the last step.
+        steps: how many; the test ends earlier where the loss has left.
+
+    Returns:
+        The rate at which the loss falls steepest, and the picture's file.
+
+    Raises:
+        ValueError: the loss gave nothing to choose by, or the technique has more than one optimizer.
+    """
+    setup_logging(None)
+    config = check_words(words).config
+    with tempfile.TemporaryDirectory() as folder:
+        unlimited = {**config["trainer"], "max_epochs": -1, "limit_val_batches": 0}
+        quiet = {**config, "logger": {}, "callbacks": {}, "trainer": unlimited}
+        data, model, trainer = assemble(quiet, Path(folder))
+        if not model.automatic_optimization:
+            raise ValueError(f"{type(model).__name__} has several optimizers: no single rate can be found for it")
+        finder = Tuner(trainer).lr_find(
+            model, datamodule=data, min_lr=least, max_lr=greatest, num_training=steps, update_attr=False
+        )
+    if finder is None or len(finder.results["loss"]) < 2 * SKIPPED:
+        raise ValueError(f"the loss left after a few of {steps} steps from {least}: begin lower, or take more steps")
+    rates, losses = np.array(finder.results["lr"]), unbiased(np.array(finder.results["loss"]))
+    slope = np.gradient(losses, np.log(rates))
+    suggestion = float(rates[SKIPPED + slope[SKIPPED:-1].argmin()])
+    curve = (rates.tolist(), losses.tolist(), None)
+    title = f"{config['lab']['name']}: steepest at {suggestion:.2g}"
+    picture = draw_curves({"training loss, smoothed": curve}, "learning rate", "loss", title, True, None, suggestion)
+    file = Path(config["paths"]["outputs"]) / "learning_rates" / f"{config['lab']['name']}.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    to_pil_image(torch.as_tensor(picture)).save(file)
+    return suggestion, file
+
+
+def unbiased(smoothed: np.ndarray) -> np.ndarray:
+    """The running mean of the loss (N,), rid of its start at zero.
+
+    Lightning divides by 1 - 0.98^(i + 2) where step i (from 0) needs 1 - 0.98^(i + 1): its first loss is halved. Nor
+    is its suggestion used: that is the steepest fall over the rate, and the test is about the rate's logarithm.
+    """
+    step = np.arange(1, len(smoothed) + 1)
+    return smoothed * (1 - MOMENTUM ** (step + 1)) / (1 - MOMENTUM**step)

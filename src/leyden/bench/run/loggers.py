@@ -1,0 +1,165 @@
+"""Where curves and pictures go: TensorBoard events and plain files, both in the run's folder itself."""
+
+import io
+import math
+import re
+import time
+from abc import ABC, abstractmethod
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+from torchvision.transforms.v2.functional import to_pil_image
+
+from leyden.bench.run.record import write
+from leyden.visualization.animation import animate
+
+HEADER = "step,metric,value\n"
+"""Of ``metrics.csv``."""
+ANIMATED = "samples"
+"""The tag of pictures that show the same thing at every step, so that together they are an animation."""
+
+
+PATIENCE = 1.0
+"""Seconds for which logged numbers may wait in memory: going to a file each time is felt in short steps."""
+
+
+class RunLogger(ABC):
+    """What Leyden's own loggers can do besides logging.
+
+    Numbers go to their files once a second, before each checkpoint, and at the end: a killed run that goes on from a
+    checkpoint has lost none from before it, and logs the others once more.
+    """
+
+    trainer: Trainer | None = None
+    """Tells the step; set by the run."""
+    _flushed = -math.inf
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Takes what was logged to the file."""
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Flushes now and then; Lightning calls this after every step that logs."""
+        if time.monotonic() - self._flushed > PATIENCE:
+            self.flush()
+            self._flushed = time.monotonic()
+
+    def before_checkpoint(self) -> None:
+        """Flushes now, and once more after the same step, whose numbers Lightning logs only then."""
+        self.flush()
+        self._flushed = -math.inf
+
+    @abstractmethod
+    def rewind(self, step: int) -> None:
+        """Drops everything after optimizer step ``step``, from which the run goes on; before anything is logged."""
+
+    def step(self, given: int | None) -> int:
+        """Optimizer steps as a person counts them: after the first one it is 1 (Lightning's own x axis begins at 0)."""
+        return self.trainer.global_step if self.trainer is not None else given or 0
+
+
+class TensorBoard(RunLogger, TensorBoardLogger):
+    """TensorBoard events in the run's folder itself; hyperparameters are written once, with the final metrics."""
+
+    def __init__(self, save_dir: str) -> None:
+        super().__init__(save_dir, name="", version="", default_hp_metric=False)
+
+    def rewind(self, step: int) -> None:
+        """Makes TensorBoard hide the points after ``step`` that a killed run left."""
+        self._kwargs["purge_step"] = step + 1
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Draws each metric at the step that it belongs to; the epoch is no curve."""
+        super().log_metrics({k: v for k, v in metrics.items() if k != "epoch"}, self.step(step))
+
+    @rank_zero_only
+    def flush(self) -> None:
+        """Takes the events to the file."""
+        self.experiment.flush()
+
+
+class Files(RunLogger, Logger):
+    """``metrics.csv`` with a row (step, metric, value) per logged number, and ``pictures/<tag>_<step>.png``.
+
+    Where the pictures show samples of the same noise over time, they end as ``training.gif``.
+    """
+
+    def __init__(self, save_dir: str) -> None:
+        super().__init__()
+        self._folder = Path(save_dir)
+        self._curves = self._folder / "metrics.csv"
+        self._pictures = self._folder / "pictures"
+        self._animated: list[Path] = []
+        self._rows: list[str] = []
+
+    @property
+    def name(self) -> str:
+        """Lightning wants one; nothing is named by it."""
+        return "files"
+
+    @property
+    def version(self) -> str:
+        """Likewise."""
+        return ""
+
+    def rewind(self, step: int) -> None:
+        """Drops rows and pictures after ``step``, and a last row that was cut short by a kill."""
+        if self._curves.is_file():
+            rows = self._curves.read_text().splitlines(keepends=True)[1:]
+            kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= step]
+            write(self._curves, "".join([HEADER, *kept]))
+        for number, file in self._steps(".+?"):
+            if number > step:
+                file.unlink()
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Appends one row per metric."""
+        number = self.step(step)
+        self._rows += [f"{number},{name},{value:.9g}\n" for name, value in metrics.items() if name != "epoch"]
+
+    @rank_zero_only
+    def flush(self) -> None:
+        """Takes the rows to the file."""
+        rows, self._rows = self._rows, []
+        if rows:
+            with self._curves.open("a") as file:
+                file.writelines([HEADER, *rows] if file.tell() == 0 else rows)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """They stand in ``config.yaml`` already."""
+
+    @rank_zero_only
+    def log_image(self, key: str, images: Sequence[Tensor], step: int | None = None) -> None:
+        """Writes uint8 images (3, H, W) as PNG."""
+        self._pictures.mkdir(exist_ok=True)
+        for number, image in enumerate(images):
+            suffix = f"_{number}" if len(images) > 1 else ""
+            content = io.BytesIO()
+            to_pil_image(image.cpu()).save(content, "png")
+            write(self._pictures / f"{key.replace('/', '_')}_{step:06d}{suffix}.png", content.getvalue())
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Makes the animation, of pictures from before a kill too; Lightning calls this after training and testing."""
+        self.flush()
+        files = [file for _, file in self._steps(ANIMATED)]
+        if len(files) > 1 and files != self._animated:
+            write(self._folder / "training.gif", animate(files))
+            self._animated = files
+
+    def _steps(self, tag: str) -> list[tuple[int, Path]]:
+        """Pictures whose tag matches the pattern, each behind its step, in order."""
+        named = re.compile(rf"{tag}_(\d{{6,}})(_\d+)?\.png")
+        matches = [(named.fullmatch(file.name), file) for file in self._pictures.glob("*.png")]
+        return sorted((int(match[1]), file) for match, file in matches if match)

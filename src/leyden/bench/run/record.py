@@ -1,0 +1,217 @@
+"""The folder that a run leaves: what it was, how it went, what came out. Imports no torch."""
+
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from leyden.bench.config.compose import Composed
+from leyden.core.files import write_whole
+
+PACKAGES = (
+    "leyden",
+    "torch",
+    "torchvision",
+    "lightning",
+    "hydra-core",
+    "omegaconf",
+    "tensorboard",
+    "torchmetrics",
+    "scikit-learn",
+    "numpy",
+)
+
+_DUMPER, _LOADER = getattr(yaml, "CSafeDumper", yaml.SafeDumper), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Written in C where PyYAML was built so: eight times faster, which a sweep of a thousand jobs feels."""
+
+
+class RecordError(ValueError):
+    """A folder that is no record, or one that cannot do what was asked; the message names the cure."""
+
+
+class Record:
+    """One run's folder.
+
+    Args:
+        folder: holds at least ``config.yaml``.
+
+    Raises:
+        RecordError: the folder is none that a run left.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / "config.yaml").is_file():
+            inner = sorted(self.folder.glob("**/config.yaml")) if self.folder.is_dir() else []
+            hint = f"; did you mean {inner[-1].parent}?" if inner else "; `ls outputs/*` shows those that there are"
+            raise RecordError(f"{self.folder} is no record of a run: it has no config.yaml{hint}")
+
+    @classmethod
+    def create(cls, composed: Composed, folder: Path | None = None) -> "Record":
+        """Makes the folder of a new run and writes down what it is.
+
+        Args:
+            composed: the run's config.
+            folder: where; by default a new ``<outputs>/<experiment>/<date>_<time>_<n>``.
+        """
+        folder = folder or new_folder(Path(composed.config["paths"]["outputs"]) / composed.config["lab"]["name"])
+        make_folder(folder)
+        write(folder / "overrides.yaml", _dump({"overrides": composed.overrides, "choices": composed.choices}))
+        write(folder / "environment.json", json.dumps(_environment(), indent=2))
+        _write_status(folder, "pending")
+        # Last, because it is what makes a folder a record.
+        write(folder / "config.yaml", _dump(composed.config, sort_keys=False))
+        return cls(folder)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config."""
+        return yaml.load((self.folder / "config.yaml").read_text(), _LOADER)
+
+    @property
+    def overrides(self) -> list[str]:
+        """The words that were typed for this run."""
+        return yaml.load((self.folder / "overrides.yaml").read_text(), _LOADER)["overrides"]
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, machine and git state; what became known once the run had begun, such as ``devices``."""
+        return json.loads((self.folder / "environment.json").read_text())
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """``{"status": pending | running | done | failed | interrupted, ...}``."""
+        return json.loads((self.folder / "status.json").read_text())
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Flat metrics; empty before the run is done."""
+        file = self.folder / "metrics.json"
+        return json.loads(file.read_text()) if file.is_file() else {}
+
+    def checkpoint(self, name: str) -> Path:
+        """The path of ``checkpoints/<name>.ckpt``, whether it exists or not."""
+        return self.folder / "checkpoints" / f"{name}.ckpt"
+
+    def set_status(self, status: str, **details: Any) -> None:
+        """Writes ``status.json`` atomically, with the time, this process and ``details`` such as the error."""
+        _write_status(self.folder, status, **details)
+
+    def add_environment(self, **facts: Any) -> None:
+        """Adds to ``environment.json`` what is known only once the run has begun, such as the data's fingerprint."""
+        write(self.folder / "environment.json", json.dumps({**self.environment, **facts}, indent=2))
+
+    def start_again(self) -> None:
+        """Makes the run begin at its start when it next goes on: forgets checkpoints, and what it ran with before."""
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        (self.folder / "metrics.json").unlink(missing_ok=True)
+        write(self.folder / "environment.json", json.dumps(_environment(), indent=2))
+        self.set_status("pending")
+
+    def set_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Writes ``metrics.json`` atomically."""
+        write(self.folder / "metrics.json", json.dumps(dict(metrics), indent=2))
+
+    def refuse_if_running(self) -> None:
+        """Raises RecordError where another living process of this machine works in the folder."""
+        status = self.status
+        if status["status"] != "running" or status["host"] != socket.gethostname() or status["process"] == os.getpid():
+            return
+        if Path(f"/proc/{status['process']}").exists():
+            raise RecordError(f"{self.folder} is still running as process {status['process']}; wait, or stop it first")
+
+
+def write(file: Path, content: str | bytes) -> None:
+    """Writes a file, text as UTF-8, so that it is there whole or not at all."""
+
+    def put(partial: Path) -> None:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    write_whole(file, put)
+
+
+def _dump(content: Any, sort_keys: bool = True) -> str:
+    return yaml.dump(content, Dumper=_DUMPER, sort_keys=sort_keys)
+
+
+def _write_status(folder: Path, status: str, **details: Any) -> None:
+    stamp = {"time": datetime.now().astimezone().isoformat(timespec="seconds"), "host": socket.gethostname()}
+    write(folder / "status.json", json.dumps({"status": status, **stamp, "process": os.getpid(), **details}))
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, if it is not there.
+
+    Raises:
+        RecordError: nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        accessible = os.access(folder, os.W_OK)
+    except OSError as error:
+        raise RecordError(
+            f"{folder} cannot be made ({error.strerror}): name another place, paths.outputs=..."
+        ) from error
+    if not accessible:
+        raise RecordError(f"nothing can be written in {folder}: name another place, paths.outputs=...")
+
+
+def new_folder(parent: Path) -> Path:
+    """A folder of its own, also for runs that start in the same second; ``mkdir`` decides who gets which."""
+    make_folder(parent)
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+    number = 0
+    while True:
+        try:
+            (parent / f"{stamp}_{number}").mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return parent / f"{stamp}_{number}"
+
+
+@cache
+def _environment() -> dict[str, Any]:
+    """What this process runs with; the code is what it was when the process began, whatever git says later."""
+    installed = {d.metadata["Name"] for d in importlib.metadata.distributions()}
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES if name in installed},
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "git": _git(),
+    }
+
+
+def _cpu() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def _git() -> dict[str, Any] | None:
+    """The commit of the code that runs, and whether it was changed since; None outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        logging.getLogger(__name__).debug("no git checkout around %s", here)
+        return None

@@ -1,0 +1,175 @@
+"""One run: compose, check, seed, build data and model, fit, test the best checkpoint, record."""
+
+import errno
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from leyden.bench.config.instantiate import build, build_all
+from leyden.bench.run.callbacks import AtomicCheckpointIO, FiniteLoss, LastValues, StepSeed, checkpoints
+from leyden.bench.run.checkpoint import best, newest, technique_of
+from leyden.bench.run.devices import as_begun, devices_of, look_for_gpus_once, precision_here, refuse_absent_gpu
+from leyden.bench.run.global_batch import GlobalBatch
+from leyden.bench.run.loggers import RunLogger
+from leyden.bench.run.logs import setup_logging
+from leyden.bench.run.record import Record
+from leyden.bench.run.steps import with_quick_steps, without_idle_hooks
+from leyden.core.files import clear_leftovers
+from leyden.data.loader import mix
+
+log = logging.getLogger(__name__)
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a write fails with where the disk, or one's share of it, is full."""
+
+
+def run(record: Record) -> dict[str, float]:
+    """Runs what the record's config says, from the start or from where it was stopped, and writes down how it went.
+
+    Args:
+        record: pending, or stopped at any point; its newest checkpoint is where it goes on.
+
+    Returns:
+        Flat metrics: ``test/...`` of the best checkpoint, ``best/<monitor>``, the last value of everything logged, and
+        ``train_seconds``, validations included, what a stopped run had spent too.
+
+    Raises:
+        Exception: whatever went wrong, after the record says so.
+    """
+    with _recorded(record):
+        config = as_begun(record)
+        lightning.seed_everything(config["seed"], workers=True, verbose=False)
+        data, model, trainer = assemble(config, record.folder)
+        monitor = {"metric": str(model.monitor), "mode": str(model.mode)}
+        _note(record, data=data.fingerprint, devices=devices_of(trainer), monitor=monitor)
+        start = newest(record, technique_of(config))
+        _rewind(trainer.loggers, start)
+        if start is not None:
+            log.info("going on from %s", start)
+
+        trainer.fit(model, data, ckpt_path=start, weights_only=True)
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # a connector sets it
+        metrics: dict[str, float] = {}
+        for callback in callbacks:
+            if isinstance(callback, LastValues):
+                metrics |= callback.of(trainer)
+            if isinstance(callback, ModelCheckpoint) and callback.best_model_score is not None:
+                metrics[f"best/{model.monitor}"] = float(callback.best_model_score)
+        seconds = sum(callback.time_elapsed() for callback in callbacks if isinstance(callback, Timer))
+        metrics |= {"steps": trainer.global_step, "epochs": trainer.current_epoch, "train_seconds": seconds}
+        log.info("trained for %.0f s", seconds)
+
+        chosen = best(record, technique_of(config))
+        metrics |= _plain(trainer.test(model, data, ckpt_path=chosen, weights_only=True, verbose=False)[0])
+        _finish(record, config, metrics, trainer.loggers)
+    return metrics
+
+
+def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule, Trainer]:
+    """Builds data, then the model that fits it, then the trainer that writes into ``folder``."""
+    refuse_absent_gpu(config["trainer"])
+    look_for_gpus_once()
+    data = build(config["data"])
+    data.prepare_data()
+    torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
+    model = with_quick_steps(build(config["model"], **data.facts))
+    trainer = build(
+        config["trainer"],
+        precision=precision_here(config["trainer"]),
+        default_root_dir=str(folder),
+        callbacks=without_idle_hooks(
+            [
+                *build_all(config["callbacks"]),
+                StepSeed(config["seed"]),
+                FiniteLoss(),
+                LastValues(),
+                GlobalBatch(config.get("scale_lr", False)),  # older records have none
+                Timer(),
+                *checkpoints(model, folder / "checkpoints", config["checkpoint"]["every_n_steps"]),
+            ]
+        ),
+        logger=build_all(config["logger"], save_dir=str(folder)),
+        plugins=[AtomicCheckpointIO(technique_of(config))],
+    )
+    for logger in trainer.loggers:
+        if isinstance(logger, RunLogger):
+            logger.trainer = trainer
+    return data, model, trainer
+
+
+@contextmanager
+def _recorded(record: Record) -> Iterator[None]:
+    """Keeps ``status.json`` true and ``run.log`` complete, whatever happens inside."""
+    setup_logging(record.folder / (f"run.rank{rank()}.log" if rank() else "run.log"))
+    _clear(record)
+    _status(record, "running")
+    began = time.monotonic()
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        _status(record, "interrupted", cure=f"leyden resume {record.folder}")
+        raise
+    except BaseException as error:
+        log.error("the run failed", exc_info=True)  # the traceback goes to run.log only
+        full, cure = isinstance(error, OSError) and error.errno in FULL, f"leyden resume {record.folder}"
+        details = {"error": f"{type(error).__name__}: {error}"} | ({"cure": cure} if full else {})
+        with suppress(OSError):  # there may be no room for it; a run that seems to be running and is not goes on, too
+            _status(record, "interrupted" if full else "failed", **details)
+        if full:
+            raise OSError(f"{error}: what was written is whole; make room, then `{cure}` goes on") from error
+        raise
+    _status(record, "done", seconds=round(time.monotonic() - began, 1))
+
+
+@rank_zero_only
+def _clear(record: Record) -> None:
+    clear_leftovers(record.folder)
+
+
+@rank_zero_only
+def _status(record: Record, status: str, **details: Any) -> None:
+    record.set_status(status, **details)
+
+
+@rank_zero_only
+def _note(record: Record, **facts: Any) -> None:
+    record.add_environment(**facts)
+
+
+@rank_zero_only
+def _finish(record: Record, config: dict[str, Any], metrics: dict[str, float], loggers: list[Logger]) -> None:
+    """``metrics.json``, and TensorBoard's hyperparameters with the final metrics, once."""
+    record.set_metrics(metrics)
+    for logger in loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams({k: config[k] for k in ("model", "data", "seed")}, metrics)
+        logger.finalize("success")
+
+
+def _rewind(loggers: list[Logger], checkpoint: Path | None) -> None:
+    """Drops what was logged after ``checkpoint``; all of it where a run was killed before its first."""
+    step = -1
+    if checkpoint is not None:
+        step = torch.load(checkpoint, weights_only=True, mmap=True, map_location="cpu")["global_step"]
+    for logger in loggers:
+        if isinstance(logger, RunLogger) and rank() == 0:
+            logger.rewind(step)
+
+
+def rank() -> int:
+    """Which of a distributed run's processes this is, also before the trainer exists."""
+    return getattr(rank_zero_only, "rank", None) or 0
+
+
+def _plain(metrics: Any) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items()}

@@ -1,0 +1,1 @@
+"""Hyperparameter search by Optuna: space, study, pruning, report."""

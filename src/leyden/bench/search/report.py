@@ -1,0 +1,118 @@
+"""What a search has found: the best trial with the words that run it again, and Optuna's charts."""
+
+import io
+import shlex
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from omegaconf import OmegaConf
+from optuna import Study
+from optuna.exceptions import ExperimentalWarning
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+from optuna.visualization import matplotlib as charts
+
+from leyden.bench.run.record import Record, write
+
+STATES = {
+    TrialState.COMPLETE: "run to the end",
+    TrialState.PRUNED: "ended early",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "not done",
+}
+OWN = ("sweep", "callbacks.pruning")
+"""Keys of words that a run outside the search does without."""
+
+
+def report(study: Study, folder: Path, jobs: Mapping[int, Record]) -> None:
+    """Prints how the search stands and writes it into the sweep's folder, as ``search.md`` and charts.
+
+    Args:
+        study: of the search.
+        folder: of the sweep.
+        jobs: by the numbers of their trials.
+    """
+    drawn, left_out = _draw(study, folder)
+    text = "\n".join([*_found(study, folder, jobs), *left_out])
+    write(folder / "search.md", f"{text}\n")
+    print("\n".join([text, "search:", *(f"  {file}" for file in [folder / "search.md", *drawn])]))
+
+
+def _found(study: Study, folder: Path, jobs: Mapping[int, Record]) -> list[str]:
+    counts = Counter(trial.state for trial in study.get_trials(deepcopy=False))
+    lines = [f"trials: {', '.join(f'{counts[state]} {name}' for state, name in STATES.items() if counts[state])}"]
+    if not counts[TrialState.COMPLETE]:
+        return lines
+    best = study.best_trial
+    lines.append(f"best: trial {best.number}, {study.user_attrs['metric']} {best.value:.4g}")
+    if record := jobs.get(best.number):
+        lines += [f"  {record.folder}", f"  leyden run {shlex.join(_typed(record, folder))}"]
+    return lines
+
+
+def _typed(record: Record, folder: Path) -> list[str]:
+    """The words for a run that is a trial's once more."""
+    hydra = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.hydra
+    own = [word for word in record.overrides if not f"{_key(word)}.".startswith(tuple(f"{key}." for key in OWN))]
+    return [*(word for word in hydra if word.startswith("hydra.searchpath")), *own]
+
+
+def _key(word: str) -> str:
+    return word.lstrip("+~").partition("=")[0]
+
+
+def _draw(study: Study, folder: Path) -> tuple[list[Path], list[str]]:
+    """The charts' files, and why some are not there."""
+    values = [trial.value for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
+    if not values:
+        return [], ["no charts: no trial was run to its end"]
+    wanted: dict[str, Callable[[Study], Axes]] = {"search_history.png": _history, "search_parallel.png": _parallel}
+    left_out = []
+    if len(set(values)) > 1:
+        wanted["search_importance.png"] = _importance
+    else:
+        left_out.append("no search_importance.png: it takes two trials with different values")
+    with warnings.catch_warnings(), plt.rc_context({"figure.figsize": (10, 5), "backend": "agg"}):
+        for kind in (ExperimentalWarning, UserWarning):  # of Optuna's charts, and that few trials say little
+            warnings.simplefilter("ignore", kind)
+        for name, chart in wanted.items():
+            figure = chart(study).get_figure(root=True)
+            assert figure is not None  # it has just been drawn
+            png = io.BytesIO()
+            figure.savefig(png, format="png", dpi=120, bbox_inches="tight")
+            plt.close(figure)
+            write(folder / name, png.getvalue())
+    return [folder / name for name in wanted], left_out
+
+
+def _history(study: Study) -> Axes:
+    axes = charts.plot_optimization_history(study, target_name=study.user_attrs["metric"])
+    axes.set_title("Trials that were run to their end")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(["of the trial", "best so far"])
+    return axes
+
+
+def _parallel(study: Study) -> Axes:
+    """The darker, the better."""
+    axes = charts.plot_parallel_coordinate(study, target_name=study.user_attrs["metric"])
+    axes.set_title("A line for each trial: what it was given, what it reached", y=1.03)
+    for own in axes.figure.axes:
+        own.grid(visible=False)  # each has other values
+    lines = axes.collections[0]
+    lines.set_cmap("viridis" if study.direction == StudyDirection.MINIMIZE else "viridis_r")
+    return axes
+
+
+def _importance(study: Study) -> Axes:
+    axes = charts.plot_param_importances(study, target_name=study.user_attrs["metric"])
+    count = len(study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]))
+    axes.set_title(f"What the value depends on, as {count} trials show it (PED-ANOVA, Watanabe 2023)", loc="left")
+    if legend := axes.get_legend():
+        legend.remove()  # it says what the axis says
+    return axes

@@ -1,0 +1,133 @@
+"""What Optuna may choose from: Hydra's words for sweeps as Optuna's distributions."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    check_distribution_compatibility,
+)
+
+from leyden.bench.config.compose import ConfigError
+
+WORDS = "model.lr='tag(log,interval(1e-4,1e-2))', 'int(interval(1,8))', 16,32,64 or 'range(0,10,2)'"
+"""How a person writes what is searched."""
+
+
+class Space(NamedTuple):
+    """The words of a search."""
+
+    fixed: list[str]
+    """Of every trial."""
+    searched: dict[str, BaseDistribution]
+    """The others, by their keys."""
+    words: list[str]
+    """That say so."""
+
+    def ends(self) -> list[list[str]]:
+        """Words of a few trials in which every choice, and both ends of all that is ordered, occur."""
+        values = {key: _ends(distribution) for key, distribution in self.searched.items()}
+        most = max(map(len, values.values()))
+        return [
+            [*self.fixed, *typed({key: own[min(number, len(own) - 1)] for key, own in values.items()})]
+            for number in range(most)
+        ]
+
+    def refuse_to_replace(self, before: Mapping[str, BaseDistribution]) -> None:
+        """Raises ConfigError where Optuna cannot go on from what was searched before, as with other choices."""
+        wrong = []
+        for key in self.searched.keys() & before.keys():
+            try:
+                check_distribution_compatibility(before[key], self.searched[key])
+            except ValueError:
+                wrong.append(f"{key}: was {before[key]}, is {self.searched[key]}; choose another sweep.name")
+        if wrong:
+            raise ConfigError(wrong)
+
+
+def space(words: Sequence[str], loader: ConfigLoader | None = None) -> Space:
+    """Divides the words of a sweep.
+
+    Args:
+        words: such as ``seed=3`` or ``model.lr=interval(0.1,1)``; of two with the same key the last counts.
+        loader: Hydra's, which knows what globs match.
+
+    Raises:
+        ConfigError: ends that are no interval, all of them; or nothing that is to be searched.
+    """
+    last = {o.get_key_element(): o for o in OverridesParser.create(loader).parse_overrides(list(words))}
+    fixed, searched, swept, wrong = [], {}, [], []
+    for key, override in last.items():
+        if not override.is_sweep_override():
+            fixed.append(str(override.input_line))
+            continue
+        try:
+            searched[key] = distribution(override)
+            swept.append(str(override.input_line))
+        except ValueError as error:
+            wrong.append(f"{override.input_line}: {error}")
+    if wrong:
+        raise ConfigError(wrong)
+    if not searched:
+        raise ConfigError([f"there is nothing to search: give a key several values, such as {WORDS}"])
+    return Space(fixed, searched, swept)
+
+
+def distribution(override: Override) -> BaseDistribution:
+    """What a word that sweeps lets Optuna choose from.
+
+    An interval is continuous, or whole numbers where it was cast (``int(interval(1,8))``: 8 is one of them), and even
+    in the logarithm where it is tagged so; a range is ordered; anything else is a choice among texts.
+
+    Raises:
+        ValueError: nobody could choose from that.
+    """
+    value: Any = override.value()
+    tags = value.tags if isinstance(value, ChoiceSweep | RangeSweep | IntervalSweep) else set()
+    if tags and (tags != {"log"} or not isinstance(value, IntervalSweep)):
+        raise ValueError(f"tag {', '.join(sorted(tags))}: there is one, log, and only intervals may have it")
+    if isinstance(value, IntervalSweep):
+        return _interval(value.start, value.end, log="log" in tags)
+    if isinstance(value, RangeSweep):
+        return _range(sorted(value.range()))
+    choices = list(dict.fromkeys(override.sweep_string_iterator()))
+    if not choices:
+        raise ValueError("matches nothing")
+    return CategoricalDistribution(choices)
+
+
+def typed(values: Mapping[str, Any]) -> list[str]:
+    """What one types for a trial's values; floats with all their digits."""
+    return [f"{key}={value}" for key, value in values.items()]
+
+
+def _interval(low: Any, high: Any, log: bool) -> BaseDistribution:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("an interval needs two finite ends")
+    if low > high:
+        raise ValueError(f"an interval goes from the lesser end to the greater, not from {low} to {high}")
+    if log and low <= 0:
+        raise ValueError(f"a logarithm needs ends above 0, and one is {low}")
+    kind = IntDistribution if isinstance(low, int) else FloatDistribution
+    return kind(low, high, log=log)
+
+
+def _range(numbers: list[Any]) -> BaseDistribution:
+    if not numbers:
+        raise ValueError("matches nothing")
+    kind = IntDistribution if isinstance(numbers[0], int) else FloatDistribution
+    return kind(numbers[0], numbers[-1], step=numbers[1] - numbers[0] if len(numbers) > 1 else 1)
+
+
+def _ends(distribution: BaseDistribution) -> list[Any]:
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    assert isinstance(distribution, IntDistribution | FloatDistribution)  # Optuna has no fourth
+    return [distribution.low, distribution.high]

@@ -1,0 +1,1 @@
+"""Many jobs: composed and checked first, stored, run by an executor, ranked."""

@@ -1,0 +1,1 @@
+"""What every layer rests on: files, seeds, ranks. Imports nothing else of Leyden."""

@@ -1,0 +1,1 @@
+"""DataModules: one file for each kind of batch."""

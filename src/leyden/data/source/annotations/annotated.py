@@ -1,0 +1,164 @@
+"""Pictures with boxes as files have them, and as training takes them.
+
+A target is {"boxes": (n, 4) float32 xyxy pixels, "labels": (n,) int64} and what else the format knows of its objects:
+"difficult" (n,) bool (VOC), "crowd" (n,) bool, "area" (n,) float32 square pixels, and "image_id" () int64 (COCO).
+
+Corners are continuous: (0, 0) is the upper left corner of the upper left pixel, (width, height) the lower right corner
+of the lower right one. Each reader turns its format into that, and nobody else does.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from leyden.data.issues import Effect, Finding
+from leyden.data.source import Stage
+from leyden.data.source.files.image_folder import read_image
+
+Corners = tuple[float, float, float, float]
+ROUNDING = 0.5
+"""Pixels that a box may stick out, because files have rounded numbers; it is cut to the picture, and is not bad."""
+
+
+class Box(NamedTuple):
+    """One object as its file has it."""
+
+    corners: Corners
+    """xyxy pixels; NaN for what is no number."""
+    name: str
+    """Of its class."""
+    line: int
+    text: str
+    """The numbers as they stand in the file, for messages."""
+    difficult: bool = False
+    """Hard even for people, says VOC: to be neither hit nor miss."""
+    crowd: bool = False
+    """A box around many objects, says COCO: what lies on it is to be neither hit nor false alarm."""
+    area: float | None = None
+    """Of the object's outline, square pixels."""
+
+
+class Picture(NamedTuple):
+    """A picture and its boxes; nothing of it has been decoded."""
+
+    path: Path
+    written: Path
+    """The file that its boxes stand in."""
+    line: int | None
+    """Where that file speaks of the picture; None if it is the picture itself."""
+    size: tuple[int, int] | None
+    """Width and height by that file; None where it does not say."""
+    boxes: list[Box]
+    number: int | None = None
+    """The picture's own, in COCO's files."""
+
+
+class Reading:
+    """What a reader found: the data's own splits, the names of the classes if they are listed, and mistakes.
+
+    All pictures are in ``parts["train"]`` where the data has no splits.
+    """
+
+    def __init__(self) -> None:
+        self.parts: dict[Stage, list[Picture]] = {}
+        self.class_names: list[str] | None = None
+        self.findings: list[Finding] = []
+
+    def find(
+        self, kind: str, effect: Effect, file: Path, line: int | None, what: str, picture: Path | None = None
+    ) -> None:
+        """Keeps a finding."""
+        self.findings.append(Finding(kind, effect, file, line, what, picture))
+
+
+class Annotated(NamedTuple):
+    """A picture that can be trained on."""
+
+    picture: Picture
+    size: tuple[int, int]
+    target: dict[str, Tensor]
+    bad: list[Corners]
+    """Boxes that are cut or left out."""
+
+
+class AnnotatedPictures:
+    """A split of picture files with boxes, decoded when asked for."""
+
+    def __init__(self, examples: Sequence[Annotated], channels: int) -> None:
+        self.examples = list(examples)
+        self.channels = channels
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """A uint8 image (channels, H, W) and its target.
+
+        Raises:
+            ValueError: the picture cannot be read, or has another size than the file with its boxes says.
+        """
+        picture, size, target, _ = self.examples[index]
+        image = read_image(picture.path, self.channels)
+        width, height = image.shape[2], image.shape[1]
+        if (width, height) != size:
+            raise ValueError(
+                f"{picture.path}: this picture has {width}x{height} pixels (turned upright, where its EXIF data says "
+                f"so), but {picture.written}:{picture.line} speaks of {size[0]}x{size[1]}: its boxes would lie "
+                "elsewhere; correct one of the two"
+            )
+        return image, target
+
+
+def learnable(target: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The "boxes" and "labels" of what training learns: neither difficult objects nor crowds.
+
+    The code of the R-CNN papers learns no difficult object either (``use_diff`` is false there). The price is that the
+    places of such objects count as background.
+    """
+    nothing = torch.zeros(len(target["labels"]), dtype=torch.bool)
+    kept = ~(target.get("difficult", nothing) | target.get("crowd", nothing))
+    return {"boxes": target["boxes"][kept], "labels": target["labels"][kept]}
+
+
+def judge(corners: Corners, size: tuple[int, int], least: float) -> tuple[str | None, Corners]:
+    """What is wrong with a box, if anything, and the part of it that lies in the picture.
+
+    Args:
+        corners: xyxy pixels.
+        size: width and height of the picture.
+        least: pixels; a box must be wider and higher.
+
+    Returns:
+        "not a number", "no area", "outside", "sticks out" (by more than ``ROUNDING``) or None; and the cut corners.
+    """
+    width, height = size
+    x1, y1, x2, y2 = corners
+    clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height))
+    if not all(map(math.isfinite, corners)):
+        return "not a number", clipped
+    if x2 - x1 <= least or y2 - y1 <= least:
+        return "no area", clipped
+    if clipped[2] - clipped[0] <= least or clipped[3] - clipped[1] <= least:
+        return "outside", clipped
+    if max(-x1, -y1, x2 - width, y2 - height) > ROUNDING:
+        return "sticks out", clipped
+    return None, clipped
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture, upright as its EXIF data says, from the head of its file.
+
+    Raises:
+        ValueError: the file is broken or no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            return (picture.height, picture.width) if turned else (picture.width, picture.height)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{path}: this picture cannot be read ({error}); repair or remove it") from error

@@ -1,0 +1,286 @@
+"""What sources of annotated pictures share: what becomes of bad boxes, and who is in which split."""
+
+import hashlib
+import logging
+from abc import abstractmethod
+from itertools import pairwise
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from leyden.data.issues import Effect, Finding, by_kind
+from leyden.data.source import Source, Stage
+from leyden.data.source.annotations.annotated import (
+    Annotated,
+    AnnotatedPictures,
+    Box,
+    Corners,
+    Picture,
+    Reading,
+    judge,
+    learnable,
+    picture_size,
+)
+from leyden.data.source.files.image_folder import VAL_NAMES
+from leyden.data.splits import Split
+
+log = logging.getLogger(__name__)
+
+OnBadBox = Literal["drop", "clip", "fail"]
+STAGES: tuple[Stage, ...] = ("train", "val", "test")
+FOLDERS: dict[Stage, tuple[str, ...]] = {"train": ("train",), "val": VAL_NAMES, "test": ("test",)}
+"""What the folders of a split are called."""
+TOLD = 5
+"""Findings and names that an error shows."""
+
+
+class BoxSource(Source):
+    """Pictures with boxes in files. A child class reads one format.
+
+    What the three splits are made of, the same each time:
+
+    | the data has | train | val | test |
+    |---|---|---|---|
+    | train, val, test | train | val | test |
+    | train, test | 1 - holdout of train | holdout of train | test |
+    | train, val | 1 - holdout of train | holdout of train | val |
+    | no splits (or train alone) | 60 % | 10 % | 30 % |
+
+    Parts of train are drawn by a hash of the pictures' names, so neither the order of files nor a few more pictures
+    change much. Pictures without objects belong to the data.
+
+    A box is bad if a coordinate is no number, if it has no area, or if it lies outside the picture or sticks out.
+
+    Args:
+        kind: what error messages call the format.
+        root: the folder.
+        classes: their names in the order of the labels; null: those that the data lists or uses.
+        channels: 3 for colour, 1 for grey.
+        on_bad_box: "clip" cuts boxes that stick out to the picture and leaves other bad ones out, "drop" leaves all
+            bad ones out, "fail" stops; in each case they are counted.
+        holdout: see the table; 0 validates on what is tested: then choose nothing by it.
+        seed: of the hash.
+    """
+
+    gives: ClassVar[Literal["images", "boxes", "rows"]] = "boxes"
+    image_size = 320
+    """Pixels, where ``data.image_size`` is null: pictures differ in size."""
+    least: ClassVar[float] = 0.01
+    """A box that is not wider and higher than so many pixels has no area."""
+    knows: ClassVar[tuple[Literal["difficult", "crowd", "area"], ...]] = ()
+    """What the format says of an object besides its class."""
+
+    def __init__(
+        self,
+        kind: str,
+        root: str,
+        classes: list[str] | None,
+        channels: int,
+        on_bad_box: OnBadBox,
+        holdout: float,
+        seed: int,
+    ) -> None:
+        if not 0 <= holdout < 1:
+            raise ValueError(f"data.source.holdout={holdout}: a share of the training pictures, in [0, 1)")
+        self.root = Path(root).expanduser()
+        self.name = f"{kind} {self.root}"
+        self.classes = classes
+        self.channels = channels
+        self.on_bad_box = on_bad_box
+        self.holdout = holdout
+        self.seed = seed
+        self._splits: dict[Stage, AnnotatedPictures] = {}
+
+    @abstractmethod
+    def read(self) -> Reading:
+        """Reads the files with the boxes; no picture is decoded.
+
+        Raises:
+            FileNotFoundError: the layout is not the format's; the message says what is expected.
+        """
+
+    def prepare(self) -> None:
+        """Reads the boxes; what is left out or doubtful is counted and logged.
+
+        Raises:
+            FileNotFoundError: there is no such folder, or nothing of the format in it.
+            ValueError: something that must not be trained on; the message has file and line.
+        """
+        if self._splits:
+            return
+        splits, findings = self._survey()
+        stops = [finding for finding in findings if finding.effect == "stops"]
+        if stops:
+            more = f"\nand {len(stops) - TOLD} more" if len(stops) > TOLD else ""
+            listed = "\n".join(f"{finding} ({finding.kind})" for finding in stops[:TOLD])
+            raise ValueError(f"{self.name} cannot be trained on (leyden check-data lists everything):\n{listed}{more}")
+        for group in by_kind(findings):
+            kind, effect = group[0].kind, group[0].effect
+            level = logging.INFO if effect == "note" else logging.WARNING
+            log.log(level, "%s: %s (%s): %d, first %s", self.name, kind, effect, len(group), group[0])
+        self._splits = splits
+
+    def split(self, stage: Stage) -> AnnotatedPictures:
+        """Pictures of their own sizes (channels, H, W), decoded one by one, and their targets."""
+        self.prepare()
+        return self._splits[stage]
+
+    def inspect(self) -> tuple[dict[Stage, Split], list[Finding]]:
+        """What can be trained on, and everything else, without stopping at it."""
+        splits, findings = self._survey()
+        return dict(splits), findings
+
+    def _survey(self) -> tuple[dict[Stage, AnnotatedPictures], list[Finding]]:
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"data.source.root={self.root}: no such folder (looked from {Path.cwd()})")
+        reading = self.read()
+        used = {box.name for part in reading.parts.values() for picture in part for box in picture.boxes}
+        self.class_names = self.classes or reading.class_names or sorted(used - {""})
+        for name in sorted({name for name in self.class_names if self.class_names.count(name) > 1}):
+            reading.find("doubtful name", "stops", self.root, None, f"two classes are called {name!r}")
+        _find_doubles(reading)
+        parts = {stage: self._usable(part, reading) for stage, part in reading.parts.items()}
+        splits = share_out(parts, self.holdout, self.seed)
+        self._find_untrained(splits, reading)
+        return {stage: AnnotatedPictures(splits[stage], self.channels) for stage in STAGES}, reading.findings
+
+    def _usable(self, part: list[Picture], reading: Reading) -> list[Annotated]:
+        usable = []
+        for picture in part:
+            size = picture.size
+            if not picture.path.is_file():
+                reading.find("missing picture", "stops", picture.written, picture.line, f"there is no {picture.path}")
+                continue
+            if size is None:
+                try:
+                    size = picture_size(picture.path)
+                except ValueError as error:
+                    reading.find(
+                        "unusable picture", "stops", picture.path, None, _without(error, picture.path), picture.path
+                    )
+                    continue
+            usable.append(Annotated(picture, size, *self._target(picture, size, reading)))
+        return usable
+
+    def _target(
+        self, picture: Picture, size: tuple[int, int], reading: Reading
+    ) -> tuple[dict[str, Tensor], list[Corners]]:
+        """What is left of the boxes by the policy, and the bad ones."""
+        kept: list[Box] = []
+        bad: list[Corners] = []
+        for box in picture.boxes:
+            what = f"{box.name} [{box.text}]"
+            if box.name not in self.class_names:
+                some = ", ".join(self.class_names[:TOLD]) + (", ..." if len(self.class_names) > TOLD else "")
+                what += f" is none of the {len(self.class_names)} classes: {some}"
+                reading.find("unknown class", "stops", picture.written, box.line, what, picture.path)
+                continue
+            flaw, clipped = judge(box.corners, size, self.least)
+            if flaw is not None:
+                saved = flaw == "sticks out" and self.on_bad_box == "clip"
+                effect: Effect = "stops" if self.on_bad_box == "fail" else "note" if saved else "left out"
+                what = f"{what} in {size[0]}x{size[1]}"
+                reading.find(flaw, effect, picture.written, box.line, what, picture.path)
+                bad.append(box.corners)
+                if not saved:
+                    continue
+            kept.append(box._replace(corners=clipped))
+        if not kept:
+            what = f"{picture.path.name} shows no object"
+            reading.find("no object", "note", picture.written, picture.line, what, picture.path)
+        target = {
+            "boxes": torch.tensor([box.corners for box in kept], dtype=torch.float32).reshape(-1, 4),
+            "labels": torch.tensor([self.class_names.index(box.name) for box in kept], dtype=torch.int64),
+        }
+        for key in self.knows:
+            values = [_area(box) if key == "area" else getattr(box, key) for box in kept]
+            target[key] = torch.tensor(values, dtype=torch.float32 if key == "area" else torch.bool)
+        if picture.number is not None:
+            target["image_id"] = torch.tensor(picture.number)
+        return target, bad
+
+    def _find_untrained(self, splits: dict[Stage, list[Annotated]], reading: Reading) -> None:
+        """A split without boxes, and classes that are tested and never trained."""
+        for stage in STAGES:
+            if not any(len(example.target["labels"]) for example in splits[stage]):
+                effect: Effect = "stops" if stage == "train" else "warning"
+                what = f"none of {len(splits[stage])} {stage} pictures has a box that can be used"
+                reading.find("no boxes", effect, self.root, None, what)
+        trained = {label for e in splits["train"] for label in learnable(e.target)["labels"].tolist()}
+        for stage in STAGES[1:]:
+            told: set[str] = set()
+            for example in splits[stage]:
+                names = {self.class_names[label] for label in set(example.target["labels"].tolist()) - trained} - told
+                for box in example.picture.boxes:
+                    if box.name in names - told:
+                        told.add(box.name)
+                        what = f"{box.name} [{box.text}] is in {stage}, but there is none to learn from in train"
+                        written, path = example.picture.written, example.picture.path
+                        reading.find("untrained class", "warning", written, box.line, what, path)
+
+
+def share_out(parts: dict[Stage, list[Annotated]], holdout: float, seed: int) -> dict[Stage, list[Annotated]]:
+    """The three splits by the table of ``BoxSource``, of the splits that the data has."""
+    train, val, test = (parts.get(stage, []) for stage in STAGES)
+    if val and test:
+        return {"train": train, "val": val, "test": test}
+    if not val and not test:
+        return dict(zip(STAGES, _carve(train, (0.6, 0.7), seed), strict=True))
+    if not holdout:
+        return {"train": train, "val": test or val, "test": test or val}
+    learnt, held = _carve(train, (1 - holdout,), seed)
+    return {"train": learnt, "val": held, "test": test or val}
+
+
+def _carve(examples: list[Annotated], edges: tuple[float, ...], seed: int) -> list[list[Annotated]]:
+    """Cuts the examples, in the order of a hash of their names, at these fractions; each part is in the old order.
+
+    Each part has one at least; where there are not enough, the last parts have none.
+    """
+
+    def draw(place: int) -> str:
+        return hashlib.sha256(f"{seed}/{examples[place].picture.path.name}".encode()).hexdigest()
+
+    order = sorted(range(len(examples)), key=draw)
+    count, parts = len(order), len(edges) + 1
+    inner = enumerate(edges, 1)
+    cuts = [max(min(round(edge * count), count - parts + place), min(place, count)) for place, edge in inner]
+    cuts = [0, *cuts, count]
+    return [[examples[i] for i in sorted(order[a:b])] for a, b in pairwise(cuts)]
+
+
+def _find_doubles(reading: Reading) -> None:
+    """Takes a picture that is listed twice once, and finds those that are in two splits."""
+    first: dict[Path, Stage] = {}
+    for stage, part in reading.parts.items():
+        kept: dict[Path, Picture] = {}
+        for picture in part:
+            before = first.setdefault(picture.path, stage)
+            if picture.path in kept:
+                what = f"{picture.path.name} stands in {stage} a second time"
+                reading.find("listed twice", "left out", picture.written, picture.line, what, picture.path)
+                continue
+            kept[picture.path] = picture
+            if before != stage:
+                what = (
+                    f"{picture.path.name} is in {stage} and in {before}: {stage} then measures what was learnt by heart"
+                )
+                reading.find("in two splits", "warning", picture.written, picture.line, what, picture.path)
+        reading.parts[stage] = list(kept.values())
+
+
+def split_folders(root: Path) -> dict[Stage, Path]:
+    """The folders train, val (or valid, validation) and test in ``root``, those that exist."""
+    found = {stage: [root / name for name in names if (root / name).is_dir()] for stage, names in FOLDERS.items()}
+    return {stage: folders[0] for stage, folders in found.items() if folders}
+
+
+def _area(box: Box) -> float:
+    x1, y1, x2, y2 = box.corners
+    return (x2 - x1) * (y2 - y1) if box.area is None else box.area
+
+
+def _without(error: ValueError, path: Path) -> str:
+    return str(error).removeprefix(f"{path}: ")

@@ -1,0 +1,1 @@
+"""Real data inside installed packages: nothing is downloaded."""

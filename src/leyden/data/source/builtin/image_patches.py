@@ -1,0 +1,102 @@
+"""Real colour photographs that lie inside scikit-image and scikit-learn, cropped into patches."""
+
+from pathlib import Path
+from typing import Literal
+
+import skimage
+import sklearn
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+from leyden.data.source import Source
+from leyden.data.splits import InMemory
+
+FOLDERS = (Path(skimage.__file__).parent / "data", Path(sklearn.__file__).parent / "datasets" / "images")
+PHOTOGRAPHS = {
+    "train": ["astronaut.png", "coffee.png", "motorcycle_left.png", "rocket.jpg", "flower.jpg", "ihc.png"],
+    "val": ["chelsea.png"],
+    "test": ["china.jpg"],
+}
+"""Who is in which split. Left out: grey pictures, drawings, motorcycle_right.png (the other eye of motorcycle_left.png)
+and the nearly empty hubble_deep_field.jpg and retina.jpg."""
+SCALES = (1.0, 0.71, 0.5, 0.35)
+"""Sizes, relative to the original, at which patches are cut."""
+
+
+class Photos(Source):
+    """Patches of real photographs, without classes (every target is 0).
+
+    The three splits use different photographs, so no patch of one overlaps a patch of another: training sees an
+    astronaut, coffee, a motorcycle, a rocket, a flower and stained tissue, validation a cat, testing a Chinese
+    pavilion. Patches of one split may overlap each other.
+
+    Args:
+        image_size: side of the square patches in pixels.
+        train: patches for training.
+        val: patches for validation.
+        test: patches for testing.
+        seed: of their places; the same for every run unless it is set.
+    """
+
+    name = "photos"
+    channels = 3
+
+    def __init__(self, image_size: int = 64, train: int = 2000, val: int = 200, test: int = 500, seed: int = 0) -> None:
+        self.class_names: list[str] = []
+        self.image_size = image_size
+        self.counts = {"train": train, "val": val, "test": test}
+        self.seed = seed
+
+    def split(self, stage: Literal["train", "val", "test"]) -> InMemory:
+        """Patches (N, 3, image_size, image_size) and targets (N,), all 0."""
+        generator = stage_generator(self.seed, stage)
+        images = patches(stage, self.counts[stage], self.image_size, generator)
+        return InMemory(images, torch.zeros(len(images), dtype=torch.int64))
+
+
+def stage_generator(seed: int, stage: str) -> torch.Generator:
+    """Random numbers for one split, different in all three."""
+    return torch.Generator().manual_seed(seed * 3 + ["train", "val", "test"].index(stage))
+
+
+def photographs(stage: str) -> list[Tensor]:
+    """The photographs of a split, each uint8 (3, H, W).
+
+    Raises:
+        FileNotFoundError: an installed package lacks one of them.
+    """
+    found = []
+    for name in PHOTOGRAPHS[stage]:
+        path = next((folder / name for folder in FOLDERS if (folder / name).is_file()), None)
+        if path is None:
+            raise FileNotFoundError(f"{name} is neither in {FOLDERS[0]} nor in {FOLDERS[1]}: reinstall both packages")
+        with Image.open(path) as image:
+            found.append(F.pil_to_tensor(image.convert("RGB")))
+    return found
+
+
+def patches(stage: str, count: int, size: int, generator: torch.Generator) -> Tensor:
+    """Cuts squares from a split's photographs, each photograph and each of its ``SCALES`` as often as any other.
+
+    A photograph that is smaller than a patch is enlarged; a scale that would make it smaller than one is left out.
+
+    Returns:
+        (count, 3, size, size) uint8.
+    """
+    pyramids = [_pyramid(photograph, size) for photograph in photographs(stage)]
+    images = torch.empty(count, 3, size, size, dtype=torch.uint8)
+    for image, u in zip(images, torch.rand(count, 4, generator=generator).tolist(), strict=True):
+        pyramid = pyramids[int(u[0] * len(pyramids))]
+        photograph = pyramid[int(u[1] * len(pyramid))]
+        top, left = (int(v * (side - size + 1)) for v, side in zip(u[2:], photograph.shape[1:], strict=True))
+        image.copy_(photograph[:, top : top + size, left : left + size])
+    return images
+
+
+def _pyramid(photograph: Tensor, size: int) -> list[Tensor]:
+    shorter = min(photograph.shape[1:])
+    sides = [round(shorter * scale) for scale in SCALES]
+    fitting = [side for side in sides if side >= size] or [size]
+    return [F.resize(photograph, [side], antialias=True) for side in fitting]

@@ -1,0 +1,1 @@
+"""Sources that read image files from the user's folders."""

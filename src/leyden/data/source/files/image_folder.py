@@ -1,0 +1,176 @@
+"""Pictures in folders that are named after their classes."""
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torchvision.datasets.folder import IMG_EXTENSIONS
+from torchvision.transforms.v2.functional import pil_to_tensor
+
+from leyden.data.source import Source
+from leyden.data.source.files.listing import Listing, find_pictures
+from leyden.data.splits import Chosen, stratified
+
+log = logging.getLogger(__name__)
+
+Stage = Literal["train", "val", "test"]
+VAL_NAMES = ("val", "valid", "validation")
+
+
+class ImageFolder(Source):
+    """``root/<class>/...`` or ``root/{train,val,test}/<class>/...``, the picture files at any depth below a class.
+
+    What the three splits are made of, stratified by class and the same each time:
+
+    | folders in root | train | val | test |
+    |---|---|---|---|
+    | train, val, test | train | val | test |
+    | train, test | 90 % of train | 10 % of train | test |
+    | train, val | 90 % of train | 10 % of train | val |
+    | classes (or train alone) | 60 % | 10 % | 30 % |
+
+    The third row is how many published sets come (ants and bees, ImageNet): the best checkpoint must not be chosen on
+    what the test score is computed from, so their val folder is kept for the test.
+
+    Args:
+        root: the folder.
+        channels: 3 for colour, 1 for grey; pictures are converted.
+        holdout: in the second and third row, the share of train that becomes validation. 0 trains on all of it, as
+            published results do, and validates on what is tested: then validate once, at the end, and choose nothing
+            by it.
+        index_cache: folder where the list of the files is kept for later starts; None: nowhere.
+        in_memory_limit: GB; a split that takes more is not decoded as a whole where ``data.in_memory`` is "auto". None:
+            only the free memory counts.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: fewer than two classes, a class without pictures, or a class that training does not know.
+    """
+
+    image_size = 64
+    """Pixels, where ``data.image_size`` is null: pictures differ in size."""
+
+    def __init__(
+        self,
+        root: str,
+        channels: int = 3,
+        holdout: float = 0.1,
+        index_cache: str | None = None,
+        in_memory_limit: float | None = None,
+    ) -> None:
+        if not 0 <= holdout < 1:
+            raise ValueError(f"data.source.holdout={holdout}: a share of the training pictures, in [0, 1)")
+        self.root = Path(root).expanduser()
+        self.name = f"image folder {self.root}"
+        self.channels = channels
+        self.holdout = holdout
+        self.index_cache = Path(index_cache) if index_cache else None
+        self.in_memory_limit = in_memory_limit
+        self._splits: dict[Stage, Chosen] = {}
+
+    def prepare(self) -> None:
+        """Finds the classes and the files; no picture is opened yet."""
+        if self._splits:
+            return
+        if not self.root.is_dir():
+            raise FileNotFoundError(
+                f"data.source.root={self.root}: no such folder (looked from {Path.cwd()}); it should hold a folder of "
+                "pictures per class, or train, val and test with such folders"
+            )
+        folders = {path.name: path for path in _folders(self.root)}
+        train = folders.get("train", self.root)
+        self.class_names = [path.name for path in _folders(train)]
+        if len(self.class_names) < 2:
+            raise ValueError(
+                f"{train} has {len(self.class_names)} class folders {self.class_names}, but a classifier needs two or "
+                "more: put the pictures of each class into a folder with the class's name"
+            )
+        training = self._pictures(train)
+        val = next((folders[name] for name in VAL_NAMES if name in folders), None)
+        test = folders.get("test")
+        if "train" not in folders or (val is None and test is None):
+            self._splits = _carve(training, {"train": 0.6, "val": 0.1, "test": 0.3})
+        elif val is not None and test is not None:
+            self._splits = {"train": training, "val": self._pictures(val), "test": self._pictures(test)}
+        else:
+            tested = test or val
+            assert tested is not None
+            test_split = self._pictures(tested)
+            if self.holdout:
+                parts = _carve(training, {"train": 1 - self.holdout, "val": self.holdout})
+                log.info("%s: %.0f %% of train validates, %s tests", self.name, 100 * self.holdout, tested.name)
+            else:
+                parts = {"train": training, "val": test_split}
+                log.info("%s: %s validates and tests: choose nothing by it", self.name, tested.name)
+            self._splits = parts | {"test": test_split}
+
+    def split(self, stage: Stage) -> Chosen:
+        """Pictures of their own sizes (channels, H, W), decoded one by one, and their labels."""
+        self.prepare()
+        return self._splits[stage]
+
+    def _pictures(self, folder: Path) -> Chosen:
+        unknown = [path for path in _folders(folder) if path.name not in self.class_names]
+        if unknown:
+            raise ValueError(
+                f"{unknown[0]}: the class {unknown[0].name!r} is not among those of training: {self.class_names}"
+            )
+        files = find_pictures(folder, self.class_names, self.index_cache)
+        place = {name: label for label, name in enumerate(self.class_names)}
+        of_folder = torch.tensor([place[inside.partition("/")[0]] for inside in files.folders], dtype=torch.int64)
+        labels = of_folder[torch.from_numpy(files.inside).long()]
+        empty = labels.bincount(minlength=len(place)) == 0
+        if empty.any():
+            missing = folder / self.class_names[int(empty.nonzero()[0])]
+            raise ValueError(f"{missing} holds no picture with an ending among {', '.join(IMG_EXTENSIONS)}")
+        return Chosen(Pictures(files, self.channels, self.in_memory_limit), torch.arange(len(files)), labels)
+
+
+class Pictures:
+    """Picture files as a split, decoded when asked for; every target is 0.
+
+    Args:
+        files: where they are.
+        channels: 3 for colour, 1 for grey.
+        in_memory_limit: see ``ImageFolder``.
+    """
+
+    def __init__(self, files: Listing, channels: int, in_memory_limit: float | None = None) -> None:
+        self.files = files
+        self.channels = channels
+        self.in_memory_limit = in_memory_limit
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return read_image(self.files[index], self.channels), 0
+
+
+def read_image(path: str | Path, channels: int = 3) -> Tensor:
+    """A picture file as uint8 (channels, H, W), turned upright as its EXIF data says.
+
+    Args:
+        path: of any format that Pillow reads.
+        channels: 3 for colour, 1 for grey.
+
+    Raises:
+        ValueError: the file is missing, broken or no picture; the message names it.
+    """
+    try:
+        with Image.open(path) as picture:
+            return pil_to_tensor(ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L"))
+    except (OSError, SyntaxError) as error:  # Pillow reports some broken PNGs as a SyntaxError
+        raise ValueError(f"{path}: this picture cannot be read ({error}); repair or remove it") from error
+
+
+def _carve(split: Chosen, shares: dict[Stage, float]) -> dict[Stage, Chosen]:
+    parts = stratified(split.targets, list(shares.values()))
+    return {stage: Chosen(split.split, part, split.targets[part]) for stage, part in zip(shares, parts, strict=True)}
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))

@@ -1,0 +1,256 @@
+"""Random changes of scenes that move boxes: zoom-out, crops, mosaics, other sizes; driven by numbers that are given.
+
+The boxes that remain are at least a pixel wide and high.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.ops import box_iou
+from torchvision.transforms.v2 import functional as F
+
+from leyden.data.loader import Augment, mix
+from leyden.data.splits import InMemory, Split
+from leyden.detection.boxes.batch import Target
+
+XYXY = tv_tensors.BoundingBoxFormat.XYXY
+FILL = (124, 116, 104)
+"""What is around a picture that was zoomed out: ImageNet's mean colour; green's for grey pictures."""
+OVERLAPS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, None)
+"""IoU with some object that a window must have; None: no window."""
+WINDOWS = 50
+"""That are tried."""
+
+
+class Chain:
+    """Several changes, one after the other, each driven by numbers of its own."""
+
+    def __init__(self, parts: Sequence[Augment]) -> None:
+        self.parts = list(parts)
+        self.draws = sum(part.draws for part in parts)
+
+    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
+        """Changes uint8 ``images`` (B, C, S, S) and ``targets`` by ``u`` (B, draws), uniform in [0, 1)."""
+        for part, own in zip(self.parts, u.split([part.draws for part in self.parts], 1), strict=True):
+            images, targets = part(images, targets, own)
+        return images, targets
+
+
+def mirror(
+    images: Tensor, targets: list[Target], chosen: Tensor, upside_down: bool = False
+) -> tuple[Tensor, list[Target]]:
+    """Mirrors the images that are ``chosen`` (B,) bool, left to right or upside down, with boxes and proposals."""
+    images = torch.where(chosen[:, None, None, None], images.flip(2 if upside_down else 3), images)
+    flip = F.vertical_flip_bounding_boxes if upside_down else F.horizontal_flip_bounding_boxes
+    size = tuple(images.shape[2:])
+    turned = [
+        target | {key: flip(target[key], XYXY, size) for key in ("boxes", "proposals") if key in target}
+        if turn
+        else target
+        for target, turn in zip(targets, chosen.tolist(), strict=True)
+    ]
+    return images, turned
+
+
+class UpsideDown:
+    """Half of the images upside down: for pictures without an up, such as cells under a microscope."""
+
+    draws = 1
+
+    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
+        """Changes uint8 ``images`` (B, C, S, S) and ``targets`` by ``u`` (B, 1), uniform in [0, 1)."""
+        return mirror(images, targets, u[:, 0] < 0.5, upside_down=True)
+
+
+class ZoomAndCrop:
+    """Smaller objects and larger ones: SSD's "expand" and "batch sampling" (Liu et al. 2016, secs. 2.2 and 3.6).
+
+    Half of the images shrink to a random place of a mean-coloured canvas. Then a random window, with sides of 0.3 to 1
+    of the canvas's and an aspect ratio of 1/2 to 2, is enlarged to the whole; it must overlap some object by at least
+    0, 0.1, 0.3, 0.5, 0.7 or 0.9 (IoU), drawn at random with "no window" as the seventh possibility, and another of the
+    seven if none of fifty windows does. Objects whose centre is in the window remain. Images without objects are not
+    cropped. Both are one resizing.
+
+    These are torchvision's ``RandomZoomOut`` and ``RandomIoUCrop``, which look at one window after the other (several
+    times slower at 128 px on a CPU) and draw from the global random numbers.
+
+    Args:
+        zoom_out: greatest side of the canvas over that of the image; 1 never zooms out.
+        iou_crop: whether windows are cut out.
+    """
+
+    draws = 2
+
+    def __init__(self, zoom_out: float, iou_crop: bool) -> None:
+        self.zoom_out = zoom_out
+        self.iou_crop = iou_crop
+
+    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
+        """Changes uint8 ``images`` (B, C, S, S) and ``targets`` by ``u`` (B, 2), uniform in [0, 1)."""
+        # Fifty windows need more numbers than one would hand over: two of them make a seed.
+        seeds = [mix(*(int(number * 2**24) for number in row)) for row in u.tolist()]
+        pairs = [self._one(*example) for example in zip(images, targets, seeds, strict=True)]
+        return torch.stack([image for image, _ in pairs]), [target for _, target in pairs]
+
+    def _one(self, image: Tensor, target: Target, seed: int) -> tuple[Tensor, Target]:
+        generator = torch.Generator().manual_seed(seed)
+        side = image.shape[-1]
+        half, growth, *place = torch.rand(4, generator=generator).tolist()
+        canvas = int(side * (1 + growth * (self.zoom_out - 1))) if half < 0.5 else side
+        left, top = (int(number * (canvas - side + 1)) for number in place)
+        window = (0, 0, canvas, canvas)
+        if self.iou_crop and len(target["labels"]):
+            corner = torch.tensor([left, top, left, top])
+            window = iou_window(target["boxes"].cpu() + corner, canvas, generator)
+        if window == (0, 0, side, side) and canvas == side:
+            return image, target
+        # What the window shows of the image, in pixels of the image; and where that lies in the result.
+        x1, y1, x2, y2 = window[0] - left, window[1] - top, window[2] - left, window[3] - top
+        seen = [max(y1, 0), max(x1, 0), min(y2, side), min(x2, side)]
+        ratio = [side / (y2 - y1), side / (x2 - x1)] * 2
+        part = [round((a - b) * r) for a, b, r in zip(seen, (y1, x1) * 2, ratio, strict=True)]
+        size = [max(1, part[2] - part[0]), max(1, part[3] - part[1])]
+        piece, shown = _show(image, target, [*seen[:2], seen[2] - seen[0], seen[3] - seen[1]], size)
+        fill = torch.tensor(FILL if len(image) == 3 else FILL[1:2], dtype=torch.uint8, device=image.device)
+        whole = fill[:, None, None].repeat(1, side, side)
+        whole[:, part[0] : part[0] + size[0], part[1] : part[1] + size[1]] = piece
+        shown["boxes"] += torch.tensor([part[1], part[0]] * 2, device=image.device)
+        return whole, shown
+
+
+def iou_window(boxes: Tensor, side: int, generator: torch.Generator) -> tuple[int, int, int, int]:
+    """A random window that overlaps some object as much as a random choice of ``OVERLAPS`` asks, see ``ZoomAndCrop``.
+
+    Args:
+        boxes: (n, 4) xyxy, at least one.
+        side: of the square image.
+        generator: of the windows.
+
+    Returns:
+        xyxy, whole pixels; the whole image if that was chosen, or if no window does.
+    """
+    sizes = (side * (0.3 + 0.7 * torch.rand(WINDOWS, 2, generator=generator))).long()
+    corners = ((side - sizes + 1) * torch.rand(WINDOWS, 2, generator=generator)).long()
+    windows = torch.cat([corners, corners + sizes], 1)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    inside = ((centres > windows[:, None, :2]) & (centres < windows[:, None, 2:])).all(2)
+    overlap = box_iou(windows.to(boxes.dtype), boxes).masked_fill(~inside, -1).amax(1)
+    aspect = sizes[:, 0] / sizes[:, 1]
+    overlap[(aspect < 0.5) | (aspect > 2)] = -1
+    for choice in torch.randperm(len(OVERLAPS), generator=generator).tolist():
+        least = OVERLAPS[choice]
+        if least is None:
+            break
+        good = (overlap >= least).nonzero()
+        if len(good):
+            x1, y1, x2, y2 = windows[good[0, 0]].tolist()
+            return x1, y1, x2, y2
+    return 0, 0, side, side
+
+
+class Mosaic:
+    """Four images in one, for more objects in more surroundings (Bochkovskiy et al. 2020, "YOLOv4", sec. 3.3).
+
+    The image is divided at a random point of its middle half. The upper left part is a window of the image itself, the
+    others are windows of images drawn from the whole split, each shown between its own size and as small as the part
+    allows. So no part stays empty and nothing is enlarged. Objects whose centre is in a window remain, cut to it.
+
+    Args:
+        probability: of each image to become one.
+
+    Attributes:
+        split: what the other three are drawn from; set before the first call.
+    """
+
+    draws = 18
+    split: Split
+
+    def __init__(self, probability: float) -> None:
+        self.probability = probability
+
+    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
+        """Changes uint8 ``images`` (B, C, S, S) and ``targets`` by ``u`` (B, 18), uniform in [0, 1)."""
+        made, scenes = images.clone(), list(targets)
+        for i in (u[:, 0] < self.probability).nonzero().flatten().tolist():
+            numbers = u[i].tolist()
+            others = [int(number * len(self.split)) for number in numbers[3:6]]
+            tiles = [(images[i], targets[i]), *self._pictures(others, images.device)]
+            made[i], scenes[i] = _mosaic(tiles, numbers[1:3], numbers[6:])
+        return made, scenes
+
+    def _pictures(self, indices: list[int], device: torch.device) -> list[tuple[Tensor, Target]]:
+        if isinstance(self.split, InMemory):
+            taken, targets = self.split.take(torch.tensor(indices, device=self.split.images.device))
+            pairs = list(zip(taken, targets, strict=True))
+        else:
+            pairs = [self.split[index] for index in indices]
+        return [(image.to(device), {key: value.to(device) for key, value in t.items()}) for image, t in pairs]
+
+
+def _mosaic(tiles: list[tuple[Tensor, Target]], centre: list[float], numbers: list[float]) -> tuple[Tensor, Target]:
+    """Four images as one.
+
+    Args:
+        tiles: uint8 (C, S, S) with their targets.
+        centre: two numbers in [0, 1): where the four meet, in the middle half of the sides.
+        numbers: three for each tile: size, horizontal and vertical place of its window.
+    """
+    whole, boxes, labels = torch.empty_like(tiles[0][0]), [], []
+    side = whole.shape[-1]
+    x, y = (round((0.25 + 0.5 * number) * side) for number in centre)
+    for place, (image, target) in enumerate(tiles):
+        left, width = (0, x) if place % 2 == 0 else (x, side - x)
+        top, height = (0, y) if place < 2 else (y, side - y)
+        size, across, down = numbers[3 * place : 3 * place + 3]
+        scale = (max(width, height) / side) ** size
+        window = [min(side, round(length / scale)) for length in (height, width)]
+        corner = [int(down * (side - window[0] + 1)), int(across * (side - window[1] + 1))]
+        piece, shown = _show(image, target, [*corner, *window], [height, width])
+        whole[:, top : top + height, left : left + width] = piece
+        boxes.append(shown["boxes"] + torch.tensor([left, top, left, top], device=image.device))
+        labels.append(shown["labels"])
+    return whole, {"boxes": torch.cat(boxes), "labels": torch.cat(labels)}
+
+
+class Rescale:
+    """Training at several sizes (as YOLOv2 does, Redmon and Farhadi 2017, sec. 2): a batch's first example decides.
+
+    Args:
+        sizes: sides in pixels, equally likely.
+    """
+
+    draws = 1
+
+    def __init__(self, sizes: list[int]) -> None:
+        self.sizes = sizes
+
+    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
+        """Uint8 ``images`` (B, C, S, S) and ``targets`` at the size that ``u[0, 0]`` chooses."""
+        size = self.sizes[int(float(u[0, 0]) * len(self.sizes))]
+        ratio = size / images.shape[-1]
+        scaled = [{**target, "boxes": target["boxes"] * ratio} for target in targets]
+        return F.resize(images, [size, size], antialias=True), scaled
+
+
+def _show(image: Tensor, target: Target, window: list[int], size: list[int]) -> tuple[Tensor, Target]:
+    """A part of a picture at another size, and the objects whose centre is in it.
+
+    Args:
+        image: uint8 (C, H, W).
+        target: its objects.
+        window: top, left, height, width.
+        size: height and width of the result.
+
+    Returns:
+        uint8 (C, *size), and the objects, cut to it, that are still a pixel wide and high.
+    """
+    top, left, height, width = window
+    x, y = (target["boxes"][:, :2] + target["boxes"][:, 2:]).div(2).unbind(1)
+    inside = (x > left) & (x < left + width) & (y > top) & (y < top + height)
+    boxes = tv_tensors.BoundingBoxes(target["boxes"][inside], format="XYXY", canvas_size=image.shape[-2:])
+    moved = F.clamp_bounding_boxes(F.resized_crop(boxes, *window, size))
+    moved, kept = F.sanitize_bounding_boxes(moved, min_size=1, min_area=1)
+    piece = F.resized_crop(image, *window, size, antialias=True)
+    return piece, {"boxes": moved.as_subclass(Tensor), "labels": target["labels"][inside][kept]}

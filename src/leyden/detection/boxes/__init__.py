@@ -1,0 +1,1 @@
+"""Boxes: coding, matching, sampling, suppression, all as pure functions."""

@@ -1,0 +1,1 @@
+"""What a test reports of a detector: scores, time per image, COCO's result format."""

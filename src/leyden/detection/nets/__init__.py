@@ -1,0 +1,1 @@
+"""Networks of detectors: backbones with several maps, pyramids, heads."""

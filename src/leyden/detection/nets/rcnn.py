@@ -1,0 +1,74 @@
+"""R-CNN's network: crops in; what linear machines and the softmax of the fine-tuning look at, out."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from leyden.detection.nets.backbone_features import FeatureMaps, build_backbone
+
+
+class Seen(NamedTuple):
+    """What the network says of N crops, float32."""
+
+    pooled: Tensor
+    """(N, P) the last feature map, max-pooled to a few cells; pool5 of the paper's network, for the boxes."""
+    features: Tensor
+    """(N, F) the layer before the softmax; fc7, for the classes."""
+    logits: Tensor
+    """(N, C + 1), background first."""
+
+
+class CropNet(nn.Module):
+    """A backbone, two hidden layers with dropout and a softmax, as AlexNet (Krizhevsky et al. 2012) has them.
+
+    Args:
+        backbone: "light" or a network of ``leyden.nets.zoo``.
+        outputs: classes with background.
+        channels: of the images.
+        crop_size: side of the crops in pixels.
+        stride: crop pixels per cell of the last feature map; the backbone's deeper stages are cut off.
+        cells: in a row of the pooled map.
+        hidden: width of the two layers, F.
+        dropout: share of the inputs of each that a step blanks.
+        frozen: so many of the backbone's first stages learn nothing.
+        widths: of "light", see ``leyden.detection.nets.backbone_features``.
+        blocks: likewise.
+
+    Raises:
+        ValueError: the backbone cannot take such crops or has no such map.
+    """
+
+    def __init__(
+        self,
+        backbone: str,
+        outputs: int,
+        channels: int,
+        crop_size: int,
+        stride: int,
+        cells: int,
+        hidden: int,
+        dropout: float = 0.5,
+        frozen: int = 0,
+        widths: list[int] | None = None,
+        blocks: list[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.maps = FeatureMaps(build_backbone(backbone, channels, crop_size, widths, blocks), [stride], frozen)
+        self.cells, self.dropout = cells, dropout
+        self.pooled = self.maps.widths[0] * cells**2
+        self.fc6 = nn.Linear(self.pooled, hidden)
+        self.fc7 = nn.Linear(hidden, hidden)
+        self.score = nn.Linear(hidden, outputs)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """uint8 images (B, C, H, W) as crops are made from: float, 0 for the mean colour."""
+        return self.maps.backbone.normalise(images)
+
+    def forward(self, crops: Tensor) -> Seen:
+        """Crops (N, C, S, S) of normalised images; N may be 0."""
+        pooled = F.adaptive_max_pool2d(self.maps.backbone.run(crops), self.cells).flatten(1)
+        x = F.relu(self.fc6(F.dropout(pooled, self.dropout, self.training)))
+        features = F.relu(self.fc7(F.dropout(x, self.dropout, self.training)))
+        logits = self.score(features)
+        return Seen(pooled.float(), features.float(), logits.float())

@@ -1,0 +1,291 @@
+"""What Fast and Faster R-CNN do with regions of interest (RoIs): draw, pool, judge, learn (Girshick 2015).
+
+A RoI's part of the feature map is max-pooled to a grid of fixed size, goes through two fully connected layers and then
+into two sibling ones: C + 1 class logits, background first, and four offsets for each class.
+
+RoI pooling (section 2.1) divides the window into size x size cells whose edges are rounded to whole cells of the map.
+On a CPU it is six to ten times as fast as the RoIAlign of later detectors, forward and backward.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.ops import box_convert, box_iou, roi_pool
+
+from leyden.core.distributed import share_of_count
+from leyden.detection.boxes.batch import Target
+from leyden.detection.boxes.box_coder import decode, encode
+from leyden.detection.boxes.sampling import draw
+
+
+class Drawn(NamedTuple):
+    """The RoIs that a step learns from."""
+
+    proposals: list[Tensor]
+    """Of each image, (n, 4) xyxy pixels."""
+    classes: Tensor
+    """(N,) int64, image by image: 0 for background, c + 1 for an object of class c."""
+    boxes: Tensor
+    """(N, 4) xyxy pixels of the object that each RoI overlaps most; its own where there is none."""
+
+
+class Judged(NamedTuple):
+    """What the head says of the RoIs of a batch."""
+
+    rois: Tensor
+    """(N, 4) xyxy pixels, image by image."""
+    counts: list[int]
+    """RoIs of each image."""
+    logits: Tensor
+    """(N, C + 1), background first."""
+    offsets: Tensor
+    """(N, C, 4), normalised."""
+
+
+def label_rois(rois: Tensor, target: Target, foreground: float, background: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """What each RoI of an image shows (Girshick 2015, section 2.3, mini-batch sampling).
+
+    Args:
+        rois: (R, 4) xyxy.
+        target: the image's objects.
+        foreground: a RoI with at least this IoU shows the object that it overlaps most.
+        background: of the others, those whose IoU lies in [low, high) are background. In an image without objects all
+            are.
+
+    Returns:
+        (R,) int64 classes, c + 1 for class c, 0 for background, -1 for neither; (R, 4) xyxy of the object that each
+        overlaps most, or the RoI's own where there is none.
+    """
+    if len(target["labels"]) == 0:
+        return torch.zeros(len(rois), dtype=torch.int64, device=rois.device), rois
+    overlap, thing = box_iou(rois, target["boxes"]).max(1)
+    low, high = background
+    classes = torch.where((overlap >= low) & (overlap < high), 0, -1)
+    return torch.where(overlap >= foreground, target["labels"][thing] + 1, classes), target["boxes"][thing]
+
+
+def draw_rois(
+    proposals: list[Tensor],
+    targets: list[Target],
+    count: int,
+    share: float,
+    foreground: float,
+    background: Sequence[float],
+) -> Drawn:
+    """A random sample of each image's proposals and objects, for these are RoIs too.
+
+    Args:
+        proposals: of each image, (n, 4) xyxy pixels; no gradient flows into them.
+        targets: of each image.
+        count: RoIs per image; there may be fewer.
+        share: of these, so many show objects at most.
+        foreground: see :func:`label_rois`.
+        background: likewise.
+    """
+    rois, classes, boxes = [], [], []
+    for found, target in zip(proposals, targets, strict=True):
+        all_rois = torch.cat([target["boxes"].float(), found.detach()])
+        shown, things = label_rois(all_rois, target, foreground, background)
+        chosen = draw(shown[None], count, share)[0].nonzero().flatten()
+        rois.append(all_rois[chosen])
+        classes.append(shown[chosen])
+        boxes.append(things[chosen])
+    return Drawn(rois, torch.cat(classes), torch.cat(boxes))
+
+
+def multitask_loss(
+    logits: Tensor, offsets: Tensor, classes: Tensor, targets: Tensor, beta: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """The two parts of eq. 1, each a mean over all RoIs of all ranks.
+
+        L_cls = -log p_u        L_loc = [u >= 1] sum over x, y, w, h of smooth_L1(t^u - v)
+
+    Args:
+        logits: (N, C + 1), background first.
+        offsets: (N, C, 4) predicted, normalised.
+        classes: (N,) int64 u: 0 for background.
+        targets: (N, 4) v, normalised; read where there is an object.
+        beta: where smooth L1's parabola meets its lines, in normalised offsets.
+
+    Returns:
+        class and box loss, (); the latter exactly 0 without objects, both for N = 0.
+    """
+    things = classes.nonzero().flatten()
+    said = offsets[things, classes[things] - 1]
+    box = F.smooth_l1_loss(said, targets[things], beta=beta, reduction="sum")
+    entropy = F.cross_entropy(logits, classes, reduction="sum")
+    count = share_of_count(torch.ones_like(classes).sum())
+    return entropy / count, box / count
+
+
+def level_of(rois: Tensor, strides: Sequence[int], cells: float = 14) -> Tensor:
+    """The map of a pyramid that each RoI is pooled from (Lin et al. 2017, eq. 1).
+
+        k = floor(log2(sqrt(w h) / (cells stride_0)))      limited to the maps that there are
+
+    With 14 cells and stride_0 = 4, whose map is the paper's P2, it is the paper's floor(4 + log2(sqrt(w h) / 224)).
+
+    Args:
+        rois: (N, 4) xyxy pixels.
+        strides: of the maps, each twice the one before.
+        cells: a RoI of this side belongs to the second map, in cells of the first.
+
+    Returns:
+        (N,) int64.
+    """
+    side = (rois[:, 2:] - rois[:, :2]).prod(1).sqrt()
+    level = (side / (cells * strides[0])).clamp(min=1e-6).log2() + 1e-6
+    return level.floor().long().clamp(0, len(strides) - 1)
+
+
+def pool_rois(
+    maps: list[Tensor], rois: Tensor, image: Tensor, strides: Sequence[int], size: int, cells: float = 14
+) -> Tensor:
+    """RoI max-pooling, each RoI on its map.
+
+    Args:
+        maps: (B, width, f, f) each.
+        rois: (N, 4) xyxy pixels.
+        image: (N,) int64, the image of each.
+        strides: of the maps.
+        size: cells in a row of the result.
+        cells: see :func:`level_of`.
+
+    Returns:
+        (N, width, size, size) float32.
+    """
+    numbered = torch.cat([image[:, None].to(rois.dtype), rois], 1)
+    if len(maps) == 1:
+        return roi_pool(maps[0].float(), numbered, size, 1 / strides[0])
+    level = level_of(rois, strides, cells)
+    places = [(level == k).nonzero().flatten() for k in range(len(maps))]
+    parts = [
+        roi_pool(x.float(), numbered[place], size, 1 / stride)
+        for x, place, stride in zip(maps, places, strides, strict=True)
+    ]
+    return torch.cat(parts)[torch.cat(places).argsort()]
+
+
+def truncated(layer: nn.Linear, rank: int) -> nn.Sequential:
+    """A fully connected layer of u x v weights as two with t (u + v) (section 3.1, eq. 5).
+
+        W ~ U_t S_t V_t'      first S_t V_t' without a bias, then U_t with the layer's own
+
+    Args:
+        layer: stays as it is.
+        rank: t, the greatest singular values that are kept.
+
+    Raises:
+        ValueError: there are fewer singular values, or none are wanted.
+    """
+    if not 1 <= rank <= min(layer.weight.shape):
+        raise ValueError(f"model.svd: a layer of {tuple(layer.weight.shape)} has ranks 1 to {min(layer.weight.shape)}")
+    left, values, right = torch.linalg.svd(layer.weight.detach(), full_matrices=False)
+    with torch.device(layer.weight.device):
+        first, second = nn.Linear(layer.in_features, rank, bias=False), nn.Linear(rank, layer.out_features)
+    with torch.no_grad():
+        first.weight.copy_(values[:rank, None] * right[:rank])
+        second.weight.copy_(left[:, :rank])
+        second.bias.copy_(layer.bias)
+    return nn.Sequential(first, second)
+
+
+class RoIHead(nn.Module):
+    """RoI pooling, fc6, fc7, and the two sibling layers.
+
+    Args:
+        channels: of the maps.
+        strides: of the maps.
+        classes: C, without background.
+        size: cells in a row of a pooled RoI.
+        widths: outputs of fc6 and of fc7.
+        dropout: probability with which one of those is dropped.
+        cells: see :func:`level_of`.
+
+    Attributes:
+        mean, std: (C, 4) of the offsets to the objects of each class: what the network learns and says is normalised by
+            them. Buffers, so they travel in the checkpoint; they start as 0 and (0.1, 0.1, 0.2, 0.2).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        strides: Sequence[int],
+        classes: int,
+        size: int = 7,
+        widths: Sequence[int] = (4096, 4096),
+        dropout: float = 0.5,
+        cells: float = 14,
+    ) -> None:
+        super().__init__()
+        self.strides, self.classes, self.size, self.cells = list(strides), classes, size, cells
+        six, seven = widths
+        self.fc6 = nn.Linear(channels * size * size, six)
+        self.fc7 = nn.Linear(six, seven)
+        self.dropout = nn.Dropout(dropout)
+        self.scores = nn.Linear(seven, 1 + classes)
+        self.offsets = nn.Linear(seven, 4 * classes)
+        self.register_buffer("mean", torch.zeros(classes, 4))
+        self.register_buffer("std", torch.tensor([0.1, 0.1, 0.2, 0.2]).repeat(classes, 1))
+        self._truncated: tuple[nn.Sequential, nn.Sequential] | None = None
+        for layer, spread in ((self.scores, 0.01), (self.offsets, 0.001)):  # section 2.3
+            nn.init.normal_(layer.weight, std=spread)
+            nn.init.zeros_(layer.bias)
+        for layer in (self.fc6, self.fc7):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, maps: list[Tensor], proposals: list[Tensor]) -> Judged:
+        """Maps (B, channels, f, f) and each image's proposals (n, 4) xyxy pixels to what is there."""
+        rois, counts = torch.cat(proposals).float(), [len(part) for part in proposals]
+        image = torch.repeat_interleave(torch.tensor(counts, device=rois.device))
+        x = pool_rois(maps, rois, image, self.strides, self.size, self.cells).flatten(1)
+        for layer in self._truncated or (self.fc6, self.fc7):
+            x = self.dropout(F.relu(layer(x)))
+        offsets = self.offsets(x).float().view(-1, self.classes, 4)
+        return Judged(rois, counts, self.scores(x).float(), offsets)
+
+    def loss(self, judged: Judged, drawn: Drawn, beta: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Class and box loss of the RoIs that were drawn, see :func:`multitask_loss`."""
+        targets = encode(drawn.boxes, box_convert(judged.rois, "xyxy", "cxcywh"), (1.0, 1.0))
+        known = (drawn.classes - 1).clamp(min=0)
+        targets = (targets - self.mean[known]) / self.std[known]
+        return multitask_loss(judged.logits, judged.offsets, drawn.classes, targets, beta)
+
+    def boxes(self, judged: Judged) -> Tensor:
+        """Where each RoI's object is if it is of each class: (N, C, 4) xyxy pixels."""
+        offsets = judged.offsets * self.std + self.mean
+        return decode(offsets, box_convert(judged.rois, "xyxy", "cxcywh")[:, None], (1.0, 1.0))
+
+    def decided(self, judged: Judged, image_size: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Of each image the boxes (n, C, 4) in pixels, cut to its side, and the probabilities (n, C) of the classes."""
+        boxes = self.boxes(judged).clamp(0, image_size)
+        return boxes.split(judged.counts), judged.logits.softmax(1)[:, 1:].split(judged.counts)
+
+    def inherit(self, state: dict[str, Tensor]) -> None:
+        """Takes over fc6 and fc7 from the weights of a whole VGG, if this head has the same layers."""
+        for layer, name in ((self.fc6, "classifier.0"), (self.fc7, "classifier.3")):
+            published = {key: state[f"{name}.{key}"] for key in ("weight", "bias") if f"{name}.{key}" in state}
+            own = {key: value.shape for key, value in layer.state_dict().items()}
+            if {key: value.shape for key, value in published.items()} == own:
+                layer.load_state_dict(published)
+
+    def compress(self, ranks: Sequence[int]) -> None:
+        """Puts truncated layers in the place of fc6 and fc7 until :meth:`restore`, see :func:`truncated`.
+
+        Raises:
+            ValueError: not two ranks, or one that a layer does not have.
+        """
+        if len(ranks) != 2:
+            raise ValueError(f"model.svd={list(ranks)}: one rank for fc6 and one for fc7, please")
+        self._truncated = truncated(self.fc6, ranks[0]), truncated(self.fc7, ranks[1])
+
+    def restore(self) -> None:
+        """Puts fc6 and fc7 back."""
+        self._truncated = None

@@ -1,0 +1,1 @@
+"""Class-agnostic proposals that are made before training."""

@@ -1,0 +1,1 @@
+"""GANs that make images out of noise: one technique, one file."""

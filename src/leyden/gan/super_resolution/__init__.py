@@ -1,0 +1,1 @@
+"""GANs that enlarge images."""

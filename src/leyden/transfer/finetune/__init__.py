@@ -1,0 +1,1 @@
+"""Fine-tuning: which stages of a pre-trained network learn, and how."""

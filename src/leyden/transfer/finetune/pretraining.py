@@ -1,0 +1,105 @@
+"""What fine-tuning can start from: a network that is trained on a source task in the same run."""
+
+import hashlib
+import logging
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from leyden.core.files import write_whole
+from leyden.data.loader import Loader
+from leyden.data.splits import InMemory
+from leyden.transfer.finetune.features import key_of
+
+log = logging.getLogger(__name__)
+
+
+def cosine_fall(progress: float) -> float:
+    """The factor on a learning rate: 1 at ``progress`` 0, 0 at 1, along half a cosine (Loshchilov, Hutter 2017)."""
+    return (1 + math.cos(math.pi * progress)) / 2
+
+
+class Recipe(NamedTuple):
+    """How the source task is learnt."""
+
+    epochs: int
+    """Passes over its examples."""
+    lr: float
+    """AdamW's rate at the start; it falls to zero along a cosine."""
+    weight_decay: float
+    """AdamW's."""
+
+
+def learnt(net: nn.Module, head: nn.Module, batches: Loader, recipe: Recipe, folder: Path | None) -> dict[str, Tensor]:
+    """The state of ``net`` after the source task: trained now, or found where another run left it.
+
+    Args:
+        net: see ``pretrain``.
+        head: likewise.
+        batches: likewise.
+        recipe: how it is trained.
+        folder: where networks are kept, under a key of everything that decides them; None keeps none.
+    """
+    file = None
+    if folder is not None and isinstance(batches.split, InMemory):
+        start = nn.ModuleList([net, head])  # their random weights are a part of the key
+        facts = {"batches": _signature(batches, batches.split), "recipe": recipe, "scale": head.scale}
+        file = folder / f"source_task_{key_of(start, **facts)}.pt"
+    if file is not None and file.is_file():
+        log.info("source task: learnt before, from %s", file)
+        return torch.load(file, map_location="cpu", weights_only=True)
+    log.info("source task: %d examples, %d epochs", len(batches.split), recipe.epochs)
+    accuracy = pretrain(net, head, batches, *recipe)
+    log.info("source task: accuracy %.3f on the augmented images of the last epoch", accuracy)
+    state = {key: value.cpu() for key, value in net.state_dict().items()}
+    if file is not None:
+        write_whole(file, lambda partial: torch.save(state, partial))
+    return state
+
+
+def _signature(batches: Loader, split: InMemory) -> list[object]:
+    """Everything that decides what is seen: images and labels, their order, and how they are changed."""
+    digest = hashlib.sha256(split.images.cpu().numpy().tobytes())
+    digest.update(torch.as_tensor(split.targets).cpu().numpy().tobytes())
+    views: Any = batches.augment
+    return [digest.hexdigest(), batches.seed, batches.batch_size, views.count, vars(views.then)]
+
+
+def pretrain(net: nn.Module, head: nn.Module, batches: Loader, epochs: int, lr: float, weight_decay: float) -> float:
+    """Trains ``head(net(images))`` on labelled batches by AdamW, in place; on every rank the same.
+
+    Args:
+        net: uint8 images (B, C, S, S) to features (B, F).
+        head: features to logits (B, classes).
+        batches: uint8 images (B, C, S, S) and labels (B,); its order and augmentation depend on its seed alone.
+        epochs: passes over ``batches``.
+        lr: learning rate at the start; it falls to zero along a cosine.
+        weight_decay: AdamW's.
+
+    Returns:
+        Accuracy on the augmented training images of the last epoch.
+    """
+    parameters = [*net.parameters(), *head.parameters()]
+    device = parameters[0].device
+    optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
+    total = epochs * len(batches)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine_fall(step / total))
+    net.train()
+    right = seen = 0
+    for _ in range(epochs):
+        right = seen = 0
+        for images, labels in batches:
+            logits = head(net(images.to(device)))
+            labels = labels.to(device)
+            loss = F.cross_entropy(logits, labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            right += int((logits.argmax(1) == labels).sum())
+            seen += len(labels)
+    return right / max(seen, 1)

@@ -1,0 +1,1 @@
+"""Images with boxes, proposals, default boxes and feature maps drawn into them."""

@@ -1,0 +1,55 @@
+"""How precise a detector's answers are when so many of the objects are to be found, and how many proposals reach."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from leyden.visualization.charts import Curve, draw_curves
+
+MOST = 8
+"""Curves of single classes."""
+
+
+def draw_precision_recall(precision: Tensor, class_names: Sequence[str]) -> Tensor:
+    """Precision over recall at IoU 0.5: the mean of all classes, and up to eight classes, those of the least area.
+
+    Args:
+        precision: (C, R) at R recalls evenly spread over 0 .. 1; NaN for classes without objects.
+        class_names: C of them.
+
+    Returns:
+        uint8 (3, 600, 900).
+
+    Raises:
+        ValueError: no class has objects.
+    """
+    area = precision.mean(1)
+    present = (~area.isnan()).nonzero().flatten()
+    if len(present) == 0:
+        raise ValueError("no class has objects: there is no precision to draw")
+    recall = torch.linspace(0, 1, precision.shape[1]).tolist()
+    mean = precision[present].mean(0)
+    curves: dict[str, Curve] = {f"mean of {len(present)} ({mean.mean():.2f})": (recall, mean.tolist(), None)}
+    worst = present[area[present].argsort()[:MOST]].sort().values
+    for label in worst.tolist() if len(present) > 1 else []:
+        curves[f"{class_names[label]} ({area[label]:.2f})"] = (recall, precision[label].tolist(), None)
+    title = "Precision over recall at IoU 0.5 (area below)"
+    return draw_curves(curves, "recall: share of the objects found", "precision: share of right answers", title)
+
+
+def draw_proposal_recall(recall: Tensor, counts: Sequence[int], ious: Sequence[float]) -> Tensor:
+    """The share of objects that proposals reach, over how many an image has.
+
+    Args:
+        recall: (len(counts), len(ious)) in 0..1.
+        counts: proposals per image, best first.
+        ious: least overlaps; a curve each.
+
+    Returns:
+        uint8 (3, 600, 900).
+    """
+    curves: dict[str, Curve] = {
+        f"IoU {iou:g}": ([float(count) for count in counts], recall[:, i].tolist(), None) for i, iou in enumerate(ious)
+    }
+    return draw_curves(curves, "proposals per image", "recall", "Objects that proposals reach", log_x=True)

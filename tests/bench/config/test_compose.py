@@ -1,0 +1,115 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from commands import swept
+
+from leyden.bench.config.compose import EXPERIMENTS, ConfigError, compose, file_of, options, wrong_words
+
+
+def test_the_default_lab_is_composed_and_resolved() -> None:
+    composed = compose(["seed=0"])
+    assert composed.config["lab"]["name"] == composed.choices["experiment"] == "tour_transfer"
+    assert composed.config["data"]["seed"] == composed.config["seed"] == 0
+    assert "hydra" not in composed.config
+
+
+def test_every_experiment_is_an_option_with_header_title_and_minutes() -> None:
+    assert options("experiment") == sorted(file.stem for file in EXPERIMENTS.glob("*.yaml"))
+    for file in EXPERIMENTS.glob("*.yaml"):
+        lines = file.read_text().splitlines()
+        assert lines[0] == "# @package _global_", file
+        assert re.match(rf"# leyden run experiment={file.stem}\b", lines[1]), file
+        lab = compose([f"experiment={file.stem}"]).config["lab"]
+        assert lab["title"], file
+        assert lab["question"], file
+        assert lab["minutes"] > 0, file
+
+
+def test_options_of_data_leave_its_inner_group_out() -> None:
+    assert "transfer/images" in options("data")
+    assert not any(name.startswith("source") for name in options("data"))
+    assert "digits" in options("data/source")
+
+
+def test_a_variant_has_the_last_word_on_its_lab_and_names_itself() -> None:
+    lab = compose(["experiment=gan_stabilise"])
+    assert "variant" not in lab.choices
+    assert lab.config["model"]["translation"] == 0.125
+    assert lab.config["lab"]["variant"] is None
+    without = compose(["experiment=gan_stabilise", "variant=gan_no_diffaugment"])
+    assert without.choices["variant"] == "gan_no_diffaugment"
+    assert without.config["model"]["translation"] == 0
+    names = [yaml.safe_load(file_of("variant", option).read_text())["lab"]["variant"] for option in options("variant")]
+    assert without.config["lab"]["variant"] in names
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("variant=gan_r2", "did you mean gan_r1?"),
+        ("experiment=tour_transfr", "experiment=tour_transfr: no such option; did you mean tour_transfer?"),
+        ("model=transfer/finetun", "did you mean transfer/finetune?"),
+        ("data/source=digitz", "did you mean digits?"),
+        ("trainer.devics=1", "trainer.devics: unknown key; did you mean trainer.devices?"),
+        ("model.cut_aftr=x", "model.cut_aftr: unknown key; did you mean model.cut_after?"),
+        ("trainr=cpu", "trainr: unknown key; did you mean trainer?"),
+        ("seed.x=1", "seed has no keys below it"),
+        ("experiment=glob(nothing_*)", "matches nothing"),
+        ("a b", "a b: "),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_nearest_right_one(word: str, message: str) -> None:
+    assert message in wrong_words([word])[word]
+
+
+def test_a_key_without_a_default_must_be_given() -> None:
+    with pytest.raises(ConfigError, match=r"data\.source\.root: has no default, add data\.source\.root="):
+        compose(["data/source=image_folder"])
+    words = ["data/source=image_folder", "data.source.root=here"]
+    assert wrong_words(words) == {}
+    assert compose(words).config["data"]["source"]["root"] == "here"
+
+
+def test_all_wrong_words_are_told_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose(["sed=1", "trainer=cpx", "trainer.max_epoch=1"])
+    assert len(caught.value.mistakes) == 3
+
+
+def test_labs_may_lie_outside_the_repository(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 7\n")
+    words = [f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine"]
+    assert wrong_words(words) == {}
+    assert compose(words).config["seed"] == 7
+    assert wrong_words([words[0], "experiment=yours"])
+
+
+@pytest.mark.parametrize("lab", swept("detection_race"))
+def test_the_race_trains_what_each_detectors_own_lab_trains(lab: str) -> None:
+    """So the numbers of one are those of the other."""
+    own, raced = (
+        compose(words).config for words in ([f"experiment={lab}"], ["experiment=detection_race", f"variant={lab}"])
+    )
+    for part in ("model", "data", "trainer"):
+        assert raced[part] == own[part], part
+
+
+def test_every_variant_belongs_to_a_lab() -> None:
+    assert {variant for lab in options("experiment") for variant in swept(lab)} == {*options("variant")}
+
+
+@pytest.mark.parametrize("lab", [name for name in options("experiment") if name.endswith("_parts")])
+def test_the_first_variant_of_parts_is_the_lab_and_each_other_one_changes_it_as_it_says(lab: str) -> None:
+    own = compose([f"experiment={lab}"]).config
+    for place, variant in enumerate(swept(lab)):
+        changed = compose([f"experiment={lab}", f"variant={variant}"]).config
+        said = yaml.safe_load(file_of("variant", variant).read_text())
+        assert bool({"model", "data"} & {*said}) == (place > 0), variant
+        for part in ("model", "data", "trainer"):
+            words = said.get(part, {})
+            assert changed[part] == own[part] | words, variant
+            assert all(own[part][key] != value for key, value in words.items()), variant

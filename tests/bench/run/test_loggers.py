@@ -1,0 +1,141 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image, ImageSequence
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torchvision.transforms.v2.functional import pil_to_tensor
+
+from leyden.bench.run.callbacks import LastValues
+from leyden.bench.run.loggers import Files, TensorBoard
+
+
+def test_curves_are_rows_at_the_step_that_a_person_counts(tmp_path: Path) -> None:
+    files = Files(str(tmp_path))
+    files.trainer = SimpleNamespace(global_step=1)
+    files.log_metrics({"train/loss": 0.5, "epoch": 0}, step=0)
+    files.flush()
+    assert (tmp_path / "metrics.csv").read_text() == "step,metric,value\n1,train/loss,0.5\n"
+
+
+def test_going_on_drops_what_came_after_the_checkpoint_and_a_cut_row(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("step,metric,value\n10,a,1\n20,a,2\n30,a,3\n20,b")
+    Files(str(tmp_path)).rewind(20)
+    assert (tmp_path / "metrics.csv").read_text() == "step,metric,value\n10,a,1\n20,a,2\n"
+
+
+def test_a_picture_is_a_png_named_by_tag_and_step(tmp_path: Path) -> None:
+    image = torch.arange(48, dtype=torch.uint8).view(3, 4, 4)
+    Files(str(tmp_path)).log_image("val/samples", [image], step=7)
+    assert torch.equal(pil_to_tensor(Image.open(tmp_path / "pictures" / "val_samples_000007.png")), image)
+
+
+def frames_of(file: Path) -> list[torch.Tensor]:
+    with Image.open(file) as picture:
+        return [pil_to_tensor(frame.convert("RGB")) for frame in ImageSequence.Iterator(picture)]
+
+
+def log(files: Files, tag: str, **values: int) -> list[torch.Tensor]:
+    pictures = [torch.full((3, 8, 8), value, dtype=torch.uint8) for value in values.values()]
+    for step, picture in zip(values, pictures, strict=True):
+        files.log_image(tag, [picture], step=int(step.removeprefix("at_")))
+    return pictures
+
+
+def test_samples_over_time_end_as_an_animation_in_the_order_of_the_steps(tmp_path: Path) -> None:
+    files = Files(str(tmp_path))
+    third, first, second = log(files, "samples", at_1000000=30, at_20=10, at_999999=20)
+    files.finalize("success")
+    frames = frames_of(tmp_path / "training.gif")
+    assert len(frames) == 3
+    for frame, expected in zip(frames, (first, second, third), strict=True):
+        assert torch.equal(frame, expected)
+
+
+def test_no_animation_of_one_picture_or_of_other_tags(tmp_path: Path) -> None:
+    files = Files(str(tmp_path))
+    files.finalize("success")
+    log(files, "samples", at_1=10)
+    log(files, "samples_of_old", at_1=10, at_2=20)
+    log(files, "confusion", at_1=10, at_2=20)
+    files.finalize("success")
+    assert not (tmp_path / "training.gif").exists()
+
+
+def test_going_on_drops_later_pictures_and_the_animation_spans_both_parts(tmp_path: Path) -> None:
+    killed = Files(str(tmp_path))
+    first, second, _ = log(killed, "samples", at_10=10, at_20=20, at_30=99)
+    killed.log_image("wrong", [first, second], step=30)
+    log(killed, "pca_50", at_20=5)
+    resumed = Files(str(tmp_path))
+    resumed.rewind(20)
+    left = {file.name for file in (tmp_path / "pictures").iterdir()}
+    assert left == {"samples_000010.png", "samples_000020.png", "pca_50_000020.png"}
+    (third,) = log(resumed, "samples", at_30=30)
+    resumed.finalize("success")
+    frames = frames_of(tmp_path / "training.gif")
+    assert [int(frame[0, 0, 0]) for frame in frames] == [10, 20, 30]
+    assert torch.equal(frames[-1], third)
+
+
+def test_tensorboard_lies_in_the_folder_itself_and_forgets_what_is_rewound(tmp_path: Path) -> None:
+    for steps, rewind in (((1, 2, 3), None), ((2, 3), 1)):
+        board = TensorBoard(str(tmp_path))
+        if rewind is not None:
+            board.rewind(rewind)
+        for step in steps:
+            board.log_metrics({"train/loss": float(step if rewind is None else 10 * step), "epoch": 0}, step)
+        board.finalize("success")
+    assert not list(tmp_path.glob("*/"))
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert events.Tags()["scalars"] == ["train/loss"]
+    assert [(event.step, event.value) for event in events.Scalars("train/loss")] == [(1, 1.0), (2, 20.0), (3, 30.0)]
+
+
+@pytest.mark.parametrize("left", ["", "step,met"])
+def test_curves_whose_first_line_was_cut_by_a_kill_begin_anew(left: str, tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(left)
+    resumed = Files(str(tmp_path))
+    resumed.rewind(20)
+    resumed.log_metrics({"train/loss": 0.5}, 21)
+    resumed.flush()
+    assert (tmp_path / "metrics.csv").read_text() == "step,metric,value\n21,train/loss,0.5\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["metrics.csv"]
+
+
+def test_numbers_reach_their_file_once_a_second_and_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("leyden.bench.run.loggers.time.monotonic", lambda: clock[0])
+    files, seen = Files(str(tmp_path)), []
+    for step, clock[0] in enumerate([100.0, 100.6, 100.9, 101.1, 101.5]):
+        files.log_metrics({"train/loss": 0.5}, step)
+        files.save()
+        seen.append((tmp_path / "metrics.csv").read_text().count("loss"))
+    assert seen == [1, 1, 1, 4, 4]
+    files.finalize("failed")
+    assert (tmp_path / "metrics.csv").read_text().count("loss") == 5
+
+
+def test_a_checkpoint_leaves_no_number_of_its_steps_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leyden.bench.run.loggers.time.monotonic", lambda: 100.0)  # no second goes by
+    loggers = [Files(str(tmp_path)), TensorBoard(str(tmp_path))]
+    for logger in loggers:
+        for step in (7, 8):
+            logger.log_metrics({"train/loss": 0.5}, step)
+            logger.save()
+    trainer: Any = SimpleNamespace(loggers=loggers, callback_metrics={})
+
+    def written() -> list[list[int]]:
+        rows = (tmp_path / "metrics.csv").read_text().splitlines()[1:]
+        events = EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")
+        return [[int(row.split(",")[0]) for row in rows], [event.step for event in events]]
+
+    assert written()[0] == [7]  # TensorBoard's thread may have been quicker
+    LastValues().on_save_checkpoint(trainer, None, {})  # type: ignore[arg-type]
+    assert written() == [[7, 8], [7, 8]]
+    for logger in loggers:  # Lightning logs a step's numbers after the checkpoint of that step
+        logger.log_metrics({"train/loss": 0.5}, 9)
+        logger.save()
+    assert written() == [[7, 8, 9], [7, 8, 9]]

@@ -1,0 +1,51 @@
+from pathlib import Path
+from pkgutil import resolve_name
+
+import torch
+from commands import FAST, read_json
+
+from leyden.bench.config.compose import options
+from leyden.bench.config.validate import check_words
+from leyden.bench.run.checkpoint import newest, technique_of
+from leyden.bench.run.record import Record
+from leyden.bench.run.run import run
+
+
+def test_a_notebook_can_run_a_lab(tmp_path: Path) -> None:
+    record = Record.create(check_words([*FAST, f"paths.outputs={tmp_path}"]))
+    metrics = run(record)
+    assert metrics == record.metrics
+    assert record.status["status"] == "done"
+
+
+def test_seed_zero_counts_and_the_seed_decides_everything(tmp_path: Path) -> None:
+    weights = []
+    for number, seed in enumerate((0, 0, 1)):
+        torch.manual_seed(number)  # whatever state the process was in
+        record = Record.create(check_words([*FAST, f"seed={seed}", f"paths.outputs={tmp_path}"]))
+        run(record)
+        weights.append(torch.load(record.checkpoint("last"), weights_only=True)["state_dict"]["net.head.weight"])
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+SMALL = {
+    "tour_transfer": FAST,
+    "tour_gan": ["debug=smoke", "data.image_size=16", "model.base_channels=8", "model.judge_samples=100"],
+    "tour_detection": ["debug=smoke", "data.source.train=16", "data.source.val=8", "data.source.test=8"],
+}
+
+
+def test_every_techniques_checkpoint_loads_with_weights_only(tmp_path: Path) -> None:
+    techniques = set()
+    for experiment, words in SMALL.items():
+        record = Record.create(check_words([f"experiment={experiment}", *words, f"paths.outputs={tmp_path}"]))
+        run(record)
+        technique = technique_of(record.config)
+        checkpoint = newest(record, technique)
+        loaded = resolve_name(technique).load_from_checkpoint(checkpoint, weights_only=True)
+        stored = torch.load(checkpoint, weights_only=True)["state_dict"]
+        assert all(torch.equal(tensor, stored[name]) for name, tensor in loaded.state_dict().items())
+        techniques.add(technique)
+    assert len(techniques) == len({name.split("/")[0] for name in options("model")})  # one of each family
+    assert read_json(record.folder / "status.json")["status"] == "done"

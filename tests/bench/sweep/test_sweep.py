@@ -1,0 +1,129 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import FAST
+from PIL import Image
+
+from leyden.bench.config.compose import ConfigError, compose, options
+from leyden.bench.run.record import Record
+from leyden.bench.sweep.sweep import refuse_mistakes, report
+
+LAB = """\
+# @package _global_
+data:
+  source_classes: 5
+  labels_per_class: 3
+report:
+  _target_: leyden.report.curve.SweepCurve
+  x: data.labels_per_class
+  lines: model.strategy
+  metric: test/accuracy
+  title: What a label is worth
+  x_name: labels per class
+hydra:
+  sweeper:
+    params:
+      data.labels_per_class: 2,100000
+      seed: range(0,2)
+"""
+"""Two values by two seeds; nobody has a hundred thousand labels, so half of the jobs fail."""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> list[str]:
+    """Words for a lab of one's own that is a sweep."""
+    folder = tmp_path / "own" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(LAB)
+    return [f"hydra.searchpath=[file://{folder.parent}]", "experiment=mine"]
+
+
+def test_a_lab_may_carry_its_sweep_and_ends_with_its_report(
+    lab: list[str], leyden: Callable, records: Callable, tmp_path: Path
+) -> None:
+    done = leyden("run", "-m", *lab, *FAST)
+    assert done.returncode == 1  # not all that was asked for was done
+    assert "2 of 4 jobs done" in done.stderr
+    jobs = [Record(folder) for folder in records()]
+    swept = [(job.config["data"]["labels_per_class"], job.config["seed"]) for job in jobs]
+    assert swept == [(2, 0), (2, 1), (100000, 0), (100000, 1)]
+    folder = jobs[0].folder.parent
+    text = (folder / "report.md").read_text()
+    assert text in done.stdout
+    assert "from 2 of 4 runs" in text
+    assert "Cells without it: labels_per_class=100000, strategy=full." in text
+    mean = sum(job.metrics["test/accuracy"] for job in jobs[:2]) / 2
+    [line] = [line for line in (folder / "report.csv").read_text().splitlines() if line.startswith("2,full,")]
+    assert float(line.split(",")[2]) == pytest.approx(mean)
+    assert Image.open(folder / "report.png").size == (900, 600)
+    for name in ("report.md", "report.csv", "report.png"):
+        assert f"  {folder.relative_to(tmp_path) / name}\n" in done.stdout
+
+
+def test_typed_words_take_the_place_of_the_labs_own_sweep(lab: list[str], leyden: Callable, records: Callable) -> None:
+    done = leyden("run", "-m", *lab, *FAST, "data.labels_per_class=2", "seed=5", "report=null")
+    assert done.returncode == 0, done.stderr
+    [folder] = records()
+    assert Record(folder).config["seed"] == 5
+    assert not list(folder.parent.glob("report*"))
+
+
+def test_without_m_a_lab_is_one_job_with_the_files_own_values(
+    lab: list[str], leyden: Callable, records: Callable
+) -> None:
+    done = leyden("run", *lab, *FAST)
+    assert done.returncode == 0, done.stderr
+    [folder] = records()
+    config = Record(folder).config
+    assert (config["data"]["labels_per_class"], config["seed"]) == (3, 0)
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_what_each_lab_sweeps_and_reports_is_there(experiment: str) -> None:
+    refuse_mistakes([f"experiment={experiment}"])
+
+
+def test_mistakes_in_a_labs_own_sweep_are_told_before_anything_runs(lab: list[str], tmp_path: Path) -> None:
+    refuse_mistakes([*lab, "seed=1,2", "logger=glob(*)", "model.strategy=glob(*)"])
+    file = tmp_path / "own" / "experiment" / "mine.yaml"
+    file.write_text(LAB.replace("data.labels_per_class: 2", "data.labels_per_clas: 2"))
+    with pytest.raises(ConfigError, match=r"data\.labels_per_clas: unknown key; did you mean data\.labels_per_class\?"):
+        refuse_mistakes(lab)
+
+
+def test_a_report_that_asks_for_an_unknown_key_stops_the_sweep_before_its_first_job(
+    lab: list[str], leyden: Callable, records: Callable
+) -> None:
+    done = leyden("run", "-m", *lab, *FAST, "report.lines=model.stratgy")
+    assert done.returncode == 1
+    assert "did you mean model.strategy?" in done.stderr
+    assert records() == []
+
+
+def job(folder: Path, strategy: str, status: str, **metrics: float) -> None:
+    """A record as a job leaves it, without the job."""
+    table = "{_target_: leyden.report.table.SweepTable, rows: [seed], columns: model.strategy, metric: m}"
+    record = Record.create(compose([f"model.strategy={strategy}", f"+report={table}"]), folder)
+    record.set_metrics(metrics)
+    record.set_status(status)
+
+
+def test_a_report_can_be_made_again_from_the_records(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    job(tmp_path / "10_lab", "head", "done", m=1.0)
+    job(tmp_path / "2_lab", "full", "done", m=0.5)
+    job(tmp_path / "3_lab", "full", "failed", m=0.1)
+    report(tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "| seed | full" in text  # job 2 comes before job 10
+    assert "0.500 ± - (1 of 2)" in text
+    assert "Runs without it: 3_lab." in text
+    assert text in capsys.readouterr().out
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_sweep_without_a_report_leaves_none(tmp_path: Path) -> None:
+    Record.create(compose(), tmp_path / "0_lab")
+    report(tmp_path)
+    report(tmp_path / "0_lab" / "nothing")
+    assert {file.name for file in tmp_path.iterdir()} == {"0_lab"}

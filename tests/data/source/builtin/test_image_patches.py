@@ -1,0 +1,46 @@
+import torch
+
+from leyden.data.source.builtin.image_patches import PHOTOGRAPHS, Photos, patches, photographs
+
+
+def test_the_splits_share_no_photograph():
+    names = [name for listed in PHOTOGRAPHS.values() for name in listed]
+    assert len(names) == len(set(names)) == 8
+
+
+def test_photographs_are_in_colour_and_as_large_as_published():
+    shapes = {name: image.shape for name, image in zip(PHOTOGRAPHS["train"], photographs("train"), strict=True)}
+    assert shapes["astronaut.png"] == (3, 512, 512)
+    assert shapes["coffee.png"] == (3, 400, 600)
+    for stage in PHOTOGRAPHS:
+        for image in photographs(stage):
+            assert (image[0].float() - image[2].float()).abs().mean() > 5
+
+
+def test_counts_sizes_and_targets():
+    source = Photos(48, train=30, val=5, test=7)
+    for stage, count in (("train", 30), ("val", 5), ("test", 7)):
+        split = source.split(stage)
+        assert split.images.shape == (count, 3, 48, 48)
+        assert split.images.dtype == torch.uint8
+        assert split.targets.tolist() == [0] * count
+    assert source.class_names == []
+
+
+def test_patches_depend_on_the_seed_alone():
+    first, again, other = (Photos(32, 20, 1, 1, seed=seed).split("train").images for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_a_patch_is_a_piece_of_its_photograph():
+    photograph = photographs("val")[0]
+    whole = min(photograph.shape[1:])
+    for patch in patches("val", 3, whole, torch.Generator().manual_seed(0)):
+        lefts = [left for left in range(photograph.shape[2] - whole + 1)
+                 if torch.equal(patch, photograph[:, :, left : left + whole])]  # fmt: skip
+        assert len(lefts) == 1
+
+
+def test_photographs_smaller_than_a_patch_are_enlarged():
+    assert Photos(400, train=1, val=2, test=1).split("val").images.shape == (2, 3, 400, 400)

@@ -1,0 +1,24 @@
+import torch
+
+from leyden.data.source.builtin.whole_images import Photographs
+
+
+def test_splits_are_whole_photographs_of_different_sizes() -> None:
+    source = Photographs()
+    source.prepare()
+    counts = {stage: len(source.split(stage)) for stage in ("train", "val", "test")}
+    assert counts == {"train": 6, "val": 1, "test": 6}
+    shapes = {tuple(source.split("train")[i][0].shape) for i in range(6)}
+    assert len(shapes) > 3
+    assert all(shape[0] == source.channels for shape in shapes)
+    picture, target = source.split("val")[0]
+    assert (picture.shape, picture.dtype, target) == ((3, 300, 451), torch.uint8, 0)
+
+
+def test_only_the_grey_test_photographs_are_grey() -> None:
+    def colour(picture: torch.Tensor) -> float:
+        return (picture[0].float() - picture[2].float()).abs().mean().item()
+
+    test = Photographs().split("test")
+    assert [colour(test[i][0]) > 5 for i in range(6)] == [True, False, False, False, False, False]
+    assert all(colour(Photographs().split("train")[i][0]) > 5 for i in range(6))

@@ -1,0 +1,437 @@
+import gc
+import json
+import logging
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from leyden.data.loader import Loader
+from leyden.data.module import ImageData
+from leyden.data.source.files import listing
+from leyden.data.source.files.image_folder import ImageFolder, Pictures, read_image
+from leyden.data.source.files.listing import Listing, find_pictures
+from leyden.data.splits import Chosen, InMemory, Resized, stratified
+
+
+def paint(root: Path, *folders: str, count: int = 10) -> str:
+    """``count`` small pictures of different sizes in each folder; how red one is tells which it is."""
+    for place, folder in enumerate(folders):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            Image.new("RGB", (8 + i, 10), (20 * place + i, 0, 255)).save(root / folder / f"{i}.png")
+    return str(root)
+
+
+def reds(source: ImageFolder, stage: str) -> list[int]:
+    split = source.split(stage)
+    return [int(split[i][0][0, 0, 0]) for i in range(len(split))]
+
+
+def test_class_folders_are_shared_out(tmp_path: Path) -> None:
+    source = ImageFolder(paint(tmp_path, "ants", "bees"))
+    source.prepare()
+    assert source.class_names == ["ants", "bees"]
+    assert [source.split(s).targets.bincount().tolist() for s in ("train", "val", "test")] == [[6, 6], [1, 1], [3, 3]]
+    seen = reds(source, "train") + reds(source, "val") + reds(source, "test")
+    assert sorted(seen) == [*range(10), *range(20, 30)]
+    assert all(
+        (red >= 20) == label for red, label in zip(reds(source, "test"), source.split("test").targets, strict=True)
+    )
+    assert reds(source, "train") == reds(ImageFolder(str(tmp_path)), "train")
+
+
+def test_three_folders_are_taken_as_they_are(tmp_path: Path) -> None:
+    source = ImageFolder(paint(tmp_path, "train/a", "train/b", "val/a", "val/b", "test/b"))
+    (tmp_path / "test" / "a").mkdir()
+    with pytest.raises(ValueError, match=r"test/a holds no picture"):
+        source.prepare()
+    paint(tmp_path, "test/a", count=1)
+    assert [len(source.split(stage)) for stage in ("train", "val", "test")] == [20, 20, 11]
+    assert set(reds(source, "val")) == {*range(40, 50), *range(60, 70)}
+
+
+@pytest.mark.parametrize("other", ["val", "valid", "test"])
+def test_validation_never_is_the_test(other: str, tmp_path: Path) -> None:
+    source = ImageFolder(paint(tmp_path, "train/a", "train/b", f"{other}/a", f"{other}/b"))
+    assert [len(source.split(stage)) for stage in ("train", "val", "test")] == [18, 2, 20]
+    assert sorted(reds(source, "train") + reds(source, "val")) == [*range(10), *range(20, 30)]
+    assert min(reds(source, "test")) == 40
+
+
+def test_all_of_train_is_learnt_where_nothing_is_held_out(tmp_path: Path) -> None:
+    source = ImageFolder(paint(tmp_path, "train/a", "train/b", "val/a", "val/b"), holdout=0)
+    assert [len(source.split(stage)) for stage in ("train", "val", "test")] == [20, 20, 20]
+    assert reds(source, "val") == reds(source, "test")
+    with pytest.raises(ValueError, match=r"data\.source\.holdout=1"):
+        ImageFolder(str(tmp_path), holdout=1)
+
+
+def test_pictures_become_one_size(tmp_path: Path) -> None:
+    data = ImageData(ImageFolder(paint(tmp_path, "a", "b")))
+    data.prepare_data()
+    assert data.split("train")[0][0].shape == (3, 64, 64)
+    grey = ImageData(ImageFolder(str(tmp_path), channels=1), image_size=16)
+    grey.prepare_data()
+    assert grey.split("train")[0][0].shape == (1, 16, 16)
+
+
+def test_real_photographs(dev_data: Path) -> None:
+    source = ImageFolder(str(dev_data / "hymenoptera_256" / "hymenoptera_data"))
+    source.prepare()
+    assert source.class_names == ["ants", "bees"]
+    assert sum(len(source.split(stage)) for stage in ("train", "val")) == 244
+    assert len(source.split("test")) == 153
+    assert min(source.split("train")[0][0].shape[1:]) == 256
+
+
+def test_people_as_classes(dev_data: Path) -> None:
+    source = ImageFolder(str(dev_data / "att_faces"), channels=1)
+    source.prepare()
+    assert len(source.class_names) == 40
+    assert source.split("test").targets.bincount().tolist() == [3] * 40
+    assert source.split("test")[0][0].shape == (1, 112, 92)
+
+
+def test_missing_root(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere: no such folder"):
+        ImageFolder(str(tmp_path / "nowhere")).prepare()
+
+
+@pytest.mark.parametrize("folders", [[], ["only"], ["train/only", "val/only"]])
+def test_one_class_or_none(folders: list[str], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a classifier needs two or\s+more"):
+        ImageFolder(paint(tmp_path, *folders)).prepare()
+
+
+def test_a_class_that_training_does_not_know(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"test/c: the class 'c' is not among those of training: \['a', 'b'\]"):
+        ImageFolder(paint(tmp_path, "train/a", "train/b", "test/a", "test/b", "test/c")).prepare()
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n and then nonsense"])
+def test_a_broken_picture_is_named(content: bytes, tmp_path: Path) -> None:
+    root = paint(tmp_path, "a", "b")
+    for file in (tmp_path / "b").iterdir():
+        file.write_bytes(content)
+    data = ImageData(ImageFolder(root))
+    data.prepare_data()
+    with pytest.raises(ValueError, match=r"b/\d\.png: this picture cannot be read"):
+        data.split("train")
+
+
+def test_a_truncated_picture_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "half.jpg"
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(ValueError, match=r"half\.jpg: this picture cannot be read"):
+        read_image(path)
+
+
+def test_pictures_are_turned_upright(tmp_path: Path) -> None:
+    picture = Image.new("L", (10, 6))
+    exif = picture.getexif()
+    exif[0x0112] = 6  # lies on its side
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    assert read_image(tmp_path / "a.jpg", 1).shape == (1, 10, 6)
+    assert read_image(tmp_path / "a.jpg").dtype == torch.uint8
+
+
+def settled(root: Path) -> None:
+    """Makes all folders look as if nobody had changed them for a minute."""
+    for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+        before = folder.stat().st_mtime - 60
+        os.utime(folder, (before, before))
+
+
+def indexed(root: Path) -> ImageFolder:
+    """A source whose index lies beside its root; prepared."""
+    source = ImageFolder(str(root), index_cache=str(root.parent / "cache"))
+    source.prepare()
+    return source
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Ten pictures each of a and b, and an index of them."""
+    paint(tmp_path / "set", "a", "b")
+    settled(tmp_path / "set")
+    indexed(tmp_path / "set")
+    assert [file.suffix for file in (tmp_path / "cache").iterdir()] == [".npz"]
+    return tmp_path / "set"
+
+
+@pytest.fixture
+def walks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders that were looked into."""
+    seen: list[str] = []
+    plain = listing._Walk.enter
+
+    def enter(walk: listing._Walk, inside: str) -> None:
+        seen.append(inside)
+        plain(walk, inside)
+
+    monkeypatch.setattr(listing._Walk, "enter", enter)
+    return seen
+
+
+def counts(source: ImageFolder) -> dict[str, int]:
+    """How many pictures there are of each class."""
+    labels = torch.cat([source.split(stage).targets for stage in ("train", "val", "test")])
+    return dict(zip(source.class_names, labels.bincount().tolist(), strict=True))
+
+
+def test_files_come_in_the_order_of_sorted_paths(tmp_path: Path) -> None:
+    """At any depth, of any name: what pathlib finds and how it sorts decides which picture is in which split."""
+    names = ["b.png", "a.JPG", "a/z.png", "a/b/c.webp", "a-b.png", "a b.tif", "a.b/x.png", "Z.png", ".x.png", ".png",
+             "ä.png", "\udcff.png", "z/.hidden/1.png", "notes.txt", "png", "10.png", "9.png"]  # fmt: skip
+    for name in names:
+        path = tmp_path / "set" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "set" / "nowhere.png").symlink_to("gone.png")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "y.png").touch()
+    (tmp_path / "set" / "link").symlink_to(tmp_path / "elsewhere")  # to a folder: not followed
+    endings = {".jpg", ".png", ".webp", ".tif"}
+    expected = sorted(path for path in (tmp_path / "set").rglob("*") if path.suffix.lower() in endings)
+    found = find_pictures(tmp_path / "set")
+    assert list(found) == list(map(str, expected))
+    assert len(found) == len(names) - 3 + 1
+    assert list(found.take(np.array([3, 0]))) == [str(expected[3]), str(expected[0])]
+
+
+def test_a_class_folder_may_be_a_link(tmp_path: Path) -> None:
+    paint(tmp_path, "set/a", "elsewhere")
+    (tmp_path / "set" / "b").symlink_to(tmp_path / "elsewhere")
+    assert counts(indexed(tmp_path / "set")) == {"a": 10, "b": 10}
+
+
+def test_a_second_start_looks_into_no_folder(pictures: Path, walks: list[str]) -> None:
+    first, second = ImageFolder(str(pictures)), indexed(pictures)
+    assert walks == []
+    for stage in ("train", "val", "test"):
+        assert reds(second, stage) == reds(first, stage)
+        assert torch.equal(second.split(stage).targets, first.split(stage).targets)
+    assert walks == ["a", "b"]  # the one without an index
+
+
+def test_a_folder_that_moved_is_looked_through_again(pictures: Path, walks: list[str]) -> None:
+    moved = pictures.rename(pictures.with_name("other"))
+    assert set(reds(indexed(moved), "train")) <= {*range(10), *range(20, 30)}
+    assert walks == ["a", "b"]
+
+
+def test_another_folder_under_the_same_name_is_looked_through_again(pictures: Path) -> None:
+    paint(pictures.with_name("new"), "a", "b", count=7)
+    pictures.rename(pictures.with_name("old"))
+    pictures.with_name("new").rename(pictures)
+    assert counts(indexed(pictures)) == {"a": 7, "b": 7}
+
+
+@pytest.mark.parametrize("backdated", [False, True])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda root: (root / "a" / "0.png").unlink(), {"a": 9, "b": 10}),
+        (lambda root: (root / "a" / "0.png").rename(root / "b" / "x.png"), {"a": 9, "b": 11}),
+        (lambda root: paint(root, "a/deep/er", count=3), {"a": 13, "b": 10}),
+        (lambda root: paint(root, "c", count=4), {"a": 10, "b": 10, "c": 4}),
+        (lambda root: (root / "b").rename(root / "c"), {"a": 10, "c": 10}),
+        (lambda root: (root / "a" / "0.png").rename(root / "a" / "0.txt"), {"a": 9, "b": 10}),
+    ],
+)
+def test_changes_are_seen(
+    change: Callable[[Path], object], expected: dict[str, int], backdated: bool, pictures: Path
+) -> None:
+    """Also where a tool such as rsync sets the folders' times back afterwards."""
+    before = {path: path.stat() for path in (pictures, *pictures.iterdir())}
+    change(pictures)
+    for path, status in before.items():
+        if backdated and path.exists():
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert counts(indexed(pictures)) == expected
+
+
+def test_a_renamed_picture_is_found_under_its_new_name(pictures: Path) -> None:
+    (pictures / "a" / "0.png").rename(pictures / "a" / "00.png")
+    split = indexed(pictures).split("train").split
+    assert isinstance(split, Pictures)
+    assert str(pictures / "a" / "00.png") in list(split.files)
+    assert all(map(os.path.exists, split.files))
+
+
+def test_no_index_of_a_folder_that_may_still_be_changing(tmp_path: Path) -> None:
+    """Where a file system counts whole seconds, the next picture could come without a later time."""
+    paint(tmp_path / "set", "a", "b")
+    assert counts(indexed(tmp_path / "set")) == {"a": 10, "b": 10}
+    assert not (tmp_path / "cache").exists()
+
+
+class Mine:
+    """Writes a file when it is read by pickle."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Callable, tuple[str]]:
+        return os.mkdir, (str(self.file),)
+
+
+def rewrite(file: Path, **changed: np.ndarray) -> None:
+    """Puts other parts into an index."""
+    with np.load(file) as stored:
+        parts = {name: stored[name] for name in stored.files}
+    np.savez(file, **{**parts, **changed})
+
+
+def head_of(file: Path, **changed: object) -> np.ndarray:
+    with np.load(file) as stored:
+        head = json.loads(stored["head"].tobytes())
+    return np.frombuffer(json.dumps({**head, **changed}).encode(), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda file: file.write_bytes(b""),
+        lambda file: file.write_bytes(b"PK no archive"),
+        lambda file: file.write_bytes(file.read_bytes()[:-300]),
+        lambda file: file.write_bytes(file.read_bytes().replace(b"\x00a0.png", b"\x00a1.png")[:900]),
+        lambda file: file.write_bytes(pickle.dumps(Mine(file.with_name("ran")))),
+        lambda file: rewrite(file, head=np.array([Mine(file.with_name("ran"))], dtype=object)),
+        lambda file: np.savez(file, head=np.zeros(3, np.uint8)),
+        lambda file: rewrite(file, lengths=np.array([5], np.uint16)),
+        lambda file: rewrite(file, inside=np.full(20, 7, np.int32)),
+        lambda file: rewrite(file, sizes=np.zeros(20)),
+        lambda file: rewrite(file, names=np.full(100, ord("/"), np.uint8)),
+        lambda file: rewrite(file, head=head_of(file, folders=["a", "../cache"])),
+        lambda file: rewrite(file, head=head_of(file, folders=["a", "b/../../cache"])),
+        lambda file: rewrite(file, head=head_of(file, folders=["a", "b", "/"])),
+        lambda file: rewrite(file, head=head_of(file, folders=[1, 2])),
+        lambda file: rewrite(file, head=head_of(file, folder="/elsewhere")),
+        lambda file: rewrite(file, head=head_of(file, version=0)),
+        lambda file: rewrite(file, head=np.frombuffer(b"[]", np.uint8)),
+    ],
+)
+def test_a_broken_or_foreign_index_is_made_anew(
+    spoil: Callable[[Path], object], pictures: Path, walks: list[str]
+) -> None:
+    (file,) = (pictures.parent / "cache").iterdir()
+    spoil(file)
+    assert counts(indexed(pictures)) == {"a": 10, "b": 10}
+    assert walks == ["a", "b"]
+    assert not file.with_name("ran").exists()
+    assert set(reds(indexed(pictures), "train")) <= {*range(10), *range(20, 30)}
+    assert walks == ["a", "b"]  # and the new one is good
+
+
+POOL = """
+import multiprocessing, sys
+from leyden.data.source.files.image_folder import ImageFolder
+
+def count(root, cache):
+    source = ImageFolder(root, index_cache=cache)
+    return sum(len(source.split(stage)) for stage in ("train", "val", "test"))
+
+with multiprocessing.get_context("fork").Pool(4) as pool:
+    print(pool.starmap(count, [sys.argv[1:]] * 12))
+"""
+
+
+def test_processes_at_once_do_not_mind_each_other(pictures: Path) -> None:
+    """Forked from a process of their own: from this one they would have other tests' threads and signal handlers."""
+    cache = pictures.parent / "cache"
+    for file in cache.iterdir():
+        file.unlink()
+    done = subprocess.run([sys.executable, "-c", POOL, pictures, cache], capture_output=True, text=True, check=False)
+    assert done.stdout == f"{[20] * 12}\n", done.stderr
+    (file,) = cache.iterdir()  # nothing half written is left
+    assert file.suffix == ".npz"
+
+
+def test_a_cache_that_cannot_be_written_stops_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A folder below a file cannot be made even by root, whom no permission keeps away."""
+    root = paint(tmp_path / "set", "a", "b")
+    settled(tmp_path / "set")
+    (tmp_path / "file").touch()
+    source = ImageFolder(root, index_cache=str(tmp_path / "file" / "cache"))
+    assert counts(source) == {"a": 10, "b": 10}
+    assert "the next start has to look for the pictures again" in caplog.text
+
+
+def many(count: int) -> Listing:
+    """So many files in a hundred folders, none of which is there."""
+    names = b"".join(b"%07d.jpg" % i for i in range(count))
+    parts = {
+        "names": np.frombuffer(names, np.uint8),
+        "lengths": np.full(count, 11, np.uint16),
+        "inside": np.arange(count, dtype=np.int32) // (count // 100),
+        "sizes": np.zeros(count, np.int64),
+    }
+    return listing._listing("set", [f"class_{i}" for i in range(100)], parts)
+
+
+def test_a_hundred_thousand_files_are_a_few_objects() -> None:
+    """What forked workers touch must hold no Python object per file: each look would copy a page of their memory."""
+    files = many(100_000)
+    labels = torch.from_numpy(files.inside).long()
+    train, _ = stratified(labels, (0.9, 0.1))
+    split = Resized(Chosen(Pictures(files, 3), train, labels[train]), 32, 3)
+    assert files[99_999] == "set/class_99/0099999.jpg"
+    seen: dict[int, object] = {}
+    inner: list[object] = [split]
+    while inner:  # everything that can be reached from the split, but for classes and functions
+        thing = inner.pop()
+        if id(thing) not in seen and not isinstance(thing, type) and not callable(thing):
+            seen[id(thing)] = thing
+            inner += gc.get_referents(thing)
+    assert len(seen) < 1000
+    assert sum(part.nbytes for part in (files.names, files.starts, files.lengths, files.inside, files.sizes)) < 4e6
+
+
+def test_a_split_over_the_limit_is_decoded_as_needed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """12 pictures of 3 x 64 x 64 bytes are 0.000147 GB."""
+    root = paint(tmp_path, "a", "b")
+    with caplog.at_level(logging.INFO):
+        assert isinstance(ImageData(ImageFolder(root, in_memory_limit=0.000148)).split("train"), InMemory)
+        assert "more than" not in caplog.text
+        assert isinstance(ImageData(ImageFolder(root, in_memory_limit=0.000146)).split("train"), Resized)
+    assert "more than data.source.in_memory_limit=0.000146 (data.in_memory=true" in caplog.text
+    assert isinstance(ImageData(ImageFolder(root, in_memory_limit=0), in_memory=True).split("train"), InMemory)
+
+
+def test_the_fingerprint_of_what_is_not_decoded_tells_files_apart(tmp_path: Path) -> None:
+    """200 training pictures, of which 64 are looked at; the names and sizes of the others count."""
+
+    def fingerprint(root: Path) -> str:
+        return ImageData(ImageFolder(str(root)), image_size=8, in_memory=False).fingerprint
+
+    for place in ("one", "same", "renamed", "other"):
+        paint(tmp_path / place, "train/a", "train/b", count=100)
+        paint(tmp_path / place, "val/a", "val/b", "test/a", "test/b", count=1)
+    (tmp_path / "renamed/train/a/98.png").rename(tmp_path / "renamed/train/a/99x.png")
+    Image.new("RGB", (99, 90), "red").save(tmp_path / "other/train/b/98.png")
+    one, same, renamed, other = (fingerprint(tmp_path / place) for place in ("one", "same", "renamed", "other"))
+    assert one == same
+    assert len({one, renamed, other}) == 3
+
+
+def test_epochs_of_streamed_pictures_are_those_of_memory(pictures: Path) -> None:
+    """The order is one of (seed, epoch), whether an index, workers or memory gives the pictures."""
+
+    def epochs(source: ImageFolder, kept: bool, workers: int) -> list[torch.Tensor]:
+        data = ImageData(source, image_size=8, batch_size=4, in_memory=kept, workers=workers, seed=5)
+        loader = data.train_dataloader()
+        assert isinstance(loader, Loader)
+        return [images for _ in range(2) for images, _ in loader]
+
+    plain = epochs(ImageFolder(str(pictures)), True, 0)
+    assert torch.equal(torch.stack(plain), torch.stack(epochs(indexed(pictures), False, 1)))

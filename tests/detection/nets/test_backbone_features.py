@@ -1,0 +1,68 @@
+import pytest
+import torch
+from torch import Tensor
+
+from leyden.detection.nets.backbone_features import FeatureMaps, build_backbone
+
+
+def images(side: int, channels: int = 3) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(256, (2, channels, side, side), dtype=torch.uint8, generator=generator)
+
+
+@pytest.mark.parametrize(
+    ("name", "strides", "widths"),
+    [
+        ("light", (8, 16, 32, 64), [128, 128, 128, 128]),
+        ("light", (16,), [128]),
+        ("mobilenet_v2", (8, 16, 32), [32, 96, 1280]),
+        ("resnet18", (8, 16, 32, 64), [128, 256, 512, 128]),
+    ],
+)
+def test_maps_have_the_wanted_strides_and_the_promised_shapes(name: str, strides: tuple[int, ...], widths: list[int]):
+    maps = FeatureMaps(build_backbone(name, 3, 128), strides).eval()
+    assert maps.widths == widths
+    found = maps(images(128))
+    assert [m.shape for m in found] == [(2, w, f, f) for w, f in zip(maps.widths, maps.sizes, strict=True)]
+    assert maps.sizes == [128 // stride for stride in strides]
+
+
+def test_stages_behind_the_last_wanted_map_are_cut_off():
+    maps = FeatureMaps(build_backbone("resnet18", 3, 64), (8,))
+    assert maps.backbone.names == ["stem", "layer1", "layer2"]
+
+
+def test_frozen_stages_neither_learn_nor_count():
+    maps = FeatureMaps(build_backbone("light", 3, 64), (8, 16), frozen=2).train()
+    before = {key: value.clone() for key, value in maps.state_dict().items()}
+    sum(m.sum() for m in maps(images(64))).backward()
+    moved = {key for key, value in maps.state_dict().items() if not torch.equal(value, before[key])}
+    assert moved
+    assert not any(key.startswith(("backbone.stages.stem", "backbone.stages.stage1")) for key in moved)
+    learning = {key.split(".")[2] for key, p in maps.named_parameters() if p.grad is not None}
+    assert learning == {"stage2"}
+
+
+def test_weights_of_the_backbone_are_taken_over_from_a_checkpoint(tmp_path):
+    source, target = (FeatureMaps(build_backbone("light", 3, 64), (8,)) for _ in range(2))
+    torch.save({"state_dict": {f"net.maps.{k}": v for k, v in source.state_dict().items()}}, tmp_path / "a.ckpt")
+    target.load(str(tmp_path / "a.ckpt"))
+    torch.testing.assert_close(target.state_dict(), source.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "strides", "frozen", "words"),
+    [
+        ("light", (2, 4), 0, "light has maps of strides 4, 8, 16, 32, 64; this detector looks at 2, 4"),
+        ("resnet18", (12,), 0, "resnet18 has maps of strides 4, 8, 16, 32; this detector looks at 12"),
+        ("light", (8,), 3, "model.frozen=3: light has 2 stages here"),
+    ],
+)
+def test_what_a_backbone_cannot_give_is_refused(name: str, strides: tuple[int, ...], frozen: int, words: str):
+    with pytest.raises(ValueError, match=words):
+        FeatureMaps(build_backbone(name, 3, 64), strides, frozen)
+
+
+def test_the_light_backbone_names_the_sides_that_it_takes():
+    with pytest.raises(ValueError, match=r"set data.image_size=96"):
+        build_backbone("light", 3, 100)

@@ -1,0 +1,96 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from detections import answer, random_scenes, truth
+
+from leyden.metrics.detection.accumulator import DetectionSet, ignored
+from leyden.metrics.detection.scores import detection_scores
+
+A, FAR = [0.0, 0, 100, 100], [300.0, 300, 400, 400]
+
+
+def test_the_score_is_that_of_all_batches_together():
+    answers, truths = random_scenes(5)
+    gathered = DetectionSet()
+    for start in range(0, 20, 6):
+        gathered.add(answers[start : start + 6], truths[start : start + 6])
+    found = detection_scores(*gathered.whole(), 3)
+    torch.testing.assert_close(found, detection_scores(answers, truths, 3), equal_nan=True)
+    batches = [detection_scores(answers[i : i + 6], truths[i : i + 6], 3)["ap50"] for i in range(0, 20, 6)]
+    assert abs(torch.stack(batches).mean() - found["ap50"]) > 1e-3  # why it is computed once
+    gathered.clear()
+    assert gathered.whole() == ([], [])
+
+
+def test_images_that_come_twice_count_once():
+    gathered = DetectionSet()
+    first = truth(A, image_id=7)
+    gathered.add([answer((A, 0.9)), answer((A, 0.8))], [first, truth(FAR, image_id=8)])
+    gathered.add([answer((A, 0.9)), answer((A, 0.8))], [first, truth(A)])  # of the last nobody knows who it is
+    answers, truths = gathered.whole()
+    assert [t["boxes"].tolist() for t in truths] == [[A], [FAR], [A]]
+    assert len(answers) == 3
+    assert all("image_id" not in t for t in truths)
+
+
+def test_sizes_are_those_of_the_sources_images():
+    # A picture of 200 x 100 squeezed into 50 x 50: what is 10 x 20 here was 40 x 40 there, a medium one.
+    here = truth([10.0, 10, 20, 30], scale=[0.25, 0.5])
+    gathered = DetectionSet()
+    gathered.add([answer(([10.0, 10, 20, 30], 0.9))], [here])
+    answers, truths = gathered.whole()
+    assert answers[0]["boxes"].tolist() == truths[0]["boxes"].tolist() == [[40, 20, 80, 60]]
+    found = detection_scores(answers, truths, 1)
+    assert found["ap_medium"].item() == pytest.approx(1)
+    assert found["ap_small"].isnan()
+
+
+def test_what_is_ignored():
+    assert ignored(truth(A, FAR)).tolist() == [False, False]
+    both = truth(A, FAR, A, difficult=[True, False, False], crowd=[False, True, False])
+    assert ignored(both).tolist() == [True, True, False]
+
+
+def test_as_many_answers_as_truths():
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        DetectionSet().add([answer(), answer()], [truth()])
+
+
+RANK = """
+import sys, torch
+import torch.distributed as dist
+from leyden.metrics.detection.accumulator import DetectionSet
+
+rank, folder = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+gathered = {}
+for name, (answers, truths, shares) in torch.load(f"{folder}/cases.pt", weights_only=True).items():
+    part = DetectionSet()
+    for i in shares[rank]:
+        part.add([answers[i]], [truths[i]])
+    gathered[name] = part.whole()
+torch.save(gathered, f"{folder}/{rank}.pt")
+dist.destroy_process_group()
+"""
+
+
+def test_every_rank_has_the_set_of_one_process_in_its_order(tmp_path):
+    answers, truths = random_scenes(6, images=7)
+    numbered = [{**t, "image_id": torch.tensor(100 + i)} for i, t in enumerate(truths)]
+    cases = {
+        "unequal load": (answers, truths, [[0, 2, 4, 6], [1, 3, 5]]),
+        "padded, as Lightning's sampler does it": (answers, numbered, [[0, 2, 4, 6], [1, 3, 5, 0]]),
+        "nothing for the second rank": (answers[:1], truths[:1], [[0], []]),
+    }
+    torch.save(cases, tmp_path / "cases.pt")
+    ranks = [subprocess.Popen([sys.executable, "-c", RANK, str(rank), str(tmp_path)]) for rank in range(2)]
+    assert [process.wait(120) for process in ranks] == [0, 0]
+    for rank in range(2):
+        gathered = torch.load(tmp_path / f"{rank}.pt")
+        assert set(gathered) == set(cases)
+        for said, there in gathered.values():
+            torch.testing.assert_close(said, answers[: len(said)])
+            torch.testing.assert_close(there, truths[: len(said)])
+        assert [len(said) for said, _ in gathered.values()] == [7, 7, 1]
