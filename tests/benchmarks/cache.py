@@ -14,7 +14,7 @@ import lightning
 import torch
 
 from leyden.data.source import Source
-from leyden.data.source.builtin.image_patches import Photos
+from leyden.data.source.builtin.image_patches import ImagePatches
 from leyden.data.splits import InMemory, decode
 from leyden.transfer.data import TransferImages
 from leyden.transfer.finetune.finetune import Finetune
@@ -27,7 +27,7 @@ class Labelled(Source):
 
     def __init__(self) -> None:
         self.class_names = ["even", "odd"]
-        photos = Photos(224, train=244, val=24, test=24)
+        photos = ImagePatches(224, train=244, val=24, test=24)
         self._splits = {stage: decode(photos.split(stage)) for stage in ("train", "val", "test")}
 
     def split(self, stage: Literal["train", "val", "test"]) -> InMemory:
@@ -39,7 +39,7 @@ def seconds(source: Source, cache: str | None, epochs: int) -> float:
     lightning.seed_everything(0, verbose=False)
     data = TransferImages(source, batch_size=16, eval_batch_size=32)
     model = Finetune(
-        **data.facts, strategy="head", backbone="mobilenet_v2", weights="none", head="linear", cache=cache, embedding=0,
+        **data.spec, strategy="head", backbone="mobilenet_v2", weights="none", head="linear", cache=cache, embedding=0,
         memory_format="channels_last",
     )  # fmt: skip
     off: dict[str, Any] = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)

@@ -73,7 +73,7 @@ COUNTERPARTS: dict[str, Callable[[FeatureMaps], nn.Module] | None] = {
     "detection_fast_rcnn": None,
     "detection_faster_rcnn": faster_rcnn,
     "detection_yolo": None,
-    "detection_yolo_free": fcos,
+    "detection_yolox": fcos,
     "detection_ssd": ssd,
 }
 
@@ -85,7 +85,7 @@ class Ours:
         config = compose([f"experiment={lab}", "data.source.train=64", "data.source.test=64"]).config
         data = build(config["data"])
         data.prepare_data()
-        self.model = build(config["model"], **data.facts)
+        self.model = build(config["model"], **data.spec)
         self.mixed = precision_here(config["trainer"]) == "bf16-mixed"
         data.setup("fit")
         self.model.log_losses = lambda *losses, **parts: None  # there is no trainer to log to

@@ -11,7 +11,7 @@ import torch
 from painted import NAMES, SCENES, Scene, paint, seen_box, voc_xml, write_coco, write_voc, write_yolo
 from PIL import Image
 
-from leyden.data.issues import Finding
+from leyden.data.issues import DataIssue
 from leyden.data.source.annotations.annotated import judge, learnable, picture_size
 from leyden.data.source.annotations.box_source import BoxSource
 from leyden.data.source.annotations.coco import COCO
@@ -25,8 +25,8 @@ FORMATS = {
 }
 
 
-def only(findings: list[Finding], kind: str) -> Finding:
-    [found] = [finding for finding in findings if finding.kind == kind]
+def only(issues: list[DataIssue], kind: str) -> DataIssue:
+    [found] = [finding for finding in issues if finding.kind == kind]
     return found
 
 
@@ -142,8 +142,8 @@ def test_bad_boxes_are_found_and_treated_by_the_policy(
         kept = source.split("train").examples[0].target["boxes"].tolist()
         assert kept[0] == [2, 2, 20, 20]
         assert kept[1:] == ([clipped] if clipped and policy == "clip" else [])
-        _, findings = source.inspect()
-        found = only(findings, kind)
+        _, issues = source.inspect()
+        found = only(issues, kind)
         assert found.effect == ("note" if clipped and policy == "clip" else "left out")
         assert (found.file.name, found.line, found.picture.name) == ("x.xml", 15, "x.png")
 
@@ -181,9 +181,9 @@ def test_missing_and_broken_files_are_all_found_at_once(tmp_path: Path) -> None:
     (root / "Annotations/b.xml").unlink()
     (root / "Annotations/c.xml").write_text("<annotation>\n<object>\n</annotation>")
     source = VOC(str(root))
-    splits, findings = source.inspect()
+    splits, issues = source.inspect()
     assert [example.picture.path.name for example in splits["train"].examples] == ["d.png"]
-    assert {(f.kind, f.file.name, f.line) for f in findings if f.effect == "stops"} == {
+    assert {(f.kind, f.file.name, f.line) for f in issues if f.effect == "stops"} == {
         ("missing picture", "train.txt", 1),
         ("missing annotation", "train.txt", 2),
         ("broken annotation", "c.xml", 3),
@@ -226,11 +226,11 @@ def test_names_that_stand_twice(tmp_path: Path) -> None:
     (root / "ImageSets/Main/test.txt").write_text("g\na\n")
     paint(root / "JPEGImages/c.jpg", SCENES["train"][2])
     source = VOC(str(root), classes=NAMES)
-    splits, findings = source.inspect()
+    splits, issues = source.inspect()
     assert [len(splits[stage]) for stage in ("train", "val", "test")] == [4, 2, 2]
-    assert only(findings, "listed twice").what.startswith("b.png")
-    assert "a.png is in test and in train" in only(findings, "in two splits").what
-    assert "c.jpg and c.png" in only(findings, "doubtful name").what
+    assert only(issues, "listed twice").what.startswith("b.png")
+    assert "a.png is in test and in train" in only(issues, "in two splits").what
+    assert "c.jpg and c.png" in only(issues, "doubtful name").what
     with pytest.raises(ValueError, match="two classes are called 'red'"):
         VOC(str(root), classes=[*NAMES, "red"]).prepare()
 

@@ -24,7 +24,7 @@ def test_everything_is_counted(tmp_path: Path) -> None:
     # COCO: small below 32 x 32, large from 96 x 96 on.
     assert seen.counts["test"][3].tolist() == [1, 1, 2]
     assert seen.counts["train"].sum(1).tolist() == [1] * 8
-    assert [finding.kind for finding in seen.findings] == ["no object"]
+    assert [finding.kind for finding in seen.issues] == ["no object"]
 
 
 def test_unreadable_and_equal_pictures_are_found(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_unreadable_and_equal_pictures_are_found(tmp_path: Path) -> None:
     shutil.copy(root / "JPEGImages/a.png", root / "JPEGImages/g.png")
     (root / "Annotations/g.xml").write_text((root / "Annotations/a.xml").read_text())
     seen = inspect(VOC(str(root), classes=NAMES))
-    told = {(f.kind, f.effect, f.file.name) for f in seen.findings if f.effect != "note"}
+    told = {(f.kind, f.effect, f.file.name) for f in seen.issues if f.effect != "note"}
     assert told == {("unusable picture", "stops", "b.png"), ("same picture", "warning", "g.png")}
 
 
@@ -58,11 +58,11 @@ def test_pictures_with_findings_are_shown_first_and_unreadable_ones_not(tmp_path
 def test_sources_without_files_are_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
     source = DigitScenes(64, train=20, val=5, test=5, smallest=0.3)
     seen = inspect(source)
-    assert seen.findings == []
+    assert seen.issues == []
     assert int(seen.counts["train"].sum()) == sum(len(t["labels"]) for t in source.split("train").targets)
     bad = {"boxes": torch.tensor([[5.0, 5, 5, 9], [torch.nan, 0, 9, 9]]), "labels": torch.tensor([0, 0])}
     monkeypatch.setattr(source, "split", lambda stage: InMemory(torch.zeros(1, 3, 9, 9, dtype=torch.uint8), [bad]))
-    kinds = [finding.kind for finding in inspect(source).findings]
+    kinds = [finding.kind for finding in inspect(source).issues]
     assert kinds.count("no area") == kinds.count("not a number") == 3
     assert kinds.count("same picture") == 2
 
@@ -75,7 +75,7 @@ def test_classification_folders(tmp_path: Path) -> None:
     seen = inspect(ImageFolder(str(tmp_path)))
     assert seen.counts["train"][:, 0].tolist() == [12, 12]
     (tmp_path / "a" / "0.png").write_text("no picture")
-    [found] = inspect(ImageFolder(str(tmp_path))).findings
+    [found] = inspect(ImageFolder(str(tmp_path))).issues
     assert (found.kind, found.effect) == ("unusable picture", "stops")
     assert "a/0.png" in str(found)
 

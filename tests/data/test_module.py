@@ -10,9 +10,9 @@ from leyden.data.splits import InMemory, Resized
 
 
 def test_facts_come_from_the_source() -> None:
-    facts = ImageData(Digits()).facts
-    assert facts == {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size": 8}
-    assert ImageData(Digits(), image_size=12).facts["image_size"] == 12
+    spec = ImageData(Digits()).spec
+    assert spec == {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size": 8}
+    assert ImageData(Digits(), image_size=12).spec["image_size"] == 12
 
 
 def test_batches_are_uint8_at_the_chosen_size() -> None:

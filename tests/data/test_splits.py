@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from leyden.data.splits import Chosen, InMemory, Resized, choose, decode, fit_image, labels_of, stratified
+from leyden.data.splits import InMemory, Resized, Subset, decode, fit_image, labels_of, select, stratified
 
 
 class Lazy:
@@ -50,8 +50,8 @@ def test_lengths_must_agree() -> None:
 @pytest.mark.parametrize("lazy", [False, True])
 def test_chosen_examples_have_new_labels(lazy: bool) -> None:
     whole = Lazy(pictures()) if lazy else InMemory(pictures(), torch.arange(6))
-    split = choose(whole, torch.tensor([5, 1, 5]), torch.tensor([0, 1, 0]))
-    assert isinstance(split, Chosen if lazy else InMemory)
+    split = select(whole, torch.tensor([5, 1, 5]), torch.tensor([0, 1, 0]))
+    assert isinstance(split, Subset if lazy else InMemory)
     assert len(split) == 3
     assert labels_of(split).tolist() == [0, 1, 0]
     if isinstance(whole, Lazy):

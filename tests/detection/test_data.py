@@ -79,7 +79,7 @@ def test_grey_images_may_change_too():
 def test_batches_and_facts():
     data = DetectionData(DigitScenes(64, train=10, val=3, test=3, smallest=0.3), batch_size=4)
     data.prepare_data()
-    assert data.facts == {"class_names": list("0123456789"), "channels": 3, "image_size": 64}
+    assert data.spec == {"class_names": list("0123456789"), "channels": 3, "image_size": 64}
     images, targets = next(iter(data.train_dataloader()))
     assert (images.shape, images.dtype, len(targets)) == ((4, 3, 64, 64), torch.uint8, 4)
 

@@ -8,6 +8,7 @@ import torch
 from detections import random_scenes, truth
 from torch import Tensor, nn
 
+from leyden.core.technique import PredictOptions
 from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
 from leyden.detection import detector
@@ -16,7 +17,7 @@ from leyden.detection.evaluation import timing
 from leyden.detection.evaluation.coco_json import coco_json
 from leyden.detection.rcnn import RCNN
 from leyden.detection.ssd import SSD
-from leyden.detection.yolox import FreeYOLO
+from leyden.detection.yolox import YOLOX
 from leyden.metrics.detection.errors import KINDS
 from leyden.metrics.detection.scores import detection_scores
 from leyden.visualization.detection.feature_maps import draw_feature_maps
@@ -137,7 +138,7 @@ def test_a_test_shows_what_was_right_and_wrong():
     assert all(picture.dtype == torch.uint8 and len(picture) == 3 for picture in pictures.shown.values())
 
 
-@pytest.mark.parametrize(("kind", "strides"), [(SSD, [8, 16, 32, 64]), (FreeYOLO, [8, 16, 32]), (RCNN, [])])
+@pytest.mark.parametrize(("kind", "strides"), [(SSD, [8, 16, 32, 64]), (YOLOX, [8, 16, 32]), (RCNN, [])])
 def test_a_test_shows_what_the_feature_maps_see_and_a_validation_does_not(monkeypatch, kind, strides):
     model = kind(["a"], 3, 64, widths=[8] * 5, blocks=[0] * 5).eval()
     pixels = images(6)[..., :64, :64].contiguous()
@@ -167,12 +168,12 @@ def test_predictions_lie_in_the_pixels_of_each_picture_and_are_sure_enough():
     assert rows[0] == {"width": 80, "height": 40, "classes": ["dog"], "scores": [0.9], "boxes": [[20, 20, 60, 40]]}
     assert rows[1]["boxes"] == [box]
     assert [len(picture) for picture in drawn] == [3, 3]
-    assert [len(row["scores"]) for row in model.predict(pictures, threshold=0.2)[0]] == [2, 2]
-    assert model.predict(pictures, threshold=0.95)[0][0]["boxes"] == []
+    assert [len(row["scores"]) for row in model.predict(pictures, PredictOptions(threshold=0.2))[0]] == [2, 2]
+    assert model.predict(pictures, PredictOptions(threshold=0.95))[0][0]["boxes"] == []
     many, _ = model.predict(pictures[:1] * (detector.AT_ONCE + 3))
     assert len(many) == detector.AT_ONCE + 3
     with pytest.raises(ValueError, match=r"--threshold 1.5: a score from 0 to 1"):
-        model.predict(pictures, threshold=1.5)
+        model.predict(pictures, PredictOptions(threshold=1.5))
     with pytest.raises(ValueError, match="give it pictures"):
         model.predict(None)
 

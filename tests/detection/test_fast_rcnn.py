@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 from torchvision.ops import box_convert, box_iou
 from training import quiet_trainer
 
+from leyden.core.technique import PredictOptions
 from leyden.data.loader import Loader
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.splits import InMemory
@@ -87,7 +88,7 @@ def test_proposals_are_those_of_the_data_or_searched_for():
     images, found = net.inputs(IMAGES, [{}, {}])
     assert images is IMAGES
     assert all(len(boxes) > 0 and boxes.shape[1] == 4 for boxes in found)
-    rows, _ = net.predict([IMAGES[0], torch.zeros(1, 30, 90, dtype=torch.uint8)], threshold=0.0)
+    rows, _ = net.predict([IMAGES[0], torch.zeros(1, 30, 90, dtype=torch.uint8)], PredictOptions(threshold=0.0))
     assert [(row["width"], row["height"]) for row in rows] == [(64, 64), (90, 30)]
 
 
@@ -97,7 +98,7 @@ def test_without_proposals_training_says_how_to_get_some():
         step(net, [truth([1.0, 1, 20, 20])])
     data = scenes()
     with pytest.raises(ValueError, match=r"set data\.proposals=selective_search"):
-        quiet_trainer(max_epochs=1).fit(FastRCNN(**data.facts, **TINY), data)
+        quiet_trainer(max_epochs=1).fit(FastRCNN(**data.spec, **TINY), data)
     pairs = DataLoader(list(zip(IMAGES, TARGETS, strict=True)), collate_fn=lambda pairs: pairs)
     with pytest.raises(ValueError, match="datamodule=data"):
         quiet_trainer(max_epochs=1).fit(net, pairs, pairs)
@@ -153,7 +154,7 @@ def test_a_few_steps_learn_and_statistics_travel(tmp_path: Path):
     pytest.importorskip("cv2")
     lightning.seed_everything(0, verbose=False)
     data = scenes(proposals="selective_search")
-    net, losses = FastRCNN(**data.facts, **TINY), []
+    net, losses = FastRCNN(**data.spec, **TINY), []
 
     class Losses(lightning.Callback):
         def on_train_batch_end(self, trainer, module, outputs, batch, index):

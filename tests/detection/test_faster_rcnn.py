@@ -117,7 +117,7 @@ def test_a_test_also_shows_the_proposals():
     kept = Kept()
     data = DetectionData(DigitScenes(64, train=4, val=2, test=3, smallest=0.3), eval_batch_size=2)
     data.prepare_data()
-    net = FasterRCNN(**data.facts, **TINY)
+    net = FasterRCNN(**data.spec, **TINY)
     quiet_trainer(logger=kept).test(net, data, verbose=False)
     assert kept.pictures["proposals"].dtype == torch.uint8
     assert kept.pictures["proposals"].shape[0] == 3
@@ -127,7 +127,7 @@ def test_a_few_steps_learn_and_load_again(tmp_path: Path):
     lightning.seed_everything(0, verbose=False)
     data = DetectionData(DigitScenes(64, train=16, val=4, test=4, smallest=0.3), batch_size=8, eval_batch_size=2)
     data.prepare_data()
-    net, losses = FasterRCNN(**data.facts, **TINY), []
+    net, losses = FasterRCNN(**data.spec, **TINY), []
 
     class Losses(lightning.Callback):
         def on_train_batch_end(self, trainer, module, outputs, batch, index):
@@ -146,9 +146,9 @@ def test_a_few_steps_learn_and_load_again(tmp_path: Path):
 def test_a_resumed_run_is_as_one_that_was_left_alone(tmp_path: Path):
     data = DetectionData(DigitScenes(64, train=24, val=2, test=2, smallest=0.3), batch_size=8)
     data.prepare_data()
-    facts = data.facts
+    spec = data.spec
     assert_resumed_is_as_if_left_alone(
-        lambda: FasterRCNN(**facts, **TINY),
+        lambda: FasterRCNN(**spec, **TINY),
         lambda: DetectionData(DigitScenes(64, train=24, val=2, test=2, smallest=0.3), batch_size=8),
         tmp_path,
     )

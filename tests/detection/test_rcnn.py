@@ -176,7 +176,7 @@ def test_suppression_sees_the_boxes_where_each_class_has_moved_them():
 
 def test_features_that_know_it_all_give_the_truth_back(tmp_path: Path):
     data = scenes(train=60)
-    model = RCNN(**data.facts, **TINY, penalty=1e-3)
+    model = RCNN(**data.spec, **TINY, penalty=1e-3)
     truths: list[dict[str, Tensor]] = []
 
     def see(normalised: Tensor, boxes: Tensor, which: Tensor) -> Seen:
@@ -224,7 +224,7 @@ def test_after_the_last_step_svms_and_regression_learn_and_a_checkpoint_has_them
     tmp_path: Path, options: dict, parts: set[str]
 ):
     data = scenes()
-    model = RCNN(**data.facts, **TINY, least_score=0.0, **options)
+    model = RCNN(**data.spec, **TINY, least_score=0.0, **options)
     learnt = []
 
     class Watch(lightning.Callback):
@@ -256,7 +256,7 @@ def test_what_learns_behind_the_network_leaves_its_fine_tuning_alone(tmp_path: P
 
     def trained(**options: Any) -> RCNN:
         lightning.seed_everything(0)
-        model = RCNN(**data.facts, **TINY, least_score=0.0, **options)
+        model = RCNN(**data.spec, **TINY, least_score=0.0, **options)
         trainer(tmp_path, 4, limit_val_batches=0).fit(model, data)
         return model.eval()
 
@@ -275,7 +275,7 @@ def test_what_learns_behind_the_network_leaves_its_fine_tuning_alone(tmp_path: P
 def test_a_run_that_was_stopped_comes_to_the_same_end(tmp_path: Path):
     def fresh() -> RCNN:
         lightning.seed_everything(0)
-        return RCNN(**scenes().facts, **TINY, svm_images=8)
+        return RCNN(**scenes().spec, **TINY, svm_images=8)
 
     class Seeded(lightning.Callback):
         """Makes what a step draws depend on the step alone, as a run of Leyden does."""
@@ -307,7 +307,7 @@ def test_a_run_that_was_stopped_comes_to_the_same_end(tmp_path: Path):
 
 def test_what_moves_on_has_to_learn_anew(tmp_path: Path):
     data = scenes()
-    model = RCNN(**data.facts, **TINY)
+    model = RCNN(**data.spec, **TINY)
     trainer(tmp_path, 2, limit_val_batches=0).fit(model, data)
     assert model.learnt
     learnt = model.svm_weight.clone()
@@ -352,7 +352,7 @@ def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, 
 def test_data_that_cannot_teach_it_is_refused(tmp_path: Path):
     data = DetectionData(DigitScenes(64, train=8, val=4, test=4, smallest=0.3), batch_size=8)
     data.prepare_data()
-    model = RCNN(**data.facts, **TINY)
+    model = RCNN(**data.spec, **TINY)
     with pytest.raises(ValueError, match=r"set data\.proposals=selective_search"):
         trainer(tmp_path, 2, num_sanity_val_steps=0).fit(model, data)
     with pytest.raises(ValueError, match="learn from a DetectionData"):

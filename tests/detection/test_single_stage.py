@@ -9,10 +9,10 @@ from leyden.bench.commands import export as module
 from leyden.bench.commands.export import export
 from leyden.bench.run.record import Record
 from leyden.detection.boxes.batch import suppress
-from leyden.detection.single_stage import DenseDetector
+from leyden.detection.single_stage import SingleStageDetector
 from leyden.detection.ssd import SSD
 from leyden.detection.yolo import YOLO
-from leyden.detection.yolox import FreeYOLO
+from leyden.detection.yolox import YOLOX
 
 SHAPE = {"class_names": ["a", "b"], "channels": 3, "image_size": 64}
 
@@ -20,7 +20,7 @@ SHAPE = {"class_names": ["a", "b"], "channels": 3, "image_size": 64}
 LIGHT = {"widths": [8, 16, 16, 16, 16], "blocks": [0] * 5}
 
 
-def model(kind: type[DenseDetector]) -> DenseDetector:
+def model(kind: type[SingleStageDetector]) -> SingleStageDetector:
     """With heads that are sure of themselves: nearly equal scores would fall out in any order."""
     torch.manual_seed(0)
     made = kind(**SHAPE, **LIGHT, least_score=0.3).eval()
@@ -34,10 +34,10 @@ def images(count: int) -> Tensor:
     return torch.randint(256, (count, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(count))
 
 
-@pytest.fixture(scope="module", params=[SSD, YOLO, FreeYOLO])
+@pytest.fixture(scope="module", params=[SSD, YOLO, YOLOX])
 def exported(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[DenseDetector, onnxruntime.InferenceSession]:
+) -> tuple[SingleStageDetector, onnxruntime.InferenceSession]:
     folder, detector = tmp_path_factory.mktemp("record"), model(request.param)
     (folder / "config.yaml").write_text("{}")
     with pytest.MonkeyPatch.context() as patch:
@@ -53,8 +53,8 @@ def test_a_file_and_suppression_give_pytorchs_answers(exported, batch: int, many
     """Also where nothing, one thing or much is found: the least score is set between the ranks."""
     detector, session = exported
     assert [output.name for output in session.get_outputs()] == ["boxes", "scores"]
-    facts = session.get_modelmeta().custom_metadata_map
-    rule = json.loads(facts["suppression"])
+    spec = session.get_modelmeta().custom_metadata_map
+    rule = json.loads(spec["suppression"])
     own = {"least_score": 0.3, "nms_iou": 0.45, "keep": 200, "suppression": "hard", "nms_sigma": 0.5}
     assert rule == own
     pixels = images(batch)

@@ -163,7 +163,10 @@ def test_l2norm_gives_each_cell_the_norm_20():
 @pytest.mark.parametrize(
     ("arguments", "cure"),
     [
-        ({"backbone": "vgg16", "image_size": 128}, r"set data.image_size=300 \(512 with .*\), or model.backbone=light"),
+        (
+            {"backbone": "vgg16", "image_size": 128},
+            r"set data.image_size=300 \(512 with .*\), or model.backbone=small_resnet",
+        ),
         ({"image_size": 100}, "set data.image_size=96"),
         ({"image_size": 32}, "set data.image_size=64"),
         ({"backbone": "resnet"}, "did you mean resnet"),
@@ -243,7 +246,7 @@ def test_a_few_steps_with_a_bare_trainer_learn_and_load_again(tmp_path):
     lightning.seed_everything(0)
     data = DetectionData(DigitScenes(64, train=16, val=4, test=4, smallest=0.3), batch_size=8, eval_batch_size=2)
     data.prepare_data()
-    model = SSD(**data.facts, **TINY)
+    model = SSD(**data.spec, **TINY)
     trainer = lightning.Trainer(
         accelerator="cpu", max_epochs=15, check_val_every_n_epoch=15, default_root_dir=tmp_path, logger=False,
         enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,

@@ -216,7 +216,9 @@ def test_the_papers_network_has_its_size():
     assert [stage.size[0] for stage in net.backbone.backbone.shapes] == [112, 56, 28, 14, 7, 7]
 
 
-@pytest.mark.parametrize(("backbone", "stride"), [("light", 8), ("light", 16), ("mobilenet_v2", 32), ("resnet18", 16)])
+@pytest.mark.parametrize(
+    ("backbone", "stride"), [("small_resnet", 8), ("small_resnet", 16), ("mobilenet_v2", 32), ("resnet18", 16)]
+)
 def test_any_backbone_takes_the_place_of_its_own(backbone: str, stride: int):
     model = YOLO(**FACTS, backbone=backbone, stride=stride, head=[], boxes=3)
     boxes, classes = model.outputs(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
@@ -282,7 +284,7 @@ def test_a_few_steps_with_a_bare_trainer_learn_and_load_again(tmp_path):
     lightning.seed_everything(0)
     data = DetectionData(DigitScenes(64, train=16, val=4, test=4, smallest=0.3), batch_size=8, eval_batch_size=2)
     data.prepare_data()
-    model = YOLO(**data.facts, **TINY)
+    model = YOLO(**data.spec, **TINY)
     trainer = lightning.Trainer(
         accelerator="cpu", max_epochs=15, check_val_every_n_epoch=15, default_root_dir=tmp_path, logger=False,
         enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,

@@ -10,7 +10,7 @@ from leyden.detection.boxes.batch import pad
 from leyden.detection.boxes.simota import simota
 from leyden.detection.data import DetectionData
 from leyden.detection.nets.yolox import Outputs
-from leyden.detection.yolox import BOX_LOSSES, FreeYOLO, decode_points, free_loss
+from leyden.detection.yolox import BOX_LOSSES, YOLOX, decode_points, yolox_loss
 
 FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
 TINY = {"widths": [8, 16, 16, 16], "blocks": [0, 0, 0, 0], "width": 16}
@@ -33,7 +33,7 @@ def images(count: int, side: int = 64) -> Tensor:
 
 def said(seed: int, count: int) -> Outputs:
     """Some outputs for images of 64 pixels, as leaves."""
-    points = FreeYOLO(**FACTS, **TINY).outputs(images(1)).points
+    points = YOLOX(**FACTS, **TINY).outputs(images(1)).points
     generator = torch.Generator().manual_seed(seed)
     made = [torch.randn(count, POINTS, *rest, generator=generator) for rest in ((4,), (), (3,))]
     return Outputs(*(part.requires_grad_() for part in made), points, 64)
@@ -41,7 +41,7 @@ def said(seed: int, count: int) -> Outputs:
 
 def test_loss_is_yoloxs_sums_over_what_simota_matches():
     outputs, targets = said(0, 3), [truth(1, 4), NOTHING, truth(2, 7)]
-    losses = free_loss(outputs, pad(targets))
+    losses = yolox_loss(outputs, pad(targets))
     boxes = decode_points(outputs.offsets, outputs.points)
     scores = outputs.objectness.sigmoid()[..., None] * outputs.logits.sigmoid()
     match, _ = simota(boxes, scores, outputs.points, pad(targets))
@@ -63,7 +63,7 @@ def test_loss_is_yoloxs_sums_over_what_simota_matches():
 
 def test_gradients_flow_only_to_matched_points_and_to_all_objectnesses():
     outputs, targets = said(3, 2), [truth(4, 2), truth(5, 3)]
-    losses = free_loss(outputs, pad(targets))
+    losses = yolox_loss(outputs, pad(targets))
     sum(losses).backward()
     boxes = decode_points(outputs.offsets.detach(), outputs.points)
     scores = (outputs.objectness.sigmoid()[..., None] * outputs.logits.sigmoid()).detach()
@@ -76,13 +76,13 @@ def test_gradients_flow_only_to_matched_points_and_to_all_objectnesses():
 
 def test_the_overlap_that_a_class_should_say_takes_no_gradient():
     outputs = said(6, 1)
-    free_loss(outputs, pad([truth(7, 3)])).classes.backward()
+    yolox_loss(outputs, pad([truth(7, 3)])).classes.backward()
     assert outputs.offsets.grad is None or outputs.offsets.grad.abs().max() == 0
 
 
 def test_images_without_objects_teach_the_objectness_only():
     outputs = said(8, 2)
-    losses = free_loss(outputs, pad([NOTHING, NOTHING]))
+    losses = yolox_loss(outputs, pad([NOTHING, NOTHING]))
     assert [losses.box.item(), losses.classes.item()] == [0, 0]
     torch.testing.assert_close(losses.objectness, F.softplus(outputs.objectness).sum())
     sum(losses).backward()
@@ -93,7 +93,7 @@ def test_images_without_objects_teach_the_objectness_only():
 def test_wild_outputs_give_finite_losses_and_gradients():
     outputs = said(9, 2)
     wild = Outputs(*(part.detach().mul(1e3).requires_grad_() for part in outputs[:3]), outputs.points, 64)
-    losses = free_loss(wild, pad([truth(10, 3), NOTHING]))
+    losses = yolox_loss(wild, pad([truth(10, 3), NOTHING]))
     sum(losses).backward()
     assert torch.stack(losses).isfinite().all()
     assert all(part.grad.isfinite().all() for part in wild[:3])
@@ -114,7 +114,7 @@ def test_losses_of_boxes_are_the_published_ones():
 
 
 def test_boxes_count_from_the_centres_of_the_cells():
-    outputs = FreeYOLO(**FACTS, **TINY).outputs(images(1))
+    outputs = YOLOX(**FACTS, **TINY).outputs(images(1))
     assert outputs.points.shape == (POINTS, 3)
     assert outputs.points[[0, 1, 8, 63, 64, 83]].tolist() == [
         [4, 4, 8], [12, 4, 8], [4, 12, 8], [60, 60, 8], [8, 8, 16], [48, 48, 32],
@@ -134,7 +134,7 @@ def test_points_are_where_the_cells_are_and_finer_maps_see_the_coarser(
     level: int, row: int, column: int, changed: list[list[int]]
 ):
     # Without 3x3 convolutions in the heads, a cell is seen by its own point and by those that lie in it on finer maps.
-    model = FreeYOLO(**FACTS, **TINY, depth=0).eval()
+    model = YOLOX(**FACTS, **TINY, depth=0).eval()
     maps = [torch.zeros(1, 16, side, side) for side in (8, 4, 2)]
     model.net.backbone.forward = lambda _: [m.clone() for m in maps]
     before = model.outputs(images(1))
@@ -146,7 +146,7 @@ def test_points_are_where_the_cells_are_and_finer_maps_see_the_coarser(
 
 
 def test_perfect_outputs_give_the_truth_back():
-    model = FreeYOLO(**FACTS, **TINY).eval()
+    model = YOLOX(**FACTS, **TINY).eval()
     targets = [
         {"boxes": torch.tensor([[3.0, 5, 23, 15], [40, 30, 64, 64]]), "labels": torch.tensor([2, 0])},
         {"boxes": torch.tensor([[20.0, 20, 29, 60]]), "labels": torch.tensor([1])},
@@ -173,29 +173,29 @@ def test_perfect_outputs_give_the_truth_back():
         order = answer["boxes"][:, 0].argsort()
         torch.testing.assert_close(answer["boxes"][order], target["boxes"])
         assert answer["labels"][order].tolist() == target["labels"].tolist()
-    assert max(free_loss(outputs, pad(targets))) < 1e-3
+    assert max(yolox_loss(outputs, pad(targets))) < 1e-3
 
 
 def test_before_training_everything_is_improbable():
-    outputs = FreeYOLO(**FACTS, **TINY).outputs(images(2))
+    outputs = YOLOX(**FACTS, **TINY).outputs(images(2))
     for logits in (outputs.objectness, outputs.logits):
         torch.testing.assert_close(logits.sigmoid().mean(), torch.tensor(0.01), rtol=0.2, atol=0)
 
 
 @pytest.mark.parametrize("side", [32, 96, 160])
 def test_images_of_any_multiple_of_32_train_and_are_answered(side: int):
-    model = FreeYOLO(**FACTS, **TINY, least_score=0.0)
+    model = YOLOX(**FACTS, **TINY, least_score=0.0)
     targets = [truth(1, 2, side), NOTHING]
-    losses = free_loss(model.outputs(images(2, side)), pad(targets))
+    losses = yolox_loss(model.outputs(images(2, side)), pad(targets))
     assert torch.stack(losses).isfinite().all()
     answer = model.eval()(images(2, side))[0]
     assert answer["boxes"].min() >= 0
     assert answer["boxes"].max() <= side
 
 
-@pytest.mark.parametrize("backbone", ["light", "mobilenet_v2", "resnet18"])
+@pytest.mark.parametrize("backbone", ["small_resnet", "mobilenet_v2", "resnet18"])
 def test_any_backbone_with_such_maps_lies_below(backbone: str):
-    outputs = FreeYOLO(**FACTS, backbone=backbone, width=16, depth=2).outputs(images(2))
+    outputs = YOLOX(**FACTS, backbone=backbone, width=16, depth=2).outputs(images(2))
     assert [part.shape for part in outputs[:4]] == [(2, POINTS, 4), (2, POINTS), (2, POINTS, 3), (POINTS, 3)]
     assert outputs.offsets.dtype == torch.float32
 
@@ -211,13 +211,13 @@ def test_any_backbone_with_such_maps_lies_below(backbone: str):
 )
 def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):
     with pytest.raises(ValueError, match=cure):
-        FreeYOLO(**{**FACTS, **TINY, **arguments})
+        YOLOX(**{**FACTS, **TINY, **arguments})
 
 
 @pytest.mark.parametrize("shape", [(3, 80, 80), (3, 64, 96), (1, 64, 64)])
 def test_images_that_it_cannot_take_are_refused_with_the_cure(shape: tuple[int, int, int]):
     with pytest.raises(ValueError, match=r"multiples of 32, got \(.*\): resize them"):
-        FreeYOLO(**FACTS, **TINY)(torch.zeros(1, *shape, dtype=torch.uint8))
+        YOLOX(**FACTS, **TINY)(torch.zeros(1, *shape, dtype=torch.uint8))
 
 
 def test_a_few_steps_at_several_sizes_learn_and_load_again(tmp_path):
@@ -225,7 +225,7 @@ def test_a_few_steps_at_several_sizes_learn_and_load_again(tmp_path):
     source = DigitScenes(64, train=16, val=4, test=4, smallest=0.3)
     data = DetectionData(source, batch_size=8, eval_batch_size=2, multi_scale=[64, 96])
     data.prepare_data()
-    model = FreeYOLO(**data.facts, **{**TINY, "width": 32})
+    model = YOLOX(**data.spec, **{**TINY, "width": 32})
     trainer = lightning.Trainer(
         accelerator="cpu", max_epochs=40, check_val_every_n_epoch=40, default_root_dir=tmp_path, logger=False,
         enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
@@ -242,5 +242,5 @@ def test_a_few_steps_at_several_sizes_learn_and_load_again(tmp_path):
     assert 0 <= trainer.callback_metrics["val/ap50"] <= 1
     assert {"train/loss_box", "train/loss_objectness", "train/loss_class"} <= set(trainer.callback_metrics)
     trainer.save_checkpoint(tmp_path / "x.ckpt")
-    again = FreeYOLO.load_from_checkpoint(tmp_path / "x.ckpt", weights_only=True)
+    again = YOLOX.load_from_checkpoint(tmp_path / "x.ckpt", weights_only=True)
     torch.testing.assert_close(again.net.state_dict(), model.net.state_dict())

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from leyden.data.splits import fit_image
-from leyden.metrics.pretrained_features import InheritedFeatures
+from leyden.metrics.pretrained_features import PretrainedFeatures
 from leyden.nets.zoo import backbone
 
 CPU = torch.device("cpu")
@@ -21,7 +21,7 @@ def weights(dev_data: Path) -> str:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pooled_features_of_the_last_map_at_the_size_of_training(weights: str, channels: int) -> None:
     images = torch.randint(0, 256, (3, channels, 32, 32), dtype=torch.uint8)
-    features = InheritedFeatures("squeezenet1_1", weights, channels, CPU)
+    features = PretrainedFeatures("squeezenet1_1", weights, channels, CPU)
     found = features(images)
     assert found.shape == (3, features.dimensions) == (3, 512)
     colour = (fit_image(images, 224, 3) / 255 - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor(
@@ -38,7 +38,7 @@ def test_it_leaves_the_global_random_state_alone(tmp_path: Path) -> None:
     torch.manual_seed(0)
     expected = torch.rand(2)
     torch.manual_seed(0)
-    features = InheritedFeatures("squeezenet1_1", str(tmp_path / "weights.pth"), 1, CPU)
+    features = PretrainedFeatures("squeezenet1_1", str(tmp_path / "weights.pth"), 1, CPU)
     assert torch.equal(torch.rand(2), expected)
     torch.testing.assert_close(features.net.state_dict(), net.state_dict(), rtol=0, atol=0)
 
@@ -55,4 +55,4 @@ def test_what_cannot_be_had_is_named_with_its_cure(
     name: str, weights: str | None, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        InheritedFeatures(name, weights, 3, CPU)
+        PretrainedFeatures(name, weights, 3, CPU)

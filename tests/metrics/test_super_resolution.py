@@ -69,9 +69,9 @@ def test_shapes_that_do_not_fit_are_refused(score) -> None:
 
 @pytest.mark.parametrize(("scale", "published", "tolerance"), [(2, 33.66, 0.05), (4, 28.43, 0.05)])
 def test_bicubic_on_set5_is_what_tables_say(dev_data: Path, scale: int, published: float, tolerance: float) -> None:
-    from leyden.data.source.files.image_files import PictureFolders
+    from leyden.data.source.files.image_files import ImageFiles
 
-    split = PictureFolders(str(dev_data / "super_resolution"), "T91", None, "Set5").split("test")
+    split = ImageFiles(str(dev_data / "super_resolution"), "T91", None, "Set5").split("test")
     scores = []
     for i in range(len(split)):
         truth = whole_multiple(split[i][0], scale)[None]

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from leyden.nets.resnet import Block, residual
+from leyden.nets.resnet import Block, resnet
 
 
 def test_block_is_the_papers_sum() -> None:
@@ -22,7 +22,7 @@ def test_block_of_another_shape_projects_the_shortcut() -> None:
 
 
 def test_stages_shrink_and_widen_as_told() -> None:
-    stages = residual(3, [8, 16, 24], [1, 2, 2], blocks=2)
+    stages = resnet(3, [8, 16, 24], [1, 2, 2], blocks=2)
     assert list(stages) == ["stem", "stage1", "stage2", "stage3"]
     x = torch.randn(2, 3, 16, 16)
     shapes = []
@@ -37,11 +37,11 @@ def test_parameter_count_is_that_of_the_layers() -> None:
     stem = 1 * 8 * 9 + 2 * 8
     first = 8 * 8 * 9 * 2 + 4 * 8
     second = 8 * 16 * 9 + 16 * 16 * 9 + 8 * 16 + 6 * 16
-    net = nn.ModuleDict(residual(1, [8, 16], [1, 2]))
+    net = nn.ModuleDict(resnet(1, [8, 16], [1, 2]))
     assert sum(p.numel() for p in net.parameters()) == stem + first + second
 
 
 @pytest.mark.parametrize(("widths", "strides"), [([8, 16], [1]), ([], [])])
 def test_each_stage_needs_a_stride(widths: list[int], strides: list[int]) -> None:
     with pytest.raises(ValueError, match="one stride per stage"):
-        residual(1, widths, strides)
+        resnet(1, widths, strides)

@@ -12,14 +12,14 @@ from torchvision import models
 
 from leyden.nets import zoo
 from leyden.nets.backbone import Backbone, pool
-from leyden.nets.weights import find_weights, inherit
+from leyden.nets.weights import find_weights, load_pretrained
 
 State = dict[str, Tensor]
 
 
 def small(channels: int = 1, widths: tuple[int, ...] = (4, 8)) -> Backbone:
     torch.manual_seed(0)
-    return zoo.backbone("residual", channels, 8, widths, [1, 2])
+    return zoo.backbone("resnet", channels, 8, widths, [1, 2])
 
 
 def squeezenet(num_classes: int = 1000) -> Any:
@@ -28,7 +28,7 @@ def squeezenet(num_classes: int = 1000) -> Any:
 
 
 def load(net: Backbone, path: Path | str, stages: list[str] | None = None) -> Backbone:
-    inherit(net, find_weights(str(path), net), stages or net.names)
+    load_pretrained(net, find_weights(str(path), net), stages or net.names)
     return net.eval()
 
 
@@ -97,7 +97,7 @@ def test_what_does_not_fit_is_listed_with_names_and_shapes(tmp_path: Path) -> No
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         load(net, tmp_path / "w.pth")
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())  # all or nothing
-    inherit(net, find_weights(str(tmp_path / "w.pth"), net), ["block2", "block3"])  # these stages are whole
+    load_pretrained(net, find_weights(str(tmp_path / "w.pth"), net), ["block2", "block3"])  # these stages are whole
 
 
 def test_weights_of_another_network_fit_nothing(tmp_path: Path) -> None:
@@ -212,8 +212,8 @@ HALF = ([0.5] * 3, [0.5] * 3)
         ("googlenet_bn", 3, HALF),
         ("xception", 3, HALF),
         ("googlenet", 3, HALF),
-        ("residual", 1, ([0.5], [0.5])),
-        ("residual", 4, ([0.5] * 4, [0.5] * 4)),
+        ("resnet", 1, ([0.5], [0.5])),
+        ("resnet", 4, ([0.5] * 4, [0.5] * 4)),
     ],
 )
 def test_a_file_without_normalisation_is_read_as_its_network_was_trained(
@@ -259,7 +259,7 @@ def test_without_a_network_both_ways_out_are_named_and_work(weights: str, offlin
         ("resnet50", "imagenet1k_v1", "torchvision has IMAGENET1K_V1, IMAGENET1K_V2 of resnet50"),
         ("googlenet_bn", "IMAGENET1K_V2", "torchvision has IMAGENET1K_V1 of googlenet_bn"),
         *[(name, "imagenet", f"nobody has published weights of {name}; give a file") for name in
-          ("googlenet", "residual", "xception", "vgg16_c", "vgg11_lrn_bn")],
+          ("googlenet", "resnet", "xception", "vgg16_c", "vgg11_lrn_bn")],
     ],
 )  # fmt: skip
 def test_weights_that_nobody_has(name: str, weights: str, message: str, offline: Path) -> None:

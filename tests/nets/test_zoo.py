@@ -10,9 +10,9 @@ from torchvision import models
 
 from leyden.nets import zoo
 from leyden.nets.backbone import Backbone, pool
-from leyden.nets.weights import inherit
+from leyden.nets.weights import load_pretrained
 
-OURS = {"residual", "vgg11_lrn", "vgg11_lrn_bn", "vgg16_c", "vgg16_c_bn", "googlenet", "xception"}
+OURS = {"resnet", "vgg11_lrn", "vgg11_lrn_bn", "vgg16_c", "vgg16_c_bn", "googlenet", "xception"}
 """Without a counterpart in torchvision."""
 SIZES = {"inception_v3": 75, "googlenet": 32, "squeezenet1_0": 32, "squeezenet1_1": 32}
 SMALL: dict[str, Any] = {"widths": [8, 16], "strides": [1, 2]}
@@ -43,7 +43,7 @@ def images(count: int, channels: int, size: int) -> Tensor:
 def test_stages_hold_the_published_tensors_up_to_the_classifier(name: str) -> None:
     net = meta(name)
     own = {key: value for key, value in net.state_dict().items() if key.startswith("stages.")}
-    if name == "residual":
+    if name == "resnet":
         assert net.published == {}
         return
     with torch.device("meta"):
@@ -101,7 +101,7 @@ def test_stages_and_the_published_classifier_are_torchvisions_network(name: str)
             nn.init.kaiming_normal_(value)
     net = meta(name, image_size=size).to_empty(device="cpu").eval()
     mean, std = torch.tensor([0.2, 0.4, 0.6]), torch.tensor([0.3, 0.25, 0.2])
-    inherit(net, {**theirs.state_dict(), "mean": mean, "std": std}, net.names)
+    load_pretrained(net, {**theirs.state_dict(), "mean": mean, "std": std}, net.names)
     batch = images(2, 3, size)
     wanted = theirs((batch / 255 - mean[:, None, None]) / std[:, None, None])
     got = CLASSIFIERS[name](theirs, net.run(net.normalise(batch)))
@@ -147,7 +147,7 @@ def test_the_least_size_works_beyond_the_meta_device(name: str) -> None:
 
 @pytest.mark.parametrize("name", zoo.names())
 def test_grey_images_are_taken_by_all_and_four_channels_by_networks_of_ours(name: str) -> None:
-    own = name == "residual" or name in OURS or name.startswith("vgg")
+    own = name == "resnet" or name in OURS or name.startswith("vgg")
     grey = meta(name, channels=1)
     assert grey.takes == (1 if own else 3)
     assert next(iter(grey.state_dict().values())).device.type == "meta"
@@ -180,7 +180,9 @@ def test_timms_sequences_are_cut_where_timm_gives_maps() -> None:
     torch.manual_seed(0)
     net = zoo.backbone("timm/resnet18", 3, 64).eval()
     theirs = timm.create_model("resnet18", features_only=True).eval()
-    inherit(net, {**theirs.state_dict(), "mean": torch.full((3,), 0.5), "std": torch.full((3,), 0.5)}, net.names)
+    load_pretrained(
+        net, {**theirs.state_dict(), "mean": torch.full((3,), 0.5), "std": torch.full((3,), 0.5)}, net.names
+    )
     maps = net.maps(images(2, 3, 64)).values()
     for mine, wanted in zip(maps, theirs(images(2, 3, 64) / 127.5 - 1), strict=True):
         torch.testing.assert_close(mine, wanted)

@@ -15,7 +15,7 @@ from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.source.builtin.digits import Digits
 from leyden.detection.data import DetectionData
 from leyden.detection.ssd import SSD
-from leyden.detection.yolox import FreeYOLO
+from leyden.detection.yolox import YOLOX
 from leyden.gan.noise_to_image.vanilla import VanillaGAN
 from leyden.transfer.data import TransferImages
 from leyden.transfer.finetune.finetune import Finetune
@@ -43,13 +43,13 @@ def gan(batch: int) -> Family:
     data = GanImages(Digits(), image_size=16, batch_size=batch)
     data.prepare_data()
     widths = {"generator_widths": [32], "discriminator_widths": [32], "latent_dim": 8}
-    return data, GAN(**data.facts, **widths, judge_samples=100, ema_decay=0.9), 1
+    return data, GAN(**data.spec, **widths, judge_samples=100, ema_decay=0.9), 1
 
 
-def detector(technique: type[SSD | FreeYOLO], maps: int, batch: int) -> Family:
+def detector(technique: type[SSD | YOLOX], maps: int, batch: int) -> Family:
     data = DetectionData(DigitScenes(image_size=64, train=64, val=8, test=8, smallest=0.3), batch_size=batch)
     data.prepare_data()
-    model = technique(**data.facts, widths=[8] * maps, blocks=[1] * maps, lr=1e-3, optimizer="sgd")
+    model = technique(**data.spec, widths=[8] * maps, blocks=[1] * maps, lr=1e-3, optimizer="sgd")
     fix_statistics(model)
     return data, model, 2
 
@@ -58,14 +58,14 @@ def finetune(batch: int) -> Family:
     data = TransferImages(Digits(), 5, labels_per_class=20, epoch_size=64, batch_size=batch)
     data.prepare_data()
     words = {"strategy": "gradual", "fixed_statistics": True, "weights": "none"}  # a stage more in each epoch
-    return data, Finetune(**data.facts, **words, widths=[8, 16], strides=[1, 2], lr=0.001), 4
+    return data, Finetune(**data.spec, **words, widths=[8, 16], strides=[1, 2], lr=0.001), 4
 
 
 # The detectors divide by the matched boxes, of which each rank has another number.
 FAMILIES = {
     "gan": gan,
     "ssd": lambda batch: detector(SSD, 5, batch),
-    "yolo_free": lambda batch: detector(FreeYOLO, 4, batch),
+    "yolox": lambda batch: detector(YOLOX, 4, batch),
     "finetune": finetune,
 }
 

@@ -32,7 +32,7 @@ def new_model() -> Callable[..., Finetune]:
         small = {
             "widths": [8, 16], "strides": [1, 2], "source_epochs": 1, "lr": 0.01, "weight_decay": 0.5, "embedding": 0
         }  # fmt: skip
-        return Finetune(**data.facts, **(small | arguments))
+        return Finetune(**data.spec, **(small | arguments))
 
     return new
 

@@ -72,4 +72,4 @@ def test_a_network_that_knows_nothing_is_not_asked() -> None:
     data = TransferImages(Digits())
     data.prepare_data()
     with pytest.raises(ValueError, match=r"set model\.weights"):
-        Finetune(**data.facts, weights="none", widths=[4], strides=[1]).advise(data, [])
+        Finetune(**data.spec, weights="none", widths=[4], strides=[1]).advise(data, [])

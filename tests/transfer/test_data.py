@@ -32,7 +32,7 @@ class Colours(Source):
 def test_classes_are_shared_out_without_overlap() -> None:
     data = TransferImages(Digits(), source_classes=5)
     assert data.source_names == list("01234")
-    assert data.facts["class_names"] == list("56789")
+    assert data.spec["class_names"] == list("56789")
     test, whole = data.split("test"), Digits().split("test")
     assert torch.equal(test.images, whole.images[whole.targets >= 5])
     assert torch.equal(test.targets, whole.targets[whole.targets >= 5] - 5)
@@ -40,7 +40,7 @@ def test_classes_are_shared_out_without_overlap() -> None:
 
 def test_classes_by_name() -> None:
     data = TransferImages(Digits(), source_classes=["7", "1"])
-    assert data.facts["class_names"] == list("02345689")
+    assert data.spec["class_names"] == list("02345689")
     images, labels = next(iter(data.source_task(64, 1)))
     assert labels.unique().tolist() == [0, 1]
     sevens = {bytes(image.numpy()) for image in Digits().split("train").images[Digits().split("train").targets == 7]}
@@ -49,7 +49,7 @@ def test_classes_by_name() -> None:
 
 def test_without_source_task_all_classes_are_learnt() -> None:
     data = TransferImages(Digits())
-    assert data.facts["class_names"] == Digits().class_names
+    assert data.spec["class_names"] == Digits().class_names
     assert len(data.split("train")) == 1078
     with pytest.raises(ValueError, match=r"no source task .* set data.source_classes, or model.weights=null"):
         data.source_task(64, 1)
@@ -153,14 +153,14 @@ def test_the_source_task_may_come_from_another_source() -> None:
     data.prepare_data()
     assert upstream.prepared == 1
     assert data.source_names == ["blue", "3"]
-    assert data.facts["class_names"] == list("012456789")
+    assert data.spec["class_names"] == list("012456789")
     [(images, labels)] = data.source_task(4, 1)
     given = upstream.split("train")
     expected = {
         bytes(fit_image(given.images[i], 8, 1).numpy()): [2, 1].index(int(given.targets[i])) for i in (2, 3, 4, 5)
     }
     assert {bytes(image.numpy()): int(label) for image, label in zip(images, labels, strict=True)} == expected
-    assert TransferImages(Digits(), 1, upstream=upstream).facts["class_names"] == list("0123456789")
+    assert TransferImages(Digits(), 1, upstream=upstream).spec["class_names"] == list("0123456789")
     with pytest.raises(ValueError, match=r"colours has no class '7', it has \['red', '3', 'blue'\]"):
         TransferImages(Digits(), ["7"], upstream=upstream).source_names  # noqa: B018
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageSequence
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
-from leyden.data.source.builtin.image_patches import Photos
+from leyden.data.source.builtin.image_patches import ImagePatches
 from leyden.visualization import animation
 from leyden.visualization.animation import animate
 from leyden.visualization.grid import grid, upscale
@@ -48,7 +48,7 @@ def test_grey_pictures_stay_what_they_are_and_the_last_is_shown_longest(save: Ca
 
 
 def test_colours_are_near_what_they_were(save: Callable) -> None:
-    split = Photos(64, train=16).split("train")
+    split = ImagePatches(64, train=16).split("train")
     last = upscale(grid(torch.stack([split[i][0] for i in range(16)]), columns=4), 256)
     grey_first = torch.full_like(last, 127)
     frames, _ = frames_of(animate(save([grey_first, last // 2, last])))

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from leyden.data.issues import Effect, Finding
+from leyden.data.issues import DataIssue, Effect
 from leyden.data.source import Source, Stage
-from leyden.data.source.annotations.annotated import AnnotatedPictures, Corners, judge
+from leyden.data.source.annotations.annotated import AnnotatedImages, Corners, judge
 from leyden.data.splits import Split
 
 SIZES = (32**2, 96**2)
@@ -49,7 +49,7 @@ class Inspection:
     """Pictures without objects."""
     spared: dict[Stage, int]
     """Difficult objects and crowds."""
-    findings: list[Finding]
+    issues: list[DataIssue]
 
 
 class _Seen(NamedTuple):
@@ -66,9 +66,9 @@ def inspect(source: Source) -> Inspection:
         ValueError: the source has rows and no images, or it stops at the first mistake by itself.
         FileNotFoundError: there are no such files.
     """
-    if source.gives == "rows":
+    if source.produces == "rows":
         raise ValueError(f"{source.name} gives rows of a table; choose a data/source with pictures, such as voc")
-    splits, findings = source.inspect()
+    splits, issues = source.inspect()
     classes = len(source.class_names)
     counts, empty, spared, first = {}, {}, {}, dict[bytes, tuple[Stage, Path]]()
     for stage, split in splits.items():
@@ -82,27 +82,27 @@ def inspect(source: Source) -> Inspection:
                 place = _place(split, stage, index)
                 if seen.error is not None:
                     what = seen.error.removeprefix(f"{place}: ")
-                    findings.append(Finding(BROKEN, "stops", place, None, what, place))
+                    issues.append(DataIssue(BROKEN, "stops", place, None, what, place))
                     continue
-                findings += _flaws(seen, place)
+                issues += _flaws(seen, place)
                 before, earlier = first.setdefault(seen.digest, (stage, place))
                 if earlier != place:
                     what = f"{stage} has the very picture that {before} has as {earlier}"
                     effect: Effect = "note" if before == stage else "warning"
-                    findings.append(Finding("same picture", effect, place, None, what, place))
+                    issues.append(DataIssue("same picture", effect, place, None, what, place))
                 _count(seen.target, counts[stage])
                 if isinstance(seen.target, dict):
                     empty[stage] += not len(seen.target["labels"])
                     known = [key for key in ("difficult", "crowd") if key in seen.target]
                     spared[stage] += sum(int(seen.target[key].sum()) for key in known)
-    return Inspection(splits, counts, empty, spared, findings)
+    return Inspection(splits, counts, empty, spared, issues)
 
 
 def examples_to_show(seen: Inspection, count: int) -> list[Shown]:
     """At most ``count`` examples: up to half of them with findings, the others evenly spread over all splits."""
     places = [(stage, index) for stage, split in seen.splits.items() for index in range(len(split))]
     told: dict[Path, list[str]] = {}
-    for finding in seen.findings:
+    for finding in seen.issues:
         if finding.picture is not None:
             told.setdefault(finding.picture, []).append(finding.kind)
     kinds = {(stage, index): told.get(_place(seen.splits[stage], stage, index), []) for stage, index in places}
@@ -117,7 +117,7 @@ def examples_to_show(seen: Inspection, count: int) -> list[Shown]:
 def _show(split: Split, stage: Stage, index: int, kinds: list[str]) -> Shown:
     image, target = split[index]
     caption = "\n".join([f"{stage}: {_place(split, stage, index).name}", ", ".join(dict.fromkeys(kinds))]).strip()
-    bad = split.examples[index].bad if isinstance(split, AnnotatedPictures) else []
+    bad = split.examples[index].bad if isinstance(split, AnnotatedImages) else []
     return Shown(caption, image, target, [corners for corners in bad if all(map(math.isfinite, corners))])
 
 
@@ -132,15 +132,15 @@ def _look(split: Split, index: int) -> _Seen:
 
 def _place(split: Split, stage: Stage, index: int) -> Path:
     """The picture's file, or the number of an example that has none."""
-    return split.examples[index].picture.path if isinstance(split, AnnotatedPictures) else Path(f"{stage}/{index}")
+    return split.examples[index].picture.path if isinstance(split, AnnotatedImages) else Path(f"{stage}/{index}")
 
 
-def _flaws(seen: _Seen, place: Path) -> list[Finding]:
+def _flaws(seen: _Seen, place: Path) -> list[DataIssue]:
     """Bad boxes that a source handed out; those with a policy hand out none."""
     if not isinstance(seen.target, dict):
         return []
     flaws = ((box, judge(tuple(box), seen.size, LEAST)[0]) for box in seen.target["boxes"].tolist())
-    return [Finding(flaw, "warning", place, None, f"box {box} in {seen.size}", place) for box, flaw in flaws if flaw]
+    return [DataIssue(flaw, "warning", place, None, f"box {box} in {seen.size}", place) for box, flaw in flaws if flaw]
 
 
 def _count(target: Any, counts: Tensor) -> None:

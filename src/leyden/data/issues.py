@@ -10,7 +10,7 @@ Effect = Literal["stops", "left out", "warning", "note"]
 EFFECTS: tuple[Effect, ...] = ("stops", "left out", "warning", "note")
 
 
-class Finding(NamedTuple):
+class DataIssue(NamedTuple):
     """One thing to look at."""
 
     kind: str
@@ -30,10 +30,10 @@ class Finding(NamedTuple):
         return f"{place}: {self.what}"
 
 
-def by_kind(findings: Sequence[Finding]) -> list[list[Finding]]:
+def by_kind(issues: Sequence[DataIssue]) -> list[list[DataIssue]]:
     """The findings of each kind and effect together, the gravest first, otherwise as they came."""
 
-    def rank(finding: Finding) -> tuple[int, str]:
+    def rank(finding: DataIssue) -> tuple[int, str]:
         return EFFECTS.index(finding.effect), finding.kind
 
-    return [list(group) for _, group in groupby(sorted(findings, key=rank), rank)]
+    return [list(group) for _, group in groupby(sorted(issues, key=rank), rank)]

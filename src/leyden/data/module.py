@@ -12,7 +12,7 @@ from lightning import LightningDataModule
 from leyden.data.loader import Augment, Loader
 from leyden.data.source import Source
 from leyden.data.source.files.image_folder import Pictures
-from leyden.data.splits import Chosen, InMemory, Resized, Split, decode
+from leyden.data.splits import InMemory, Resized, Split, Subset, decode
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ Stage = Literal["train", "val", "test"]
 STAGES: tuple[Stage, ...] = ("train", "val", "test")
 
 
-class ImageFacts(TypedDict):
+class ImageSpec(TypedDict):
     """What a technique on images must know of its data; passed to its constructor by these names."""
 
     class_names: list[str]
@@ -42,11 +42,11 @@ class ImageData(LightningDataModule):
         seed: of the order and the augmentation of training batches.
 
     Raises:
-        ValueError: the source gives something else than ``takes``.
+        ValueError: the source gives something else than ``consumes``.
     """
 
-    takes: ClassVar[str] = "images"
-    """The kind of source (``Source.gives``) that fits."""
+    consumes: ClassVar[str] = "images"
+    """The kind of source (``Source.produces``) that fits."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class ImageData(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if source.gives != self.takes:
+        if source.produces != self.consumes:
             raise ValueError(
-                f"the source {source.name!r} gives {source.gives}, {type(self).__name__} takes {self.takes}: "
+                f"the source {source.name!r} gives {source.produces}, {type(self).__name__} takes {self.consumes}: "
                 "choose another data/source or data"
             )
         self.source = source
@@ -81,11 +81,9 @@ class ImageData(LightningDataModule):
         self._train_place: dict[str, int] | None = None
 
     @property
-    def facts(self) -> ImageFacts:
+    def spec(self) -> ImageSpec:
         """What the model must know; valid after ``prepare_data``."""
-        return ImageFacts(
-            class_names=self.source.class_names, channels=self.source.channels, image_size=self.image_size
-        )
+        return ImageSpec(class_names=self.source.class_names, channels=self.source.channels, image_size=self.image_size)
 
     @property
     def fingerprint(self) -> str:
@@ -214,8 +212,8 @@ class ImageData(LightningDataModule):
 def _behind(split: Split) -> tuple[list[bytes], Pictures | None]:
     """Which examples a split that is not in memory takes of what lies behind it, and that, if it is picture files."""
     chosen = []
-    while isinstance(split, Resized | Chosen):
-        if isinstance(split, Chosen):
+    while isinstance(split, Resized | Subset):
+        if isinstance(split, Subset):
             chosen += [split.indices.numpy().tobytes(), split.targets.cpu().numpy().tobytes()]
         split = split.split
     return chosen, split if isinstance(split, Pictures) else None

@@ -57,7 +57,7 @@ class InMemory:
         return InMemory(self.images.to(device), moved)
 
 
-class Chosen:
+class Subset:
     """Some examples of a split, under labels of their own, still decoded one by one.
 
     Args:
@@ -78,11 +78,11 @@ class Chosen:
         return self.split[int(self.indices[index])][0], int(self.targets[index])
 
 
-def choose(split: Split, indices: Tensor, targets: Tensor) -> InMemory | Chosen:
+def select(split: Split, indices: Tensor, targets: Tensor) -> InMemory | Subset:
     """The examples ``indices`` (N,) of a split under the labels ``targets`` (N,), in memory if the split is."""
     if isinstance(split, InMemory):
         return InMemory(split.images[indices], targets)
-    return Chosen(split, indices, targets)
+    return Subset(split, indices, targets)
 
 
 def labels_of(split: Split) -> Tensor:
@@ -91,7 +91,7 @@ def labels_of(split: Split) -> Tensor:
     Raises:
         ValueError: the split has no class labels.
     """
-    if isinstance(split, InMemory | Chosen) and isinstance(split.targets, Tensor):
+    if isinstance(split, InMemory | Subset) and isinstance(split.targets, Tensor):
         return split.targets
     raise ValueError("these examples have no class labels: choose a data/source whose images have classes")
 

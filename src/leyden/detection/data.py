@@ -153,7 +153,7 @@ class DetectionData(ImageData):
         ImportError: proposals need a package that is not installed.
     """
 
-    takes = "boxes"
+    consumes = "boxes"
 
     def __init__(
         self,

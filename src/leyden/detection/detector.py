@@ -12,6 +12,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
+from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
 from leyden.data.splits import fit_image
 from leyden.detection.boxes.batch import Target, at_least, suppress
 from leyden.detection.boxes.soft_nms import SUPPRESSIONS, Suppression
@@ -20,13 +21,13 @@ from leyden.detection.evaluation.report import HEADLINES, review
 from leyden.detection.evaluation.timing import Stopwatch
 from leyden.detection.nets.backbone_features import FeatureMaps
 from leyden.detection.schedule import optimize
-from leyden.metrics.detection.accumulator import DetectionSet
-from leyden.metrics.detection.matches import match_answers
+from leyden.metrics.detection.accumulator import DetectionAccumulator
+from leyden.metrics.detection.matches import match_detections
 from leyden.metrics.detection.scores import detection_scores
 from leyden.nets.memory_format import MemoryFormat
 from leyden.visualization.detection.boxes import draw_boxes, draw_scenes
 from leyden.visualization.detection.feature_maps import draw_feature_maps
-from leyden.visualization.logging import Predictions, log_picture, logs_now
+from leyden.visualization.logging import log_image, logs_now
 
 Batch = tuple[Tensor, list[Target]]
 """uint8 images (B, C, S, S) and their targets, see ``leyden.metrics.detection.accumulator.Boxes``."""
@@ -78,7 +79,7 @@ class Detector(LightningModule, ABC):
 
     monitor: ClassVar[str] = "val/ap"
     mode: ClassVar[Literal["min", "max"]] = "max"
-    takes_images: ClassVar[bool] = True
+    input_type: ClassVar[str] = "images"
 
     def __init__(
         self,
@@ -115,7 +116,7 @@ class Detector(LightningModule, ABC):
         self.optimizer_name, self.lr, self.lr_backbone = optimizer, lr, lr_backbone
         self.weight_decay, self.warmup = weight_decay, warmup
         self.memory_format: MemoryFormat = memory_format
-        self._judged = DetectionSet()
+        self._judged = DetectionAccumulator()
         self._shown: tuple[Tensor, list[Target], list[Target]] | None = None
         self._stopwatch = Stopwatch()
 
@@ -230,39 +231,37 @@ class Detector(LightningModule, ABC):
             answers: of each image, those that are sure enough.
             targets: of each image.
         """
-        found = [match_answers(*pair) for pair in zip(answers, targets, strict=True)]
+        found = [match_detections(*pair) for pair in zip(answers, targets, strict=True)]
         tag = "predictions" if stage == "val" else "test_predictions"
-        log_picture(self, tag, draw_scenes(images, answers, targets, found, self.class_names))
+        log_image(self, tag, draw_scenes(images, answers, targets, found, self.class_names))
         if stage == "test":
             maps, strides = self.seen(images[:LOOKED_INTO].to(self.device))
             if maps:
-                log_picture(self, "feature_maps", draw_feature_maps(images[:LOOKED_INTO], maps, strides))
+                log_image(self, "feature_maps", draw_feature_maps(images[:LOOKED_INTO], maps, strides))
 
     @torch.no_grad()
-    def predict(self, images: list[Tensor] | None, threshold: float | None = None) -> Predictions:
+    def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:
         """Boxes in the pixels of each image.
 
         Args:
-            images: uint8 (C, H, W) of any size; each is fitted to the network's square.
-            threshold: least score of answers, 0 to 1; None: ``shown_score``. Below the score that the technique itself
-                drops answers at, it changes nothing.
+            inputs: uint8 (C, H, W) of any size; each is fitted to the network's square.
+            options: ``threshold`` is the least score of answers, 0 to 1; None: ``shown_score``. Below the score that
+                the technique itself drops answers at, it changes nothing.
 
         Returns:
             Rows with "width" and "height" of the image in pixels, and, of as many answers as there are, best first,
             "classes", "scores" and "boxes" (xyxy pixels).
 
         Raises:
-            ValueError: there are no images, or the threshold is no score.
+            ValueError: the threshold is no score.
         """
-        if not images:
-            raise ValueError("a detector predicts what pictures show: give it pictures (--input FOLDER)")
-        least = self.shown_score if threshold is None else threshold
+        least = self.shown_score if options.threshold is None else options.threshold
         if not 0 <= least <= 1:
             raise ValueError(f"--threshold {least}: a score from 0 to 1")
         self.eval()
         rows, pictures = [], []
-        for start in range(0, len(images), AT_ONCE):
-            part = images[start : start + AT_ONCE]
+        for start in range(0, len(inputs), AT_ONCE):
+            part = inputs[start : start + AT_ONCE]
             fitted = torch.stack([fit_image(image, self.image_size, self.channels) for image in part]).to(self.device)
             for image, answer in zip(part, self(*self.inputs(fitted, [{} for _ in part])), strict=True):
                 height, width = image.shape[1:]
@@ -272,8 +271,8 @@ class Detector(LightningModule, ABC):
                 pictures.append(draw_boxes(image, sure, self.class_names))
         return Predictions(rows, pictures)
 
-    def files(self, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
-        """What belongs beside the predictions of many pictures: file names with their content.
+    def prediction_files(self, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+        """COCO's result format of the predictions of many images: file names with their content.
 
         Args:
             rows: of ``predict``, each also with the "path" of its picture.

@@ -13,7 +13,7 @@ standard deviation, class by class. Testing undoes that, and suppresses overlaps
 ``svd`` it also puts two smaller layers in the place of each fully connected one (section 3.1).
 
 Departures: a step sees ``data.batch_size`` images (16) instead of two, with fewer RoIs each, so that batch norm has
-enough to see and two CPU cores train it in minutes; "light" is a small residual network with its map at stride 8
+enough to see and two CPU cores train it in minutes; "small_resnet" is a small residual network with its map at stride 8
 instead of VGG16 at 16; background has no offsets; the statistics are those of the images as they are, not mirrored; an
 image without objects, which the authors' code leaves out, gives any of its proposals as background.
 """
@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_convert
 
+from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
 from leyden.data.splits import Split
 from leyden.detection.boxes.batch import Target
 from leyden.detection.boxes.box_coder import encode
@@ -35,8 +36,7 @@ from leyden.detection.nets.roi_head import Judged, RoIHead, draw_rois, label_roi
 from leyden.detection.options import Common
 from leyden.detection.proposals.selective_search import Search, selective_search
 from leyden.nets.memory_format import arrange
-from leyden.nets.weights import find_weights, inherit
-from leyden.visualization.logging import Predictions
+from leyden.nets.weights import find_weights, load_pretrained
 
 
 def given(targets: Sequence[Target]) -> list[Tensor]:
@@ -81,16 +81,16 @@ def offset_statistics(split: Split, classes: int, foreground: float) -> tuple[Te
 
 
 class FastRCNN(Detector):
-    """Fast R-CNN on a light backbone, on VGG16 as in the paper, or on another one.
+    """Fast R-CNN on a small backbone, on VGG16 as in the paper, or on another one.
 
     Args:
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: "light" (sides divisible by 32, from 64 on) or a network of ``leyden.nets.zoo``.
+        backbone: "small_resnet" (sides divisible by 32, from 64 on) or a network of ``leyden.nets.zoo``.
         frozen: so many of the backbone's first stages learn nothing.
-        widths: light: channels of the stem, then of each stage; null: 48, then 128.
-        blocks: light: residual blocks likewise; null: 1, 2, 1, 1, 0.
+        widths: of "small_resnet": channels of the stem, then of each stage; null: 48, then 128.
+        blocks: of "small_resnet": residual blocks likewise; null: 1, 2, 1, 1, 0.
         stride: of the map, image pixels per cell.
         roi_size: cells in a row of a pooled RoI.
         fc: outputs of the two fully connected layers.
@@ -113,7 +113,7 @@ class FastRCNN(Detector):
         class_names: list[str],
         channels: int,
         image_size: int,
-        backbone: str = "light",
+        backbone: str = "small_resnet",
         frozen: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
@@ -143,8 +143,8 @@ class FastRCNN(Detector):
         """Also fc6 and fc7, from a whole VGG."""
         below = self.maps.maps.backbone
         state = find_weights(weights, below)
-        inherit(below, state, below.names)
-        self.head.inherit(state)
+        load_pretrained(below, state, below.names)
+        self.head.load_pretrained(state)
 
     def on_fit_start(self) -> None:
         """Measures the offsets of the training data before the first training."""
@@ -191,10 +191,10 @@ class FastRCNN(Detector):
         """Takes them out again."""
         self.head.restore()
 
-    def predict(self, images: list[Tensor] | None, threshold: float | None = None) -> Predictions:
+    def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:
         """See ``Detector``; proposals are searched in the pictures as the network sees them."""
         self.on_test_start()
         try:
-            return super().predict(images, threshold)
+            return super().predict(inputs, options)
         finally:
             self.on_test_end()

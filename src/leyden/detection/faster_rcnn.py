@@ -10,9 +10,9 @@ that of the authors' Python code and of all later ones. RoIs and objects are dra
 everything below IoU 0.5, and offsets are divided by fixed (0.1, 0.1, 0.2, 0.2), as in that code.
 
 Departures: a step sees ``data.batch_size`` images (16) instead of one, with fewer anchors, proposals and RoIs each, so
-that two CPU cores train it in minutes; "light" is a small residual network instead of VGG16, with its map at stride 8
-and anchors of the size of its objects; anchors that reach beyond the image learn too (``inside_only=true``: not),
-because in small images most do. With ``pyramid`` both heads look at several maps (Lin et al. 2017).
+that two CPU cores train it in minutes; "small_resnet" is a small residual network instead of VGG16, with its map at
+stride 8 and anchors of the size of its objects; anchors that reach beyond the image learn too (``inside_only=true``:
+not), because in small images most do. With ``pyramid`` both heads look at several maps (Lin et al. 2017).
 """
 
 from collections.abc import Sequence
@@ -24,28 +24,28 @@ from leyden.detection.boxes.batch import Target
 from leyden.detection.detector import Batch, Detector
 from leyden.detection.nets.fpn import RegionMaps
 from leyden.detection.nets.roi_head import Judged, RoIHead, draw_rois
-from leyden.detection.nets.rpn import RegionProposals
+from leyden.detection.nets.rpn import RPN
 from leyden.detection.options import Common
 from leyden.nets.memory_format import arrange
-from leyden.nets.weights import find_weights, inherit
-from leyden.visualization.detection.boxes import ANSWER, TRUTH, Mark, draw_marks, sheet
-from leyden.visualization.logging import log_picture
+from leyden.nets.weights import find_weights, load_pretrained
+from leyden.visualization.detection.boxes import PREDICTED, TARGET, Mark, draw_marks, sheet
+from leyden.visualization.logging import log_image
 
 DRAWN = 20
 """Proposals of an image that a picture shows."""
 
 
 class FasterRCNN(Detector):
-    """Faster R-CNN on a light backbone, on VGG16 as in the paper, or on another one, with a pyramid if wanted.
+    """Faster R-CNN on a small backbone, on VGG16 as in the paper, or on another one, with a pyramid if wanted.
 
     Args:
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: "light" (sides divisible by 32, from 64 on) or a network of ``leyden.nets.zoo``.
+        backbone: "small_resnet" (sides divisible by 32, from 64 on) or a network of ``leyden.nets.zoo``.
         frozen: so many of the backbone's first stages learn nothing.
-        widths: light: channels of the stem, then of each stage; null: 48, then 128.
-        blocks: light: residual blocks likewise; null: 1, 2, 1, 1, 0.
+        widths: of "small_resnet": channels of the stem, then of each stage; null: 48, then 128.
+        blocks: of "small_resnet": residual blocks likewise; null: 1, 2, 1, 1, 0.
         pyramid: several maps instead of one, all of them of ``pyramid_width`` channels.
         pyramid_width: see there.
         strides: of the maps, image pixels per cell; one without a pyramid.
@@ -79,7 +79,7 @@ class FasterRCNN(Detector):
         class_names: list[str],
         channels: int,
         image_size: int,
-        backbone: str = "light",
+        backbone: str = "small_resnet",
         frozen: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
@@ -112,7 +112,7 @@ class FasterRCNN(Detector):
         self.rois, self.share, self.box_weight = rois, share, box_weight
         self.foreground_iou, self.background_iou = foreground_iou, tuple(background_iou)
         self.maps = RegionMaps(backbone, channels, image_size, strides, pyramid, pyramid_width, frozen, widths, blocks)
-        self.rpn = RegionProposals(
+        self.rpn = RPN(
             self.maps.width,
             image_size,
             strides,
@@ -135,8 +135,8 @@ class FasterRCNN(Detector):
         """Also fc6 and fc7, from a whole VGG."""
         below = self.maps.maps.backbone
         state = find_weights(weights, below)
-        inherit(below, state, below.names)
-        self.head.inherit(state)
+        load_pretrained(below, state, below.names)
+        self.head.load_pretrained(state)
 
     def outputs(self, images: Tensor) -> Judged:
         """uint8 images (B, C, S, S) to proposals and what is there."""
@@ -168,11 +168,11 @@ class FasterRCNN(Detector):
             tiles = [
                 draw_marks(
                     image,
-                    [Mark(box, ANSWER, thin=True) for box in boxes[:DRAWN].tolist()]
-                    + [Mark(box, TRUTH) for box in target["boxes"].tolist()],
+                    [Mark(box, PREDICTED, thin=True) for box in boxes[:DRAWN].tolist()]
+                    + [Mark(box, TARGET) for box in target["boxes"].tolist()],
                     side=256,
                 )
                 for image, boxes, target in zip(images, rois.rois.split(rois.counts), targets, strict=True)
             ]
-            legend = {f"the {DRAWN} best proposals": ANSWER, "objects": TRUTH}
-            log_picture(self, "proposals", sheet(tiles, legend))
+            legend = {f"the {DRAWN} best proposals": PREDICTED, "objects": TARGET}
+            log_image(self, "proposals", sheet(tiles, legend))

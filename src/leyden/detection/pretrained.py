@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from leyden.detection.detector import Detector
 
 
-class Inherited(Callback):
+class Pretrained(Callback):
     """Puts all that an earlier run has learnt, heads too, into a run that learns nothing (``trainer.max_epochs=0``).
 
     It becomes the run's best checkpoint, so that this is tested, exported and asked as any other.

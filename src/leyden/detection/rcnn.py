@@ -17,7 +17,7 @@ validation and checkpoint after it has them, and a run that was stopped before g
 where a run ends early, the softmax answers. So that softmax and SVMs do not compete for the best checkpoint, validate
 once, at the end: trainer.check_val_every_n_epoch = trainer.max_epochs.
 
-Departures: crops of 64 pixels and a light network instead of 227 and AlexNet; a batch draws its regions from the images
+Departures: crops of 64 pixels and a small network instead of 227 and AlexNet; a batch draws its regions from the images
 of the batch, not of the whole set; a run mirrors images (``data.flip``), not crops; scores are mapped from the margin s
 to 1 / (1 + exp(-2 s)), which lies in 0 .. 1 with 0.5 at the machine's boundary and keeps every order, which is all that
 AP looks at; all answers count, where the paper's code keeps at most 40 per class and image on average.
@@ -78,10 +78,10 @@ class RCNN(Detector):
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: "light" (crops of 64, 96, ... pixels) or a network of ``leyden.nets.zoo``.
+        backbone: "small_resnet" (crops of 64, 96, ... pixels) or a network of ``leyden.nets.zoo``.
         frozen: so many of the backbone's first stages learn nothing.
-        widths: light: channels of the stem, then of each stage; null: the backbone's.
-        blocks: light: residual blocks likewise; null: the backbone's.
+        widths: of "small_resnet": channels of the stem, then of each stage; null: the backbone's.
+        blocks: of "small_resnet": residual blocks likewise; null: the backbone's.
         stride: crop pixels per cell of the last feature map that is used.
         cells: in a row of that map after pooling.
         hidden: width of the two layers behind it.
@@ -109,7 +109,7 @@ class RCNN(Detector):
         class_names: list[str],
         channels: int,
         image_size: int,
-        backbone: str = "light",
+        backbone: str = "small_resnet",
         frozen: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,

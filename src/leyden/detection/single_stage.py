@@ -6,11 +6,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from leyden.core.technique import Exportable
 from leyden.detection.boxes.batch import Target
 from leyden.detection.detector import Detector
 
 
-class DenseDetector(Detector):
+class SingleStageDetector(Detector):
     """Base of the single-shot detectors; a technique gives ``outputs``, ``decoded`` and its loss."""
 
     @abstractmethod
@@ -21,27 +22,23 @@ class DenseDetector(Detector):
         """Those to the answers of each image, in pixels, best first."""
         return self.suppressed(*self.decoded(outputs), 2 * self.keep)
 
-    def graph(self) -> "Graph":
-        """What can run elsewhere: all but the suppression, whose number of answers no graph knows beforehand."""
-        return Graph(self)
+    def export_network(self) -> Exportable:
+        """All but the suppression, whose number of detections no traced network knows beforehand."""
+        options = ("least_score", "nms_iou", "keep", "suppression", "nms_sigma")
+        metadata = {
+            "class_names": json.dumps(self.class_names),
+            "suppression": json.dumps({name: getattr(self, name) for name in options}),
+        }
+        return Exportable(BeforeNMS(self), self.channels, self.image_size, ("boxes", "scores"), metadata)
 
 
-class Graph(nn.Module):
-    """uint8 images (B, C, S, S) to ``DenseDetector.decoded``; any B.
+class BeforeNMS(nn.Module):
+    """uint8 images (B, C, S, S) to ``SingleStageDetector.decoded``; any B."""
 
-    Attributes:
-        names: of the two outputs.
-        facts: what ``leyden.detection.boxes.batch.suppress`` needs besides.
-    """
-
-    names = ("boxes", "scores")
-
-    def __init__(self, detector: DenseDetector) -> None:
+    def __init__(self, detector: SingleStageDetector) -> None:
         super().__init__()
         self.detector = detector
         self.train(detector.training)
-        words = ("least_score", "nms_iou", "keep", "suppression", "nms_sigma")
-        self.facts = {"suppression": json.dumps({word: getattr(detector, word) for word in words})}
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Boxes (B, P, 4) and scores (B, P, C)."""

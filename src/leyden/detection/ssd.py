@@ -10,9 +10,9 @@ IoU > 0.5, and minimises (eqs. 1 to 3)
 
 Testing decodes all boxes, drops scores below 0.01, suppresses overlaps above 0.45 class by class, keeps 200.
 
-Departures: random crops and zooms are the data's (``data=detection/annotated``; scenes come ready made); "light" is a
-small residual network instead of VGG16, so that two CPU cores train it in minutes, and any network of the zoo can take
-its place; matching is the authors' code's,
+Departures: random crops and zooms are the data's (``data=detection/annotated``; scenes come ready made); "small_resnet"
+is a small residual network instead of VGG16, so that two CPU cores train it in minutes, and any network of the zoo can
+take its place; matching is the authors' code's,
 where no object loses its box to another.
 """
 
@@ -30,10 +30,10 @@ from leyden.detection.boxes.box_coder import decode, encode
 from leyden.detection.boxes.matching import batch_iou, match_priors
 from leyden.detection.nets.ssd import SSDNet
 from leyden.detection.options import Common
-from leyden.detection.single_stage import DenseDetector
+from leyden.detection.single_stage import SingleStageDetector
 from leyden.nets.memory_format import arrange
 from leyden.visualization.detection.default_boxes import draw_default_boxes
-from leyden.visualization.logging import log_picture
+from leyden.visualization.logging import log_image
 
 
 def ssd_loss(
@@ -63,18 +63,18 @@ def ssd_loss(
     return localisation / count, (entropy[matched].sum() + hardest[mined].sum()) / count
 
 
-class SSD(DenseDetector):
+class SSD(SingleStageDetector):
     """SSD on VGG16 at 300 or 512 pixels as in the paper (8732 or 24564 default boxes), or on another backbone.
 
     Args:
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: "light" (sides divisible by 32, from 64 on), "vgg16" (300 or 512), or a network of
+        backbone: "small_resnet" (sides divisible by 32, from 64 on), "vgg16" (300 or 512), or a network of
             ``leyden.nets.zoo``.
         frozen: so many of the backbone's first stages learn nothing.
-        widths: light: channels of the stem, then of the feature maps; null: the backbone's.
-        blocks: light: residual blocks of the stem, then of each feature map; null: the backbone's.
+        widths: of "small_resnet": channels of the stem, then of the feature maps; null: the backbone's.
+        blocks: of "small_resnet": residual blocks of the stem, then of each feature map; null: the backbone's.
         scales: side of the default boxes of each map, and one more, as fractions of the image; null: the backbone's.
         ratios: aspect ratios of the default boxes of each map, besides 1; null: the backbone's.
         match_iou: a default box belongs to an object that it overlaps more than this.
@@ -92,7 +92,7 @@ class SSD(DenseDetector):
         class_names: list[str],
         channels: int,
         image_size: int,
-        backbone: str = "light",
+        backbone: str = "small_resnet",
         frozen: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
@@ -160,4 +160,4 @@ class SSD(DenseDetector):
             learnt = [learnable(target) for target in targets[:7]]  # with the shapes two rows of four
             match = self.match(Padded(*(part.to(self.device) for part in pad(learnt, 1 / self.image_size))))
             corners = self.net.corners * self.image_size
-            log_picture(self, "default_boxes", draw_default_boxes(images[:7], learnt, corners, match, self.net.maps))
+            log_image(self, "default_boxes", draw_default_boxes(images[:7], learnt, corners, match, self.net.maps))

@@ -33,7 +33,7 @@ from torchvision.ops import box_convert, box_iou
 from leyden.detection.boxes.batch import Padded, Target, pad
 from leyden.detection.nets.yolo import YOLONet
 from leyden.detection.options import Common
-from leyden.detection.single_stage import DenseDetector
+from leyden.detection.single_stage import SingleStageDetector
 from leyden.nets.memory_format import arrange
 
 
@@ -136,17 +136,18 @@ def yolo_loss(boxes: Tensor, classes: Tensor, things: Padded, cells: int, sqrt: 
     )
 
 
-class YOLO(DenseDetector):
+class YOLO(SingleStageDetector):
     """YOLO on its own network of 24 convolutions as in the paper (448 pixels, 7 x 7 cells), or on another backbone.
 
     Args:
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: "light" (sides divisible by 32, from 64 on), "yolo" (by 64), or a network of ``leyden.nets.zoo``.
+        backbone: "small_resnet" (sides divisible by 32, from 64 on), "yolo" (by 64), or a network of
+            ``leyden.nets.zoo``.
         frozen: so many of the backbone's first stages learn nothing.
-        widths: light: channels of the stem, then of the feature maps; null: the backbone's.
-        blocks: light: residual blocks of the stem, then of each feature map; null: the backbone's.
+        widths: of "small_resnet": channels of the stem, then of the feature maps; null: the backbone's.
+        blocks: of "small_resnet": residual blocks of the stem, then of each feature map; null: the backbone's.
         stride: image pixels per cell, that of a map of the backbone; S = image_size / stride.
         head: channels of the 3x3 convolutions between that map and the answers.
         hidden: units of a fully connected layer in their place, as in the paper (4096); null: none.
@@ -165,7 +166,7 @@ class YOLO(DenseDetector):
         class_names: list[str],
         channels: int,
         image_size: int,
-        backbone: str = "light",
+        backbone: str = "small_resnet",
         frozen: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,

@@ -32,9 +32,9 @@ from leyden.core.distributed import share_of_count
 from leyden.detection.boxes.batch import Padded, Target, pad
 from leyden.detection.boxes.box_coder import LARGEST
 from leyden.detection.boxes.simota import simota
-from leyden.detection.nets.yolox import FreeNet, Outputs
+from leyden.detection.nets.yolox import Outputs, YOLOXNet
 from leyden.detection.options import Common
-from leyden.detection.single_stage import DenseDetector
+from leyden.detection.single_stage import SingleStageDetector
 from leyden.nets.memory_format import arrange
 
 BoxLoss = Literal["giou", "diou", "ciou"]
@@ -62,7 +62,7 @@ def decode_points(offsets: Tensor, points: Tensor) -> Tensor:
     return torch.cat([centre - half, centre + half], -1)
 
 
-def free_loss(outputs: Outputs, things: Padded, radius: float = 1.5, kind: BoxLoss = "giou") -> Losses:
+def yolox_loss(outputs: Outputs, things: Padded, radius: float = 1.5, kind: BoxLoss = "giou") -> Losses:
     """The three sums, each over N, which counts the boxes of all ranks, or as 1 where nothing is matched.
 
     Args:
@@ -89,17 +89,17 @@ def free_loss(outputs: Outputs, things: Padded, radius: float = 1.5, kind: BoxLo
     )
 
 
-class FreeYOLO(DenseDetector):
+class YOLOX(SingleStageDetector):
     """An anchor-free YOLO with dynamic assignment; it also trains at several sizes (``data.multi_scale``).
 
     Args:
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: "light" (sides divisible by 32, from 64 on), or a network of ``leyden.nets.zoo``.
+        backbone: "small_resnet" (sides divisible by 32, from 64 on), or a network of ``leyden.nets.zoo``.
         frozen: so many of the backbone's first stages learn nothing.
-        widths: light: channels of the stem, then of the feature maps; null: the backbone's.
-        blocks: light: residual blocks of the stem, then of each feature map; null: the backbone's.
+        widths: of "small_resnet": channels of the stem, then of the feature maps; null: the backbone's.
+        blocks: of "small_resnet": residual blocks of the stem, then of each feature map; null: the backbone's.
         width: channels of pyramid and heads.
         depth: 3x3 convolutions of each branch of a head.
         radius: an object may have the points less than so many strides from its centre.
@@ -116,7 +116,7 @@ class FreeYOLO(DenseDetector):
         class_names: list[str],
         channels: int,
         image_size: int,
-        backbone: str = "light",
+        backbone: str = "small_resnet",
         frozen: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
@@ -134,7 +134,7 @@ class FreeYOLO(DenseDetector):
         self.radius, self.box = radius, box
         self.box_loss: BoxLoss = box_loss
         below = (backbone, len(class_names), channels, image_size)
-        self.net = FreeNet(*below, width, depth, frozen, widths, blocks)
+        self.net = YOLOXNet(*below, width, depth, frozen, widths, blocks)
         arrange(self, self.memory_format)
 
     def outputs(self, images: Tensor) -> Outputs:
@@ -149,7 +149,7 @@ class FreeYOLO(DenseDetector):
     def training_step(self, batch: tuple[Tensor, list[Target]], batch_index: int) -> Tensor:
         """One batch to its loss."""
         images, targets = batch
-        parts = free_loss(self.net(images), pad(targets), self.radius, self.box_loss)
+        parts = yolox_loss(self.net(images), pad(targets), self.radius, self.box_loss)
         loss = self.box * parts.box + parts.objectness + parts.classes
         self.log_losses(loss, box=parts.box, objectness=parts.objectness, **{"class": parts.classes})
         return loss

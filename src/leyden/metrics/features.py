@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from leyden.nets.auxiliary import aside, keep, restore
+from leyden.nets.auxiliary import keep, restore, train_auxiliary
 
 DIMENSIONS = 64
 """Features per image."""
@@ -89,7 +89,7 @@ def learn_features(
         cache: folder where a classifier is kept as ``judge_<key>.pt``, with its accuracy on the training images, and
             found again; a file that cannot be read is replaced. None learns anew.
     """
-    with aside(device, seed):
+    with train_auxiliary(device, seed):
         images, key = images.to(device, copy=True), key_of(images, labels, classes, seed)
         if labels is None:
             components = PixelComponents(_signed(images))

@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 
 from leyden.data.splits import fit_image
-from leyden.nets.weights import find_weights, inherit
+from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone
 
 SIDES = {"inception_v3": 299, "xception": 299}
 """Sides of the images in pixels that a network was trained on, where they are not 224."""
 
 
-class InheritedFeatures:
+class PretrainedFeatures:
     """uint8 images (N, C, H, W) to the pooled last map (N, d) of a network, on the scale that it has.
 
     Images are resized, bilinearly, to the size that the network was trained on. With ``inception_v3`` d is 2048, as in
@@ -36,7 +36,7 @@ class InheritedFeatures:
         try:
             with torch.random.fork_rng(devices=[]):
                 self.net = backbone(name, channels, self.size)
-            inherit(self.net, find_weights(weights, self.net), self.net.names)
+            load_pretrained(self.net, find_weights(weights, self.net), self.net.names)
         except (ValueError, FileNotFoundError) as error:
             # They speak of a technique's own network; here the user has set other keys.
             words = str(error).replace("model.backbone", "model.extractor")

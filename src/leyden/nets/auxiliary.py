@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def aside(device: torch.device, seed: int = 0) -> Iterator[None]:
+def train_auxiliary(device: torch.device, seed: int = 0) -> Iterator[None]:
     """Lets a network be trained wherever this is called from: with gradients, in full precision, from ``seed``.
 
     ``torch.no_grad``, ``inference_mode`` and autocast around it do not reach inside, and the global random state is
@@ -33,9 +33,9 @@ def aside(device: torch.device, seed: int = 0) -> Iterator[None]:
         yield
 
 
-def keep(network: nn.Module, file: Path, **facts: float | None) -> None:
-    """Writes a network's state, and ``facts`` about it, for ``restore``; whole or not at all."""
-    stored = {"state_dict": network.state_dict(), **facts}
+def keep(network: nn.Module, file: Path, **spec: float | None) -> None:
+    """Writes a network's state, and ``spec`` about it, for ``restore``; whole or not at all."""
+    stored = {"state_dict": network.state_dict(), **spec}
     write_whole(file, lambda partial: torch.save(stored, partial))
 
 
@@ -48,8 +48,8 @@ def restore(network: nn.Module, file: Path | None) -> dict[str, Any] | None:
     if file is None or not file.is_file():
         return None
     try:
-        facts = torch.load(file, map_location="cpu", weights_only=True)
-        state = facts.pop("state_dict")
+        spec = torch.load(file, map_location="cpu", weights_only=True)
+        state = spec.pop("state_dict")
         own = network.state_dict()
         if {name: value.shape for name, value in state.items()} != {name: value.shape for name, value in own.items()}:
             raise LookupError("it holds another network")
@@ -58,4 +58,4 @@ def restore(network: nn.Module, file: Path | None) -> dict[str, Any] | None:
         return None
     network.load_state_dict(state)
     log.info("learnt before, from %s", file)
-    return dict(facts)
+    return dict(spec)

@@ -35,7 +35,7 @@ class Block(nn.Module):
         return (self.shortcut(x) + self.norm2(self.conv2(y))).relu()
 
 
-def residual(channels_in: int, widths: Sequence[int], strides: Sequence[int], blocks: int = 1) -> dict[str, nn.Module]:
+def resnet(channels_in: int, widths: Sequence[int], strides: Sequence[int], blocks: int = 1) -> dict[str, nn.Module]:
     """A stem and stages of residual blocks, by name, in the order in which they run.
 
     Args:

@@ -28,7 +28,7 @@ class Residual(nn.Module):
         return self.act(x + self.second(self.first(x)))
 
 
-def light(channels: int, widths: Sequence[int], blocks: Sequence[int]) -> dict[str, nn.Module]:
+def small_resnet(channels: int, widths: Sequence[int], blocks: Sequence[int]) -> dict[str, nn.Module]:
     """A stem of stride 4, then stages that halve the map, at strides 8, 16, 32 and so on; by name, in order.
 
     The stem goes to a quarter of the side in one 7x7 convolution: on a CPU the norms and activations of a map at half

@@ -57,13 +57,13 @@ def find_weights(weights: str, backbone: Backbone) -> dict[str, Tensor]:
         state = from_timm(state)
     if "mean" not in state:
         mean, std = ([0.5] * 3, [0.5] * 3) if backbone.name in HALF else IMAGENET
-        if backbone.name in ("residual", "googlenet") or backbone.takes != 3:
+        if backbone.name in ("resnet", "googlenet") or backbone.takes != 3:
             mean, std = [0.5] * backbone.takes, [0.5] * backbone.takes
         state |= {"mean": torch.tensor(mean), "std": torch.tensor(std)}
     return state
 
 
-def inherit(backbone: Backbone, state: dict[str, Tensor], stages: Sequence[str]) -> None:
+def load_pretrained(backbone: Backbone, state: dict[str, Tensor], stages: Sequence[str]) -> None:
     """Takes over the weights of ``stages`` and the normalisation; what ``state`` has besides is left.
 
     Raises:

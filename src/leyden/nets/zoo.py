@@ -11,7 +11,7 @@ from torchvision import models
 
 from leyden.nets.backbone import Backbone
 from leyden.nets.googlenet import googlenet
-from leyden.nets.resnet import residual
+from leyden.nets.resnet import resnet
 from leyden.nets.vgg import vgg
 from leyden.nets.xception import xception
 
@@ -60,21 +60,21 @@ def backbone(
     """Builds a backbone with random weights.
 
     Args:
-        name: ``residual`` (a small one for small images), ``vgg11|vgg11_lrn|vgg13|vgg16_c|vgg16|vgg19`` with or without
+        name: ``resnet`` (a small one for small images), ``vgg11|vgg11_lrn|vgg13|vgg16_c|vgg16|vgg19`` with or without
             ``_bn``, ``googlenet`` (the paper's), ``googlenet_bn`` and ``inception_v3`` (torchvision's), ``xception``,
             ``resnet18`` to ``resnet152``, ``mobilenet_v2``, ``mobilenet_v3_small|large``, ``squeezenet1_0|1_1``,
             ``shufflenet_v2_x0_5`` to ``x2_0``; ``timm/NAME`` where timm is installed.
         channels: of the images.
         image_size: side of the square images in pixels.
-        widths: of ``residual``: channels of each stage.
-        strides: of ``residual``: of each stage.
-        blocks: of ``residual``: residual blocks per stage.
+        widths: of ``resnet``: channels of each stage.
+        strides: of ``resnet``: of each stage.
+        blocks: of ``resnet``: residual blocks per stage.
 
     Raises:
         ValueError: an unknown name, with the nearest; or images that the network cannot take.
     """
-    if name == "residual":
-        return Backbone(name, residual(channels, widths, strides, blocks), channels, image_size, channels)
+    if name == "resnet":
+        return Backbone(name, resnet(channels, widths, strides, blocks), channels, image_size, channels)
     net, stages, takes, taps = published(name, channels)
     # Both hold the very same tensors, so identity says which published key belongs to which of ours.
     places = {id(value): key for key, value in net.state_dict(keep_vars=True).items()}
@@ -114,7 +114,7 @@ def published(name: str, channels: int = 3) -> Published:
 
 def names() -> list[str]:
     """All backbones but timm's."""
-    own = ["residual", *VGG, *(f"{name}_bn" for name in VGG), "googlenet", "googlenet_bn", "inception_v3", "xception"]
+    own = ["resnet", *VGG, *(f"{name}_bn" for name in VGG), "googlenet", "googlenet_bn", "inception_v3", "xception"]
     depths = [f"resnet{depth}" for depth in (18, 34, 50, 101, 152)]
     return [*own, *depths, *FEATURES, *(f"shufflenet_v2_x{width}" for width in ("0_5", "1_0", "1_5", "2_0"))]
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from leyden.data.loader import Loader, mix
-from leyden.data.module import STAGES, ImageData, ImageFacts, Stage
+from leyden.data.module import STAGES, ImageData, ImageSpec, Stage
 from leyden.data.source import Source
-from leyden.data.splits import InMemory, Split, choose, labels_of
+from leyden.data.splits import InMemory, Split, labels_of, select
 from leyden.transfer.augment import Shake, Views
 
 
@@ -112,7 +112,7 @@ class TransferImages(ImageData):
         return list(self.source_classes)
 
     @property
-    def facts(self) -> ImageFacts:
+    def spec(self) -> ImageSpec:
         """What the model must know: the target classes are its classes."""
         target = [name for name in self.source.class_names if name not in self.source_names]
         if len(target) < 2:
@@ -120,7 +120,7 @@ class TransferImages(ImageData):
                 f"{len(target)} of the {len(self.source.class_names)} classes of {self.source.name} are left for the "
                 "target task, which needs two: lower data.source_classes, or set it to null"
             )
-        return ImageFacts(class_names=target, channels=self.source.channels, image_size=self.image_size)
+        return ImageSpec(class_names=target, channels=self.source.channels, image_size=self.image_size)
 
     def prepare_data(self) -> None:
         """Downloads what the sources need; called on one process only."""
@@ -129,13 +129,13 @@ class TransferImages(ImageData):
 
     def examples(self, stage: Stage) -> Split:
         """The examples of the target classes; of the training split the few labelled ones, repeated."""
-        split, chosen, labels = _of_classes(self.source, stage, self.facts["class_names"])
+        split, chosen, labels = _of_classes(self.source, stage, self.spec["class_names"])
         if stage == "train":
-            picked = few_per_class(labels, self.labels_per_class, mix(self.seed, 2), self.facts["class_names"])
+            picked = few_per_class(labels, self.labels_per_class, mix(self.seed, 2), self.spec["class_names"])
             if self.epoch_size is not None and self.epoch_size > len(picked):
                 picked = picked.repeat(-(-self.epoch_size // len(picked)))[: self.epoch_size]
             chosen, labels = chosen[picked], labels[picked]
-        return choose(split, chosen, labels)
+        return select(split, chosen, labels)
 
     def source_task(self, batch_size: int, views: int) -> Loader:
         """Shuffled, augmented batches of the source task's training examples, the same on every rank.
@@ -150,7 +150,7 @@ class TransferImages(ImageData):
         if not self.source_names:
             raise ValueError("there is no source task to pre-train on: set data.source_classes, or model.weights=null")
         parts = [
-            choose(*_of_classes(self.upstream, stage, self.source_names))
+            select(*_of_classes(self.upstream, stage, self.source_names))
             for stage in STAGES
             if stage in self.source_splits
         ]

@@ -12,7 +12,7 @@ from leyden.visualization.charts import draw_bars, draw_points
 from leyden.visualization.confusion import draw_confusion
 from leyden.visualization.embedding import embed
 from leyden.visualization.labelled import draw_sheet
-from leyden.visualization.logging import log_embedding, log_picture
+from leyden.visualization.logging import log_embedding, log_image
 from leyden.visualization.saliency import grad_cam, overlay
 
 SHOWN = 24
@@ -60,16 +60,16 @@ class Answers:
 
     def show(self, module: LightningModule) -> None:
         """Logs the confusion matrix, accuracies, the most confident mistakes, and what answers rest on."""
-        log_picture(module, "confusion", draw_confusion(self.counts, self.class_names))
-        log_picture(module, "class_accuracy", draw_bars(self.accuracies(), "accuracy", "Accuracy by class"))
+        log_image(module, "confusion", draw_confusion(self.counts, self.class_names))
+        log_image(module, "class_accuracy", draw_bars(self.accuracies(), "accuracy", "Accuracy by class"))
         captions = [self._caption(answer) for answer in self.wrong]
-        log_picture(module, "wrong", draw_sheet([a.image for a in self.wrong], captions, "No wrong answers."))
+        log_image(module, "wrong", draw_sheet([a.image for a in self.wrong], captions, "No wrong answers."))
         right = self.right[:: max(1, 2 * len(self.right) // SHOWN)]
         chosen = [*self.wrong[: SHOWN // 2], *right][:SHOWN]
         heats = saliency(module.net, torch.stack([a.image for a in chosen]).to(module.device))
         if heats is not None:
             overlaid = [overlay(a.image, heat) for a, heat in zip(chosen, heats, strict=True)]
-            log_picture(module, "saliency", draw_sheet(overlaid, [self._caption(answer) for answer in chosen], ""))
+            log_image(module, "saliency", draw_sheet(overlaid, [self._caption(answer) for answer in chosen], ""))
 
     def show_embedding(self, module: LightningModule, before: Tensor, after: Tensor, labels: Tensor) -> None:
         """Logs features (N, F) of images of classes ``labels`` (N,) before and after: a picture, and a projector."""
@@ -78,7 +78,7 @@ class Answers:
         panels = {"before": embed(before)}
         if before.shape != after.shape or not torch.allclose(before, after, atol=1e-4):
             panels["after"] = embed(after)
-        log_picture(module, "embedding", draw_points(panels, labels, self.class_names))
+        log_image(module, "embedding", draw_points(panels, labels, self.class_names))
         log_embedding(module, "features", after, [self.class_names[label] for label in labels.tolist()])
 
     def _caption(self, answer: Answer) -> str:

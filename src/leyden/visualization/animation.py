@@ -21,7 +21,8 @@ def animate(files: Sequence[Path]) -> bytes:
 
     Where all fits, greys stay what they are; colours become the 256 that suit all frames together, so that nothing
     flickers. Otherwise there are fewer greys or colours, then pictures that ``leyden.visualization.grid.upscale``
-    enlarged go back to their own size, and at last they are shrunk. Nothing is dithered, which would make flat areas large.
+    enlarged go back to their own size, and at last they are shrunk. Nothing is dithered, which would make flat areas
+    large.
 
     Args:
         files: one picture or more.

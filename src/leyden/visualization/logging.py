@@ -1,20 +1,11 @@
-"""One way for every technique to put a picture before the user's eyes, and to know when its numbers are looked at."""
+"""How techniques log images, text and embeddings, and know in which steps Lightning logs numbers."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from lightning import LightningModule
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
-
-
-class Predictions(NamedTuple):
-    """What a technique predicts for some pictures, for machines and for eyes."""
-
-    rows: list[dict[str, Any]]
-    """One plain dict per input, fit for JSON."""
-    pictures: list[Tensor]
-    """One uint8 image (3, H, W) per input with the prediction drawn into it."""
 
 
 @runtime_checkable
@@ -32,7 +23,7 @@ def logs_now(module: LightningModule) -> bool:
     return every > 0 and (module.global_step + 1) % every == 0
 
 
-def log_picture(module: LightningModule, tag: str, picture: Tensor) -> None:
+def log_image(module: LightningModule, tag: str, picture: Tensor) -> None:
     """Hands a uint8 image (3, H, W) to every logger that takes pictures, at the module's optimizer step.
 
     Args:
@@ -58,7 +49,7 @@ def log_embedding(module: LightningModule, tag: str, features: Tensor, labels: S
             logger.experiment.add_embedding(features, list(labels), global_step=module.global_step, tag=tag)
 
 
-def log_words(module: LightningModule, tag: str, words: str) -> None:
+def log_text(module: LightningModule, tag: str, words: str) -> None:
     """Hands markdown text to TensorBoard's text page, at the module's optimizer step."""
     if not module.trainer.is_global_zero or module.trainer.sanity_checking:
         return

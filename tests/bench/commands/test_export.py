@@ -55,11 +55,11 @@ def test_the_file_answers_as_pytorch_does_for_any_batch_and_says_what_it_is(
 
     session = onnxruntime.InferenceSession(record.folder / "model.onnx", providers=["CPUExecutionProvider"])
     model = load_best(record)
-    facts = session.get_modelmeta().custom_metadata_map
-    assert json.loads(facts["class_names"]) == model.class_names
-    assert (facts["image_size"], facts["channels"]) == (str(model.image_size), str(model.channels))
-    assert facts["record"] == str(record.folder)
-    assert "uint8" in facts["normalisation"]
+    spec = session.get_modelmeta().custom_metadata_map
+    assert json.loads(spec["class_names"]) == model.class_names
+    assert (spec["image_size"], spec["channels"]) == (str(model.image_size), str(model.channels))
+    assert spec["record"] == str(record.folder)
+    assert "uint8" in spec["normalisation"]
     [images], [logits] = session.get_inputs(), session.get_outputs()
     assert (images.name, images.type, logits.name) == ("images", "tensor(uint8)", "logits")
     for batch in (3, 1):

@@ -18,11 +18,11 @@ from leyden.bench.commands.predictions import table
 from leyden.bench.config.validate import check_words
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
+from leyden.core.technique import Predictions
 from leyden.data.source.files.image_folder import read_image
 from leyden.detection.ssd import SSD
 from leyden.gan.noise_to_image.dcgan import DCGAN
 from leyden.transfer.finetune.finetune import Finetune
-from leyden.visualization.logging import Predictions
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +245,7 @@ def test_a_class_is_drawn_by_name_or_number_and_others_are_refused(
     class OfAClass(DCGAN):
         """Draws a flat grey that tells the class."""
 
-        def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
             assert labels is not None
             return (100 * labels + 50).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 16, 16)
 

@@ -6,8 +6,8 @@ from torch.nn import functional as F
 
 from leyden.data.batches.crops import Crops, SuperResolution, enlarge, shrink, whole_multiple
 from leyden.data.source import Source
-from leyden.data.source.builtin.image_patches import Photos
-from leyden.data.source.builtin.whole_images import Photographs, Whole
+from leyden.data.source.builtin.image_patches import ImagePatches
+from leyden.data.source.builtin.whole_images import Whole, WholeImages
 
 SIZES = {"train": [(40, 52), (33, 30), (64, 31)], "val": [(37, 45)], "test": [(41, 50), (36, 36)]}
 
@@ -96,7 +96,7 @@ def test_judged_pictures_are_whole_and_in_order() -> None:
     for stage, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
         shapes = [tuple(images.shape) for images, _ in loader]
         assert shapes == [(1, 3, *size) for size in SIZES[stage]]
-    assert data.facts == {"channels": 3, "image_size": 16}
+    assert data.spec == {"channels": 3, "image_size": 16}
 
 
 def test_too_small_pictures_are_refused_with_the_cure() -> None:
@@ -127,13 +127,13 @@ def test_overfitting_repeats_the_same_crops() -> None:
 
 
 def test_patches_of_a_classifiers_source_do_as_well() -> None:
-    data = SuperResolution(Photos(24, train=5, val=1, test=1), 16, 2, 4)
+    data = SuperResolution(ImagePatches(24, train=5, val=1, test=1), 16, 2, 4)
     assert batches(data)[0].shape == (2, 3, 16, 16)
 
 
 def test_the_fingerprint_is_of_the_pictures() -> None:
     assert SuperResolution(Numbered()).fingerprint == SuperResolution(Numbered(), 16).fingerprint
-    assert SuperResolution(Numbered()).fingerprint != SuperResolution(Photographs()).fingerprint
+    assert SuperResolution(Numbered()).fingerprint != SuperResolution(WholeImages()).fingerprint
 
 
 def reference_bicubic(signal: Tensor, size: int) -> Tensor:

@@ -13,8 +13,8 @@ def images(side: int, channels: int = 3) -> Tensor:
 @pytest.mark.parametrize(
     ("name", "strides", "widths"),
     [
-        ("light", (8, 16, 32, 64), [128, 128, 128, 128]),
-        ("light", (16,), [128]),
+        ("small_resnet", (8, 16, 32, 64), [128, 128, 128, 128]),
+        ("small_resnet", (16,), [128]),
         ("mobilenet_v2", (8, 16, 32), [32, 96, 1280]),
         ("resnet18", (8, 16, 32, 64), [128, 256, 512, 128]),
     ],
@@ -33,7 +33,7 @@ def test_stages_behind_the_last_wanted_map_are_cut_off():
 
 
 def test_frozen_stages_neither_learn_nor_count():
-    maps = FeatureMaps(build_backbone("light", 3, 64), (8, 16), frozen=2).train()
+    maps = FeatureMaps(build_backbone("small_resnet", 3, 64), (8, 16), frozen=2).train()
     before = {key: value.clone() for key, value in maps.state_dict().items()}
     sum(m.sum() for m in maps(images(64))).backward()
     moved = {key for key, value in maps.state_dict().items() if not torch.equal(value, before[key])}
@@ -44,7 +44,7 @@ def test_frozen_stages_neither_learn_nor_count():
 
 
 def test_weights_of_the_backbone_are_taken_over_from_a_checkpoint(tmp_path):
-    source, target = (FeatureMaps(build_backbone("light", 3, 64), (8,)) for _ in range(2))
+    source, target = (FeatureMaps(build_backbone("small_resnet", 3, 64), (8,)) for _ in range(2))
     torch.save({"state_dict": {f"net.maps.{k}": v for k, v in source.state_dict().items()}}, tmp_path / "a.ckpt")
     target.load(str(tmp_path / "a.ckpt"))
     torch.testing.assert_close(target.state_dict(), source.state_dict())
@@ -53,9 +53,9 @@ def test_weights_of_the_backbone_are_taken_over_from_a_checkpoint(tmp_path):
 @pytest.mark.parametrize(
     ("name", "strides", "frozen", "words"),
     [
-        ("light", (2, 4), 0, "light has maps of strides 4, 8, 16, 32, 64; this detector looks at 2, 4"),
+        ("small_resnet", (2, 4), 0, "light has maps of strides 4, 8, 16, 32, 64; this detector looks at 2, 4"),
         ("resnet18", (12,), 0, "resnet18 has maps of strides 4, 8, 16, 32; this detector looks at 12"),
-        ("light", (8,), 3, "model.frozen=3: light has 2 stages here"),
+        ("small_resnet", (8,), 3, "model.frozen=3: small_resnet has 2 stages here"),
     ],
 )
 def test_what_a_backbone_cannot_give_is_refused(name: str, strides: tuple[int, ...], frozen: int, words: str):
@@ -65,4 +65,4 @@ def test_what_a_backbone_cannot_give_is_refused(name: str, strides: tuple[int, .
 
 def test_the_light_backbone_names_the_sides_that_it_takes():
     with pytest.raises(ValueError, match=r"set data.image_size=96"):
-        build_backbone("light", 3, 100)
+        build_backbone("small_resnet", 3, 100)

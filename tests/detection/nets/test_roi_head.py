@@ -240,12 +240,12 @@ def test_a_head_takes_fc6_and_fc7_of_a_vgg_that_fit():
     }
     state["classifier.0.weight"] = torch.randn(8, 16)
     head = RoIHead(4, [8], 3, 2, (8, 8))
-    head.inherit(state)
+    head.load_pretrained(state)
     assert torch.equal(head.fc6.weight, state["classifier.0.weight"])
     assert torch.equal(head.fc7.bias, state["classifier.3.bias"])
     other = RoIHead(4, [8], 3, 3, (8, 8))
     before = other.fc6.weight.clone()
-    other.inherit(state)
+    other.load_pretrained(state)
     assert torch.equal(other.fc6.weight, before)
     assert torch.equal(other.fc7.weight, state["classifier.3.weight"])
 
@@ -260,10 +260,10 @@ def test_a_vgg_gives_the_map_before_its_last_pooling():
 
 
 def test_a_pyramid_has_maps_of_one_width_and_one_map_has_one_stride():
-    maps = RegionMaps("light", 3, 64, [8, 16], pyramid=True, width=12, widths=[8, 16, 16], blocks=[0, 0, 0])
+    maps = RegionMaps("small_resnet", 3, 64, [8, 16], pyramid=True, width=12, widths=[8, 16, 16], blocks=[0, 0, 0])
     given = maps(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
     assert [tuple(x.shape) for x in given] == [(2, 12, 8, 8), (2, 12, 4, 4)]
     with pytest.raises(ValueError, match=r"one map has one stride, got model.strides=\[8, 16\]"):
-        RegionMaps("light", 3, 64, [8, 16])
+        RegionMaps("small_resnet", 3, 64, [8, 16])
     with pytest.raises(ValueError, match=r"built for images \(3, 64, 64\), got \(3, 96, 96\)"):
         maps(torch.zeros(1, 3, 96, 96, dtype=torch.uint8))

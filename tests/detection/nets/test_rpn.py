@@ -11,15 +11,15 @@ from torchvision.ops import box_convert, box_iou
 from leyden.detection.boxes.batch import pad
 from leyden.detection.boxes.box_coder import encode
 from leyden.detection.boxes.matching import batch_iou
-from leyden.detection.nets.rpn import RegionProposals, label_anchors, rpn_loss
+from leyden.detection.nets.rpn import RPN, label_anchors, rpn_loss
 
 SMALL = {"hidden": 8, "drawn": 32, "before": (200, 100), "after": (50, 20), "least_side": 2.0}
 NOTHING = truth()
 
 
-def rpn(**more) -> RegionProposals:
+def rpn(**more) -> RPN:
     given = {"strides": [8], "sizes": [8], "scales": [0.2, 0.4], "ratios": [0.5, 1.0, 2.0]}
-    return RegionProposals(6, 64, **(given | SMALL | more))
+    return RPN(6, 64, **(given | SMALL | more))
 
 
 def scene(seed: int, count: int) -> dict[str, torch.Tensor]:
@@ -27,7 +27,7 @@ def scene(seed: int, count: int) -> dict[str, torch.Tensor]:
     return {"boxes": torch.cat([low, low + size + 2], 1), "labels": torch.zeros(count, dtype=torch.int64)}
 
 
-def labels_of(model: RegionProposals, targets: list, high: float = 0.7, low: float = 0.3):
+def labels_of(model: RPN, targets: list, high: float = 0.7, low: float = 0.3):
     things = pad(targets)
     return label_anchors(batch_iou(things.boxes, model.corners), things.real, high, low)
 

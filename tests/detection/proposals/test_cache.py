@@ -10,7 +10,7 @@ from leyden.detection.data import DetectionData
 from leyden.detection.proposals import cache as module
 from leyden.detection.proposals.cache import Proposals
 from leyden.detection.proposals.selective_search import selective_search
-from leyden.metrics.detection.accumulator import DetectionSet
+from leyden.metrics.detection.accumulator import DetectionAccumulator
 from leyden.metrics.detection.scores import detection_scores
 
 SOURCE = DigitScenes(64, train=6, val=3, test=2, smallest=0.3)
@@ -219,7 +219,7 @@ def test_scores_are_the_same_with_them():
     scale = torch.tensor([2.0, 2.0])
     scores = []
     for truths in (SCENES.targets, targets):
-        judged = DetectionSet()
+        judged = DetectionAccumulator()
         answers = [{**t, "scores": torch.linspace(0.9, 0.5, len(t["labels"]))} for t in SCENES.targets]
         judged.add(answers, [{**truth, "scale": scale} for truth in truths])
         scores.append(detection_scores(*judged.whole(), 10))

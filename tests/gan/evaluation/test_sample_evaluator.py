@@ -127,12 +127,12 @@ def test_nearest_training_image_of_a_training_image_is_itself(judge: Judge) -> N
 def test_equal_numbers_of_images_and_never_more_than_the_limit(tmp_path: Path) -> None:
     asked = []
 
-    def sample(count: int) -> Generated:
+    def generate(count: int) -> Generated:
         asked.append(count)
         return Generated(torch.randint(0, 256, (count, 1, 16, 16), dtype=torch.uint8))
 
     judge = Judge(split("train"), split("test"), classes=10, limit=100, device=CPU)
-    assert judge.validation(sample)["samples"] == judge.test(sample)["samples"] == 100
+    assert judge.validation(generate)["samples"] == judge.test(generate)["samples"] == 100
     assert asked == [100, 100]
     assert len(judge.train_images) == len(judge.test_images) == 100
 

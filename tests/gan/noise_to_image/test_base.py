@@ -26,7 +26,7 @@ class Grey(NoiseToImage):
     def fake(self, real: Tensor, given: None) -> Tensor:
         return self.generator(self.noise(len(real))).view(-1, 1, 8, 8)
 
-    def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+    def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         labels = torch.zeros(len(noise)) if labels is None else labels
         return (labels * 20).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
 
@@ -49,26 +49,26 @@ def test_the_options_of_a_technique_are_those_of_its_bases() -> None:
 
 def test_a_conditional_technique_is_asked_for_classes_in_turn_or_for_one() -> None:
     model = Grey(conditional=True)
-    assert levels(model.predict(None, count=12).pictures) == [*range(10), 0, 1]
-    asked = model.predict(None, count=3, label="7")
+    assert levels(model.sample(count=12).images) == [*range(10), 0, 1]
+    asked = model.sample(count=3, label="7")
     assert levels(asked.pictures) == [7, 7, 7]
     assert [row["class"] for row in asked.rows] == ["7"] * 3
 
 
 def test_a_class_may_be_named_or_numbered() -> None:
     model = Grey(conditional=True, class_names=["ant", "bee", "2"])
-    assert levels(model.predict(None, count=1, label="bee").pictures) == [1]
-    assert levels(model.predict(None, count=1, label="1").pictures) == [1]
-    assert levels(model.predict(None, count=1, label="2").pictures) == [2]
+    assert levels(model.sample(count=1, label="bee").images) == [1]
+    assert levels(model.sample(count=1, label="1").images) == [1]
+    assert levels(model.sample(count=1, label="2").images) == [2]
     with pytest.raises(ValueError, match="no class 'wasp': the data have ant, bee, 2"):
-        model.predict(None, count=1, label="wasp")
+        model.sample(count=1, label="wasp")
     with pytest.raises(ValueError, match="no class '3'"):
-        model.predict(None, count=1, label="3")
+        model.sample(count=1, label="3")
 
 
 def test_who_was_not_told_the_classes_cannot_be_asked_for_one() -> None:
     with pytest.raises(ValueError, match="was not told the classes: leave the class out"):
-        Grey(conditional=False).predict(None, label="3")
+        Grey(conditional=False).sample(1, label="3")
     with pytest.raises(ValueError, match="no classes to ask for"):
         Grey(conditional=True, class_names=[])
 
@@ -77,9 +77,9 @@ def test_scores_of_several_draws_are_their_means() -> None:
     noises: list[Tensor] = []
 
     class Noisy(Grey):
-        def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
             noises.append(noise)
-            return super().sample(noise, labels)
+            return super().generate(noise, labels)
 
     class Counts:
         def test(self, sample: Sampler) -> dict[str, float]:
@@ -102,13 +102,13 @@ def test_a_seed_repeats_the_noise() -> None:
     noises: list[Tensor] = []
 
     class Noisy(Grey):
-        def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
             noises.append(noise)
-            return super().sample(noise, labels)
+            return super().generate(noise, labels)
 
     model = Noisy(conditional=False)
     for seed in (1, 1, 2, None, None):
-        model.predict(None, count=300, seed=seed)  # in parts
+        model.sample(count=300, seed=seed)  # in parts
     first, again, other, free, free_again = (torch.cat(pair) for pair in zip(noises[0::2], noises[1::2], strict=True))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -119,10 +119,10 @@ def test_the_sheet_has_a_row_per_class_and_a_noise_per_column() -> None:
     seen: list[tuple[Tensor, Tensor]] = []
 
     class Noisy(Grey):
-        def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
             assert labels is not None
             seen.append((noise, labels))
-            return super().sample(noise, labels)
+            return super().generate(noise, labels)
 
     model = Noisy(conditional=True)
     assert model.sheet().shape[0] == 3

@@ -184,23 +184,23 @@ def test_stopped_and_resumed_is_as_if_left_alone(condition: str, tmp_path: Path)
 
 def test_predict_of_a_class() -> None:
     model = tiny()
-    by_name, by_number = (model.predict(None, count=3, label=label, seed=1) for label in ("class 7", "7"))
+    by_name, by_number = (model.sample(count=3, label=label, seed=1) for label in ("class 7", "7"))
     assert [row["class"] for row in by_name.rows] == ["class 7"] * 3
     for a, b in zip(by_name.pictures, by_number.pictures, strict=True):
         assert torch.equal(a, b)
-    other = model.predict(None, count=3, label="8", seed=1).pictures
+    other = model.sample(count=3, label="8", seed=1).images
     assert not any(torch.equal(a, b) for a, b in zip(by_name.pictures, other, strict=True))
-    all_in_turn = model.predict(None, count=12, seed=1).rows
+    all_in_turn = model.sample(count=12, seed=1).rows
     assert [row["class"] for row in all_in_turn] == [f"class {i % 10}" for i in range(12)]
     for label in ("class 10", "10", "-1"):
         with pytest.raises(ValueError, match=rf"no class '{label}': the data have class 0, class 1"):
-            model.predict(None, label=label)
+            model.sample(1, label=label)
 
 
 @pytest.mark.parametrize("labels", [None, torch.tensor([0, 10]), torch.tensor([-1, 0])])
 def test_sampling_needs_classes_of_the_data(labels: Tensor | None) -> None:
     with pytest.raises(ValueError, match="labels from 0 to 9"):
-        tiny().sample(torch.randn(2, 8), labels)
+        tiny().generate(torch.randn(2, 8), labels)
 
 
 @pytest.mark.parametrize(

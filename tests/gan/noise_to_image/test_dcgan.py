@@ -129,7 +129,7 @@ def test_the_checkpoint_holds_all_and_plain_values_only(data: GanImages, tmp_pat
     run.save_checkpoint(tmp_path / "a.ckpt")
     again = DCGAN.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
     assert torch.equal(again.fixed_noise, model.fixed_noise)
-    assert torch.equal(again.sample(again.fixed_noise), model.sample(model.fixed_noise))
+    assert torch.equal(again.generate(again.fixed_noise), model.generate(model.fixed_noise))
     assert again.hparams["base_channels"] == 4
 
 
@@ -166,16 +166,16 @@ def test_scores_need_a_data_module() -> None:
 def test_sampling_is_repeatable_and_changes_nothing() -> None:
     model = tiny().train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    samples = model.sample(model.fixed_noise)
+    samples = model.generate(model.fixed_noise)
     assert samples.dtype == torch.uint8
     assert samples.shape == (64, 1, 16, 16)
-    assert torch.equal(samples[:3], model.sample(model.fixed_noise[:3]))
+    assert torch.equal(samples[:3], model.generate(model.fixed_noise[:3]))
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
 def test_predict_samples_from_noise_alone() -> None:
     model = tiny()
-    predictions = model.predict(None, count=3)
+    predictions = model.sample(count=3)
     assert len(predictions.rows) == len(predictions.pictures) == 3
     assert predictions.pictures[0].shape == (3, 128, 128)
     with pytest.raises(ValueError, match="DCGAN makes images from noise"):

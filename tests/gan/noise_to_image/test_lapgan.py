@@ -176,17 +176,17 @@ def test_samples_go_up_the_pyramid_level_by_level() -> None:
     image = g_2(z_2, None, None)
     image = up(image) + g_1(z_1, up(image), None)
     image = up(image) + g_0(z_0, up(image), None)
-    assert torch.equal(model.sample(noise), to_uint8(image))
+    assert torch.equal(model.generate(noise), to_uint8(image))
 
 
 @pytest.mark.parametrize(("size", "coarsest"), [(16, 4), (16, 8), (32, 16), (64, 8)])
 def test_sampling_is_repeatable_and_changes_nothing(size: int, coarsest: int) -> None:
     model = tiny(image_size=size, coarsest=coarsest, channels=3).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    samples = model.sample(model.fixed_noise)
+    samples = model.generate(model.fixed_noise)
     assert samples.dtype == torch.uint8
     assert samples.shape == (64, 3, size, size)
-    assert torch.equal(samples[:3], model.sample(model.fixed_noise[:3]))
+    assert torch.equal(samples[:3], model.generate(model.fixed_noise[:3]))
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
@@ -202,9 +202,9 @@ def test_told_the_class_all_networks_use_it(batch: tuple[Tensor, Tensor]) -> Non
         assert not torch.allclose(made, generator(noise[level], low_pass, others))
         on_real = model.critic(level, low_pass, labels)(real[level])
         assert not torch.allclose(on_real, model.critic(level, low_pass, others)(real[level]))
-    samples = model.sample(model.fixed_noise[:1].expand(10, -1), torch.arange(10))
+    samples = model.generate(model.fixed_noise[:1].expand(10, -1), torch.arange(10))
     assert len(torch.unique(samples.float(), dim=0)) == 10
-    assert model.predict(None, count=2, label="3", seed=0).rows == [
+    assert model.sample(count=2, label="3", seed=0).rows == [
         {"sample": 0, "class": "3"},
         {"sample": 1, "class": "3"},
     ]
@@ -255,7 +255,7 @@ def test_other_losses_and_penalties_act_at_every_level(batch: tuple[Tensor, Tens
 def test_stopped_and_resumed_is_as_if_left_alone(tmp_path: Path) -> None:
     stopped = assert_resumed_is_as_if_left_alone(tiny, lambda: GanImages(Digits(), 16, 200), tmp_path)
     again = LAPGAN.load_from_checkpoint(tmp_path / "stopped.ckpt", weights_only=True)
-    assert torch.equal(again.sample(again.fixed_noise), stopped.sample(again.fixed_noise))
+    assert torch.equal(again.generate(again.fixed_noise), stopped.generate(again.fixed_noise))
 
 
 def test_a_run_shows_the_pyramid_and_logs_one_game(data: GanImages) -> None:

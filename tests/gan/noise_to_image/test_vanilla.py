@@ -103,11 +103,11 @@ def test_stopped_and_resumed_is_as_if_left_alone(tmp_path: Path) -> None:
 
 def test_predict_gives_the_same_images_for_the_same_seed() -> None:
     model = tiny()
-    first, again, other = (model.predict(None, count=3, seed=seed).pictures for seed in (1, 1, 2))
+    first, again, other = (model.sample(count=3, seed=seed).images for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(first, other, strict=True))
     with pytest.raises(ValueError, match="VanillaGAN was not told the classes"):
-        model.predict(None, label="3")
+        model.sample(1, label="3")
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1, vgg19
 
-from leyden.data.source.builtin.image_patches import Photos
+from leyden.data.source.builtin.image_patches import ImagePatches
 from leyden.gan.super_resolution.perceptual import DISTORTIONS, SPOIL, Perceptual, learnt, published
 
 
 @pytest.fixture(scope="module")
 def images() -> Tensor:
-    return Photos(32, train=64, val=1, test=1).split("train").images
+    return ImagePatches(32, train=64, val=1, test=1).split("train").images
 
 
 def test_the_content_loss_is_the_mean_squared_difference_of_scaled_maps() -> None:

@@ -342,7 +342,7 @@ def test_pictures_of_any_size_and_colour_are_enlarged() -> None:
     assert all(picture.dtype == torch.uint8 for picture in pictures)
     assert torch.equal(pictures[0], model(images[0][None])[0])
     grey = SRGAN(1, 16, scale=2, base_channels=4, blocks=1, discriminator_channels=2)
-    assert grey.predict(images).pictures[0].shape == (3, 18, 28)
+    assert grey.predict(images).images[0].shape == (3, 18, 28)
 
 
 def test_the_checkpoint_holds_all_and_plain_values_only(data: SuperResolution, tmp_path: Path) -> None:

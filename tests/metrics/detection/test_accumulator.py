@@ -5,7 +5,7 @@ import pytest
 import torch
 from detections import answer, random_scenes, truth
 
-from leyden.metrics.detection.accumulator import DetectionSet, ignored
+from leyden.metrics.detection.accumulator import DetectionAccumulator, ignored
 from leyden.metrics.detection.scores import detection_scores
 
 A, FAR = [0.0, 0, 100, 100], [300.0, 300, 400, 400]
@@ -13,7 +13,7 @@ A, FAR = [0.0, 0, 100, 100], [300.0, 300, 400, 400]
 
 def test_the_score_is_that_of_all_batches_together():
     answers, truths = random_scenes(5)
-    gathered = DetectionSet()
+    gathered = DetectionAccumulator()
     for start in range(0, 20, 6):
         gathered.add(answers[start : start + 6], truths[start : start + 6])
     found = detection_scores(*gathered.whole(), 3)
@@ -25,7 +25,7 @@ def test_the_score_is_that_of_all_batches_together():
 
 
 def test_images_that_come_twice_count_once():
-    gathered = DetectionSet()
+    gathered = DetectionAccumulator()
     first = truth(A, image_id=7)
     gathered.add([answer((A, 0.9)), answer((A, 0.8))], [first, truth(FAR, image_id=8)])
     gathered.add([answer((A, 0.9)), answer((A, 0.8))], [first, truth(A)])  # of the last nobody knows who it is
@@ -38,7 +38,7 @@ def test_images_that_come_twice_count_once():
 def test_sizes_are_those_of_the_sources_images():
     # A picture of 200 x 100 squeezed into 50 x 50: what is 10 x 20 here was 40 x 40 there, a medium one.
     here = truth([10.0, 10, 20, 30], scale=[0.25, 0.5])
-    gathered = DetectionSet()
+    gathered = DetectionAccumulator()
     gathered.add([answer(([10.0, 10, 20, 30], 0.9))], [here])
     answers, truths = gathered.whole()
     assert answers[0]["boxes"].tolist() == truths[0]["boxes"].tolist() == [[40, 20, 80, 60]]
@@ -55,7 +55,7 @@ def test_what_is_ignored():
 
 def test_as_many_answers_as_truths():
     with pytest.raises(ValueError, match="argument 2 is shorter"):
-        DetectionSet().add([answer(), answer()], [truth()])
+        DetectionAccumulator().add([answer(), answer()], [truth()])
 
 
 RANK = """

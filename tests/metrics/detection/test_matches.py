@@ -3,7 +3,7 @@ import torch
 from detections import answer, random_scenes, truth
 from torchvision.ops import box_iou
 
-from leyden.metrics.detection.matches import IGNORED, NOTHING, match_answers, missed, overlaps
+from leyden.metrics.detection.matches import IGNORED, NOTHING, match_detections, missed, overlaps
 
 A, B, FAR = [0.0, 0, 100, 100], [30.0, 0, 130, 100], [300.0, 300, 400, 400]
 
@@ -23,31 +23,31 @@ def test_overlaps_are_torchvisions_and_of_crowds_the_share_of_the_answer():
 def test_the_surest_answer_takes_the_free_object_that_it_overlaps_most():
     said = answer(([14.0, 0, 114, 100], 0.7), (A, 0.9), (A, 0.8), (FAR, 0.6))
     # A goes to the surest; the next has only B left, at 0.54; the third finds nothing free.
-    assert match_answers(said, truth(A, B)).tolist() == [NOTHING, 0, 1, NOTHING]
-    assert match_answers(said, truth(A, B), 0.6).tolist() == [1, 0, NOTHING, NOTHING]
-    assert missed(truth(A, B, FAR), match_answers(said, truth(A, B, FAR))).tolist() == [False, False, False]
+    assert match_detections(said, truth(A, B)).tolist() == [NOTHING, 0, 1, NOTHING]
+    assert match_detections(said, truth(A, B), 0.6).tolist() == [1, 0, NOTHING, NOTHING]
+    assert missed(truth(A, B, FAR), match_detections(said, truth(A, B, FAR))).tolist() == [False, False, False]
 
 
 def test_the_class_must_be_right_unless_it_may_be_any():
     said, there = answer((A, 0.9), labels=[1]), truth(A)
-    assert match_answers(said, there).tolist() == [NOTHING]
-    assert missed(there, match_answers(said, there)).tolist() == [True]
-    assert match_answers(said, there, by_class=False).tolist() == [0]
+    assert match_detections(said, there).tolist() == [NOTHING]
+    assert missed(there, match_detections(said, there)).tolist() == [True]
+    assert match_detections(said, there, by_class=False).tolist() == [0]
 
 
 def test_difficult_objects_and_crowds_are_neither_found_nor_missed():
     there = truth(A, FAR, difficult=[True, False], crowd=[False, True])
     inside = [310.0, 310, 330, 330]
     said = answer((A, 0.9), (A, 0.8), (inside, 0.7), ([0.0, 0, 40, 40], 0.6))
-    assert match_answers(said, there).tolist() == [IGNORED, IGNORED, IGNORED, NOTHING]
-    assert missed(there, match_answers(said, there)).tolist() == [False, False]
+    assert match_detections(said, there).tolist() == [IGNORED, IGNORED, IGNORED, NOTHING]
+    assert missed(there, match_detections(said, there)).tolist() == [False, False]
     # What is free comes first, even if the crowd is nearer.
-    assert match_answers(answer((A, 0.9)), truth(A, B, crowd=[True, False]), 0.5).tolist() == [1]
+    assert match_detections(answer((A, 0.9)), truth(A, B, crowd=[True, False]), 0.5).tolist() == [1]
 
 
 def test_nothing_on_either_side():
-    assert match_answers(answer(), truth(A)).tolist() == []
-    assert match_answers(answer((A, 0.9)), truth()).tolist() == [NOTHING]
+    assert match_detections(answer(), truth(A)).tolist() == []
+    assert match_detections(answer((A, 0.9)), truth()).tolist() == [NOTHING]
     assert missed(truth(), torch.tensor([NOTHING])).tolist() == []
 
 
@@ -55,7 +55,7 @@ def test_nothing_on_either_side():
 def test_each_object_is_found_once_and_no_free_pair_is_left(spared: float):
     for seed in range(30):
         for said, there in zip(*random_scenes(seed, images=5, whole=True, spared=spared), strict=True):
-            found = match_answers(said, there)
+            found = match_detections(said, there)
             hits = found[found >= 0]
             assert len(hits.unique()) == len(hits)
             shared = overlaps(said["boxes"], there["boxes"])

@@ -141,11 +141,11 @@ def test_googlenets_auxiliary_losses_count_three_tenths_in_training_alone(
     model = new_model(data, backbone="googlenet", strategy="scratch", head="linear")
     images, labels = next(iter(data.train_dataloader()))
     loss = training_loss(model, new_trainer(), images[:4], labels[:4])
-    asides = [F.cross_entropy(aside, labels[:4]) for aside in model.net.asides]
-    assert len(asides) == 2
+    auxiliary_logits = [F.cross_entropy(logits, labels[:4]) for logits in model.net.auxiliary_logits]
+    assert len(auxiliary_logits) == 2
     main = F.cross_entropy(model.eval()(images[:4]), labels[:4])  # neither batch norm nor dropout on the main path
-    assert model.net.asides == []
-    torch.testing.assert_close(loss, main + 0.3 * sum(asides))
+    assert model.net.auxiliary_logits == []
+    torch.testing.assert_close(loss, main + 0.3 * sum(auxiliary_logits))
     learning = {id(p) for p in model.net.rates()[1.0]}
     assert {id(p) for p in model.net.auxiliary.parameters()} <= learning
 
@@ -276,9 +276,9 @@ def test_pictures_are_cropped_as_the_data_was_also_from_a_checkpoint(
     ],
 )
 def test_impossible_choices(arguments: dict, message: str, new_data: Callable) -> None:
-    facts: dict[str, Any] = {**new_data().facts, "widths": [8, 16], "strides": [1, 2]}
+    spec: dict[str, Any] = {**new_data().spec, "widths": [8, 16], "strides": [1, 2]}
     with pytest.raises(ValueError, match=message):
-        Finetune(**(facts | arguments))
+        Finetune(**(spec | arguments))
 
 
 def test_source_task_needs_source_classes(fit: Callable, new_data: Callable) -> None:

@@ -149,10 +149,10 @@ def test_auxiliary_classifiers_sit_on_learning_stages_and_speak_in_training(cut_
     whole = TransferNet(net, plan, nn.Linear(net.features, 3), 3)
     batch = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
     whole.train()(batch)
-    assert [aside.shape for aside in whole.asides] == [(2, 3)] * taps
+    assert [logits.shape for logits in whole.auxiliary_logits] == [(2, 3)] * taps
     if taps:  # they must reach what lies below the tap
-        F.cross_entropy(whole.asides[-1], torch.tensor([0, 1])).backward()
+        F.cross_entropy(whole.auxiliary_logits[-1], torch.tensor([0, 1])).backward()
         assert net.stages["inception4d"][2].branch1[0].weight.grad.abs().sum() > 0
         assert net.stages["inception5"][0].branch1[0].weight.grad is None
     whole.eval()(batch)
-    assert whole.asides == []
+    assert whole.auxiliary_logits == []

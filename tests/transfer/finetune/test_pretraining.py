@@ -18,7 +18,7 @@ def test_pretraining_learns_and_depends_on_its_batches_alone() -> None:
     results = []
     for noise in (1, 2):
         torch.manual_seed(0)
-        body, head = zoo.backbone("residual", 1, 8, [4, 8], [1, 2]), nn.Linear(8, 2)
+        body, head = zoo.backbone("resnet", 1, 8, [4, 8], [1, 2]), nn.Linear(8, 2)
         torch.manual_seed(noise)
         accuracy = pretrain(body, head, Loader(InMemory(images, labels), 16, train=True, seed=0), 4, 1e-2, 0.0)
         results.append((accuracy, body.state_dict()))

@@ -3,7 +3,7 @@ import torch
 from leyden.visualization.detection.annotated import BAD, LEAST, class_colour, draw_annotated
 
 BLACK = torch.zeros(3, 40, 80, dtype=torch.uint8)
-TRUTH = {"boxes": torch.tensor([[10.0, 20, 30, 35]]), "labels": torch.tensor([1])}
+TARGET = {"boxes": torch.tensor([[10.0, 20, 30, 35]]), "labels": torch.tensor([1])}
 
 
 def places(picture: torch.Tensor, colour: tuple[int, int, int]) -> list[int]:
@@ -12,25 +12,25 @@ def places(picture: torch.Tensor, colour: tuple[int, int, int]) -> list[int]:
 
 
 def test_boxes_lie_where_they_should_at_the_size_of_the_sheet():
-    picture = draw_annotated(BLACK, TRUTH, ["a", "b"], side=160)
+    picture = draw_annotated(BLACK, TARGET, ["a", "b"], side=160)
     assert picture.shape == (3, 80, 160)
     left, _, _, bottom = places(picture, class_colour(1))
     assert (left, bottom) == (20, 70)
-    small = draw_annotated(BLACK, TRUTH, ["a", "b"], side=40)
+    small = draw_annotated(BLACK, TARGET, ["a", "b"], side=40)
     assert small.shape == (3, 20, 40)
 
 
 def test_a_bad_box_without_an_area_is_seen():
-    picture = draw_annotated(BLACK, TRUTH, ["a", "b"], bad=[(60, 20, 60, 20)], side=80)
+    picture = draw_annotated(BLACK, TARGET, ["a", "b"], bad=[(60, 20, 60, 20)], side=80)
     x1, y1, x2, y2 = places(picture, BAD)
     assert x1 <= 60 - LEAST + 1 <= 60 + LEAST - 1 <= x2
     assert y1 <= 20 - LEAST + 1 <= 20 + LEAST - 1 <= y2
-    assert places(draw_annotated(BLACK, TRUTH, ["a", "b"], bad=[(500, -30, 900, -10)], side=80), BAD)
+    assert places(draw_annotated(BLACK, TARGET, ["a", "b"], bad=[(500, -30, 900, -10)], side=80), BAD)
 
 
 def test_difficult_objects_are_named_and_grey_images_drawn():
-    plain = draw_annotated(BLACK[:1], TRUTH, ["a", "b"], side=320)
-    hard = draw_annotated(BLACK[:1], {**TRUTH, "difficult": torch.tensor([True])}, ["a", "b"], side=320)
+    plain = draw_annotated(BLACK[:1], TARGET, ["a", "b"], side=320)
+    hard = draw_annotated(BLACK[:1], {**TARGET, "difficult": torch.tensor([True])}, ["a", "b"], side=320)
     assert plain.shape == hard.shape == (3, 160, 320)
     assert not torch.equal(plain, hard)
 

@@ -2,21 +2,21 @@ import pytest
 import torch
 
 from leyden.visualization.detection.boxes import (
-    ANSWER,
     FALSE_ALARM,
     HIT,
     IGNORED,
     LEGEND,
     MISS,
-    TRUTH,
+    PREDICTED,
+    TARGET,
     draw_boxes,
-    draw_judged,
+    draw_evaluated,
     draw_scenes,
     sheet,
 )
 
 BLACK = torch.zeros(3, 64, 64, dtype=torch.uint8)
-TARGET = {"boxes": torch.tensor([[10.0, 20, 30, 50]]), "labels": torch.tensor([1])}
+OBJECT = {"boxes": torch.tensor([[10.0, 20, 30, 50]]), "labels": torch.tensor([1])}
 ANSWERED = {"boxes": torch.tensor([[12.0, 22, 32, 52]]), "labels": torch.tensor([0]), "scores": torch.tensor([0.9])}
 NOTHING = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0).long(), "scores": torch.zeros(0)}
 
@@ -30,18 +30,18 @@ def colours(picture: torch.Tensor) -> set[tuple[int, int, int]]:
 
 
 def test_boxes_lie_where_they_should_at_the_enlarged_size():
-    picture = draw_boxes(BLACK, NOTHING, ["a", "b"], TARGET, side=256)
+    picture = draw_boxes(BLACK, NOTHING, ["a", "b"], OBJECT, side=256)
     assert picture.shape == (3, 256, 256)
-    y, x = coloured(picture, TRUTH).nonzero(as_tuple=True)
+    y, x = coloured(picture, TARGET).nonzero(as_tuple=True)
     assert [x.min(), y.min(), x.max(), y.max()] == [40, 80, 120, 200]
-    assert not coloured(picture, ANSWER).any()
+    assert not coloured(picture, PREDICTED).any()
 
 
 def test_truth_and_answers_have_their_own_colours_and_answers_a_label():
-    picture = draw_boxes(BLACK, ANSWERED, ["a", "b"], TARGET, side=256)
-    assert coloured(picture, TRUTH).any()
+    picture = draw_boxes(BLACK, ANSWERED, ["a", "b"], OBJECT, side=256)
+    assert coloured(picture, TARGET).any()
     assert coloured(picture, (255, 255, 255)).any()
-    y, _ = coloured(picture, ANSWER).nonzero(as_tuple=True)
+    y, _ = coloured(picture, PREDICTED).nonzero(as_tuple=True)
     assert y.min() < 22 * 4
 
 
@@ -59,18 +59,18 @@ def test_grey_images_and_empty_answers():
     ],
 )
 def test_each_verdict_has_its_colour(answer: dict, found: list[int], expected: set):
-    assert colours(draw_judged(BLACK, answer, TARGET, torch.tensor(found).long(), ["a", "b"], side=256)) == expected
+    assert colours(draw_evaluated(BLACK, answer, OBJECT, torch.tensor(found).long(), ["a", "b"], side=256)) == expected
 
 
 @pytest.mark.parametrize("kind", ["difficult", "crowd"])
 def test_what_does_not_count_is_grey_and_no_miss(kind: str):
-    target = {**TARGET, kind: torch.tensor([True])}
-    assert colours(draw_judged(BLACK, NOTHING, target, torch.zeros(0).long(), ["a", "b"])) == {IGNORED}
+    target = {**OBJECT, kind: torch.tensor([True])}
+    assert colours(draw_evaluated(BLACK, NOTHING, target, torch.zeros(0).long(), ["a", "b"])) == {IGNORED}
 
 
 def test_a_missed_object_is_dashed_and_lies_where_it_should():
     low = {"boxes": torch.tensor([[10.0, 30, 50, 60]]), "labels": torch.tensor([1])}
-    picture = draw_judged(BLACK, NOTHING, low, torch.zeros(0).long(), ["a", "b"], side=256)
+    picture = draw_evaluated(BLACK, NOTHING, low, torch.zeros(0).long(), ["a", "b"], side=256)
     edge = coloured(picture, MISS)[240, 40:201]  # the lower one
     assert 0.3 < edge.float().mean() < 0.8
     y, x = coloured(picture, MISS).nonzero(as_tuple=True)
@@ -80,13 +80,13 @@ def test_a_missed_object_is_dashed_and_lies_where_it_should():
 def test_a_box_without_area_or_outside_is_drawn_without_harm():
     odd = {"boxes": torch.tensor([[5.0, 5, 5, 5], [-20.0, -20, 90, 90]]), "labels": torch.tensor([0, 0])}
     said = {**odd, "scores": torch.ones(2)}
-    assert draw_judged(BLACK, said, odd, torch.tensor([-1, 0]), ["a"]).shape == (3, 320, 320)
+    assert draw_evaluated(BLACK, said, odd, torch.tensor([-1, 0]), ["a"]).shape == (3, 320, 320)
 
 
 def test_scenes_are_laid_out_in_rows_below_a_legend():
     images = BLACK[None].expand(5, -1, -1, -1)
     found = [torch.tensor([i % 2 - 1]) for i in range(5)]
-    picture = draw_scenes(images, [ANSWERED] * 5, [TARGET] * 5, found, ["a", "b"])
+    picture = draw_scenes(images, [ANSWERED] * 5, [OBJECT] * 5, found, ["a", "b"])
     assert picture.shape == (3, 2 * 262 + 36, 4 * 262 + 6)
     assert all(coloured(picture[:, :30], colour).sum() >= 15 * 15 for colour in LEGEND.values())
 

@@ -1,20 +1,11 @@
 """What a technique advises for some data, before anything is trained."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
 
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.validate import check_words
 from leyden.bench.run.logs import setup_logging
-
-
-@runtime_checkable
-class Advises(Protocol):
-    """A technique that can look at data and say how it would learn from it."""
-
-    def advise(self, data: Any, words: list[str]) -> str:
-        """What was found, and the command to type; ``words`` are those of this one."""
-        ...
+from leyden.core.technique import Advises
 
 
 def advise(words: Sequence[str]) -> str:
@@ -30,7 +21,9 @@ def advise(words: Sequence[str]) -> str:
     config = check_words([*lab, *typed]).config
     data = build(config["data"])
     data.prepare_data()
-    model = build(config["model"], **data.facts)
+    model = build(config["model"], **data.spec)
     if not isinstance(model, Advises):
-        raise ValueError(f"{type(model).__name__} gives no advice: choose model=transfer/finetune")
+        raise ValueError(
+            f"{type(model).__name__} gives no advice: choose a model that does (see leyden.core.technique.Advises)"
+        )
     return model.advise(data, [*lab, *typed])

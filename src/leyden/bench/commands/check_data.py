@@ -13,7 +13,7 @@ from leyden.bench.config.validate import check_words
 from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.record import write
 from leyden.data.inspection import Inspection, examples_to_show, inspect
-from leyden.data.issues import EFFECTS, Effect, Finding, by_kind
+from leyden.data.issues import EFFECTS, DataIssue, Effect, by_kind
 from leyden.data.source import Source
 from leyden.report.text import csv_table, markdown_table
 from leyden.visualization.detection.annotated import draw_annotated
@@ -54,17 +54,17 @@ def check_data(words: Sequence[str], output: Path | None) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     report = "\n\n".join([f"# {source.name}", *_tables(source, seen), *_findings(seen)])
     write(folder / "report.md", report + "\n")
-    rows = [["" if value is None else value for value in finding] for finding in seen.findings]
-    write(folder / "findings.csv", csv_table(Finding._fields, rows))
+    rows = [["" if value is None else value for value in finding] for finding in seen.issues]
+    write(folder / "findings.csv", csv_table(DataIssue._fields, rows))
     to_pil_image(_sheet(source, seen)).save(folder / "pictures.png")
     print(report)
     print(f"\n{_sum(seen)}\npictures with their boxes: {folder / 'pictures.png'}")
-    return all(finding.effect == "note" for finding in seen.findings)
+    return all(finding.effect == "note" for finding in seen.issues)
 
 
 def _tables(source: Source, seen: Inspection) -> list[str]:
     """Counts by split, and by class with sizes."""
-    boxes = source.gives == "boxes"
+    boxes = source.produces == "boxes"
     stages = list(seen.splits)
     split_rows = []
     for stage in stages:
@@ -98,7 +98,7 @@ def _table(header: list[str], rows: Sequence[Sequence[object]]) -> str:
 def _findings(seen: Inspection) -> list[str]:
     """A paragraph for each kind."""
     told = []
-    for group in by_kind(seen.findings):
+    for group in by_kind(seen.issues):
         kind, effect = group[0].kind, group[0].effect
         more = [f"and {len(group) - TOLD:,} more in findings.csv"] if len(group) > TOLD else []
         lines = [f"{len(group):,} x {kind} ({effect}: {MEANING[effect]})", *map(str, group[:TOLD]), *more]
@@ -107,7 +107,7 @@ def _findings(seen: Inspection) -> list[str]:
 
 
 def _sum(seen: Inspection) -> str:
-    counts = Counter(finding.effect for finding in seen.findings)
+    counts = Counter(finding.effect for finding in seen.issues)
     said = ", ".join(f"{counts[effect]:,} x {effect}" for effect in EFFECTS if counts[effect])
     return f"findings: {said}" if said else "nothing wrong"
 

@@ -1,6 +1,5 @@
 """A record's network as an ONNX file, which runs where there is no PyTorch; it is written only where it agrees."""
 
-import json
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +13,7 @@ from leyden.bench.commands.predict import load_best
 from leyden.bench.run.checkpoint import technique_of
 from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.record import Record, write
+from leyden.core.technique import Exports
 
 CHECKED_BATCHES = (1, 2, 5)
 """Sizes at which the file's answers are compared; the network is traced with 2 images."""
@@ -23,50 +23,40 @@ NORMALISATION = "the network's own: it takes uint8 pixels, 0 to 255, as leyden.d
 
 
 def export(record: Record, output: Path) -> None:
-    """Writes the best checkpoint's ``forward``: ``images``, uint8 (batch, C, S, S), to ``logits``, of any batch size.
+    """Writes the best checkpoint's network (``Exports``): ``images``, uint8 (batch, C, S, S), of any batch size.
 
-    A technique whose ``forward`` gives no single tensor says by ``graph()`` which module stands for it, with the
-    ``names`` of its outputs and ``facts`` that belong to them: single-shot detectors give ``boxes`` (batch, P, 4) and
-    ``scores`` (batch, P, classes) before suppression. The file's metadata hold these facts, ``class_names`` (JSON),
-    ``image_size`` (pixels), ``channels``, ``crop`` (JSON, see ``leyden.data.splits.fit_image``), ``normalisation``,
-    ``record`` (its folder) and ``technique``.
+    A classifier gives ``logits`` (batch, classes), a single-stage detector ``boxes`` (batch, P, 4) and ``scores``
+    (batch, P, classes) before suppression. The file's metadata hold ``image_size`` (pixels), ``channels``,
+    ``normalisation``, ``record`` (its folder), ``technique``, and what the technique adds, such as ``class_names``.
 
     Args:
-        record: of a technique that takes images.
+        record: of a technique that ``Exports``.
         output: the file; its folder is made where it is missing.
 
     Raises:
-        ValueError: the technique has neither, the file would answer otherwise than PyTorch, or the extra
+        ValueError: the technique exports nothing, the file would give other numbers than PyTorch, or the extra
             ``export`` is not installed. Nothing is written then.
     """
     setup_logging(None)
     model = load_best(record)
     name = type(model).__name__
-    if not model.takes_images:
-        raise ValueError(f"{name} samples from noise: only techniques that take images can be exported")
-    onnx, onnxruntime = _tools()
-    side, channels = model.hparams["image_size"], model.hparams["channels"]
-    graph = model.graph() if hasattr(model, "graph") else model
-    with torch.no_grad():
-        answer = graph(_images(2, channels, side))
-    names: tuple[str, ...] = getattr(graph, "names", ("logits",))
-    if not isinstance(answer, Tensor) and graph is model:
+    if not isinstance(model, Exports):
         raise ValueError(
-            f"{name} answers with a {type(answer).__name__}, where a file needs tensors: classifiers and single-shot "
-            "detectors (ssd, yolo, yolo_free) can be exported"
+            f"{name} has no network that can leave PyTorch: classifiers and single-stage detectors have one "
+            "(export_network, see leyden.core.technique)"
         )
+    onnx, onnxruntime = _tools()
+    graph, channels, side, names, metadata = model.export_network()
     proto = _translate(graph, _images(2, channels, side), names)
-    facts = {
-        "class_names": json.dumps(model.hparams["class_names"]),
+    metadata = {
         "image_size": str(side),
         "channels": str(channels),
-        "crop": json.dumps(model.hparams.get("crop")),
         "normalisation": NORMALISATION,
         "record": str(record.folder.absolute()),
         "technique": technique_of(record.config),
-        **getattr(graph, "facts", {}),
+        **metadata,
     }
-    onnx.helper.set_model_props(proto, facts)
+    onnx.helper.set_model_props(proto, metadata)
     content = proto.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     difference = max(_difference(session, graph, _images(size, channels, side), names) for size in CHECKED_BATCHES)

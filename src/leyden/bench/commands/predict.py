@@ -1,6 +1,5 @@
 """What a record's best checkpoint says: its test metrics once more, and predictions for pictures."""
 
-import inspect
 import json
 import os
 import secrets
@@ -26,6 +25,7 @@ from leyden.bench.run.devices import as_begun
 from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.record import Record, write
 from leyden.bench.run.run import assemble
+from leyden.core.technique import PredictOptions, Predicts, Samples, WritesFiles
 from leyden.data.source.files.image_folder import read_image
 
 PICTURES = (*IMG_EXTENSIONS, ".gif")
@@ -105,22 +105,24 @@ def predict(
         raise ValueError(f"--count {count}: ask for 1 or more")
     model = load_best(record)
     answers = Answers(output)
-    ask = model.predict
-    if threshold is not None:
-        if "threshold" not in inspect.signature(ask).parameters:
-            raise ValueError(f"{type(model).__name__} finds no boxes: leave --threshold out")
-        ask = partial(ask, threshold=threshold)
-    if not model.takes_images:
+    if isinstance(model, Samples) and not isinstance(model, Predicts):
         if source:
             raise ValueError(f"{type(model).__name__} samples from noise: leave --input out, --count says how many")
+        if threshold is not None:
+            raise ValueError(f"{type(model).__name__} finds no boxes: leave --threshold out")
         if seed is None:
             seed = secrets.randbelow(MOST_SEED + 1)
         elif not 0 <= seed <= MOST_SEED:
             raise ValueError(f"--seed {seed}: a number from 0 to {MOST_SEED}")
-        answers.sampled(model.predict(None, count, label, seed))
+        answers.sampled(model.sample(count, label, seed))
         answers.finish()
         print(f"--seed {seed} draws the same again")
         return 0
+    if not isinstance(model, Predicts):
+        raise ValueError(
+            f"{type(model).__name__} predicts nothing: a technique needs predict(inputs, options) or "
+            "sample(count, label, seed), see leyden.core.technique"
+        )
     given = [word for word, value in (("--class", label), ("--seed", seed)) if value is not None]
     if given:
         raise ValueError(
@@ -129,10 +131,10 @@ def predict(
     torch.manual_seed(record.config["seed"])
     inputs = _files(source, output) if source else _test_images(record.config, count)
     for chunk in _chunks(inputs):
-        answers.take(chunk, ask([image for _, image in chunk]))
+        answers.take(chunk, model.predict([image for _, image in chunk], PredictOptions(threshold)))
     if not answers.rows:
         raise ValueError(f"none of {len(inputs)} pictures could be read; nothing was written")
-    answers.finish(getattr(model, "files", None))
+    answers.finish(model.prediction_files if isinstance(model, WritesFiles) else None)
     unread = len(inputs) - len(answers.rows)
     if unread:
         print(f"{unread} of {len(inputs)} pictures could not be read", file=sys.stderr)

@@ -14,9 +14,9 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.bench.run.record import write
+from leyden.core.technique import Predictions
 from leyden.visualization.grid import grid
 from leyden.visualization.labelled import draw_sheet, thumbnail
-from leyden.visualization.logging import Predictions
 
 SHEET = 200
 """Pictures on a contact sheet."""
@@ -65,9 +65,9 @@ class Answers:
         for old in (self.folder / "pictures").glob("sample_[0-9]*.png"):
             if old.name not in self.names:
                 old.unlink()
-        columns = math.ceil(math.sqrt(len(predictions.pictures)))
-        side = min(max(predictions.pictures[0].shape), GRID_SIDE // columns)
-        shown = torch.stack([thumbnail(picture, side) for picture in predictions.pictures])
+        columns = math.ceil(math.sqrt(len(predictions.images)))
+        side = min(max(predictions.images[0].shape), GRID_SIDE // columns)
+        shown = torch.stack([thumbnail(picture, side) for picture in predictions.images])
         to_pil_image(grid(shown, columns)).save(self.folder / "grid.png")
 
     def finish(self, files: Callable[[list[dict[str, Any]]], dict[str, str]] | None = None) -> None:

@@ -56,14 +56,14 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     lines = []
     before, after = then["packages"], now["packages"]
     packages = {name: (before.get(name), after.get(name)) for name in sorted({*before, *after})}
-    facts = {name: (then.get(name), now.get(name)) for name in ("python", "platform", "cpu", "data")}
+    spec = {name: (then.get(name), now.get(name)) for name in ("python", "platform", "cpu", "data")}
     devices, others = then.get("devices") or {}, now.get("devices") or {}
-    facts |= {f"devices.{name}": (devices[name], others.get(name)) for name in devices}
-    facts |= {"git commit": (_commit(then), _commit(now))}
-    for name, (old, new) in {**packages, **facts}.items():
+    spec |= {f"devices.{name}": (devices[name], others.get(name)) for name in devices}
+    spec |= {"git commit": (_commit(then), _commit(now))}
+    for name, (old, new) in {**packages, **spec}.items():
         if old != new and not (name == "data" and None in (old, new)):
             lines.append(f"{name}: {old or 'none'} then, {new or 'none'} now")
-    if dirty := [when for when, facts in (("then", then), ("now", now)) if (facts.get("git") or {}).get("dirty")]:
+    if dirty := [when for when, spec in (("then", then), ("now", now)) if (spec.get("git") or {}).get("dirty")]:
         lines.append(f"git: the code had changes that no commit holds ({' and '.join(dirty)})")
     return lines
 

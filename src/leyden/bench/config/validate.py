@@ -37,9 +37,9 @@ def check_words(overrides: Sequence[str]) -> Composed:
 def check(composed: Composed) -> list[str]:
     """The mistakes in a composed config, a line each: where it stands, the key, what is wrong, what was meant."""
     mistakes: list[tuple[str, str]] = []
-    facts = _facts(composed.config)
+    spec = _facts(composed.config)
     for key, node in targets(composed.config):
-        given = facts if key == "model" else GIVEN_BY_THE_RUN.get(key.split(".")[0], set())
+        given = spec if key == "model" else GIVEN_BY_THE_RUN.get(key.split(".")[0], set())
         mistakes += _check_node(key, node, given)
     mistakes += _check_run(composed.config)
     wrong = {key for key, _ in mistakes}
@@ -108,10 +108,10 @@ def _with_named_options(
 
 
 def _facts(config: dict[str, Any]) -> set[str]:
-    """The names of what the data will tell the model, read off the return annotation of the DataModule's ``facts``."""
+    """The names of what the data will tell the model, read off the return annotation of the DataModule's ``spec``."""
     try:
-        facts = resolve_name(config["data"]["_target_"]).facts
-        return set(typing.get_type_hints(typing.get_type_hints(facts.fget)["return"]))
+        spec = resolve_name(config["data"]["_target_"]).spec
+        return set(typing.get_type_hints(typing.get_type_hints(spec.fget)["return"]))
     except Exception:  # the data node's own mistakes are reported with it
         return set()
 

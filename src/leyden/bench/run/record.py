@@ -110,9 +110,9 @@ class Record:
         """Writes ``status.json`` atomically, with the time, this process and ``details`` such as the error."""
         _write_status(self.folder, status, **details)
 
-    def add_environment(self, **facts: Any) -> None:
+    def add_environment(self, **spec: Any) -> None:
         """Adds to ``environment.json`` what is known only once the run has begun, such as the data's fingerprint."""
-        write(self.folder / "environment.json", json.dumps({**self.environment, **facts}, indent=2))
+        write(self.folder / "environment.json", json.dumps({**self.environment, **spec}, indent=2))
 
     def start_again(self) -> None:
         """Makes the run begin at its start when it next goes on: forgets checkpoints, and what it ran with before."""

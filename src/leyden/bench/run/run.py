@@ -82,7 +82,7 @@ def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule
     data = build(config["data"])
     data.prepare_data()
     torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
-    model = with_quick_steps(build(config["model"], **data.facts))
+    model = with_quick_steps(build(config["model"], **data.spec))
     trainer = build(
         config["trainer"],
         precision=precision_here(config["trainer"]),
@@ -142,8 +142,8 @@ def _status(record: Record, status: str, **details: Any) -> None:
 
 
 @rank_zero_only
-def _note(record: Record, **facts: Any) -> None:
-    record.add_environment(**facts)
+def _note(record: Record, **spec: Any) -> None:
+    record.add_environment(**spec)
 
 
 @rank_zero_only

@@ -99,7 +99,7 @@ def _monitor(configs: Sequence[dict[str, Any]]) -> tuple[str, str]:
     if not known:
         data = build(configs[0]["data"])
         data.prepare_data()
-        model = build(configs[0]["model"], **data.facts)
+        model = build(configs[0]["model"], **data.spec)
         known = {(model.monitor, model.mode)}
     if len(known) > 1:
         names = ", ".join(sorted(metric for metric, _ in known))

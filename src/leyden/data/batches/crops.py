@@ -18,7 +18,7 @@ from leyden.data.splits import InMemory
 log = logging.getLogger(__name__)
 
 
-class Facts(TypedDict):
+class Spec(TypedDict):
     """What a technique of super-resolution must know of its data."""
 
     channels: int
@@ -62,9 +62,9 @@ class SuperResolution(ImageData):
         self._crops: Crops | None = None
 
     @property
-    def facts(self) -> Facts:  # type: ignore[override]  # there are no classes
+    def spec(self) -> Spec:  # type: ignore[override]  # there are no classes
         """What the model must know; valid after ``prepare_data``."""
-        return Facts(channels=self.source.channels, image_size=self.image_size)
+        return Spec(channels=self.source.channels, image_size=self.image_size)
 
     @property
     def fingerprint(self) -> str:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
-from leyden.data.issues import Finding
+from leyden.data.issues import DataIssue
 from leyden.data.splits import Split
 
 Stage = Literal["train", "val", "test"]
@@ -12,7 +12,7 @@ Stage = Literal["train", "val", "test"]
 class Source(ABC):
     """Examples in three fixed splits. Attributes other than ``name`` may be set as late as in ``prepare``."""
 
-    gives: ClassVar[Literal["images", "boxes", "rows"]] = "images"
+    produces: ClassVar[Literal["images", "boxes", "rows"]] = "images"
     """Images with classes (or none), images with boxes, or rows of a table; a DataModule says which it takes."""
     name: str
     """How log lines and errors call this source."""
@@ -30,7 +30,7 @@ class Source(ABC):
     def split(self, stage: Stage) -> Split:
         """The examples of one split, at the source's own sizes; the three share no example."""
 
-    def inspect(self) -> tuple[dict[Stage, Split], list[Finding]]:
+    def inspect(self) -> tuple[dict[Stage, Split], list[DataIssue]]:
         """All splits, and what is wrong with the files behind them; a source that can say more than one thing does."""
         self.prepare()
         return {stage: self.split(stage) for stage in ("train", "val", "test")}, []

@@ -11,7 +11,7 @@ from torchvision import datasets
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from leyden.data.source import Source
-from leyden.data.splits import Chosen, InMemory, choose, labels_of, stratified
+from leyden.data.splits import InMemory, Subset, labels_of, select, stratified
 
 Stage = Literal["train", "val", "test"]
 
@@ -94,7 +94,7 @@ class TorchvisionSet(Source):
         self.layout = SETS[name]
         self.channels = self.layout.channels
         self.image_size = self.layout.image_size
-        self._splits: dict[Stage, InMemory | Chosen] = {}
+        self._splits: dict[Stage, InMemory | Subset] = {}
 
     def prepare(self) -> None:
         """Downloads what is missing, if allowed, and reads labels, and images that lie in one array."""
@@ -109,16 +109,16 @@ class TorchvisionSet(Source):
             self._splits[stage] = (
                 InMemory(_as_nchw(whole.data, self.layout.array), labels)
                 if self.layout.array is not None
-                else Chosen(_Files(whole, self.name), torch.arange(len(labels)), labels)
+                else Subset(_Files(whole, self.name), torch.arange(len(labels)), labels)
             )
         if "val" not in self._splits:
             whole_train = self._splits["train"]
             labels = labels_of(whole_train)
             train, val = stratified(labels, (0.9, 0.1))
-            self._splits["train"] = choose(whole_train, train, labels[train])
-            self._splits["val"] = choose(whole_train, val, labels[val])
+            self._splits["train"] = select(whole_train, train, labels[train])
+            self._splits["val"] = select(whole_train, val, labels[val])
 
-    def split(self, stage: Stage) -> InMemory | Chosen:
+    def split(self, stage: Stage) -> InMemory | Subset:
         """Images (C, H, W) and labels; of one size and in memory where torchvision keeps them in one array."""
         self.prepare()
         return self._splits[stage]

@@ -11,7 +11,7 @@ from leyden.metrics.detection.scores import detection_scores
 from leyden.visualization.charts import draw_bars
 from leyden.visualization.confusion import draw_confusion
 from leyden.visualization.detection.precision_recall import draw_precision_recall
-from leyden.visualization.logging import log_picture
+from leyden.visualization.logging import log_image
 
 HEADLINES = ("ap", "ap50", "ap75", "voc_ap50", "voc07_ap50")
 """What a validation logs of the scores, and a test always."""
@@ -41,14 +41,14 @@ def review(
     errors = detection_errors(answers, truths, len(names))
     if module.loggers and module.trainer.is_global_zero:
         if not scores["ap50"].isnan():
-            log_picture(module, "precision_recall", draw_precision_recall(scores["precision50"], names))
+            log_image(module, "precision_recall", draw_precision_recall(scores["precision50"], names))
             by_class = dict(zip(names, scores["ap50_class"].tolist(), strict=True))
-            log_picture(module, "class_ap50", draw_bars(by_class, "AP50", "Average precision by class"))
+            log_image(module, "class_ap50", draw_bars(by_class, "AP50", "Average precision by class"))
         matrix = detection_confusion(answers, truths, len(names), shown_score)
-        log_picture(module, "confusion", draw_confusion(matrix, [*names, "background"]))
+        log_image(module, "confusion", draw_confusion(matrix, [*names, "background"]))
         bars = {f"{kind} ({errors.counts[kind]})": lost for kind, lost in errors.lost.items()}
         title = "What mending one kind of error alone would give (number of errors)"
-        log_picture(module, "errors", draw_bars(bars, "gain in AP50", title))
+        log_image(module, "errors", draw_bars(bars, "gain in AP50", title))
     numbers = {name: float(value) for name, value in scores.items() if value.ndim == 0}
     numbers |= {f"ap50_{name}": value for name, value in zip(names, scores["ap50_class"].tolist(), strict=True)}
     known = {name: value for name, value in numbers.items() if value == value or name in HEADLINES}

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 from leyden.nets import zoo
 from leyden.nets.backbone import Backbone
-from leyden.nets.small_resnet import conv, light
-from leyden.nets.weights import find_weights, inherit
+from leyden.nets.small_resnet import conv, small_resnet
+from leyden.nets.weights import find_weights, load_pretrained
 
 WIDTHS, BLOCKS = [48, 128, 128, 128, 128], [1, 2, 1, 1, 0]
-"""Of "light": channels and residual blocks of the stem, then of the stages at strides 8, 16, 32 and 64."""
+"""Of "small_resnet": channels and residual blocks of the stem, then of the stages at strides 8, 16, 32 and 64."""
 
 
 def build_backbone(
@@ -23,23 +23,25 @@ def build_backbone(
     """The network below a detector, with random weights.
 
     Args:
-        name: "light" (``leyden.nets.small_resnet``) or a network of ``leyden.nets.zoo``.
+        name: "small_resnet" (``leyden.nets.small_resnet``) or a network of ``leyden.nets.zoo``.
         channels: of the images.
         image_size: side of the square images in pixels.
-        widths: of "light": channels of the stem, then of each stage; None: ``WIDTHS``.
-        blocks: of "light": residual blocks likewise; None: ``BLOCKS``.
+        widths: of "small_resnet": channels of the stem, then of each stage; None: ``WIDTHS``.
+        blocks: of "small_resnet": residual blocks likewise; None: ``BLOCKS``.
 
     Raises:
         ValueError: an unknown name, or images that the network cannot take.
     """
-    if name != "light":
+    if name != "small_resnet":
         return zoo.backbone(name, channels, image_size)
     if image_size < 64 or image_size % 32:
         raise ValueError(
-            f"the light backbone takes images of 64, 96, 128, ... pixels (multiples of 32), got {image_size}: "
+            f"small_resnet takes images of 64, 96, 128, ... pixels (multiples of 32), got {image_size}: "
             f"set data.image_size={max(64, image_size // 32 * 32)}"
         )
-    return Backbone("light", light(channels, widths or WIDTHS, blocks or BLOCKS), channels, image_size, channels)
+    return Backbone(
+        "small_resnet", small_resnet(channels, widths or WIDTHS, blocks or BLOCKS), channels, image_size, channels
+    )
 
 
 class FeatureMaps(nn.Module):
@@ -109,4 +111,4 @@ class FeatureMaps(nn.Module):
             FileNotFoundError: there are none.
             ValueError: they do not fit.
         """
-        inherit(self.backbone, find_weights(weights, self.backbone), self.backbone.names)
+        load_pretrained(self.backbone, find_weights(weights, self.backbone), self.backbone.names)

@@ -23,8 +23,8 @@ class RegionMaps(nn.Module):
             for Object Detection", section 3).
         width: channels of the pyramid's maps.
         frozen: so many of the backbone's first stages learn nothing.
-        widths: of "light": channels of the stem, then of each stage.
-        blocks: of "light": residual blocks likewise.
+        widths: of "small_resnet": channels of the stem, then of each stage.
+        blocks: of "small_resnet": residual blocks likewise.
 
     Attributes:
         strides: of the maps.

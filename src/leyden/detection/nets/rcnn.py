@@ -23,7 +23,7 @@ class CropNet(nn.Module):
     """A backbone, two hidden layers with dropout and a softmax, as AlexNet (Krizhevsky et al. 2012) has them.
 
     Args:
-        backbone: "light" or a network of ``leyden.nets.zoo``.
+        backbone: "small_resnet" or a network of ``leyden.nets.zoo``.
         outputs: classes with background.
         channels: of the images.
         crop_size: side of the crops in pixels.
@@ -32,7 +32,7 @@ class CropNet(nn.Module):
         hidden: width of the two layers, F.
         dropout: share of the inputs of each that a step blanks.
         frozen: so many of the backbone's first stages learn nothing.
-        widths: of "light", see ``leyden.detection.nets.backbone_features``.
+        widths: of "small_resnet", see ``leyden.detection.nets.backbone_features``.
         blocks: likewise.
 
     Raises:

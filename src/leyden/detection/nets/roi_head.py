@@ -268,7 +268,7 @@ class RoIHead(nn.Module):
         boxes = self.boxes(judged).clamp(0, image_size)
         return boxes.split(judged.counts), judged.logits.softmax(1)[:, 1:].split(judged.counts)
 
-    def inherit(self, state: dict[str, Tensor]) -> None:
+    def load_pretrained(self, state: dict[str, Tensor]) -> None:
         """Takes over fc6 and fc7 from the weights of a whole VGG, if this head has the same layers."""
         for layer, name in ((self.fc6, "classifier.0"), (self.fc7, "classifier.3")):
             published = {key: state[f"{name}.{key}"] for key in ("weight", "bias") if f"{name}.{key}" in state}

@@ -74,7 +74,7 @@ def rpn_loss(
     return sums / count, box / count
 
 
-class RegionProposals(nn.Module):
+class RPN(nn.Module):
     """RPN on one map with all anchors, or on the maps of a pyramid with one scale each.
 
     Args:

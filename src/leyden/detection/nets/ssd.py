@@ -59,13 +59,13 @@ class SSDNet(nn.Module):
     """uint8 images in, offsets and class logits of all default boxes out.
 
     Args:
-        backbone: "vgg16" as in the paper, 300 or 512 pixels; "light" or another network of ``leyden.nets.zoo``: maps of
-            strides 8, 16, 32 and 64.
+        backbone: "vgg16" as in the paper, 300 or 512 pixels; "small_resnet" or another network of ``leyden.nets.zoo``:
+            maps of strides 8, 16, 32 and 64.
         outputs: classes with background.
         channels: of the images.
         image_size: side of the square images in pixels.
         frozen: so many of the first stages learn nothing; not vgg16.
-        widths: of "light", see ``leyden.detection.nets.backbone_features``.
+        widths: of "small_resnet", see ``leyden.detection.nets.backbone_features``.
         blocks: likewise.
         scales: of the default boxes; null: ``SCALES``.
         ratios: of the default boxes; null: ``RATIOS``.
@@ -101,7 +101,7 @@ class SSDNet(nn.Module):
             if channels != 3 or image_size not in LAYOUTS:
                 raise ValueError(
                     f"SSD on VGG16 takes RGB images of 300 or 512 pixels, got {channels} channels and {image_size} "
-                    "pixels: set data.image_size=300 (512 with model=detection/ssd512), or model.backbone=light"
+                    "pixels: set data.image_size=300 (512 with model=detection/ssd512), or model.backbone=small_resnet"
                 )
             self.backbone = VGG16SSD(image_size)
             map_sizes, strides = self.backbone.sizes, self.backbone.strides

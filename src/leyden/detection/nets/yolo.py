@@ -50,7 +50,8 @@ class YOLONet(nn.Module):
     """uint8 images in, the boxes and classes of S x S cells out.
 
     Args:
-        backbone: "yolo", "light" or a network of ``leyden.nets.zoo``; its map at ``stride`` is what the head sees.
+        backbone: "yolo", "small_resnet" or a network of ``leyden.nets.zoo``; its map at ``stride`` is what the head
+            sees.
         outputs: classes.
         channels: of the images.
         image_size: side of the square images in pixels.
@@ -60,7 +61,7 @@ class YOLONet(nn.Module):
             cell answers from the ``head``.
         head: without ``hidden``: channels of the 3x3 convolutions in front of the answers.
         frozen: so many of the backbone's first stages learn nothing.
-        widths: of "light", see ``leyden.detection.nets.backbone_features``.
+        widths: of "small_resnet", see ``leyden.detection.nets.backbone_features``.
         blocks: likewise.
 
     Attributes:

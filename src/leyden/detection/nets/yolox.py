@@ -86,18 +86,18 @@ def _by_cell(x: Tensor) -> Tensor:
     return x.flatten(2).transpose(1, 2)
 
 
-class FreeNet(nn.Module):
+class YOLOXNet(nn.Module):
     """uint8 images in, a box, an objectness and class logits at every cell of three maps out.
 
     Args:
-        backbone: "light" or a network of ``leyden.nets.zoo``.
+        backbone: "small_resnet" or a network of ``leyden.nets.zoo``.
         outputs: classes.
         channels: of the images.
         image_size: side of the square images that it is built for in pixels; it takes others.
         width: channels of pyramid and heads.
         depth: 3x3 convolutions of each branch of a head.
         frozen: so many of the backbone's first stages learn nothing.
-        widths: of "light", see ``leyden.detection.nets.backbone_features``.
+        widths: of "small_resnet", see ``leyden.detection.nets.backbone_features``.
         blocks: likewise.
 
     Raises:

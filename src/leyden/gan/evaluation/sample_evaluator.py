@@ -11,7 +11,7 @@ from torch import Tensor
 from leyden.data.splits import InMemory, Split
 from leyden.metrics.features import DIMENSIONS, learn_features
 from leyden.metrics.fidelity import NEIGHBOURS, frechet_distance, kernel_distance, manifolds, modes, nearest_ratio
-from leyden.metrics.pretrained_features import InheritedFeatures
+from leyden.metrics.pretrained_features import PretrainedFeatures
 from leyden.metrics.sliced_wasserstein import SMALLEST, sliced_wasserstein
 
 PATCHES = 2**14
@@ -76,7 +76,7 @@ class Judge:
         self._need_images("a classifier" if self.classes else "principal components", own)
         inherited, beside = {}, ""
         if extractor != "classifier":
-            network = InheritedFeatures(extractor, weights, self.train_images.shape[1], device)
+            network = PretrainedFeatures(extractor, weights, self.train_images.shape[1], device)
             self._need_images(extractor, network.dimensions)
             inherited["_" + extractor.replace("/", "_")] = network
             beside = f"; beside them those of {extractor} with weights {weights} (d = {network.dimensions})"

@@ -4,18 +4,19 @@ import logging
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any, ClassVar, Literal, Unpack, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import torch
 from torch import Tensor, nn
 
+from leyden.core.technique import Predictions
 from leyden.data.loader import mix
 from leyden.data.module import ImageData
 from leyden.data.splits import labels_of
 from leyden.gan.adversarial import AdversarialModule, Game
 from leyden.gan.evaluation.sample_evaluator import Generated, Judge
 from leyden.visualization.grid import beside, grid, upscale
-from leyden.visualization.logging import Predictions, log_picture, log_words
+from leyden.visualization.logging import log_image, log_text
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Judged(Game, total=False):
 class NoiseToImage(AdversarialModule):
     """A technique that samples uint8 images from noise (N, ``latent_dim``), of asked classes or of none.
 
-    Pictures and scores come from ``sample``, at the end of each validation and of the test; they need the images as a
+    Pictures and scores come from ``generate``, at the end of each validation and of the test; they need the images as a
     DataModule: ``trainer.fit(model, datamodule=data)``.
 
     Args:
@@ -60,7 +61,6 @@ class NoiseToImage(AdversarialModule):
         ValueError: ``conditional``, and the data have fewer than two classes; there is no such score, or no draw.
     """
 
-    takes_images: ClassVar[bool] = False
     fixed_noise: Tensor
     """(64, latent_dim) the noise of every sample grid; a buffer, so it travels in the checkpoint."""
 
@@ -104,7 +104,7 @@ class NoiseToImage(AdversarialModule):
         device = generator.device if generator else self.device
         return torch.randn(count, self.latent_dim, generator=generator, device=device)
 
-    def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+    def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """Generates uint8 images (N, C, H, W) from ``noise``; nothing of the training state changes.
 
         Args:
@@ -123,17 +123,17 @@ class NoiseToImage(AdversarialModule):
         scores = self.judge.validation(self._generated)
         self.health.scored(self.global_step, scores)
         self._log_scores("val", scores)
-        log_picture(self, "samples", self.sheet())
+        log_image(self, "samples", self.sheet())
         walk = interpolate(self.fixed_noise[:16])
         classes = self._cycle(8)
         labels = None if classes is None else classes.repeat_interleave(8)  # a walk stays in its class
-        log_picture(self, "interpolation", upscale(grid(self.sample(walk, labels), columns=8)))
+        log_image(self, "interpolation", upscale(grid(self.generate(walk, labels), columns=8)))
 
     def on_train_end(self) -> None:
         """Says in words how the game stands."""
         name, words = self.health.verdict(len(self.class_names))
         log.info("verdict: %s. %s", name, words)
-        log_words(self, "verdict", f"**{name}**: {words}")
+        log_text(self, "verdict", f"**{name}**: {words}")
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Nothing: the judge looks at whole splits, in ``on_test_epoch_end``."""
@@ -141,40 +141,35 @@ class NoiseToImage(AdversarialModule):
     def on_test_epoch_end(self) -> None:
         """Logs all scores against the test split, real images beside samples, and samples' nearest real images."""
         self._log_scores("test", self._tested())
-        samples = self.sample(self.fixed_noise, self._cycle(64))
+        samples = self.generate(self.fixed_noise, self._cycle(64))
         real = self.judge.test_images[: len(samples)]
         pair = {"real": upscale(grid(real)), "generated": upscale(grid(samples))}
-        log_picture(self, "real_and_samples", beside(pair))
+        log_image(self, "real_and_samples", beside(pair))
         few = samples[:8]
         near = torch.cat([few.unsqueeze(1), self.judge.nearest(few, 7)], dim=1).flatten(0, 1)
-        log_picture(self, "neighbours", beside({"generated, then its nearest in training": upscale(grid(near))}))
+        log_image(self, "neighbours", beside({"generated, then its nearest in training": upscale(grid(near))}))
 
     @torch.no_grad()
     def sheet(self) -> Tensor:
         """Samples of the fixed noise (3, H, W) uint8; of classes that can be asked for a row each, a noise a column."""
         if not self.conditional:
-            return upscale(grid(self.sample(self.fixed_noise)))
+            return upscale(grid(self.generate(self.fixed_noise)))
         classes = len(self.class_names)
         labels = torch.arange(classes, device=self.device).repeat_interleave(8)
-        return upscale(grid(self.sample(self.fixed_noise[:8].repeat(classes, 1), labels)))
+        return upscale(grid(self.generate(self.fixed_noise[:8].repeat(classes, 1), labels)))
 
     @torch.no_grad()
-    def predict(
-        self, images: list[Tensor] | None, count: int = 16, label: str | None = None, seed: int | None = None
-    ) -> Predictions:
+    def sample(self, count: int, label: str | None = None, seed: int | None = None) -> Predictions:
         """Samples ``count`` images.
 
         Args:
-            images: None; this technique makes images from noise alone.
             count: how many.
             label: a class by its name or number, for conditional techniques; None takes all in turn.
             seed: of the noise; None draws another each time.
 
         Raises:
-            ValueError: images are given, the technique is not conditional, or there is no such class.
+            ValueError: the technique is not conditional, or there is no such class.
         """
-        if images is not None:
-            raise ValueError(f"{type(self).__name__} makes images from noise: give a count and no input images")
         labels = self._cycle(count) if label is None else self._class(label).expand(count)
         noise = self.noise(count, None if seed is None else torch.Generator().manual_seed(seed)).to(self.device)
         samples = self._in_parts(noise, labels).cpu()
@@ -213,9 +208,9 @@ class NoiseToImage(AdversarialModule):
         return Generated(self._in_parts(noise, labels), labels)
 
     def _in_parts(self, noise: Tensor, labels: Tensor | None, size: int = 256) -> Tensor:
-        """``sample``, so many at a time."""
+        """``generate``, so many at a time."""
         parts = [slice(start, start + size) for start in range(0, len(noise), size)]
-        return torch.cat([self.sample(noise[part], labels if labels is None else labels[part]) for part in parts])
+        return torch.cat([self.generate(noise[part], labels if labels is None else labels[part]) for part in parts])
 
     def _cycle(self, count: int) -> Tensor | None:
         """Classes (count,) in turn, for conditional techniques."""

@@ -15,7 +15,8 @@ G sees an embedding of y beside its noise z. How D uses y is ``condition``:
 Fakes are made for the labels of the batch's real images, a draw from the class prior, and D judges them by those.
 
 Where we depart: the networks are convolutional as in ``leyden.gan.noise_to_image.dcgan``, with its departures, where
-Mirza's are fully connected; all three ways have that generator, and Miyato's and Odena's residual or deeper networks are left out.
+Mirza's are fully connected; all three ways have that generator, and Miyato's and Odena's residual or deeper networks
+are left out.
 """
 
 from functools import partial
@@ -195,7 +196,7 @@ class ConditionalGAN(NoiseToImage):
         on_real = self.look(real, given) if self.loss.relative else on_fake
         return self.loss.generator(on_real, on_fake) + self.auxiliary_weight * cross_entropy(classes, given)
 
-    def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+    def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """uint8 images (N, C, H, W) of the averaged generator for ``noise`` (N, latent_dim) and classes (N,).
 
         Raises:

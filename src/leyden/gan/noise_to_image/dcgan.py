@@ -138,6 +138,6 @@ class DCGAN(NoiseToImage):
         """Images (N, C, S, S) in -1..1, as many as ``real`` has."""
         return self.generator(self.noise(len(real)))
 
-    def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+    def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """uint8 images (N, C, H, W) of the averaged generator for ``noise`` (N, latent_dim)."""
         return to_uint8(self.average(noise))

@@ -3,7 +3,8 @@ Adversarial Networks").
 
 An image is a small picture and, for each doubling of its side, the detail that the enlarged picture lacks (see
 ``leyden.gan.noise_to_image.pyramid``). One GAN makes the small picture out of noise; at each finer level another makes
-the detail h_k, given the enlarged picture l_k and noise. Sampling goes from coarse to fine, u being the enlargement (eq. 3):
+the detail h_k, given the enlarged picture l_k and noise. Sampling goes from coarse to fine, u being the enlargement
+(eq. 3):
 
     I~_K = G_K(z_K),    I~_k = u(I~_{k+1}) + G_k(z_k, u(I~_{k+1}))
 
@@ -35,7 +36,7 @@ from leyden.gan.noise_to_image.pyramid import take_apart, up
 from leyden.gan.penalties import Critic
 from leyden.gan.pixels import to_signed, to_uint8
 from leyden.visualization.grid import beside, grid, upscale
-from leyden.visualization.logging import log_picture
+from leyden.visualization.logging import log_image
 
 Told = tuple[Tensor, Tensor | None]
 """What both networks of a level are told: low pass (N, C, S, S), 0 at the coarsest, and labels (N,) if conditional."""
@@ -265,7 +266,7 @@ class LAPGAN(NoiseToImage):
         levels = zip(self.critics(given), real, fake, strict=True)
         return torch.stack([self.pass_for_real(critic, h, made) for critic, h, made in levels]).sum()
 
-    def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+    def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """uint8 images (N, C, H, W) of the averaged generators for ``noise`` (N, all levels' sizes together)."""
         return to_uint8(torch.add(*self.compose(noise, labels)[-1]))
 
@@ -278,7 +279,7 @@ class LAPGAN(NoiseToImage):
         """Logs what all techniques do, and how samples come about."""
         super().on_validation_epoch_end()
         if not self.trainer.sanity_checking:
-            log_picture(self, "pyramid", self.ladder())
+            log_image(self, "pyramid", self.ladder())
 
     def ladder(self, count: int = 4) -> Tensor:
         """Samples and below them real images, one per row, level by level, (3, H, W) uint8; grey is a detail of 0."""

@@ -106,6 +106,6 @@ class VanillaGAN(NoiseToImage):
         on_real, on_fake = critic(torch.cat([real, fake])).chunk(2)
         return self.on_logits(on_real, on_fake) + self.penalty(critic, real, fake)
 
-    def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+    def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """uint8 images (N, C, H, W) of the averaged generator for ``noise`` (N, latent_dim)."""
         return to_uint8(self.average(noise))

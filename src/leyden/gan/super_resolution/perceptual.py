@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leyden.nets.auxiliary import aside, keep, restore
-from leyden.nets.weights import find_weights, inherit
+from leyden.nets.auxiliary import keep, restore, train_auxiliary
+from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def published(name: str, layer: str, weights: str, images: Tensor) -> Perceptual
         maps = ", ".join(stage.name for stage in net.shapes if stage.size)
         raise ValueError(f"model.perceptual_layer={layer}: {name} has the stages {maps}")
     try:
-        inherit(net, find_weights(weights, net), net.names[: net.names.index(layer) + 1])
+        load_pretrained(net, find_weights(weights, net), net.names[: net.names.index(layer) + 1])
     except (FileNotFoundError, ValueError) as error:
         raise type(error)(str(error).replace("model.weights", "model.perceptual_weights")) from error
     net.keep(net.names[: net.names.index(layer) + 1])
@@ -106,12 +106,12 @@ def learnt(images: Tensor, layer: str = "conv2", cache: Path | None = None, step
     digest = hashlib.sha256(f"{VERSION} {steps} {tuple(images.shape)}".encode())
     digest.update(images.cpu().contiguous().numpy().tobytes())
     file = None if cache is None else cache / f"perceptual_{digest.hexdigest()[:12]}.pt"
-    with aside(images.device):
+    with train_auxiliary(images.device):
         images = images.clone()
         network = _small_vgg(images.shape[1]).to(images.device)
-        facts = restore(network, file)
-        accuracy = _train(network, images, steps) if facts is None else facts["accuracy"]
-        if facts is None and file is not None:
+        spec = restore(network, file)
+        accuracy = _train(network, images, steps) if spec is None else spec["accuracy"]
+        if spec is None and file is not None:
             keep(network, file, accuracy=accuracy)
         stages = list(WIDTHS)
         maps = nn.Sequential(*(network[stage] for stage in stages[: stages.index(layer) + 1]))

@@ -17,12 +17,13 @@ x4 and D 23,565,505 at 96 pixels.
 
 Where we depart: G starts as linear interpolation (the residual branch at zero, the first channels handing the image
 through; see ``leyden.gan.super_resolution.nets``), which spares a short training to find that out, and changes no
-layer. D's logit replaces its sigmoid. G's step uses the fakes of D's step. Pictures and scores come from a moving average of G,
-which is also what SRResNet is. ``schedule`` runs through either phase: "drop" is the paper's second one.
+layer. D's logit replaces its sigmoid. G's step uses the fakes of D's step. Pictures and scores come from a moving
+average of G, which is also what SRResNet is. ``schedule`` runs through either phase: "drop" is the paper's second one.
 """
 
 import copy
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Unpack
 
@@ -33,6 +34,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
+from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
 from leyden.data.batches.crops import SuperResolution, enlarge, shrink, whole_multiple
 from leyden.gan.adversarial import AdversarialModule, Game
 from leyden.gan.descent import SCHEDULES
@@ -42,7 +44,7 @@ from leyden.gan.super_resolution.evaluation import Comparison
 from leyden.gan.super_resolution.nets import Discriminator, Generator, in_tiles
 from leyden.gan.super_resolution.perceptual import DISTORTIONS, Perceptual, learnt, published
 from leyden.nets.memory_format import arrange
-from leyden.visualization.logging import Predictions, log_picture, logs_now
+from leyden.visualization.logging import log_image, logs_now
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +87,7 @@ class SRGAN(AdversarialModule):
         ValueError: the scale is none of these, the crops are no multiple of it, or an option does not fit.
     """
 
-    takes_images: ClassVar[bool] = True
+    input_type: ClassVar[str] = "images"
     switched: Tensor
     """() bool: whether the second phase has begun, so that ``srresnet`` is what the first one left."""
 
@@ -231,18 +233,24 @@ class SRGAN(AdversarialModule):
             return in_tiles(network or self.average, images, self.scale, self.reach)
 
     @torch.no_grad()
-    def predict(self, images: list[Tensor]) -> Predictions:
-        """Enlarges pictures.
+    def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:
+        """Enlarges images.
 
         Args:
-            images: uint8 (C, H, W) of any sizes, grey or RGB, turned into what the network takes.
+            inputs: uint8 (C, H, W) of any sizes, grey or RGB, turned into what the network takes.
+            options: none has a meaning here.
 
         Returns:
-            for each, ``width`` and ``height`` of the enlarged picture, ``scale``; and that picture.
+            for each, ``width`` and ``height`` of the enlarged image, ``scale``; and that image.
+
+        Raises:
+            ValueError: a threshold is given.
         """
+        if options.threshold is not None:
+            raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
         rows: list[dict[str, Any]] = []
         pictures = []
-        for image in images:
+        for image in inputs:
             if len(image) != self.channels:
                 image = rgb_to_grayscale(image) if self.channels == 1 else image.expand(self.channels, -1, -1)
             large = self.upscale(image[None].to(self.device))[0].cpu()
@@ -292,4 +300,4 @@ class SRGAN(AdversarialModule):
     def _show(self) -> None:
         sheet = self.comparison.draw()
         if sheet is not None:
-            log_picture(self, "comparison", sheet)
+            log_image(self, "comparison", sheet)

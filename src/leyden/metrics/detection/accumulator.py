@@ -26,7 +26,7 @@ def ignored(truth: Boxes) -> Tensor:
     return truth.get("difficult", nothing) | truth.get("crowd", nothing)
 
 
-class DetectionSet:
+class DetectionAccumulator:
     """Gathers what average precision, confusion and error kinds are computed from; it lies on the CPU.
 
     Averages over batches or ranks would be other numbers than the average precision of the whole set (torchmetrics

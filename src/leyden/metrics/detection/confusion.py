@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from leyden.metrics.detection.accumulator import Boxes
-from leyden.metrics.detection.matches import IGNORED, match_answers, missed
+from leyden.metrics.detection.matches import IGNORED, match_detections, missed
 
 
 def detection_confusion(
@@ -32,7 +32,7 @@ def detection_confusion(
     for answer, truth in zip(answers, truths, strict=True):
         sure = answer["scores"] >= score
         answer = {key: value[sure] for key, value in answer.items()}
-        found = match_answers(answer, truth, iou, by_class=False)
+        found = match_detections(answer, truth, iou, by_class=False)
         labels = torch.cat([truth["labels"], torch.tensor([classes])])  # NOTHING, -1, is background
         counting = found != IGNORED
         cells.append(labels[found[counting]] * (classes + 1) + answer["labels"][counting])

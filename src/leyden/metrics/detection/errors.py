@@ -24,7 +24,7 @@ import torch
 
 from leyden.metrics.detection.accumulator import Boxes, ignored
 from leyden.metrics.detection.average_precision import average_precision
-from leyden.metrics.detection.matches import IGNORED, match_answers, missed, overlaps
+from leyden.metrics.detection.matches import IGNORED, match_detections, missed, overlaps
 
 KINDS = ("localisation", "class", "duplicate", "background", "both", "missed")
 LOCALISATION, CLASS, DUPLICATE, BACKGROUND, BOTH, MISSED = range(len(KINDS))
@@ -83,7 +83,7 @@ def _judge(answer: Boxes, truth: Boxes, iou: float, background: float) -> tuple[
     """Kinds, scores, labels and mended classes of an image's answers, and the classes of the objects it missed."""
     best = torch.argsort(answer["scores"], descending=True, stable=True)[:MOST]
     answer = {key: value[best] for key, value in answer.items()}
-    found = match_answers(answer, truth, iou)
+    found = match_detections(answer, truth, iou)
     counting = found != IGNORED
     answer = {key: value[counting] for key, value in answer.items()}
     found = found[counting]

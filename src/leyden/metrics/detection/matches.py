@@ -32,7 +32,7 @@ def overlaps(boxes: Tensor, others: Tensor, crowd: Tensor | None = None) -> Tens
     return shared / union.clamp(min=torch.finfo(torch.float64).tiny)
 
 
-def match_answers(answer: Boxes, truth: Boxes, iou: float = 0.5, by_class: bool = True) -> Tensor:
+def match_detections(answer: Boxes, truth: Boxes, iou: float = 0.5, by_class: bool = True) -> Tensor:
     """What each answer of an image found: the surest first takes the free object that it overlaps most.
 
     An answer that is left over is ignored if it lies on a difficult object (IoU) or on a crowd (share of its area),
@@ -66,7 +66,12 @@ def match_answers(answer: Boxes, truth: Boxes, iou: float = 0.5, by_class: bool 
 
 
 def missed(truth: Boxes, found: Tensor) -> Tensor:
-    """Which objects (m,) bool no answer found, less those that need not be found; ``found`` is of ``match_answers``."""
+    """Which objects (m,) bool no detection found, less those that need not be found.
+
+    Args:
+        truth: the image's objects.
+        found: what ``match_detections`` returned.
+    """
     result = ~ignored(truth)
     result[found[found >= 0]] = False
     return result

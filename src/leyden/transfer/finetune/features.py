@@ -17,14 +17,14 @@ from leyden.core.files import write_whole
 log = logging.getLogger(__name__)
 
 
-def key_of(network: nn.Module, **facts: Any) -> str:
+def key_of(network: nn.Module, **spec: Any) -> str:
     """A name for features, equal only where they are: from the network's weights and whatever else decides them.
 
     Args:
         network: every tensor of its state counts.
         facts: plain values: the data's fingerprint, how images were changed, the precision.
     """
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True, default=str).encode())
     for name, value in network.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

@@ -17,8 +17,9 @@ Stages that are frozen for ever take no gradients from the start. Stages that jo
 start, and until then their gradients are dropped: so ranks stay equal and a resumed run goes on as it was.
 """
 
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,11 +29,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy
 
+from leyden.core.technique import NO_OPTIONS, Exportable, Predictions, PredictOptions
 from leyden.data.splits import fit_image
 from leyden.nets.backbone import Backbone
 from leyden.nets.googlenet import AUXILIARY_WEIGHT
 from leyden.nets.memory_format import MemoryFormat, arrange
-from leyden.nets.weights import find_weights, inherit
+from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone as new_backbone
 from leyden.transfer.advise import advise, report, subset
 from leyden.transfer.data import TransferImages
@@ -43,7 +45,7 @@ from leyden.transfer.finetune.network import TransferNet
 from leyden.transfer.finetune.pretraining import Recipe, cosine_fall, learnt
 from leyden.transfer.finetune.strategy import Strategy, l2_sp, make_plan
 from leyden.visualization.labelled import draw_labelled
-from leyden.visualization.logging import Predictions, logs_now
+from leyden.visualization.logging import logs_now
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +63,9 @@ class Finetune(LightningModule):
         weights: where the inherited network comes from: "source_task" trains it first, in the same run, on the data's
             source classes; "imagenet", a name of torchvision's, a file or the folder of an earlier run as in
             ``find_weights``; "none" inherits random weights (a control experiment). "scratch" never inherits.
-        widths: of the backbone "residual": channels of each stage.
-        strides: of "residual": of each stage.
-        blocks: of "residual": residual blocks per stage.
+        widths: of the backbone "resnet": channels of each stage.
+        strides: of "resnet": of each stage.
+        blocks: of "resnet": residual blocks per stage.
         cut_after: for "truncate": the last stage that is kept.
         rebuild: for "truncate": stages behind the cut are built anew; otherwise the head sits on the cut.
         freeze_kept: for "truncate": what is kept is frozen.
@@ -97,7 +99,7 @@ class Finetune(LightningModule):
 
     monitor = "val/accuracy"
     mode: Literal["min", "max"] = "max"
-    takes_images = True
+    input_type = "images"
 
     def __init__(
         self,
@@ -106,7 +108,7 @@ class Finetune(LightningModule):
         image_size: int,
         crop: float | None = None,
         strategy: Strategy = "full",
-        backbone: str = "residual",
+        backbone: str = "resnet",
         weights: str | None = "source_task",
         widths: list[int] | None = None,
         strides: list[int] | None = None,
@@ -226,7 +228,7 @@ class Finetune(LightningModule):
         """One batch (images (B, C, S, S), labels (B,)) to its cross-entropy and what the strategy adds."""
         images, labels = batch
         loss = F.cross_entropy(self(images), labels)
-        loss = loss + AUXILIARY_WEIGHT * sum(F.cross_entropy(aside, labels) for aside in self.net.asides)
+        loss = loss + AUXILIARY_WEIGHT * sum(F.cross_entropy(logits, labels) for logits in self.net.auxiliary_logits)
         if self.anchors:
             h, head = self._given, self.net.head.parameters()
             loss = loss + l2_sp(self.net.inherited(), self.anchors, h.pull, head, h.weight_decay)
@@ -273,21 +275,21 @@ class Finetune(LightningModule):
         self.before = checkpoint["before"]
 
     @torch.no_grad()
-    def predict(self, images: list[Tensor] | None, count: int = 16) -> Predictions:
+    def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:
         """The class of each image.
 
         Args:
-            images: uint8 (C, H, W) of any size.
-            count: has no meaning for a classifier.
+            inputs: uint8 (C, H, W) of any size.
+            options: none has a meaning for a classifier.
 
         Raises:
-            ValueError: there are no images.
+            ValueError: a threshold is given.
         """
-        if not images:
-            raise ValueError("a classifier predicts what pictures show: give it pictures (--input FOLDER)")
+        if options.threshold is not None:
+            raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
         self.eval()
         rows, pictures = [], []
-        for image in images:
+        for image in inputs:
             fitted = fit_image(image, self.image_size, self.channels, self.crop).to(self.device)
             probabilities = self(fitted[None])[0].softmax(0)
             probability, answer = probabilities.max(0)
@@ -297,12 +299,17 @@ class Finetune(LightningModule):
             pictures.append(draw_labelled(image, f"{label}, {float(probability):.0%}"))
         return Predictions(rows, pictures)
 
-    def advise(self, data: TransferImages, words: list[str]) -> str:
+    def export_network(self) -> Exportable:
+        """Logits (N, classes) of uint8 images that ``fit_image`` has brought to the network's size and ``crop``."""
+        metadata = {"class_names": json.dumps(self.class_names), "crop": json.dumps(self.crop)}
+        return Exportable(self, self.channels, self.image_size, ("logits",), metadata)
+
+    def advise(self, data: TransferImages, overrides: list[str]) -> str:
         """Which of the lecture's four cases this target set is for the inherited network, and what to do about it.
 
         Args:
             data: prepared; its training images are looked at.
-            words: those of the command, for the one that is advised.
+            overrides: those of the command, for the one that is advised.
 
         Raises:
             ValueError: nothing is inherited, so there is nothing to compare with.
@@ -317,7 +324,7 @@ class Finetune(LightningModule):
             features = torch.cat([self._evaluating(self.net.features, part) for part in images.split(64)])
         pixels = F.adaptive_avg_pool2d(images.float(), min(32, self.image_size)).flatten(1)
         per_class = len(split) / len(self.class_names)
-        return report(advise(features, pixels, labels, per_class), words)
+        return report(advise(features, pixels, labels, per_class), overrides)
 
     def configure_optimizers(self) -> Any:
         """AdamW on what is trained, each inherited stage at its own rate, and a cosine from there to zero."""
@@ -334,7 +341,7 @@ class Finetune(LightningModule):
     def _inherit(self, data: TransferImages) -> None:
         stages = [name for name, stage in self.net.plan.items() if stage.inherited]
         if stages and self._given.weights not in (None, "none"):
-            inherit(self.net.backbone, self._source_weights(data), stages)
+            load_pretrained(self.net.backbone, self._source_weights(data), stages)
         for anchor, parameter in zip(self.anchors, self.net.inherited(), strict=False):  # none but for l2_sp
             anchor.data.copy_(parameter.data)
 
@@ -363,14 +370,14 @@ class Finetune(LightningModule):
         if data.augment is not None and data.views is None:
             log.info("%d frozen stages run in every step: set data.views=K to compute K augmentations once", stages)
             return
-        facts = {"data": data.signature, "stages": stages, "precision": self.trainer.precision}
+        spec = {"data": data.signature, "stages": stages, "precision": self.trainer.precision}
 
         def network(images: Tensor) -> Tensor:
             with self.trainer.precision_plugin.forward_context():
                 return self.net.frozen_part(images.to(self.device))
 
         def through(batches: Iterator[Tensor], count: int, what: str) -> Tensor:
-            file = None if kept == "memory" else Path(kept) / f"{key_of(self.net.backbone, what=what, **facts)}.npy"
+            file = None if kept == "memory" else Path(kept) / f"{key_of(self.net.backbone, what=what, **spec)}.npy"
             return compute(network, batches, count, file)
 
         self._evaluating(data.cache, through)

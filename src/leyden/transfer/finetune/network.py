@@ -52,7 +52,7 @@ class TransferNet(nn.Module):
         self.adapters = nn.ModuleDict(
             {s.name: Adapter(s.channels, reduction) for s in backbone.shapes if reduction and s.size is not None}
         )
-        self.asides: list[Tensor] = []
+        self.auxiliary_logits: list[Tensor] = []
         """What the auxiliary classifiers said in the last pass in training mode: logits (B, classes)."""
         for name in plan:
             backbone.stages[name].requires_grad_(name in learning and not only_norms)
@@ -115,13 +115,13 @@ class TransferNet(nn.Module):
 
     def run(self, x: Tensor, start: int = 0) -> Tensor:
         """Normalised images, or what the stage before ``start`` gave, to features (B, F)."""
-        self.asides = []
+        self.auxiliary_logits = []
         for name, stage in list(self.backbone.stages.items())[start:]:
             x = stage(x)
             if name in self.adapters:
                 x = self.adapters[name](x)
             if name in self.auxiliary and self.training:
-                self.asides.append(self.auxiliary[name](x))
+                self.auxiliary_logits.append(self.auxiliary[name](x))
         return pool(x)
 
     def forward(self, images: Tensor) -> Tensor:

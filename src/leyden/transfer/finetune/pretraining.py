@@ -47,8 +47,8 @@ def learnt(net: nn.Module, head: nn.Module, batches: Loader, recipe: Recipe, fol
     file = None
     if folder is not None and isinstance(batches.split, InMemory):
         start = nn.ModuleList([net, head])  # their random weights are a part of the key
-        facts = {"batches": _signature(batches, batches.split), "recipe": recipe, "scale": head.scale}
-        file = folder / f"source_task_{key_of(start, **facts)}.pt"
+        spec = {"batches": _signature(batches, batches.split), "recipe": recipe, "scale": head.scale}
+        file = folder / f"source_task_{key_of(start, **spec)}.pt"
     if file is not None and file.is_file():
         log.info("source task: learnt before, from %s", file)
         return torch.load(file, map_location="cpu", weights_only=True)

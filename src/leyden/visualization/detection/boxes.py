@@ -10,8 +10,8 @@ from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Colour = tuple[int, int, int]
-TRUTH, ANSWER, PAPER = (60, 230, 90), (255, 60, 200), (255, 255, 255)
-HIT, FALSE_ALARM, MISS, IGNORED = TRUTH, ANSWER, (255, 180, 0), (170, 170, 170)
+TARGET, PREDICTED, PAPER = (60, 230, 90), (255, 60, 200), (255, 255, 255)
+HIT, FALSE_ALARM, MISS, IGNORED = TARGET, PREDICTED, (255, 180, 0), (170, 170, 170)
 """Verdicts. Misses are also dashed, for those who do not tell green from amber."""
 LEGEND: dict[str, Colour] = {"hit": HIT, "false alarm": FALSE_ALARM, "miss": MISS, "does not count": IGNORED}
 
@@ -47,13 +47,13 @@ def draw_boxes(
     Returns:
         uint8 (3, H', W').
     """
-    there = [Mark(box, TRUTH) for box in truth["boxes"].tolist()] if truth is not None else []
+    there = [Mark(box, TARGET) for box in truth["boxes"].tolist()] if truth is not None else []
     # The surest last, so that its label lies on top.
-    said = [Mark(box, ANSWER, text) for box, text in reversed(_told(answer, class_names))]
+    said = [Mark(box, PREDICTED, text) for box, text in reversed(_told(answer, class_names))]
     return draw_marks(image, there + said, side)
 
 
-def draw_judged(
+def draw_evaluated(
     image: Tensor,
     answer: dict[str, Tensor],
     truth: dict[str, Tensor],
@@ -108,7 +108,7 @@ def draw_scenes(
 ) -> Tensor:
     """Images (N, C, H, W) uint8 of a batch in rows, judged as by :func:`draw_judged`, with a legend: (3, H', W')."""
     tiles = [
-        draw_judged(image, answer, truth, verdicts, class_names, side=256)
+        draw_evaluated(image, answer, truth, verdicts, class_names, side=256)
         for image, answer, truth, verdicts in zip(images, answers, truths, found, strict=True)
     ]
     return sheet(tiles, LEGEND, columns)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from leyden.visualization.detection.boxes import ANSWER, IGNORED, MISS, TRUTH, Colour, Mark, draw_marks, sheet
+from leyden.visualization.detection.boxes import IGNORED, MISS, PREDICTED, TARGET, Colour, Mark, draw_marks, sheet
 
-NEAR, FAR, REACHED = ANSWER, IGNORED, TRUTH
+NEAR, FAR, REACHED = PREDICTED, IGNORED, TARGET
 LEGEND: dict[str, Colour] = {
     "proposal that overlaps an object by more than 0.5": NEAR,
     "other proposal": FAR,

@@ -80,8 +80,8 @@ def test_broken_lists(change: dict, message: str, tmp_path: Path) -> None:
 def test_a_picture_that_is_listed_under_two_numbers(tmp_path: Path) -> None:
     root = write_coco(tmp_path / "set")
     rewrite(root / "annotations/instances_train.json", images=[{"id": 77, "file_name": "a.png"}])
-    splits, findings = COCO(str(root)).inspect()
-    assert [finding.kind for finding in findings if finding.effect == "left out"] == ["listed twice"]
+    splits, issues = COCO(str(root)).inspect()
+    assert [finding.kind for finding in issues if finding.effect == "left out"] == ["listed twice"]
     assert len(splits["train"]) == 4
 
 
@@ -135,7 +135,7 @@ def test_coco_s_own_file_as_pycocotools_reads_it(dev_data: Path, tmp_path: Path)
     reading = COCO(str(tmp_path)).read()
     boxes = [box for picture in reading.parts["train"] for box in picture.boxes]
     assert (len(reading.parts["train"]), len(boxes), sum(box.crowd for box in boxes)) == (100, 839, 9)
-    assert not reading.findings
+    assert not reading.issues
     for picture in reading.parts["train"]:
         listed = theirs.loadAnns(theirs.getAnnIds(picture.number, iscrowd=None))
         assert [[*b.corners[:2], b.corners[2] - b.corners[0], b.corners[3] - b.corners[1]] for b in picture.boxes] == [

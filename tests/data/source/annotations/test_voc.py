@@ -97,10 +97,10 @@ def test_lines_of_xml(tmp_path: Path) -> None:
 def test_blood_cells_as_torchvision_reads_them(dev_data: Path) -> None:
     root = dev_data / "bccd"
     source = VOC(str(root))
-    splits, findings = source.inspect()
+    splits, issues = source.inspect()
     assert [len(splits[stage]) for stage in ("train", "val", "test")] == [205, 87, 72]
     assert source.class_names == ["Platelets", "RBC", "WBC"]
-    assert {(f.kind, f.effect, f.file.stem, f.line) for f in findings} == {
+    assert {(f.kind, f.effect, f.file.stem, f.line) for f in issues} == {
         ("no area", "left out", "BloodImage_00338", 163),
         ("no area", "left out", "BloodImage_00343", 55),
     }

@@ -1,6 +1,6 @@
 import torch
 
-from leyden.data.source.builtin.image_patches import PHOTOGRAPHS, Photos, patches, photographs
+from leyden.data.source.builtin.image_patches import PHOTOGRAPHS, ImagePatches, patches, photographs
 
 
 def test_the_splits_share_no_photograph():
@@ -18,7 +18,7 @@ def test_photographs_are_in_colour_and_as_large_as_published():
 
 
 def test_counts_sizes_and_targets():
-    source = Photos(48, train=30, val=5, test=7)
+    source = ImagePatches(48, train=30, val=5, test=7)
     for stage, count in (("train", 30), ("val", 5), ("test", 7)):
         split = source.split(stage)
         assert split.images.shape == (count, 3, 48, 48)
@@ -28,7 +28,7 @@ def test_counts_sizes_and_targets():
 
 
 def test_patches_depend_on_the_seed_alone():
-    first, again, other = (Photos(32, 20, 1, 1, seed=seed).split("train").images for seed in (0, 0, 1))
+    first, again, other = (ImagePatches(32, 20, 1, 1, seed=seed).split("train").images for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
@@ -43,4 +43,4 @@ def test_a_patch_is_a_piece_of_its_photograph():
 
 
 def test_photographs_smaller_than_a_patch_are_enlarged():
-    assert Photos(400, train=1, val=2, test=1).split("val").images.shape == (2, 3, 400, 400)
+    assert ImagePatches(400, train=1, val=2, test=1).split("val").images.shape == (2, 3, 400, 400)

@@ -1,10 +1,10 @@
 import torch
 
-from leyden.data.source.builtin.whole_images import Photographs
+from leyden.data.source.builtin.whole_images import WholeImages
 
 
 def test_splits_are_whole_photographs_of_different_sizes() -> None:
-    source = Photographs()
+    source = WholeImages()
     source.prepare()
     counts = {stage: len(source.split(stage)) for stage in ("train", "val", "test")}
     assert counts == {"train": 6, "val": 1, "test": 6}
@@ -19,6 +19,6 @@ def test_only_the_grey_test_photographs_are_grey() -> None:
     def colour(picture: torch.Tensor) -> float:
         return (picture[0].float() - picture[2].float()).abs().mean().item()
 
-    test = Photographs().split("test")
+    test = WholeImages().split("test")
     assert [colour(test[i][0]) > 5 for i in range(6)] == [True, False, False, False, False, False]
-    assert all(colour(Photographs().split("train")[i][0]) > 5 for i in range(6))
+    assert all(colour(WholeImages().split("train")[i][0]) > 5 for i in range(6))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchvision.io import write_png
 
-from leyden.data.source.files.image_files import PictureFolders
+from leyden.data.source.files.image_files import ImageFiles
 
 
 def fill(folder: Path, count: int, value: int = 0) -> None:
@@ -14,7 +14,7 @@ def fill(folder: Path, count: int, value: int = 0) -> None:
         write_png(torch.full((3, 4 + i, 5), value + i, dtype=torch.uint8), str(folder / f"{i:02d}.png"))
 
 
-def values(source: PictureFolders, stage: str) -> list[int]:
+def values(source: ImageFiles, stage: str) -> list[int]:
     split = source.split(stage)
     return [int(split[i][0][0, 0, 0]) for i in range(len(split))]
 
@@ -24,7 +24,7 @@ def test_folders_are_searched_at_any_depth(tmp_path: Path) -> None:
     fill(tmp_path / "train" / "b", 1, 20)
     fill(tmp_path / "val", 1, 30)
     fill(tmp_path / "test", 2, 40)
-    source = PictureFolders(str(tmp_path))
+    source = ImageFiles(str(tmp_path))
     assert values(source, "train") == [10, 11, 20]
     assert values(source, "val") == [30]
     assert values(source, "test") == [40, 41]
@@ -34,7 +34,7 @@ def test_folders_are_searched_at_any_depth(tmp_path: Path) -> None:
 
 def test_what_is_not_given_is_taken_out_of_training(tmp_path: Path) -> None:
     fill(tmp_path, 25)
-    source = PictureFolders(str(tmp_path), ".", None, None)
+    source = ImageFiles(str(tmp_path), ".", None, None)
     parts = [values(source, stage) for stage in ("train", "val", "test")]
     assert parts[1] == [9, 19]
     assert parts[2] == [10, 21]
@@ -46,9 +46,9 @@ def test_an_index_changes_nothing(tmp_path: Path) -> None:
     fill(tmp_path / "set" / "b", 12, 100)
     for folder in (tmp_path / "set", tmp_path / "set" / "a", tmp_path / "set" / "b"):
         os.utime(folder, (1e9, 1e9))  # of a folder that has just changed none is kept
-    plain = PictureFolders(str(tmp_path / "set"), ".", None, None)
+    plain = ImageFiles(str(tmp_path / "set"), ".", None, None)
     for _ in range(2):
-        indexed = PictureFolders(str(tmp_path / "set"), ".", None, None, index_cache=str(tmp_path / "cache"))
+        indexed = ImageFiles(str(tmp_path / "set"), ".", None, None, index_cache=str(tmp_path / "cache"))
         for stage in ("train", "val", "test"):
             assert values(indexed, stage) == values(plain, stage)
         assert len(list((tmp_path / "cache").iterdir())) == 1
@@ -56,23 +56,23 @@ def test_an_index_changes_nothing(tmp_path: Path) -> None:
 
 def test_grey_pictures_on_request(tmp_path: Path) -> None:
     fill(tmp_path / "train", 3)
-    assert PictureFolders(str(tmp_path), "train", None, None, channels=1).split("train")[0][0].shape[0] == 1
+    assert ImageFiles(str(tmp_path), "train", None, None, channels=1).split("train")[0][0].shape[0] == 1
 
 
 def test_bad_folders_are_refused(tmp_path: Path) -> None:
     fill(tmp_path / "train", 2)
     with pytest.raises(FileNotFoundError, match=r"data.source.val: no folder .*val"):
-        PictureFolders(str(tmp_path)).prepare()
+        ImageFiles(str(tmp_path)).prepare()
     with pytest.raises(ValueError, match="too few pictures to share them out: give 3 or more"):
-        PictureFolders(str(tmp_path), "train", None, None).prepare()
+        ImageFiles(str(tmp_path), "train", None, None).prepare()
     (tmp_path / "test").mkdir()
     with pytest.raises(ValueError, match="holds no picture"):
-        PictureFolders(str(tmp_path), "train", None, "test").prepare()
+        ImageFiles(str(tmp_path), "train", None, "test").prepare()
     fill(tmp_path / "train" / "test", 1)
     with pytest.raises(ValueError, match=r"data.source.test=train/test lies inside data.source.train=train"):
-        PictureFolders(str(tmp_path), "train", None, "train/test").prepare()
+        ImageFiles(str(tmp_path), "train", None, "train/test").prepare()
 
 
 def test_t91_and_set5(dev_data: Path) -> None:
-    source = PictureFolders(str(dev_data / "super_resolution"), "T91", None, "Set5")
+    source = ImageFiles(str(dev_data / "super_resolution"), "T91", None, "Set5")
     assert [len(source.split(stage)) for stage in ("train", "val", "test")] == [82, 9, 5]

@@ -17,8 +17,8 @@ from leyden.data.loader import Loader
 from leyden.data.module import ImageData
 from leyden.data.source.files import listing
 from leyden.data.source.files.image_folder import ImageFolder, Pictures, read_image
-from leyden.data.source.files.listing import Listing, find_pictures
-from leyden.data.splits import Chosen, InMemory, Resized, stratified
+from leyden.data.source.files.listing import Listing, list_images
+from leyden.data.splits import InMemory, Resized, Subset, stratified
 
 
 def paint(root: Path, *folders: str, count: int = 10) -> str:
@@ -202,7 +202,7 @@ def test_files_come_in_the_order_of_sorted_paths(tmp_path: Path) -> None:
     (tmp_path / "set" / "link").symlink_to(tmp_path / "elsewhere")  # to a folder: not followed
     endings = {".jpg", ".png", ".webp", ".tif"}
     expected = sorted(path for path in (tmp_path / "set").rglob("*") if path.suffix.lower() in endings)
-    found = find_pictures(tmp_path / "set")
+    found = list_images(tmp_path / "set")
     assert list(found) == list(map(str, expected))
     assert len(found) == len(names) - 3 + 1
     assert list(found.take(np.array([3, 0]))) == [str(expected[3]), str(expected[0])]
@@ -384,7 +384,7 @@ def test_a_hundred_thousand_files_are_a_few_objects() -> None:
     files = many(100_000)
     labels = torch.from_numpy(files.inside).long()
     train, _ = stratified(labels, (0.9, 0.1))
-    split = Resized(Chosen(Pictures(files, 3), train, labels[train]), 32, 3)
+    split = Resized(Subset(Pictures(files, 3), train, labels[train]), 32, 3)
     assert files[99_999] == "set/class_99/0099999.jpg"
     seen: dict[int, object] = {}
     inner: list[object] = [split]

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from leyden.data.issues import Effect, Finding
+from leyden.data.issues import DataIssue, Effect
 from leyden.data.source import Stage
 from leyden.data.source.files.image_folder import read_image
 
@@ -67,13 +67,13 @@ class Reading:
     def __init__(self) -> None:
         self.parts: dict[Stage, list[Picture]] = {}
         self.class_names: list[str] | None = None
-        self.findings: list[Finding] = []
+        self.issues: list[DataIssue] = []
 
     def find(
         self, kind: str, effect: Effect, file: Path, line: int | None, what: str, picture: Path | None = None
     ) -> None:
         """Keeps a finding."""
-        self.findings.append(Finding(kind, effect, file, line, what, picture))
+        self.issues.append(DataIssue(kind, effect, file, line, what, picture))
 
 
 class Annotated(NamedTuple):
@@ -86,7 +86,7 @@ class Annotated(NamedTuple):
     """Boxes that are cut or left out."""
 
 
-class AnnotatedPictures:
+class AnnotatedImages:
     """A split of picture files with boxes, decoded when asked for."""
 
     def __init__(self, examples: Sequence[Annotated], channels: int) -> None:

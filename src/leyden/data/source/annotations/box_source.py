@@ -10,11 +10,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from leyden.data.issues import Effect, Finding, by_kind
+from leyden.data.issues import DataIssue, Effect, by_kind
 from leyden.data.source import Source, Stage
 from leyden.data.source.annotations.annotated import (
     Annotated,
-    AnnotatedPictures,
+    AnnotatedImages,
     Box,
     Corners,
     Picture,
@@ -64,7 +64,7 @@ class BoxSource(Source):
         seed: of the hash.
     """
 
-    gives: ClassVar[Literal["images", "boxes", "rows"]] = "boxes"
+    produces: ClassVar[Literal["images", "boxes", "rows"]] = "boxes"
     image_size = 320
     """Pixels, where ``data.image_size`` is null: pictures differ in size."""
     least: ClassVar[float] = 0.01
@@ -91,7 +91,7 @@ class BoxSource(Source):
         self.on_bad_box = on_bad_box
         self.holdout = holdout
         self.seed = seed
-        self._splits: dict[Stage, AnnotatedPictures] = {}
+        self._splits: dict[Stage, AnnotatedImages] = {}
 
     @abstractmethod
     def read(self) -> Reading:
@@ -110,29 +110,29 @@ class BoxSource(Source):
         """
         if self._splits:
             return
-        splits, findings = self._survey()
-        stops = [finding for finding in findings if finding.effect == "stops"]
+        splits, issues = self._survey()
+        stops = [finding for finding in issues if finding.effect == "stops"]
         if stops:
             more = f"\nand {len(stops) - TOLD} more" if len(stops) > TOLD else ""
             listed = "\n".join(f"{finding} ({finding.kind})" for finding in stops[:TOLD])
             raise ValueError(f"{self.name} cannot be trained on (leyden check-data lists everything):\n{listed}{more}")
-        for group in by_kind(findings):
+        for group in by_kind(issues):
             kind, effect = group[0].kind, group[0].effect
             level = logging.INFO if effect == "note" else logging.WARNING
             log.log(level, "%s: %s (%s): %d, first %s", self.name, kind, effect, len(group), group[0])
         self._splits = splits
 
-    def split(self, stage: Stage) -> AnnotatedPictures:
+    def split(self, stage: Stage) -> AnnotatedImages:
         """Pictures of their own sizes (channels, H, W), decoded one by one, and their targets."""
         self.prepare()
         return self._splits[stage]
 
-    def inspect(self) -> tuple[dict[Stage, Split], list[Finding]]:
+    def inspect(self) -> tuple[dict[Stage, Split], list[DataIssue]]:
         """What can be trained on, and everything else, without stopping at it."""
-        splits, findings = self._survey()
-        return dict(splits), findings
+        splits, issues = self._survey()
+        return dict(splits), issues
 
-    def _survey(self) -> tuple[dict[Stage, AnnotatedPictures], list[Finding]]:
+    def _survey(self) -> tuple[dict[Stage, AnnotatedImages], list[DataIssue]]:
         if not self.root.is_dir():
             raise FileNotFoundError(f"data.source.root={self.root}: no such folder (looked from {Path.cwd()})")
         reading = self.read()
@@ -144,7 +144,7 @@ class BoxSource(Source):
         parts = {stage: self._usable(part, reading) for stage, part in reading.parts.items()}
         splits = share_out(parts, self.holdout, self.seed)
         self._find_untrained(splits, reading)
-        return {stage: AnnotatedPictures(splits[stage], self.channels) for stage in STAGES}, reading.findings
+        return {stage: AnnotatedImages(splits[stage], self.channels) for stage in STAGES}, reading.issues
 
     def _usable(self, part: list[Picture], reading: Reading) -> list[Annotated]:
         usable = []

@@ -66,7 +66,7 @@ class VOC(BoxSource):
             for stage, found in _listed(folder, reading):
                 part = reading.parts.setdefault(stage, [])
                 part += found
-        if not any(reading.parts.values()) and not reading.findings:
+        if not any(reading.parts.values()) and not reading.issues:
             raise FileNotFoundError(
                 f"data.source.root={self.root}: no XML files in it; it should hold JPEGImages, Annotations and "
                 "ImageSets/Main, or VOCdevkit, or pictures with XML files beside them"

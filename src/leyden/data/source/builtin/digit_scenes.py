@@ -18,8 +18,8 @@ ATTEMPTS = 20
 class DigitScenes(Source):
     """Digits of several sizes and colours on photographs, with tight boxes around their ink.
 
-    The splits share neither digits (those of ``Digits``) nor photographs (those of ``Photos``): the test shows unknown
-    handwriting before a photograph that was never seen. A scene is a pure function of (seed, split, counts).
+    The splits share neither digits (those of ``Digits``) nor photographs (those of ``ImagePatches``): the test shows
+    unknown handwriting before a photograph that was never seen. A scene is a pure function of (seed, split, counts).
 
     Args:
         image_size: side of the square scenes in pixels.
@@ -36,7 +36,7 @@ class DigitScenes(Source):
         ValueError: sizes out of order or too small to read.
     """
 
-    gives: ClassVar[Literal["images", "boxes", "rows"]] = "boxes"
+    produces: ClassVar[Literal["images", "boxes", "rows"]] = "boxes"
     name = "digit_scenes"
     channels = 3
 
@@ -192,8 +192,8 @@ def _paint(images: Tensor, chosen: Tensor, corners: Tensor, ink: Tensor, u: Tens
     weight = ink[:, None]
     # How bright the photograph is under the strokes decides which way there is more room for contrast.
     behind = (below.mean(1) * ink).sum((1, 2)) / ink.sum((1, 2)).clamp(min=1)
-    light = behind < 128
-    brightness = torch.where(light, behind + 90 + u[:, 0] * (165 - behind), (behind - 90) * u[:, 0])
+    small_resnet = behind < 128
+    brightness = torch.where(small_resnet, behind + 90 + u[:, 0] * (165 - behind), (behind - 90) * u[:, 0])
     tint = (u[:, 1:] - u[:, 1:].mean(1, keepdim=True)) * 160
     colour = (brightness[:, None] + tint).clamp(0, 255)[:, :, None, None]
     images[scene, channel, y, x] = torch.lerp(below, colour.expand_as(below), weight).round().to(torch.uint8)

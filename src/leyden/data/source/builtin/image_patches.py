@@ -25,7 +25,7 @@ SCALES = (1.0, 0.71, 0.5, 0.35)
 """Sizes, relative to the original, at which patches are cut."""
 
 
-class Photos(Source):
+class ImagePatches(Source):
     """Patches of real photographs, without classes (every target is 0).
 
     The three splits use different photographs, so no patch of one overlaps a patch of another: training sees an
@@ -40,7 +40,7 @@ class Photos(Source):
         seed: of their places; the same for every run unless it is set.
     """
 
-    name = "photos"
+    name = "image_patches"
     channels = 3
 
     def __init__(self, image_size: int = 64, train: int = 2000, val: int = 200, test: int = 500, seed: int = 0) -> None:

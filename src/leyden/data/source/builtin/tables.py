@@ -24,7 +24,7 @@ class Tables(Source):
         ValueError: another name.
     """
 
-    gives = "rows"
+    produces = "rows"
 
     def __init__(self, name: str) -> None:
         if name not in LOADERS:

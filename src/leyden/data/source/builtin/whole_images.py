@@ -13,7 +13,7 @@ GREY = ("brick.png", "camera.png", "coins.png", "grass.png", "gravel.png")
 photograph, and moon.png, cell.png and clock_motion.png, which are out of focus."""
 
 
-class Photographs(Source):
+class WholeImages(Source):
     """Thirteen photographs in RGB, each of its own size, without classes (every target is 0).
 
     Training sees an astronaut, coffee, a motorcycle, a rocket, a flower and stained tissue, validation a cat, testing a
@@ -21,7 +21,7 @@ class Photographs(Source):
     ``leyden.data.source.builtin.image_patches`` cuts patches of one size from the coloured ones.
     """
 
-    name = "photographs"
+    name = "whole_images"
     channels = 3
     image_size = 96
 

@@ -8,13 +8,13 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from leyden.data.source import Source
 from leyden.data.source.files.image_folder import Pictures
-from leyden.data.source.files.listing import Listing, find_pictures
+from leyden.data.source.files.listing import Listing, list_images
 
 Stage = Literal["train", "val", "test"]
 TENTH = 10
 
 
-class PictureFolders(Source):
+class ImageFiles(Source):
     """Picture files below folders, at any depth, in the order of their paths; every target is 0.
 
     A folder that is not given is taken out of the training pictures: every tenth of them validates, and every tenth
@@ -88,7 +88,7 @@ class PictureFolders(Source):
     def _find(self, stage: Stage, folder: Path) -> Listing:
         if not folder.is_dir():
             raise FileNotFoundError(f"data.source.{stage}: no folder {folder} (looked from {Path.cwd()})")
-        found = find_pictures(folder, cache=self.index_cache)
+        found = list_images(folder, cache=self.index_cache)
         if not len(found):
             raise ValueError(f"{folder} holds no picture with an ending among {', '.join(IMG_EXTENSIONS)}")
         return found

@@ -11,8 +11,8 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from leyden.data.source import Source
-from leyden.data.source.files.listing import Listing, find_pictures
-from leyden.data.splits import Chosen, stratified
+from leyden.data.source.files.listing import Listing, list_images
+from leyden.data.splits import Subset, stratified
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class ImageFolder(Source):
         self.holdout = holdout
         self.index_cache = Path(index_cache) if index_cache else None
         self.in_memory_limit = in_memory_limit
-        self._splits: dict[Stage, Chosen] = {}
+        self._splits: dict[Stage, Subset] = {}
 
     def prepare(self) -> None:
         """Finds the classes and the files; no picture is opened yet."""
@@ -107,18 +107,18 @@ class ImageFolder(Source):
                 log.info("%s: %s validates and tests: choose nothing by it", self.name, tested.name)
             self._splits = parts | {"test": test_split}
 
-    def split(self, stage: Stage) -> Chosen:
+    def split(self, stage: Stage) -> Subset:
         """Pictures of their own sizes (channels, H, W), decoded one by one, and their labels."""
         self.prepare()
         return self._splits[stage]
 
-    def _pictures(self, folder: Path) -> Chosen:
+    def _pictures(self, folder: Path) -> Subset:
         unknown = [path for path in _folders(folder) if path.name not in self.class_names]
         if unknown:
             raise ValueError(
                 f"{unknown[0]}: the class {unknown[0].name!r} is not among those of training: {self.class_names}"
             )
-        files = find_pictures(folder, self.class_names, self.index_cache)
+        files = list_images(folder, self.class_names, self.index_cache)
         place = {name: label for label, name in enumerate(self.class_names)}
         of_folder = torch.tensor([place[inside.partition("/")[0]] for inside in files.folders], dtype=torch.int64)
         labels = of_folder[torch.from_numpy(files.inside).long()]
@@ -126,7 +126,7 @@ class ImageFolder(Source):
         if empty.any():
             missing = folder / self.class_names[int(empty.nonzero()[0])]
             raise ValueError(f"{missing} holds no picture with an ending among {', '.join(IMG_EXTENSIONS)}")
-        return Chosen(Pictures(files, self.channels, self.in_memory_limit), torch.arange(len(files)), labels)
+        return Subset(Pictures(files, self.channels, self.in_memory_limit), torch.arange(len(files)), labels)
 
 
 class Pictures:
@@ -167,9 +167,9 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
         raise ValueError(f"{path}: this picture cannot be read ({error}); repair or remove it") from error
 
 
-def _carve(split: Chosen, shares: dict[Stage, float]) -> dict[Stage, Chosen]:
+def _carve(split: Subset, shares: dict[Stage, float]) -> dict[Stage, Subset]:
     parts = stratified(split.targets, list(shares.values()))
-    return {stage: Chosen(split.split, part, split.targets[part]) for stage, part in zip(shares, parts, strict=True)}
+    return {stage: Subset(split.split, part, split.targets[part]) for stage, part in zip(shares, parts, strict=True)}
 
 
 def _folders(folder: Path) -> list[Path]:

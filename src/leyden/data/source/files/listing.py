@@ -71,7 +71,7 @@ class Listing:
         return state.digest()
 
 
-def find_pictures(folder: Path, tops: Sequence[str] = ("",), cache: Path | None = None) -> Listing:
+def list_images(folder: Path, tops: Sequence[str] = ("",), cache: Path | None = None) -> Listing:
     """The picture files at any depth below some folders; links to folders are not followed.
 
     The index holds the times of every folder. To add, remove or rename a file changes those of its folder, so an index

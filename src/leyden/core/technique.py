@@ -1,0 +1,126 @@
+"""What the bench may ask of a technique: protocols, and what their methods take and return.
+
+A technique is a ``LightningModule``; that alone can be trained, tested, resumed and swept. Each protocol below adds one
+verb of the command line. The bench asks ``isinstance(model, Predicts)`` and nothing else, so a technique outside this
+repository takes part by having these members; it need not import or inherit anything.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+
+@runtime_checkable
+class Technique(Protocol):
+    """What every technique has: the metric whose best value marks ``best.ckpt``."""
+
+    monitor: str
+    """Such as ``val/accuracy``."""
+    mode: Literal["min", "max"]
+
+
+class Predictions(NamedTuple):
+    """What a technique predicts, for programs and for people."""
+
+    rows: list[dict[str, Any]]
+    """A dict for each input or sample, fit for JSON."""
+    images: list[Tensor]
+    """A uint8 image (3, H, W) for each row, the prediction drawn into it; none where there is nothing to draw."""
+
+
+class PredictOptions(NamedTuple):
+    """What a person may ask of predictions; None leaves it to the technique."""
+
+    threshold: float | None = None
+    """Least score of a detection, 0 to 1."""
+
+
+NO_OPTIONS = PredictOptions()
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """Predicts something for each input: a class, boxes, an enlarged image. Behind ``leyden predict --input``."""
+
+    input_type: str
+    """What an input is, a word of ``Source.produces``: "images", "rows", "text"."""
+
+    def predict(self, inputs: Sequence[Any], options: PredictOptions = NO_OPTIONS) -> Predictions:
+        """A row for each input.
+
+        Args:
+            inputs: uint8 images (C, H, W) of any size; for other kinds what ``input_type`` says.
+            options: a technique refuses those that it has no use for.
+
+        Raises:
+            ValueError: an option has no meaning for this technique, or is out of range.
+        """
+        ...
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Makes new examples from noise. Behind ``leyden predict --count``."""
+
+    def sample(self, count: int, label: str | None = None, seed: int | None = None) -> Predictions:
+        """A row and an image for each of ``count`` samples.
+
+        Args:
+            count: how many, from 1.
+            label: a class by its name or number, for conditional techniques; None takes all in turn.
+            seed: of the noise; None draws other samples each time.
+
+        Raises:
+            ValueError: there is no such class, or the technique does not know classes.
+        """
+        ...
+
+
+class Exportable(NamedTuple):
+    """A network that can leave PyTorch."""
+
+    network: nn.Module
+    """Takes uint8 images (N, channels, image_size, image_size), any N; returns a tensor or a tuple of tensors."""
+    channels: int
+    image_size: int
+    outputs: tuple[str, ...]
+    """A name for each tensor."""
+    metadata: dict[str, str]
+    """What a user of the file must know besides, such as the names of the classes."""
+
+
+@runtime_checkable
+class Exports(Protocol):
+    """Has a network for ``leyden export``."""
+
+    def export_network(self) -> Exportable:
+        """The network as it predicts, in evaluation mode."""
+        ...
+
+
+@runtime_checkable
+class WritesFiles(Protocol):
+    """Predictions that also have a format of their field, such as COCO's."""
+
+    def prediction_files(self, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+        """File names with their content.
+
+        Args:
+            rows: of ``predict``, each also with the "path" of its input.
+        """
+        ...
+
+
+@runtime_checkable
+class Advises(Protocol):
+    """Says before training what suits some data. Behind ``leyden advise``."""
+
+    def advise(self, data: Any, overrides: list[str]) -> str:
+        """Text for the terminal, which ends with a command.
+
+        Args:
+            data: the prepared DataModule.
+            overrides: those of the command, for the one that is advised.
+        """
+        ...
