@@ -49,7 +49,7 @@ class Oracle(Detector):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-class Pictures(lightning.pytorch.loggers.logger.DummyLogger):
+class ImageList(lightning.pytorch.loggers.logger.DummyLogger):
     """Keeps the names of pictures."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ def test_sizes_and_classes_that_do_not_occur_have_no_number_and_one_class_will_d
     assert logged["test/ap_small"] == logged["test/ap50_cat"] == pytest.approx(1)
     assert "test/ap_large" not in logged
     assert "test/ap50_dog" not in run(Oracle(said), [truth(box)])
-    nothing = run(Oracle(said), [truth()], logger=Pictures())
+    nothing = run(Oracle(said), [truth()], logger=ImageList())
     assert nothing["test/ap"] != nothing["test/ap"]  # not a number
 
 
@@ -132,7 +132,7 @@ def test_milliseconds_are_those_of_the_images_without_loading_and_without_the_fi
 
 def test_a_test_shows_what_was_right_and_wrong():
     answers, truths = random_scenes(1, images=10)
-    pictures = Pictures()
+    pictures = ImageList()
     run(Oracle(answers), truths, logger=pictures)
     assert set(pictures.shown) == {"test_predictions", "precision_recall", "class_ap50", "confusion", "errors"}
     assert all(picture.dtype == torch.uint8 and len(picture) == 3 for picture in pictures.shown.values())
@@ -148,7 +148,7 @@ def test_a_test_shows_what_the_feature_maps_see_and_a_validation_does_not(monkey
         (6, x.shape[1], 64 // stride, 64 // stride) for x, stride in zip(maps, strides, strict=True)
     ]
     shown = {}
-    monkeypatch.setattr(detector, "log_picture", lambda _, tag, picture: shown.update({tag: picture}))
+    monkeypatch.setattr(detector, "log_image", lambda _, tag, picture: shown.update({tag: picture}))
     nothing = [{**truth(), "scores": torch.zeros(0)}] * 6
     Detector.show(model, "val", pixels, nothing, nothing)
     assert set(shown) == {"predictions"}
@@ -174,8 +174,6 @@ def test_predictions_lie_in_the_pixels_of_each_picture_and_are_sure_enough():
     assert len(many) == detector.AT_ONCE + 3
     with pytest.raises(ValueError, match=r"--threshold 1.5: a score from 0 to 1"):
         model.predict(pictures, PredictOptions(threshold=1.5))
-    with pytest.raises(ValueError, match="give it pictures"):
-        model.predict(None)
 
 
 def test_pycocotools_reads_what_is_written_and_finds_it_perfect(tmp_path):
@@ -185,7 +183,7 @@ def test_pycocotools_reads_what_is_written_and_finds_it_perfect(tmp_path):
     model = Oracle([said, nothing])
     rows, _ = model.predict(list(images(2)))
     rows = [{"path": f"{i}.png", **row} for i, row in enumerate(rows)]
-    [(name, content)] = model.files(rows).items()
+    [(name, content)] = model.prediction_files(rows).items()
     assert json.loads(content) == coco_json(rows, NAMES)
     (tmp_path / name).write_text(content)
     written = coco.COCO(str(tmp_path / name))

@@ -92,7 +92,7 @@ def test_what_is_drawn_is_a_matter_of_torchs_seed():
         ({"strides": [8, 16]}, "set model.pyramid=true"),
         ({**PYRAMID, "scales": [0.1]}, "each of several just one"),
         ({"image_size": 100}, "set data.image_size=96"),
-        ({"frozen": 7}, "light has 2 stages here"),
+        ({"frozen": 7}, "small_resnet has 2 stages here"),
     ],
 )
 def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):

@@ -251,11 +251,11 @@ def test_what_a_cell_says_comes_from_its_place():
     ("arguments", "cure"),
     [
         ({"backbone": "yolo", "image_size": 100, "stride": 64}, "set data.image_size=64"),
-        ({"backbone": "resnet"}, "did you mean resnet"),
+        ({"backbone": "resnett"}, "did you mean resnet"),
         ({"image_size": 100}, "set data.image_size=96"),
         ({"image_size": 96, "stride": 64}, "set data.image_size=64, or another model.stride"),
-        ({"stride": 2}, "light has maps of strides 4, 8, 16, 32; this detector looks at 2"),
-        ({"frozen": 7}, "light has 2 stages here"),
+        ({"stride": 2}, "small_resnet has maps of strides 4, 8, 16, 32; this detector looks at 2"),
+        ({"frozen": 7}, "small_resnet has 2 stages here"),
     ],
 )
 def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):

@@ -203,10 +203,10 @@ def test_any_backbone_with_such_maps_lies_below(backbone: str):
 @pytest.mark.parametrize(
     ("arguments", "cure"),
     [
-        ({"backbone": "resnet"}, "did you mean resnet"),
+        ({"backbone": "resnett"}, "did you mean resnet"),
         ({"image_size": 100}, "set data.image_size=96"),
         ({"box_loss": "iou"}, "there are giou, diou, ciou"),
-        ({"frozen": 7}, "light has 4 stages here"),
+        ({"frozen": 7}, "small_resnet has 4 stages here"),
     ],
 )
 def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):

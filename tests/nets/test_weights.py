@@ -106,7 +106,7 @@ def test_weights_of_another_network_fit_nothing(tmp_path: Path) -> None:
         load(zoo.backbone("resnet18", 3, 32), tmp_path / "w.pth")
     torch.save(small(widths=(4, 9)).state_dict(), tmp_path / "w.pth")
     with pytest.raises(
-        ValueError, match=r"do not fit residual: stages.stage2.0.conv1.weight is \(9, 4, 3, 3\), wanted \(8, 4"
+        ValueError, match=r"do not fit resnet: stages.stage2.0.conv1.weight is \(9, 4, 3, 3\), wanted \(8, 4"
     ):
         load(small(), tmp_path / "w.pth")
 

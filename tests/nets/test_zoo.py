@@ -166,7 +166,7 @@ def test_grey_images_are_taken_by_all_and_four_channels_by_networks_of_ours(name
         ("mobilenetv2", "did you mean mobilenet_v2?"),
         ("inception", "did you mean inception_v3?"),
         ("!", f"model.backbone='!': There are {', '.join(zoo.names())}, and timm/NAME"),
-        ("alexnet", "There are residual, "),  # torchvision has it, we do not
+        ("alexnet", "There are resnet, "),  # torchvision has it, we do not
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(name: str, message: str) -> None:

@@ -24,7 +24,7 @@ class Epochs(Callback):
 def fit(epochs, data, **arguments):
     seed_everything(rank, verbose=False)  # ranks need not begin alike
     given = TransferImages(Digits(), 5, labels_per_class=4, epoch_size=40, batch_size=10, **data)
-    model = Finetune(**given.facts, widths=[8, 16], strides=[1, 2], source_epochs=1, lr=0.01, **arguments)
+    model = Finetune(**given.spec, widths=[8, 16], strides=[1, 2], source_epochs=1, lr=0.01, **arguments)
     seen = Epochs()
     trainer = Trainer(
         accelerator="cpu", devices=2, strategy="ddp", max_epochs=epochs, num_sanity_val_steps=0, callbacks=[seen],

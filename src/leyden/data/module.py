@@ -11,7 +11,7 @@ from lightning import LightningDataModule
 
 from leyden.data.loader import Augment, Loader
 from leyden.data.source import Source
-from leyden.data.source.files.image_folder import Pictures
+from leyden.data.source.files.image_folder import ImageList
 from leyden.data.splits import InMemory, Resized, Split, Subset, decode
 
 log = logging.getLogger(__name__)
@@ -209,11 +209,11 @@ class ImageData(LightningDataModule):
         return split.to(device)
 
 
-def _behind(split: Split) -> tuple[list[bytes], Pictures | None]:
+def _behind(split: Split) -> tuple[list[bytes], ImageList | None]:
     """Which examples a split that is not in memory takes of what lies behind it, and that, if it is picture files."""
     chosen = []
     while isinstance(split, Resized | Subset):
         if isinstance(split, Subset):
             chosen += [split.indices.numpy().tobytes(), split.targets.cpu().numpy().tobytes()]
         split = split.split
-    return chosen, split if isinstance(split, Pictures) else None
+    return chosen, split if isinstance(split, ImageList) else None

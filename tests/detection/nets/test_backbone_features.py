@@ -53,7 +53,7 @@ def test_weights_of_the_backbone_are_taken_over_from_a_checkpoint(tmp_path):
 @pytest.mark.parametrize(
     ("name", "strides", "frozen", "words"),
     [
-        ("small_resnet", (2, 4), 0, "light has maps of strides 4, 8, 16, 32, 64; this detector looks at 2, 4"),
+        ("small_resnet", (2, 4), 0, "small_resnet has maps of strides 4, 8, 16, 32, 64; this detector looks at 2, 4"),
         ("resnet18", (12,), 0, "resnet18 has maps of strides 4, 8, 16, 32; this detector looks at 12"),
         ("small_resnet", (8,), 3, "model.frozen=3: small_resnet has 2 stages here"),
     ],

@@ -51,7 +51,7 @@ def test_a_conditional_technique_is_asked_for_classes_in_turn_or_for_one() -> No
     model = Grey(conditional=True)
     assert levels(model.sample(count=12).images) == [*range(10), 0, 1]
     asked = model.sample(count=3, label="7")
-    assert levels(asked.pictures) == [7, 7, 7]
+    assert levels(asked.images) == [7, 7, 7]
     assert [row["class"] for row in asked.rows] == ["7"] * 3
 
 

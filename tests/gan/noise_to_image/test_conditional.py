@@ -186,10 +186,10 @@ def test_predict_of_a_class() -> None:
     model = tiny()
     by_name, by_number = (model.sample(count=3, label=label, seed=1) for label in ("class 7", "7"))
     assert [row["class"] for row in by_name.rows] == ["class 7"] * 3
-    for a, b in zip(by_name.pictures, by_number.pictures, strict=True):
+    for a, b in zip(by_name.images, by_number.images, strict=True):
         assert torch.equal(a, b)
     other = model.sample(count=3, label="8", seed=1).images
-    assert not any(torch.equal(a, b) for a, b in zip(by_name.pictures, other, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(by_name.images, other, strict=True))
     all_in_turn = model.sample(count=12, seed=1).rows
     assert [row["class"] for row in all_in_turn] == [f"class {i % 10}" for i in range(12)]
     for label in ("class 10", "10", "-1"):

@@ -61,13 +61,13 @@ def test_as_many_answers_as_truths():
 RANK = """
 import sys, torch
 import torch.distributed as dist
-from leyden.metrics.detection.accumulator import DetectionSet
+from leyden.metrics.detection.accumulator import DetectionAccumulator
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
 dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
 gathered = {}
 for name, (answers, truths, shares) in torch.load(f"{folder}/cases.pt", weights_only=True).items():
-    part = DetectionSet()
+    part = DetectionAccumulator()
     for i in shares[rank]:
         part.add([answers[i]], [truths[i]])
     gathered[name] = part.whole()

@@ -16,7 +16,7 @@ from PIL import Image
 from leyden.data.loader import Loader
 from leyden.data.module import ImageData
 from leyden.data.source.files import listing
-from leyden.data.source.files.image_folder import ImageFolder, Pictures, read_image
+from leyden.data.source.files.image_folder import ImageFolder, ImageList, read_image
 from leyden.data.source.files.listing import Listing, list_images
 from leyden.data.splits import InMemory, Resized, Subset, stratified
 
@@ -263,7 +263,7 @@ def test_changes_are_seen(
 def test_a_renamed_picture_is_found_under_its_new_name(pictures: Path) -> None:
     (pictures / "a" / "0.png").rename(pictures / "a" / "00.png")
     split = indexed(pictures).split("train").split
-    assert isinstance(split, Pictures)
+    assert isinstance(split, ImageList)
     assert str(pictures / "a" / "00.png") in list(split.files)
     assert all(map(os.path.exists, split.files))
 
@@ -384,7 +384,7 @@ def test_a_hundred_thousand_files_are_a_few_objects() -> None:
     files = many(100_000)
     labels = torch.from_numpy(files.inside).long()
     train, _ = stratified(labels, (0.9, 0.1))
-    split = Resized(Subset(Pictures(files, 3), train, labels[train]), 32, 3)
+    split = Resized(Subset(ImageList(files, 3), train, labels[train]), 32, 3)
     assert files[99_999] == "set/class_99/0099999.jpg"
     seen: dict[int, object] = {}
     inner: list[object] = [split]

@@ -7,7 +7,7 @@ import numpy as np
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from leyden.data.source import Source
-from leyden.data.source.files.image_folder import Pictures
+from leyden.data.source.files.image_folder import ImageList
 from leyden.data.source.files.listing import Listing, list_images
 
 Stage = Literal["train", "val", "test"]
@@ -80,10 +80,10 @@ class ImageFiles(Source):
             raise ValueError(f"{folders['train']} has too few pictures to share them out: give 3 or more")
         self._files = found
 
-    def split(self, stage: Stage) -> Pictures:
+    def split(self, stage: Stage) -> ImageList:
         """Pictures of their own sizes uint8 (channels, H, W), decoded one by one."""
         self.prepare()
-        return Pictures(self._files[stage], self.channels, self.in_memory_limit)
+        return ImageList(self._files[stage], self.channels, self.in_memory_limit)
 
     def _find(self, stage: Stage, folder: Path) -> Listing:
         if not folder.is_dir():

@@ -126,10 +126,10 @@ class ImageFolder(Source):
         if empty.any():
             missing = folder / self.class_names[int(empty.nonzero()[0])]
             raise ValueError(f"{missing} holds no picture with an ending among {', '.join(IMG_EXTENSIONS)}")
-        return Subset(Pictures(files, self.channels, self.in_memory_limit), torch.arange(len(files)), labels)
+        return Subset(ImageList(files, self.channels, self.in_memory_limit), torch.arange(len(files)), labels)
 
 
-class Pictures:
+class ImageList:
     """Picture files as a split, decoded when asked for; every target is 0.
 
     Args:
