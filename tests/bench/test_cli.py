@@ -78,7 +78,7 @@ def test_evaluate_repeats_the_test_and_predict_answers(leyden: Callable, records
 def test_predict_draws_the_class_and_the_seed_that_are_asked_for(
     leyden: Callable, records: Callable, tmp_path: Path
 ) -> None:
-    small = ["data.image_size=16", "model.base_channels=8", "model.judge_samples=100"]
+    small = ["data.image_size=16", "model.base_channels=8", "model.eval_samples=100"]
     done = leyden("run", "experiment=gan_conditional", "debug=smoke", *small)
     assert done.returncode == 0, done.stderr
     [folder] = records()

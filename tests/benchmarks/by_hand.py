@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LinearLR, LRScheduler
 
-from leyden.gan.augment import cut_out, translate
+from leyden.gan.augment import cutout, translate
 from leyden.gan.super_resolution.perceptual import learnt
 from leyden.nets.memory_format import arrange
 
@@ -182,7 +182,7 @@ def advance(schedules: list[LRScheduler]) -> None:
 
 def augmented(images: Tensor, model: Any) -> Tensor:
     """Differentiable augmentation, as much as the lab has."""
-    return cut_out(translate(images, model.translation), model.cutout)
+    return cutout(translate(images, model.translation), model.cutout)
 
 
 @torch.no_grad()

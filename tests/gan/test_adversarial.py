@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_refused_with_the_cure(values: dict, message: str) 
     [
         {"loss": "wasserstein", "n_critic": 3},
         {"spectral_norm": True, "loss": "hinge", "schedule": "linear"},
-        {"r1": 1.0, "clip": 0.5, "colour": 1.0, "label_smoothing": 0.1, "schedule": "cosine"},
+        {"r1": 1.0, "clip": 0.5, "color_jitter": 1.0, "label_smoothing": 0.1, "schedule": "cosine"},
     ],
 )
 def test_stopped_and_resumed_is_as_if_left_alone(game: dict, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import torch
 
-from leyden.gan.augment import cut_out, recolour, translate
+from leyden.gan.augment import color_jitter, cutout, translate
 
 
 def test_each_image_is_shifted_as_a_whole_and_zeros_come_in() -> None:
@@ -32,8 +32,8 @@ def shifted(image: torch.Tensor, down: int, right: int) -> torch.Tensor:
 def test_a_square_is_blanked_in_all_channels_and_nothing_else_changes() -> None:
     torch.manual_seed(0)
     images = torch.rand(64, 3, 16, 16) + 1
-    blank = cut_out(images, 1 / 2) == 0
-    assert torch.equal(cut_out(images, 0), images)
+    blank = cutout(images, 1 / 2) == 0
+    assert torch.equal(cutout(images, 0), images)
     assert (blank[:, 0] == blank[:, 1]).all()
     for mask in blank[:, 0]:
         rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
@@ -46,7 +46,7 @@ def test_a_square_is_blanked_in_all_channels_and_nothing_else_changes() -> None:
 def test_the_generators_gradient_flows_through_what_stays() -> None:
     torch.manual_seed(0)
     images = torch.ones(8, 1, 8, 8, requires_grad=True)
-    changed = cut_out(translate(images, 1 / 4), 1 / 2)
+    changed = cutout(translate(images, 1 / 4), 1 / 2)
     changed.sum().backward()
     assert images.grad is not None
     assert images.grad.sum() == changed.detach().sum()
@@ -57,8 +57,8 @@ def test_colours_change_as_in_the_paper() -> None:
     """Every image becomes an affine function of itself, within the published bounds."""
     torch.manual_seed(0)
     images = torch.rand(256, 1, 4, 4) * 2 - 1
-    changed = recolour(images, 1.0)
-    assert torch.equal(recolour(images, 0), images)
+    changed = color_jitter(images, 1.0)
+    assert torch.equal(color_jitter(images, 0), images)
     brightness = (changed - images).mean((1, 2, 3))
     contrast = changed.flatten(1).std(1) / images.flatten(1).std(1)
     assert -0.5 <= brightness.min() < -0.4 < 0.4 < brightness.max() <= 0.5
@@ -67,10 +67,10 @@ def test_colours_change_as_in_the_paper() -> None:
 
 def test_saturation_of_grey_images_cannot_change_and_that_of_colours_does() -> None:
     torch.manual_seed(0)
-    grey = recolour(torch.rand(8, 1, 4, 4).expand(-1, 3, -1, -1), 1.0)
+    grey = color_jitter(torch.rand(8, 1, 4, 4).expand(-1, 3, -1, -1), 1.0)
     torch.testing.assert_close(grey, grey[:, :1].expand(-1, 3, -1, -1))
     colours = torch.rand(256, 3, 4, 4)
-    spread = (recolour(colours, 1.0).std(1) / colours.std(1)).flatten(1)
+    spread = (color_jitter(colours, 1.0).std(1) / colours.std(1)).flatten(1)
     torch.testing.assert_close(spread, spread[:, :1].expand(-1, 16), rtol=1e-3, atol=1e-3)  # one factor per image
     assert spread.min() < 0.2
     assert spread.max() > 2

@@ -16,7 +16,7 @@ rank, folder = int(sys.argv[1]), sys.argv[2]
 seed_everything(0, verbose=False)
 data = GanImages(Digits(), image_size=16, batch_size=32)
 data.prepare_data()
-model = DCGAN(**data.spec, base_channels=4, latent_dim=8, judge_samples=100, ema_decay=0.9)
+model = DCGAN(**data.spec, base_channels=4, latent_dim=8, eval_samples=100, ema_decay=0.9)
 torch.manual_seed(rank)  # ranks draw noise of their own
 trainer = Trainer(
     accelerator="cpu", devices=2, strategy="ddp", precision="bf16-mixed", max_steps=6, val_check_interval=6,

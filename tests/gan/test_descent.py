@@ -77,7 +77,7 @@ def test_a_gradient_is_clipped_to_the_norm_and_logged_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("schedule", "factors"),
     [("constant", [1, 1, 1, 1]), ("linear", [1, 0.75, 0.5, 0]), ("cosine", [1, 0.85355, 0.5, 0]),
-     ("drop", [1, 1, 0.1, 0.1])],
+     ("step", [1, 1, 0.1, 0.1])],
 )  # fmt: skip
 def test_schedules_by_the_share_that_is_done(schedule: Schedule, factors: list[float]) -> None:
     assert [SCHEDULES[schedule](t) for t in (0, 0.25, 0.5, 1)] == pytest.approx(factors, abs=1e-5)

@@ -124,7 +124,7 @@ def test_runs_judged_on_different_numbers_of_samples_are_not_compared(sweep: Cal
         run["metrics"]["test/samples"] = 539.0
     assert [len(found.scores) for found in sort_into_cells(runs, axes, METRIC).values()] == [1, 1]
     runs[0]["metrics"]["test/samples"] = 100.0
-    message = r"different numbers of samples do not compare: 100 \(0_lab\), 539 \(1_lab\); .* one model\.judge_samples"
+    message = r"different numbers of samples do not compare: 100 \(0_lab\), 539 \(1_lab\); .* one model\.eval_samples"
     for report in (
         lambda: sort_into_cells(runs, axes, METRIC),
         lambda: SweepTable(["model.strategy"], [], METRIC)(runs),

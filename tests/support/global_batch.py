@@ -43,7 +43,7 @@ def gan(batch: int) -> Family:
     data = GanImages(Digits(), image_size=16, batch_size=batch)
     data.prepare_data()
     widths = {"generator_widths": [32], "discriminator_widths": [32], "latent_dim": 8}
-    return data, GAN(**data.spec, **widths, judge_samples=100, ema_decay=0.9), 1
+    return data, GAN(**data.spec, **widths, eval_samples=100, ema_decay=0.9), 1
 
 
 def detector(technique: type[SSD | YOLOX], maps: int, batch: int) -> Family:

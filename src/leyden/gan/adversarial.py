@@ -10,7 +10,7 @@ from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from leyden.gan import penalties
-from leyden.gan.augment import cut_out, recolour, translate
+from leyden.gan.augment import color_jitter, cutout, translate
 from leyden.gan.descent import SCHEDULES, Descent, Schedule
 from leyden.gan.ema import Average
 from leyden.gan.evaluation.monitor import Health
@@ -33,7 +33,7 @@ class Game(TypedDict, total=False):
     gradient_penalty: float | None
     r1: float
     spectral_norm: bool
-    colour: float
+    color_jitter: float
     translation: float
     cutout: float
     lr_generator: float
@@ -64,14 +64,14 @@ class AdversarialModule(Descent):
             without spectral normalisation and 0 for others.
         r1: gamma of ``leyden.gan.penalties.r1``; 0 leaves it out.
         spectral_norm: divides every weight of D by its largest singular value (Miyato et al. 2018).
-        colour: before each look of the discriminator, brightness, saturation and contrast of real and generated images
-            change, this much of what the paper of ``leyden.gan.augment`` has; 0 leaves it out.
+        color_jitter: before the discriminator sees them, brightness, saturation and contrast of real and generated
+            images change, this much of what the paper of ``leyden.gan.augment`` has; 0 leaves it out.
         translation: likewise, they are shifted by up to this share of the side; the paper has 1/8.
         cutout: likewise, a square of this share of the side is blanked; the paper has 1/2.
         lr_generator: Adam's rate.
         lr_discriminator: Adam's rate.
         schedule: of both rates over the run: "constant", down to 0 along a line ("linear") or half a "cosine", or a
-            "drop" to a tenth at half time.
+            "step" to a tenth at half time.
         beta1: Adam's decay of the gradients' mean; the usual 0.9 makes the game oscillate.
         beta2: Adam's decay of the gradients' square.
         clip: greatest norm of each network's gradient; 0 leaves it as it is.
@@ -94,7 +94,7 @@ class AdversarialModule(Descent):
         gradient_penalty: float | None = None,
         r1: float = 0.0,
         spectral_norm: bool = False,
-        colour: float = 0.0,
+        color_jitter: float = 0.0,
         translation: float = 0.0,
         cutout: float = 0.0,
         lr_generator: float = 2e-4,
@@ -122,7 +122,7 @@ class AdversarialModule(Descent):
         self.n_critic = n_critic
         self.weights = {"gradient_penalty": gradient_penalty, "r1": r1}
         self.spectral_norm = spectral_norm
-        self.colour, self.translation, self.cutout = colour, translation, cutout
+        self.color_jitter, self.translation, self.cutout = color_jitter, translation, cutout
         self.rates, self.betas = (lr_generator, lr_discriminator), (beta1, beta2)
         self.schedule = schedule
         self.ema_decay = ema_decay
@@ -176,7 +176,7 @@ class AdversarialModule(Descent):
 
     def change(self, images: Tensor) -> Tensor:
         """Images as the discriminator sees them: differentiable augmentation."""
-        return cut_out(translate(recolour(images, self.colour), self.translation), self.cutout)
+        return cutout(translate(color_jitter(images, self.color_jitter), self.translation), self.cutout)
 
     def tell_apart(self, critic: Critic, real: Tensor, fake: Tensor, watched: bool = True) -> Tensor:
         """D's loss on images, penalties included; health is watched where it is logged."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def recolour(images: Tensor, strength: float) -> Tensor:
+def color_jitter(images: Tensor, strength: float) -> Tensor:
     """Changes each image's brightness, saturation and contrast, in this order, as the authors' code.
 
     Args:
@@ -53,7 +53,7 @@ def translate(images: Tensor, share: float) -> Tensor:
     return picked.permute(0, 3, 1, 2)
 
 
-def cut_out(images: Tensor, share: float) -> Tensor:
+def cutout(images: Tensor, share: float) -> Tensor:
     """Sets a square of ``share`` of the side to 0, its centre anywhere in each image, so it may reach over the edge.
 
     Args:

@@ -13,12 +13,12 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from leyden.visualization.logging import logs_now
 
-Schedule = Literal["constant", "linear", "cosine", "drop"]
+Schedule = Literal["constant", "linear", "cosine", "step"]
 SCHEDULES: dict[Schedule, Callable[[float], float]] = {
     "constant": lambda t: 1.0,
     "linear": lambda t: 1 - t,
     "cosine": lambda t: (1 + math.cos(math.pi * t)) / 2,
-    "drop": lambda t: 1.0 if t < 0.5 else 0.1,
+    "step": lambda t: 1.0 if t < 0.5 else 0.1,
 }
 """What the rates are multiplied by when the share t of the steps is done."""
 

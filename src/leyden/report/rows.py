@@ -145,7 +145,7 @@ def sort_into_cells(runs: Sequence[Run], axes: Sequence[Axis], metric: str) -> d
         counts = ", ".join(f"{count:.0f} ({folder})" for count, folder in sorted(judged.items()))
         raise ValueError(
             f"runs judged on different numbers of samples do not compare: {counts}; "
-            "run them again with one model.judge_samples, no larger than the smallest test split"
+            "run them again with one model.eval_samples, no larger than the smallest test split"
         )
     cells = {names: Cell() for names in itertools.product(*(axis.names for axis in axes))}
     for run in runs:

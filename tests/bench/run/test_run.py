@@ -31,7 +31,7 @@ def test_seed_zero_counts_and_the_seed_decides_everything(tmp_path: Path) -> Non
 
 SMALL = {
     "tour_transfer": FAST,
-    "tour_gan": ["debug=smoke", "data.image_size=16", "model.base_channels=8", "model.judge_samples=100"],
+    "tour_gan": ["debug=smoke", "data.image_size=16", "model.base_channels=8", "model.eval_samples=100"],
     "tour_detection": ["debug=smoke", "data.source.train=16", "data.source.val=8", "data.source.test=8"],
 }
 

@@ -176,7 +176,7 @@ def test_too_few_images_for_the_metrics_say_how_many_they_need(
     few = [InMemory(*split(stage).take(torch.arange(count))) for stage, count in (("train", train), ("test", test))]
     message = (
         f"judging by the {dimensions} features of .* needs {need} training and {need} test images, "
-        f"got {train} and {min(test, train)}: set model.judge_samples={need} or more"
+        f"got {train} and {min(test, train)}: set model.eval_samples={need} or more"
     )
     with pytest.raises(ValueError, match=message):
         Judge(few[0], few[1], classes, 5000, CPU)

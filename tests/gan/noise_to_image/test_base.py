@@ -86,7 +86,7 @@ def test_scores_of_several_draws_are_their_means() -> None:
             sample(6)
             return {"fid": len(noises) - 1.0, "samples": 6.0}
 
-    model = Noisy(conditional=False, judge_draws=3)
+    model = Noisy(conditional=False, eval_draws=3)
     model._judge = Counts()  # type: ignore[assignment]
     assert model._tested() == {"fid": 1.0, "samples": 6.0}  # of 0, 1 and 2
     first, *others = noises
@@ -94,8 +94,8 @@ def test_scores_of_several_draws_are_their_means() -> None:
     assert torch.equal(first, torch.randn(6, 4, generator=torch.Generator().manual_seed(6)))
     model._tested()  # draws the same again
     assert all(torch.equal(a, b) for a, b in zip(noises[:3], noises[3:], strict=True))
-    with pytest.raises(ValueError, match="judge_draws=0 counts draws, from 1"):
-        Grey(conditional=False, judge_draws=0)
+    with pytest.raises(ValueError, match="eval_draws=0 counts draws, from 1"):
+        Grey(conditional=False, eval_draws=0)
 
 
 def test_a_seed_repeats_the_noise() -> None:
@@ -132,7 +132,7 @@ def test_the_sheet_has_a_row_per_class_and_a_noise_per_column() -> None:
 
 
 def test_the_judge_asks_for_classes_as_often_as_the_data_has_them(data: GanImages, tmp_path: Path) -> None:
-    model = Grey(conditional=True, judge_samples=1000)
+    model = Grey(conditional=True, eval_samples=1000)
     quiet_trainer(max_steps=1).fit(model, data)
     made, again = model._generated(5000), model._generated(5000)
     assert made.labels is not None

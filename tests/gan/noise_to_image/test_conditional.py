@@ -19,7 +19,7 @@ conditions = pytest.mark.parametrize("condition", DISCRIMINATORS)
 
 def tiny(**values) -> ConditionalGAN:
     torch.manual_seed(0)
-    small = {"base_channels": 4, "latent_dim": 8, "label_dim": 6, "judge_samples": 64}
+    small = {"base_channels": 4, "latent_dim": 8, "label_dim": 6, "eval_samples": 64}
     return ConditionalGAN(**{**FACTS, **small, **values})
 
 

@@ -19,7 +19,7 @@ def count(network: torch.nn.Module) -> int:
 
 
 def tiny(**values) -> DCGAN:
-    return DCGAN(**{**FACTS, "base_channels": 4, "latent_dim": 8, "judge_samples": 100, **values})
+    return DCGAN(**{**FACTS, "base_channels": 4, "latent_dim": 8, "eval_samples": 100, **values})
 
 
 @pytest.mark.parametrize(("channels", "generator", "discriminator"), [(3, 3576704, 2765568), (1, 3574656, 2763520)])
@@ -138,7 +138,7 @@ def test_stopped_and_resumed_is_as_if_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_run_logs_scores_health_and_pictures(data: GanImages) -> None:
-    logger, model = Kept(), tiny(judge_samples=200)
+    logger, model = Kept(), tiny(eval_samples=200)
     run = quiet_trainer(max_steps=4, limit_val_batches=1, val_check_interval=4, logger=logger, log_every_n_steps=2)
     run.fit(model, data)
     assert logger.pictures.keys() == {"samples", "interpolation"}

@@ -18,7 +18,7 @@ FACTS = {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size"
 
 def tiny(**values) -> LAPGAN:
     """Levels of 16, 8 and 4 pixels."""
-    small = {"coarsest": 4, "coarse_channels": 8, "detail_channels": 4, "latent_dim": 8, "judge_samples": 64}
+    small = {"coarsest": 4, "coarse_channels": 8, "detail_channels": 4, "latent_dim": 8, "eval_samples": 64}
     return LAPGAN(**{**FACTS, **small, **values})
 
 
@@ -259,7 +259,7 @@ def test_stopped_and_resumed_is_as_if_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_run_shows_the_pyramid_and_logs_one_game(data: GanImages) -> None:
-    logger, model = Kept(), tiny(judge_samples=200)
+    logger, model = Kept(), tiny(eval_samples=200)
     run = quiet_trainer(max_steps=4, limit_val_batches=1, val_check_interval=4, logger=logger, log_every_n_steps=2)
     run.fit(model, data)
     picture = logger.pictures["pyramid"]

@@ -21,7 +21,7 @@ def count(network: nn.Module) -> int:
 
 
 def tiny(**values) -> VanillaGAN:
-    small = {"generator_widths": [16, 12], "discriminator_widths": [12], "latent_dim": 4, "judge_samples": 64}
+    small = {"generator_widths": [16, 12], "discriminator_widths": [12], "latent_dim": 4, "eval_samples": 64}
     return VanillaGAN(**{**FACTS, **small, **values})
 
 

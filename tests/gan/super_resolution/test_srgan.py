@@ -211,7 +211,7 @@ def test_rates_run_through_either_phase(data: SuperResolution) -> None:
             rates.append(tuple(optimizer.param_groups[0]["lr"] for optimizer in run.optimizers))
 
     rates: list[tuple[float, float]] = []
-    model = tiny(mse_steps=4, lr_mse=1.0, lr_generator=0.02, lr_discriminator=0.03, schedule="drop")
+    model = tiny(mse_steps=4, lr_mse=1.0, lr_generator=0.02, lr_discriminator=0.03, schedule="step")
     trainer(8, Watch()).fit(model, data)
     assert [g for g, _ in rates] == pytest.approx([1, 1, 0.1, 0.1, 0.02, 0.02, 0.002, 0.002])
     assert [d for _, d in rates][4:] == pytest.approx([0.03, 0.03, 0.003, 0.003])

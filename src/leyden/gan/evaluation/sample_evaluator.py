@@ -198,7 +198,7 @@ class Judge:
         if min(train, test) < need:
             raise ValueError(
                 f"judging by the {dimensions} features of {extractor} needs {need} training and {need} test images, "
-                f"got {train} and {test}: set model.judge_samples={need} or more, or take a larger data/source"
+                f"got {train} and {test}: set model.eval_samples={need} or more, or take a larger data/source"
             )
 
     def _about(self) -> str:

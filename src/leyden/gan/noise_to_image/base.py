@@ -29,9 +29,9 @@ class Judged(Game, total=False):
     """What every technique takes that samples from noise; ``NoiseToImage`` says what each means."""
 
     choose_by: Score
-    judge_samples: int
-    judge_draws: int
-    judge_cache: str | None
+    eval_samples: int
+    eval_draws: int
+    eval_cache: str | None
     extractor: str
     extractor_weights: str | None
 
@@ -48,10 +48,10 @@ class NoiseToImage(AdversarialModule):
         conditional: whether samples are made for a class.
         choose_by: score of a validation whose best value marks ``best.ckpt``; "precision" and "density" are blind to
             what is missing, "recall" and "coverage" to what is wrong.
-        judge_samples: at most so many samples are held against as many real images.
-        judge_draws: the test's scores are means over so many draws of samples; with a few hundred samples, one draw's
+        eval_samples: at most so many samples are held against as many real images.
+        eval_draws: the test's scores are means over so many draws of samples; with a few hundred samples, one draw's
             Frechet distance is off by a sixth.
-        judge_cache: folder where the judge's classifier is kept for other runs on the same data; None keeps it nowhere.
+        eval_cache: folder where the judge's classifier is kept for other runs on the same data; None keeps it nowhere.
         extractor: features that the scores are computed on: "classifier" is one trained on the training split; a
             network of ``leyden.nets.zoo`` adds scores under its own name.
         extractor_weights: of that network: "imagenet" or a file.
@@ -70,9 +70,9 @@ class NoiseToImage(AdversarialModule):
         latent_dim: int,
         conditional: bool = False,
         choose_by: Score = "fid",
-        judge_samples: int = 5000,
-        judge_draws: int = 1,
-        judge_cache: str | None = None,
+        eval_samples: int = 5000,
+        eval_draws: int = 1,
+        eval_cache: str | None = None,
         extractor: str = "classifier",
         extractor_weights: str | None = None,
         **game: Unpack[Game],
@@ -82,17 +82,17 @@ class NoiseToImage(AdversarialModule):
             raise ValueError("these data have no classes to ask for: choose another data/source or a model without")
         if choose_by not in get_args(Score):
             raise ValueError(f"model.choose_by={choose_by}: one of {', '.join(get_args(Score))}")
-        if judge_draws < 1:
-            raise ValueError(f"model.judge_draws={judge_draws} counts draws, from 1")
-        self.judge_draws = judge_draws
+        if eval_draws < 1:
+            raise ValueError(f"model.eval_draws={eval_draws} counts draws, from 1")
+        self.eval_draws = eval_draws
         self.monitor, self.mode = f"val/{choose_by}", "min" if choose_by == "fid" else "max"
         self.class_names = class_names
         self.latent_dim = latent_dim
         self.conditional = conditional
         self._new_judge = partial(
             Judge,
-            limit=judge_samples,
-            cache=Path(judge_cache) if judge_cache else None,
+            limit=eval_samples,
+            cache=Path(eval_cache) if eval_cache else None,
             extractor=extractor,
             weights=extractor_weights,
         )
@@ -193,7 +193,7 @@ class NoiseToImage(AdversarialModule):
 
     def _tested(self) -> dict[str, float]:
         """Scores against the test split (see ``Judge.test``), means over the draws."""
-        draws = [self.judge.test(partial(self._generated, draw=draw)) for draw in range(self.judge_draws)]
+        draws = [self.judge.test(partial(self._generated, draw=draw)) for draw in range(self.eval_draws)]
         return {name: fmean(scores[name] for scores in draws) for name in draws[0]}
 
     @torch.no_grad()

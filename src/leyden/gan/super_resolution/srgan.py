@@ -18,7 +18,7 @@ x4 and D 23,565,505 at 96 pixels.
 Where we depart: G starts as linear interpolation (the residual branch at zero, the first channels handing the image
 through; see ``leyden.gan.super_resolution.nets``), which spares a short training to find that out, and changes no
 layer. D's logit replaces its sigmoid. G's step uses the fakes of D's step. Pictures and scores come from a moving
-average of G, which is also what SRResNet is. ``schedule`` runs through either phase: "drop" is the paper's second one.
+average of G, which is also what SRResNet is. ``schedule`` runs through either phase: "step" is the paper's second one.
 """
 
 import copy
