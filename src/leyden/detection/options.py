@@ -1,4 +1,4 @@
-"""The settings that all detectors have, as ``conf/detection/common.yaml`` has them."""
+"""The settings that all detectors have, as ``conf/model/detection/_common.yaml`` has them."""
 
 from typing import Literal, TypedDict
 

@@ -113,6 +113,7 @@ def options(group: str) -> list[str]:
         return sorted(file.stem for file in EXPERIMENTS.glob("*.yaml"))
     files = sorted((CONF / group).rglob("*.yaml"))
     inner = tuple(f"{other.removeprefix(f'{group}/')}/" for other in GROUPS if other.startswith(f"{group}/"))
+    files = [file for file in files if not file.name.startswith("_")]  # included by others, no option by itself
     names = [file.relative_to(CONF / group).with_suffix("").as_posix() for file in files]
     return [name for name in names if not name.startswith(inner or ("\0",))]
 
