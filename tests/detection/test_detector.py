@@ -29,7 +29,7 @@ class Oracle(Detector):
     """Says what it was told to say of each image, which bears its number in its first pixel."""
 
     def __init__(self, told: list[dict[str, Tensor]], names: list[str] = NAMES, cost: Callable | None = None) -> None:
-        super().__init__(names, 3, 400, shown_score=0.5)
+        super().__init__(names, 3, 400, display_threshold=0.5)
         self.told = told
         self.cost = cost or (lambda *spent: None)
         self.layer = nn.Linear(1, 1)

@@ -117,7 +117,7 @@ def test_tests_and_predictions_use_truncated_layers_and_validation_the_whole_one
     svd: list[int], alike: bool, monkeypatch: pytest.MonkeyPatch
 ):
     torch.manual_seed(0)
-    net = FastRCNN(**FACTS, **TINY, svd=svd, least_score=0.0)
+    net = FastRCNN(**FACTS, **TINY, svd=svd, score_threshold=0.0)
     weights = {key: value.clone() for key, value in net.state_dict().items()}
     with torch.no_grad():
         whole = net.eval().outputs(IMAGES, [target["proposals"] for target in TARGETS]).logits

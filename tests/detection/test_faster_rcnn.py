@@ -38,7 +38,7 @@ def step(net: FasterRCNN, targets: list) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("more", [{}, PYRAMID])
 def test_answers_lie_in_the_image_and_are_few(more: dict):
-    answers = model(**more, keep=7, least_score=0.0).eval()(IMAGES)
+    answers = model(**more, max_detections=7, score_threshold=0.0).eval()(IMAGES)
     for answer in answers:
         assert 0 < len(answer["scores"]) <= 7
         assert answer["boxes"].min() >= 0
@@ -92,7 +92,7 @@ def test_what_is_drawn_is_a_matter_of_torchs_seed():
         ({"strides": [8, 16]}, "set model.pyramid=true"),
         ({**PYRAMID, "scales": [0.1]}, "each of several just one"),
         ({"image_size": 100}, "set data.image_size=96"),
-        ({"frozen": 7}, "small_resnet has 2 stages here"),
+        ({"frozen_stages": 7}, "small_resnet has 2 stages here"),
     ],
 )
 def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):

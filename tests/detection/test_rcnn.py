@@ -148,7 +148,7 @@ def test_batches_with_nothing_to_learn_change_nothing():
 
 
 def test_scores_keep_the_order_of_the_machines():
-    model = RCNN(**FACTS, **TINY, least_score=0.0)
+    model = RCNN(**FACTS, **TINY, score_threshold=0.0)
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(500, 16, generator=generator)
     model.svm_weight.copy_(torch.randn(3, 16, generator=generator) / 3)
@@ -224,7 +224,7 @@ def test_after_the_last_step_svms_and_regression_learn_and_a_checkpoint_has_them
     tmp_path: Path, options: dict, parts: set[str]
 ):
     data = scenes()
-    model = RCNN(**data.spec, **TINY, least_score=0.0, **options)
+    model = RCNN(**data.spec, **TINY, score_threshold=0.0, **options)
     learnt = []
 
     class Watch(lightning.Callback):
@@ -256,7 +256,7 @@ def test_what_learns_behind_the_network_leaves_its_fine_tuning_alone(tmp_path: P
 
     def trained(**options: Any) -> RCNN:
         lightning.seed_everything(0)
-        model = RCNN(**data.spec, **TINY, least_score=0.0, **options)
+        model = RCNN(**data.spec, **TINY, score_threshold=0.0, **options)
         trainer(tmp_path, 4, limit_val_batches=0).fit(model, data)
         return model.eval()
 
@@ -329,7 +329,7 @@ def test_predict_searches_for_proposals_with_the_settings_of_the_data(monkeypatc
         return torch.tensor([[8.0, 8, 40, 40]])
 
     monkeypatch.setattr("leyden.detection.rcnn.selective_search", search)
-    model = RCNN(**FACTS, **TINY, shown_score=0.0, search={"k": [30]})
+    model = RCNN(**FACTS, **TINY, display_threshold=0.0, search={"k": [30]})
     rows, _ = model.predict([torch.zeros(3, 50, 200, dtype=torch.uint8), torch.zeros(1, 128, 64, dtype=torch.uint8)])
     assert asked == [((3, 64, 64), {"k": [30]})] * 2
     assert [row["boxes"][0] for row in rows] == [[25, 6.25, 125, 31.25], [8, 16, 40, 80]]
@@ -341,7 +341,7 @@ def test_predict_searches_for_proposals_with_the_settings_of_the_data(monkeypatc
         ({"context": 32}, r"model.context=32 .* model.crop_size=64"),
         ({"crop_size": 80}, "multiples of 32"),
         ({"stride": 64}, "this detector looks at 64"),
-        ({"frozen": 9}, "3 stages here"),
+        ({"frozen_stages": 9}, "3 stages here"),
     ],
 )
 def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):

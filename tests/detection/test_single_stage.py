@@ -23,7 +23,7 @@ LIGHT = {"widths": [8, 16, 16, 16, 16], "blocks": [0] * 5}
 def model(kind: type[SingleStageDetector]) -> SingleStageDetector:
     """With heads that are sure of themselves: nearly equal scores would fall out in any order."""
     torch.manual_seed(0)
-    made = kind(**SHAPE, **LIGHT, least_score=0.3).eval()
+    made = kind(**SHAPE, **LIGHT, score_threshold=0.3).eval()
     for layer in made.modules():
         if isinstance(layer, nn.Conv2d) and layer.bias is not None:
             nn.init.normal_(layer.weight, std=0.3)
@@ -54,17 +54,19 @@ def test_a_file_and_suppression_give_pytorchs_answers(exported, batch: int, many
     detector, session = exported
     assert [output.name for output in session.get_outputs()] == ["boxes", "scores"]
     spec = session.get_modelmeta().custom_metadata_map
-    rule = json.loads(spec["suppression"])
-    own = {"least_score": 0.3, "nms_iou": 0.45, "keep": 200, "suppression": "hard", "nms_sigma": 0.5}
+    rule = json.loads(spec["nms"])
+    own = {"score_threshold": 0.3, "nms_iou": 0.45, "max_detections": 200, "nms": "hard", "nms_sigma": 0.5}
     assert rule == own
     pixels = images(batch)
     boxes, scores = (torch.from_numpy(found) for found in session.run(None, {"images": pixels.numpy()}))
     ranked = scores[0].flatten().sort(descending=True).values
-    detector.least_score = float((ranked[many] + ranked[max(0, many - 1)]) / 2) if many else 1.0
+    detector.score_threshold = float((ranked[many] + ranked[max(0, many - 1)]) / 2) if many else 1.0
     with torch.no_grad():
         answers = detector(pixels)
     assert len(answers) == batch
     assert (len(answers[0]["scores"]) > 0) == (many > 0)
     for own, b, s in zip(answers, boxes, scores, strict=True):
-        found = suppress(b, s, detector.least_score, rule["nms_iou"], 2 * rule["keep"], rule["keep"])
+        found = suppress(
+            b, s, detector.score_threshold, rule["nms_iou"], 2 * rule["max_detections"], rule["max_detections"]
+        )
         torch.testing.assert_close(found, own, rtol=1e-4, atol=1e-3)

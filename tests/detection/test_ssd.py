@@ -170,7 +170,7 @@ def test_l2norm_gives_each_cell_the_norm_20():
         ({"image_size": 100}, "set data.image_size=96"),
         ({"image_size": 32}, "set data.image_size=64"),
         ({"backbone": "resnett"}, "did you mean resnet"),
-        ({"frozen": 7}, "small_resnet has 5 stages here"),
+        ({"frozen_stages": 7}, "small_resnet has 5 stages here"),
         ({"scales": [0.1, 0.2]}, "4 feature maps need 5 scales"),
     ],
 )
@@ -207,7 +207,7 @@ def test_vgg16_of_torchvision_is_taken_over_and_thinned_out(tmp_path):
 
 
 def test_predict_answers_in_the_pixels_of_each_picture():
-    model = SSD(**FACTS, **TINY, shown_score=0.0)
+    model = SSD(**FACTS, **TINY, display_threshold=0.0)
     pictures = [torch.zeros(3, 50, 200, dtype=torch.uint8), torch.zeros(1, 128, 64, dtype=torch.uint8)]
     rows, drawn = model.predict(pictures)
     boxes = [torch.tensor(row["boxes"]) for row in rows]

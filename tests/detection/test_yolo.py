@@ -195,7 +195,7 @@ def test_perfect_outputs_give_the_truth_back(roots: bool):
 
 
 def test_scores_are_class_times_confidence_and_two_negative_numbers_are_no_answer():
-    model = YOLO(**FACTS, **TINY, stride=32, least_score=0.05).eval()
+    model = YOLO(**FACTS, **TINY, stride=32, score_threshold=0.05).eval()
     boxes, classes = torch.full((1, 4, 2, 5), 0.5), torch.zeros(1, 4, 3)
     boxes[0, :, :, 4] = torch.tensor([[0.5, 0.0], [-0.9, -0.9], [1.7, 0.0], [0.0, 0.0]])
     classes[0, :3] = torch.tensor([[0.4, 0.2, 0], [-0.9, -0.9, -0.9], [1.5, 0.3, -1]])
@@ -255,7 +255,7 @@ def test_what_a_cell_says_comes_from_its_place():
         ({"image_size": 100}, "set data.image_size=96"),
         ({"image_size": 96, "stride": 64}, "set data.image_size=64, or another model.stride"),
         ({"stride": 2}, "small_resnet has maps of strides 4, 8, 16, 32; this detector looks at 2"),
-        ({"frozen": 7}, "small_resnet has 2 stages here"),
+        ({"frozen_stages": 7}, "small_resnet has 2 stages here"),
     ],
 )
 def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):

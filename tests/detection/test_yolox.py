@@ -184,7 +184,7 @@ def test_before_training_everything_is_improbable():
 
 @pytest.mark.parametrize("side", [32, 96, 160])
 def test_images_of_any_multiple_of_32_train_and_are_answered(side: int):
-    model = YOLOX(**FACTS, **TINY, least_score=0.0)
+    model = YOLOX(**FACTS, **TINY, score_threshold=0.0)
     targets = [truth(1, 2, side), NOTHING]
     losses = yolox_loss(model.outputs(images(2, side)), pad(targets))
     assert torch.stack(losses).isfinite().all()
@@ -206,7 +206,7 @@ def test_any_backbone_with_such_maps_lies_below(backbone: str):
         ({"backbone": "resnett"}, "did you mean resnet"),
         ({"image_size": 100}, "set data.image_size=96"),
         ({"box_loss": "iou"}, "there are giou, diou, ciou"),
-        ({"frozen": 7}, "small_resnet has 4 stages here"),
+        ({"frozen_stages": 7}, "small_resnet has 4 stages here"),
     ],
 )
 def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):

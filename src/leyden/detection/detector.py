@@ -15,7 +15,7 @@ from torch import Tensor
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
 from leyden.data.splits import fit_image
 from leyden.detection.boxes.batch import Target, at_least, suppress
-from leyden.detection.boxes.soft_nms import SUPPRESSIONS, Suppression
+from leyden.detection.boxes.soft_nms import NMS_METHODS, NMSMethod
 from leyden.detection.evaluation.coco_json import coco_json, plain_row
 from leyden.detection.evaluation.report import HEADLINES, review
 from leyden.detection.evaluation.timing import Stopwatch
@@ -59,16 +59,16 @@ class Detector(LightningModule, ABC):
         image_size: side of the square images in pixels; given by the data.
         weights: to start from: "imagenet", a file, or the folder of an earlier run (``leyden.nets.weights``); None
             starts from random ones.
-        least_score: answers below are dropped.
-        suppression: "hard": of two answers of one class that overlap too much, the lesser is dropped; "linear" or
+        score_threshold: answers below are dropped.
+        nms: "hard": of two answers of one class that overlap too much, the lesser is dropped; "linear" or
             "gaussian": it scores less (``leyden.detection.boxes.soft_nms``).
         nms_iou: from what overlap on; not of "gaussian".
         nms_sigma: of "gaussian".
-        keep: most answers per image.
-        shown_score: least score of answers that pictures and the confusion matrix show and ``predict`` gives.
+        max_detections: most answers per image.
+        display_threshold: least score of answers that pictures and the confusion matrix show and ``predict`` gives.
         optimizer: "adamw", or "sgd" with momentum 0.9 as in the papers.
         lr: greatest learning rate.
-        lr_backbone: the backbone's, as a multiple of it.
+        backbone_lr_factor: the backbone's, as a multiple of it.
         weight_decay: of weights; norms and biases are spared.
         warmup: share of the steps in which the rate grows from 0; then it falls to 0 along a cosine.
         memory_format: "contiguous" or "channels_last"; a technique arranges its network by it when it is built.
@@ -87,15 +87,15 @@ class Detector(LightningModule, ABC):
         channels: int,
         image_size: int,
         weights: str | None = None,
-        least_score: float = 0.01,
-        suppression: Suppression = "hard",
+        score_threshold: float = 0.01,
+        nms: NMSMethod = "hard",
         nms_iou: float = 0.45,
         nms_sigma: float = 0.5,
-        keep: int = 200,
-        shown_score: float = 0.5,
+        max_detections: int = 200,
+        display_threshold: float = 0.5,
         optimizer: Literal["adamw", "sgd"] = "adamw",
         lr: float = 5e-3,
-        lr_backbone: float = 1.0,
+        backbone_lr_factor: float = 1.0,
         weight_decay: float = 1e-2,
         warmup: float = 0.1,
         memory_format: MemoryFormat = "contiguous",
@@ -105,15 +105,20 @@ class Detector(LightningModule, ABC):
         self.channels = channels
         self.image_size = image_size
         self.weights = weights
-        if suppression not in SUPPRESSIONS or nms_sigma <= 0:
+        if nms not in NMS_METHODS or nms_sigma <= 0:
             raise ValueError(
-                f"model.suppression={suppression!r}, model.nms_sigma={nms_sigma}: there are {', '.join(SUPPRESSIONS)}, "
+                f"model.nms={nms!r}, model.nms_sigma={nms_sigma}: there are {', '.join(NMS_METHODS)}, "
                 "and sigma is above 0"
             )
-        self.suppression: Suppression = suppression
-        self.least_score, self.nms_iou, self.nms_sigma, self.keep = least_score, nms_iou, nms_sigma, keep
-        self.shown_score = shown_score
-        self.optimizer_name, self.lr, self.lr_backbone = optimizer, lr, lr_backbone
+        self.nms: NMSMethod = nms
+        self.score_threshold, self.nms_iou, self.nms_sigma, self.max_detections = (
+            score_threshold,
+            nms_iou,
+            nms_sigma,
+            max_detections,
+        )
+        self.display_threshold = display_threshold
+        self.optimizer_name, self.lr, self.backbone_lr_factor = optimizer, lr, backbone_lr_factor
         self.weight_decay, self.warmup = weight_decay, warmup
         self.memory_format: MemoryFormat = memory_format
         self._judged = DetectionAccumulator()
@@ -136,16 +141,22 @@ class Detector(LightningModule, ABC):
         self, boxes: Iterable[Tensor], scores: Iterable[Tensor], candidates: int | None = None
     ) -> list[Target]:
         """The answers of each image: boxes (P, 4) or (P, C, 4) and scores (P, C) of each, see ``suppress``."""
-        least, iou, keep, kind, sigma = self.least_score, self.nms_iou, self.keep, self.suppression, self.nms_sigma
+        least, iou, max_detections, kind, sigma = (
+            self.score_threshold,
+            self.nms_iou,
+            self.max_detections,
+            self.nms,
+            self.nms_sigma,
+        )
         images = zip(boxes, scores, strict=True)
-        return [suppress(*image, least, iou, candidates, keep, kind, sigma) for image in images]
+        return [suppress(*image, least, iou, candidates, max_detections, kind, sigma) for image in images]
 
     def forward(self, *inputs: Any, **more: Any) -> list[Target]:
         """uint8 images (B, C, S, S), and what else ``outputs`` takes, to the answers of each image."""
         return self.answers(self.outputs(*inputs, **more))
 
     def backbone(self) -> FeatureMaps | None:
-        """What takes over ``weights`` and learns at ``lr_backbone``."""
+        """What takes over ``weights`` and learns at ``backbone_lr_factor``."""
         return next((part for part in self.modules() if isinstance(part, FeatureMaps)), None)
 
     def load(self, weights: str) -> None:
@@ -181,7 +192,7 @@ class Detector(LightningModule, ABC):
         maps = self.backbone()
         slow = [] if maps is None else list(maps.backbone.parameters())
         how = (self.optimizer_name, self.lr, self.weight_decay, self.warmup)
-        return optimize(self, self.trainer.estimated_stepping_batches, *how, slow, self.lr_backbone)
+        return optimize(self, self.trainer.estimated_stepping_batches, *how, slow, self.backbone_lr_factor)
 
     def on_validation_epoch_start(self) -> None:
         """Forgets what an interrupted validation may have left."""
@@ -217,7 +228,7 @@ class Detector(LightningModule, ABC):
 
     def on_test_epoch_end(self) -> None:
         """Likewise, by size and by class; says what the errors are, and how long an image takes."""
-        numbers = review(self, self.class_names, self.shown_score, *self._judged.whole())
+        numbers = review(self, self.class_names, self.display_threshold, *self._judged.whole())
         numbers |= self._stopwatch.milliseconds()
         self.log_dict({f"test/{name}": value for name, value in numbers.items()}, sync_dist=True)
         self._show("test")
@@ -245,8 +256,8 @@ class Detector(LightningModule, ABC):
 
         Args:
             inputs: uint8 (C, H, W) of any size; each is fitted to the network's square.
-            options: ``threshold`` is the least score of answers, 0 to 1; None: ``shown_score``. Below the score that
-                the technique itself drops answers at, it changes nothing.
+            options: ``threshold`` is the least score of a detection, 0 to 1; None: ``display_threshold``. Values below
+                ``score_threshold`` change nothing, for such detections are dropped already.
 
         Returns:
             Rows with "width" and "height" of the image in pixels, and, of as many answers as there are, best first,
@@ -255,7 +266,7 @@ class Detector(LightningModule, ABC):
         Raises:
             ValueError: the threshold is no score.
         """
-        least = self.shown_score if options.threshold is None else options.threshold
+        least = self.display_threshold if options.threshold is None else options.threshold
         if not 0 <= least <= 1:
             raise ValueError(f"--threshold {least}: a score from 0 to 1")
         self.eval()
@@ -288,7 +299,7 @@ class Detector(LightningModule, ABC):
         images, targets = batch
         self._judged.add(answers, targets)
         if batch_index == 0:
-            sure = [at_least(answer, self.shown_score) for answer in answers[:SHOWN]]
+            sure = [at_least(answer, self.display_threshold) for answer in answers[:SHOWN]]
             self._shown = images[:SHOWN].cpu(), sure, [_to_cpu(target) for target in targets[:SHOWN]]
 
     def _show(self, stage: str) -> None:

@@ -88,7 +88,7 @@ class FastRCNN(Detector):
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
         backbone: "small_resnet" (sides divisible by 32, from 64 on) or a network of ``leyden.nets.zoo``.
-        frozen: so many of the backbone's first stages learn nothing.
+        frozen_stages: so many of the backbone's first stages learn nothing.
         widths: of "small_resnet": channels of the stem, then of each stage; null: 48, then 128.
         blocks: of "small_resnet": residual blocks likewise; null: 1, 2, 1, 1, 0.
         stride: of the map, image pixels per cell.
@@ -96,7 +96,7 @@ class FastRCNN(Detector):
         fc: outputs of the two fully connected layers.
         dropout: probability with which one of those is dropped in training.
         rois: RoIs per image that a step learns from.
-        share: of these, so many show objects at most.
+        positive_fraction: of these, so many show objects at most.
         foreground_iou: a RoI with at least this IoU shows an object.
         background_iou: one whose greatest IoU lies in [low, high) is background.
         box_weight: lambda, of the box loss.
@@ -114,7 +114,7 @@ class FastRCNN(Detector):
         channels: int,
         image_size: int,
         backbone: str = "small_resnet",
-        frozen: int = 0,
+        frozen_stages: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
         stride: int = 8,
@@ -122,7 +122,7 @@ class FastRCNN(Detector):
         fc: Sequence[int] = (256, 256),
         dropout: float = 0.0,
         rois: int = 64,
-        share: float = 0.25,
+        positive_fraction: float = 0.25,
         foreground_iou: float = 0.5,
         background_iou: Sequence[float] = (0.1, 0.5),
         box_weight: float = 1.0,
@@ -132,10 +132,12 @@ class FastRCNN(Detector):
     ) -> None:
         super().__init__(class_names, channels, image_size, **common)
         self.save_hyperparameters(logger=False)
-        self.rois, self.share, self.box_weight = rois, share, box_weight
+        self.rois, self.positive_fraction, self.box_weight = rois, positive_fraction, box_weight
         self.foreground_iou, self.background_iou = foreground_iou, tuple(background_iou)
         self.svd, self.search = svd, search or Search()
-        self.maps = RegionMaps(backbone, channels, image_size, [stride], frozen=frozen, widths=widths, blocks=blocks)
+        self.maps = RegionMaps(
+            backbone, channels, image_size, [stride], frozen_stages=frozen_stages, widths=widths, blocks=blocks
+        )
         self.head = RoIHead(self.maps.width, [stride], len(class_names), roi_size, fc, dropout)
         arrange(self, self.memory_format)
 
@@ -175,7 +177,9 @@ class FastRCNN(Detector):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One batch to its loss, L of eq. 1."""
         images, targets = batch
-        drawn = draw_rois(given(targets), targets, self.rois, self.share, self.foreground_iou, self.background_iou)
+        drawn = draw_rois(
+            given(targets), targets, self.rois, self.positive_fraction, self.foreground_iou, self.background_iou
+        )
         judged = self.outputs(images, drawn.proposals)
         entropy, box = self.head.loss(judged, drawn)
         loss = entropy + self.box_weight * box

@@ -43,7 +43,7 @@ class FasterRCNN(Detector):
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
         backbone: "small_resnet" (sides divisible by 32, from 64 on) or a network of ``leyden.nets.zoo``.
-        frozen: so many of the backbone's first stages learn nothing.
+        frozen_stages: so many of the backbone's first stages learn nothing.
         widths: of "small_resnet": channels of the stem, then of each stage; null: 48, then 128.
         blocks: of "small_resnet": residual blocks likewise; null: 1, 2, 1, 1, 0.
         pyramid: several maps instead of one, all of them of ``pyramid_width`` channels.
@@ -58,13 +58,13 @@ class FasterRCNN(Detector):
         before_nms: best anchors (of each map) that suppression looks at, in training and in a test.
         proposals: best ones that remain, likewise.
         proposal_iou: of two proposals that overlap more, the lesser is dropped.
-        least_side: narrower or lower proposals are dropped, pixels.
+        min_box_size: narrower or lower proposals are dropped, pixels.
         roi_size: cells in a row of a pooled RoI.
         roi_cells: with a pyramid: a RoI of this side, in cells of the finest map, is pooled from the second one.
         fc: outputs of the two fully connected layers.
         dropout: probability with which one of those is dropped in training.
         rois: RoIs per image that a step learns from.
-        share: of these, so many show objects at most.
+        positive_fraction: of these, so many show objects at most.
         foreground_iou: a RoI with at least this IoU shows an object.
         background_iou: one whose greatest IoU lies in [low, high) is background.
         box_weight: lambda, of the head's box loss.
@@ -80,7 +80,7 @@ class FasterRCNN(Detector):
         channels: int,
         image_size: int,
         backbone: str = "small_resnet",
-        frozen: int = 0,
+        frozen_stages: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
         pyramid: bool = False,
@@ -95,13 +95,13 @@ class FasterRCNN(Detector):
         before_nms: Sequence[int] = (300, 200),
         proposals: Sequence[int] = (100, 50),
         proposal_iou: float = 0.7,
-        least_side: float = 4.0,
+        min_box_size: float = 4.0,
         roi_size: int = 7,
         roi_cells: float = 14.0,
         fc: Sequence[int] = (256, 256),
         dropout: float = 0.0,
         rois: int = 32,
-        share: float = 0.25,
+        positive_fraction: float = 0.25,
         foreground_iou: float = 0.5,
         background_iou: Sequence[float] = (0.0, 0.5),
         box_weight: float = 1.0,
@@ -109,9 +109,11 @@ class FasterRCNN(Detector):
     ) -> None:
         super().__init__(class_names, channels, image_size, **common)
         self.save_hyperparameters(logger=False)
-        self.rois, self.share, self.box_weight = rois, share, box_weight
+        self.rois, self.positive_fraction, self.box_weight = rois, positive_fraction, box_weight
         self.foreground_iou, self.background_iou = foreground_iou, tuple(background_iou)
-        self.maps = RegionMaps(backbone, channels, image_size, strides, pyramid, pyramid_width, frozen, widths, blocks)
+        self.maps = RegionMaps(
+            backbone, channels, image_size, strides, pyramid, pyramid_width, frozen_stages, widths, blocks
+        )
         self.rpn = RPN(
             self.maps.width,
             image_size,
@@ -126,7 +128,7 @@ class FasterRCNN(Detector):
             before=before_nms,
             after=proposals,
             iou=proposal_iou,
-            least_side=least_side,
+            min_box_size=min_box_size,
         )
         self.head = RoIHead(self.maps.width, strides, len(class_names), roi_size, fc, dropout, roi_cells)
         arrange(self, self.memory_format)
@@ -154,7 +156,9 @@ class FasterRCNN(Detector):
         logits, offsets = self.rpn(maps)
         objectness, anchor_box = self.rpn.loss(logits, offsets, targets)
         proposals = self.rpn.propose(logits, offsets)
-        drawn = draw_rois(proposals, targets, self.rois, self.share, self.foreground_iou, self.background_iou)
+        drawn = draw_rois(
+            proposals, targets, self.rois, self.positive_fraction, self.foreground_iou, self.background_iou
+        )
         entropy, box = self.head.loss(self.head(maps, drawn.proposals), drawn)
         loss = objectness + anchor_box + entropy + self.box_weight * box
         self.log_losses(loss, objectness=objectness, anchor_box=anchor_box, box=box, **{"class": entropy})

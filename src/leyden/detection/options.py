@@ -2,7 +2,7 @@
 
 from typing import Literal, TypedDict
 
-from leyden.detection.boxes.soft_nms import Suppression
+from leyden.detection.boxes.soft_nms import NMSMethod
 from leyden.nets.memory_format import MemoryFormat
 
 
@@ -10,15 +10,15 @@ class Common(TypedDict, total=False):
     """What every detector takes beside its own; ``Detector`` says what each means."""
 
     weights: str | None
-    least_score: float
-    suppression: Suppression
+    score_threshold: float
+    nms: NMSMethod
     nms_iou: float
     nms_sigma: float
-    keep: int
-    shown_score: float
+    max_detections: int
+    display_threshold: float
     optimizer: Literal["adamw", "sgd"]
     lr: float
-    lr_backbone: float
+    backbone_lr_factor: float
     weight_decay: float
     warmup: float
     memory_format: MemoryFormat

@@ -79,7 +79,7 @@ class RCNN(Detector):
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
         backbone: "small_resnet" (crops of 64, 96, ... pixels) or a network of ``leyden.nets.zoo``.
-        frozen: so many of the backbone's first stages learn nothing.
+        frozen_stages: so many of the backbone's first stages learn nothing.
         widths: of "small_resnet": channels of the stem, then of each stage; null: the backbone's.
         blocks: of "small_resnet": residual blocks likewise; null: the backbone's.
         stride: crop pixels per cell of the last feature map that is used.
@@ -110,7 +110,7 @@ class RCNN(Detector):
         channels: int,
         image_size: int,
         backbone: str = "small_resnet",
-        frozen: int = 0,
+        frozen_stages: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
         stride: int = 16,
@@ -142,7 +142,7 @@ class RCNN(Detector):
         self.svm_images, self.search = svm_images, search or Search()
         classes = len(class_names)
         below = (backbone, 1 + classes, channels, crop_size, stride, cells, hidden, dropout)
-        self.net = CropNet(*below, frozen, widths, blocks)
+        self.net = CropNet(*below, frozen_stages, widths, blocks)
         self.learnt: Tensor
         self.svm_weight: Tensor
         self.svm_bias: Tensor

@@ -20,14 +20,14 @@ class SingleStageDetector(Detector):
 
     def answers(self, outputs: Any) -> list[Target]:
         """Those to the answers of each image, in pixels, best first."""
-        return self.suppressed(*self.decoded(outputs), 2 * self.keep)
+        return self.suppressed(*self.decoded(outputs), 2 * self.max_detections)
 
     def export_network(self) -> Exportable:
         """All but the suppression, whose number of detections no traced network knows beforehand."""
-        options = ("least_score", "nms_iou", "keep", "suppression", "nms_sigma")
+        options = ("score_threshold", "nms_iou", "max_detections", "nms", "nms_sigma")
         metadata = {
             "class_names": json.dumps(self.class_names),
-            "suppression": json.dumps({name: getattr(self, name) for name in options}),
+            "nms": json.dumps({name: getattr(self, name) for name in options}),
         }
         return Exportable(BeforeNMS(self), self.channels, self.image_size, ("boxes", "scores"), metadata)
 

@@ -72,7 +72,7 @@ class SSD(SingleStageDetector):
         image_size: side of the square images in pixels; given by the data.
         backbone: "small_resnet" (sides divisible by 32, from 64 on), "vgg16" (300 or 512), or a network of
             ``leyden.nets.zoo``.
-        frozen: so many of the backbone's first stages learn nothing.
+        frozen_stages: so many of the backbone's first stages learn nothing.
         widths: of "small_resnet": channels of the stem, then of the feature maps; null: the backbone's.
         blocks: of "small_resnet": residual blocks of the stem, then of each feature map; null: the backbone's.
         scales: side of the default boxes of each map, and one more, as fractions of the image; null: the backbone's.
@@ -93,7 +93,7 @@ class SSD(SingleStageDetector):
         channels: int,
         image_size: int,
         backbone: str = "small_resnet",
-        frozen: int = 0,
+        frozen_stages: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
         scales: list[float] | None = None,
@@ -107,7 +107,7 @@ class SSD(SingleStageDetector):
         super().__init__(class_names, channels, image_size, **common)
         self.save_hyperparameters(logger=False)
         self.match_iou, self.negatives, self.alpha = match_iou, negatives, alpha
-        below = (backbone, 1 + len(class_names), channels, image_size, frozen)
+        below = (backbone, 1 + len(class_names), channels, image_size, frozen_stages)
         self.net = SSDNet(*below, widths, blocks, scales, ratios)
         centre, size = variances or (0.1, 0.2)
         self.variances = (centre, size)

@@ -145,7 +145,7 @@ class YOLO(SingleStageDetector):
         image_size: side of the square images in pixels; given by the data.
         backbone: "small_resnet" (sides divisible by 32, from 64 on), "yolo" (by 64), or a network of
             ``leyden.nets.zoo``.
-        frozen: so many of the backbone's first stages learn nothing.
+        frozen_stages: so many of the backbone's first stages learn nothing.
         widths: of "small_resnet": channels of the stem, then of the feature maps; null: the backbone's.
         blocks: of "small_resnet": residual blocks of the stem, then of each feature map; null: the backbone's.
         stride: image pixels per cell, that of a map of the backbone; S = image_size / stride.
@@ -167,7 +167,7 @@ class YOLO(SingleStageDetector):
         channels: int,
         image_size: int,
         backbone: str = "small_resnet",
-        frozen: int = 0,
+        frozen_stages: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
         stride: int = 8,
@@ -183,7 +183,7 @@ class YOLO(SingleStageDetector):
         self.save_hyperparameters(logger=False)
         self.sqrt, self.coord, self.noobj = sqrt, coord, noobj
         below = (backbone, len(class_names), channels, image_size, boxes, stride)
-        self.net = YOLONet(*below, hidden, head, frozen, widths, blocks)
+        self.net = YOLONet(*below, hidden, head, frozen_stages, widths, blocks)
         arrange(self, self.memory_format)
 
     def outputs(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -97,7 +97,7 @@ class YOLOX(SingleStageDetector):
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
         backbone: "small_resnet" (sides divisible by 32, from 64 on), or a network of ``leyden.nets.zoo``.
-        frozen: so many of the backbone's first stages learn nothing.
+        frozen_stages: so many of the backbone's first stages learn nothing.
         widths: of "small_resnet": channels of the stem, then of the feature maps; null: the backbone's.
         blocks: of "small_resnet": residual blocks of the stem, then of each feature map; null: the backbone's.
         width: channels of pyramid and heads.
@@ -117,7 +117,7 @@ class YOLOX(SingleStageDetector):
         channels: int,
         image_size: int,
         backbone: str = "small_resnet",
-        frozen: int = 0,
+        frozen_stages: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
         width: int = 64,
@@ -134,7 +134,7 @@ class YOLOX(SingleStageDetector):
         self.radius, self.box = radius, box
         self.box_loss: BoxLoss = box_loss
         below = (backbone, len(class_names), channels, image_size)
-        self.net = YOLOXNet(*below, width, depth, frozen, widths, blocks)
+        self.net = YOLOXNet(*below, width, depth, frozen_stages, widths, blocks)
         arrange(self, self.memory_format)
 
     def outputs(self, images: Tensor) -> Outputs:

@@ -104,14 +104,14 @@ def test_scores_only_fall_and_classes_do_not_touch_each_other() -> None:
 
 @pytest.mark.parametrize(("kind", "count"), [("hard", 1), ("linear", 2), ("gaussian", 2)])
 def test_detectors_suppress_as_they_are_told(kind: str, count: int) -> None:
-    small: dict[str, Any] = {"class_names": ["a"], "channels": 3, "image_size": 64, "suppression": kind, "nms_iou": 0.5}
+    small: dict[str, Any] = {"class_names": ["a"], "channels": 3, "image_size": 64, "nms": kind, "nms_iou": 0.5}
     for model in (SSD(**small, widths=[8] * 5, blocks=[0] * 5), RCNN(**small, widths=[8] * 3, blocks=[0] * 3)):
-        assert model.hparams["suppression"] == kind
+        assert model.hparams["nms"] == kind
         [answer] = model.suppressed([SIX[:2]], [torch.tensor([[0.9], [0.8]])])
         assert len(answer["scores"]) == count
 
 
-@pytest.mark.parametrize("wrong", [{"suppression": "soft"}, {"nms_sigma": 0.0}])
+@pytest.mark.parametrize("wrong", [{"nms": "soft"}, {"nms_sigma": 0.0}])
 def test_there_is_no_other_suppression(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="there are hard, linear, gaussian, and sigma is above 0"):
         SSD(["a"], 3, 64, **wrong)

@@ -33,7 +33,7 @@ def test_stages_behind_the_last_wanted_map_are_cut_off():
 
 
 def test_frozen_stages_neither_learn_nor_count():
-    maps = FeatureMaps(build_backbone("small_resnet", 3, 64), (8, 16), frozen=2).train()
+    maps = FeatureMaps(build_backbone("small_resnet", 3, 64), (8, 16), frozen_stages=2).train()
     before = {key: value.clone() for key, value in maps.state_dict().items()}
     sum(m.sum() for m in maps(images(64))).backward()
     moved = {key for key, value in maps.state_dict().items() if not torch.equal(value, before[key])}
@@ -51,16 +51,16 @@ def test_weights_of_the_backbone_are_taken_over_from_a_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "strides", "frozen", "words"),
+    ("name", "strides", "frozen_stages", "words"),
     [
         ("small_resnet", (2, 4), 0, "small_resnet has maps of strides 4, 8, 16, 32, 64; this detector looks at 2, 4"),
         ("resnet18", (12,), 0, "resnet18 has maps of strides 4, 8, 16, 32; this detector looks at 12"),
-        ("small_resnet", (8,), 3, "model.frozen=3: small_resnet has 2 stages here"),
+        ("small_resnet", (8,), 3, "model.frozen_stages=3: small_resnet has 2 stages here"),
     ],
 )
-def test_what_a_backbone_cannot_give_is_refused(name: str, strides: tuple[int, ...], frozen: int, words: str):
+def test_what_a_backbone_cannot_give_is_refused(name: str, strides: tuple[int, ...], frozen_stages: int, words: str):
     with pytest.raises(ValueError, match=words):
-        FeatureMaps(build_backbone(name, 3, 64), strides, frozen)
+        FeatureMaps(build_backbone(name, 3, 64), strides, frozen_stages)
 
 
 def test_the_light_backbone_names_the_sides_that_it_takes():

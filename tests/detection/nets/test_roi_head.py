@@ -31,9 +31,11 @@ def boxes(count: int, seed: int = 0, side: float = 64.0) -> torch.Tensor:
     return torch.cat([low, low + size + 2], 1).clamp(max=side)
 
 
-def answers(head: RoIHead, judged: Judged, least_score: float, iou: float, keep: int) -> list[dict[str, torch.Tensor]]:
+def answers(
+    head: RoIHead, judged: Judged, score_threshold: float, iou: float, keep: int
+) -> list[dict[str, torch.Tensor]]:
     pairs = zip(*head.decided(judged, 64), strict=True)
-    return [suppress(*pair, least_score, iou, None, keep) for pair in pairs]
+    return [suppress(*pair, score_threshold, iou, None, keep) for pair in pairs]
 
 
 def test_a_sample_of_four_with_a_quarter_of_objects():
@@ -252,7 +254,7 @@ def test_a_head_takes_fc6_and_fc7_of_a_vgg_that_fit():
 
 def test_a_vgg_gives_the_map_before_its_last_pooling():
     with torch.device("meta"):
-        vgg = RegionMaps("vgg16", 3, 608, [16], frozen=2)
+        vgg = RegionMaps("vgg16", 3, 608, [16], frozen_stages=2)
     assert (vgg.width, vgg.sizes, vgg.strides) == (512, [38], [16])
     assert sum(p.numel() for p in vgg.parameters()) == 14_714_688  # all 13 convolutions
     assert [p.requires_grad for p in vgg.parameters()] == [False] * 8 + [True] * 18  # conv1 and conv2: two layers each

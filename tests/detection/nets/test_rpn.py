@@ -13,7 +13,7 @@ from leyden.detection.boxes.box_coder import encode
 from leyden.detection.boxes.matching import batch_iou
 from leyden.detection.nets.rpn import RPN, label_anchors, rpn_loss
 
-SMALL = {"hidden": 8, "drawn": 32, "before": (200, 100), "after": (50, 20), "least_side": 2.0}
+SMALL = {"hidden": 8, "drawn": 32, "before": (200, 100), "after": (50, 20), "min_box_size": 2.0}
 NOTHING = truth()
 
 
@@ -169,7 +169,7 @@ def test_numbers_of_proposals_are_those_of_training_or_test(training: bool, befo
 
 
 def test_boxes_that_are_too_small_behind_the_clipping_are_no_proposals():
-    model = rpn(least_side=30.0).eval()
+    model = rpn(min_box_size=30.0).eval()
     [found] = model.propose(torch.zeros(1, len(model.priors)), torch.zeros(1, len(model.priors), 4))
     sides = model.corners.clamp(0, 64)
     large = (sides[:, 2:] - sides[:, :2]).amin(1) >= 30

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from leyden.detection.boxes.soft_nms import Suppression, softened
+from leyden.detection.boxes.soft_nms import NMSMethod, softened
 
 Target = dict[str, Tensor]
 """{"boxes": (n, 4) float32 xyxy pixels, "labels": (n,) int64}, for answers also "scores": (n,) float32."""
@@ -42,11 +42,11 @@ def pad(targets: list[Target], scale: float = 1.0) -> Padded:
 def suppress(
     boxes: Tensor,
     scores: Tensor,
-    least_score: float,
+    score_threshold: float,
     iou: float,
     candidates: int | None,
-    keep: int,
-    kind: Suppression = "hard",
+    max_detections: int,
+    kind: NMSMethod = "hard",
     sigma: float = 0.5,
 ) -> Target:
     """The answers for one image: confident, and of those that overlap the best alone or above all, class by class.
@@ -54,11 +54,11 @@ def suppress(
     Args:
         boxes: (P, 4) xyxy, of all classes alike; or (P, C, 4), where each class has its own.
         scores: (P, C) probabilities of the classes, without background.
-        least_score: what scores no more is dropped.
+        score_threshold: what scores no more is dropped.
         iou: "hard": of two boxes of one class that overlap more, the lesser is dropped (greedy non-maximum
             suppression); "linear": of two that overlap as much, the lesser scores less.
         candidates: best boxes per class that suppression looks at; None: all.
-        keep: best boxes of all classes that remain.
+        max_detections: best boxes of all classes that remain.
         kind: "hard"; "linear" or "gaussian" where the lesser scores less (``leyden.detection.boxes.soft_nms``).
         sigma: of "gaussian".
 
@@ -72,11 +72,11 @@ def suppress(
     own = boxes[:, None].expand(-1, scores.shape[1], -1) if boxes.ndim == 2 else boxes
     if kind != "hard":
         chosen = own.gather(0, places[..., None].expand(-1, -1, 4))
-        best = softened(chosen.transpose(0, 1), best.T, least_score, iou, kind, sigma).T
-    rank, labels = (best > least_score).nonzero(as_tuple=True)
+        best = softened(chosen.transpose(0, 1), best.T, score_threshold, iou, kind, sigma).T
+    rank, labels = (best > score_threshold).nonzero(as_tuple=True)
     sure, placed = best[rank, labels], own[places[rank, labels], labels]
     kept = batched_nms(placed, sure, labels, iou) if kind == "hard" else sure.argsort(descending=True, stable=True)
-    kept = kept[:keep]
+    kept = kept[:max_detections]
     return {"boxes": placed[kept], "labels": labels[kept], "scores": sure[kept]}
 
 

@@ -4,18 +4,18 @@ import torch
 from torch import Tensor
 
 
-def draw(classes: Tensor, count: int, share: float) -> Tensor:
+def draw(classes: Tensor, count: int, positive_fraction: float) -> Tensor:
     """A random sample of each image's regions; background fills up what objects leave.
 
     Args:
         classes: (B, R) int64: above 0 objects, 0 background, below 0 never drawn.
         count: so many regions per image, or fewer where there are not enough.
-        share: of these, so many are objects at most, rounded.
+        positive_fraction: of these, so many are objects at most, rounded.
 
     Returns:
         (B, R) bool: drawn. By torch's own random numbers, without repetition.
     """
-    things = _some(classes > 0, round(share * count))
+    things = _some(classes > 0, round(positive_fraction * count))
     return things | _some(classes == 0, count - things.sum(1, keepdim=True))
 
 

@@ -13,19 +13,19 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-Suppression = Literal["hard", "linear", "gaussian"]
-SUPPRESSIONS: tuple[Suppression, ...] = get_args(Suppression)
+NMSMethod = Literal["hard", "linear", "gaussian"]
+NMS_METHODS: tuple[NMSMethod, ...] = get_args(NMSMethod)
 
 
 def softened(
-    boxes: Tensor, scores: Tensor, least_score: float, iou: float, kind: Suppression = "gaussian", sigma: float = 0.5
+    boxes: Tensor, scores: Tensor, score_threshold: float, iou: float, kind: NMSMethod = "gaussian", sigma: float = 0.5
 ) -> Tensor:
     """The scores that are left; all classes at once, each for itself.
 
     Args:
         boxes: (C, n, 4) xyxy, candidates of C classes, in any order.
         scores: (C, n), 0 or more.
-        least_score: once the best of what is left has no more than this, the rest keeps a score of no more than it.
+        score_threshold: once the best of what is left has no more than this, the rest keeps a score of no more than it.
         iou: N_t of "linear".
         kind: "linear" or "gaussian".
         sigma: of "gaussian".
@@ -38,7 +38,7 @@ def softened(
     area = (high - low).prod(2)
     for _ in range(scores.shape[1]):
         best, place = left.masked_fill(taken, -1).max(1, keepdim=True)
-        if not (best > least_score).any():
+        if not (best > score_threshold).any():
             break
         corner = place[..., None].expand(-1, -1, 2)
         shared = torch.minimum(high, high.gather(1, corner)) - torch.maximum(low, low.gather(1, corner))

@@ -20,7 +20,7 @@ HEADLINES = ("ap", "ap50", "ap75", "voc_ap50", "voc07_ap50")
 def review(
     module: LightningModule,
     names: Sequence[str],
-    shown_score: float,
+    display_threshold: float,
     answers: Sequence[Boxes],
     truths: Sequence[Boxes],
 ) -> dict[str, float]:
@@ -29,7 +29,7 @@ def review(
     Args:
         module: attached to a trainer.
         names: of the classes.
-        shown_score: least score of the answers in the confusion matrix.
+        display_threshold: least score of the answers in the confusion matrix.
         answers: of the whole split.
         truths: of the whole split.
 
@@ -44,7 +44,7 @@ def review(
             log_image(module, "precision_recall", draw_precision_recall(scores["precision50"], names))
             by_class = dict(zip(names, scores["ap50_class"].tolist(), strict=True))
             log_image(module, "class_ap50", draw_bars(by_class, "AP50", "Average precision by class"))
-        matrix = detection_confusion(answers, truths, len(names), shown_score)
+        matrix = detection_confusion(answers, truths, len(names), display_threshold)
         log_image(module, "confusion", draw_confusion(matrix, [*names, "background"]))
         bars = {f"{kind} ({errors.counts[kind]})": lost for kind, lost in errors.lost.items()}
         title = "What mending one kind of error alone would give (number of errors)"

@@ -51,7 +51,7 @@ class FeatureMaps(nn.Module):
         backbone: what makes the maps; the stages behind the last one that is wanted are cut off.
         strides: wanted, in image pixels per cell, ascending; from each the deepest stage is taken. Where the network
             ends before, 3x3 convolutions of stride 2 go on.
-        frozen: so many of its first stages learn nothing, their norms included.
+        frozen_stages: so many of its first stages learn nothing, their norms included.
         extra_width: channels of the maps behind the network's end.
 
     Attributes:
@@ -63,7 +63,9 @@ class FeatureMaps(nn.Module):
         ValueError: the backbone has no stage of a wanted stride, or fewer stages than are to be frozen.
     """
 
-    def __init__(self, backbone: Backbone, strides: Sequence[int], frozen: int = 0, extra_width: int = 128) -> None:
+    def __init__(
+        self, backbone: Backbone, strides: Sequence[int], frozen_stages: int = 0, extra_width: int = 128
+    ) -> None:
         super().__init__()
         last = {shape.stride: shape for shape in backbone.shapes if shape.stride is not None}
         deepest = max(last)
@@ -75,9 +77,10 @@ class FeatureMaps(nn.Module):
             )
         taken = [last[stride] for stride in inside]
         backbone.keep(backbone.names[: backbone.names.index(taken[-1].name) + 1])
-        if not 0 <= frozen <= len(backbone.names):
-            raise ValueError(f"model.frozen={frozen}: {backbone.name} has {len(backbone.names)} stages here")
-        self.backbone, self.frozen, self.strides = backbone, frozen, list(strides)
+        if not 0 <= frozen_stages <= len(backbone.names):
+            stages = len(backbone.names)
+            raise ValueError(f"model.frozen_stages={frozen_stages}: {backbone.name} has {stages} stages here")
+        self.backbone, self.frozen_stages, self.strides = backbone, frozen_stages, list(strides)
         self.names = [shape.name for shape in taken]
         self.widths = [shape.channels for shape in taken]
         self.sizes = [shape.size[0] for shape in taken if shape.size]
@@ -86,13 +89,13 @@ class FeatureMaps(nn.Module):
             self.extras.append(conv(self.widths[-1], extra_width, 2))
             self.widths.append(extra_width)
             self.sizes.append(-(-self.sizes[-1] // 2))
-        for stage in list(backbone.stages.values())[:frozen]:
+        for stage in list(backbone.stages.values())[:frozen_stages]:
             stage.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "FeatureMaps":
         """As usual, but frozen stages keep their statistics."""
         super().train(mode)
-        for stage in list(self.backbone.stages.values())[: self.frozen]:
+        for stage in list(self.backbone.stages.values())[: self.frozen_stages]:
             stage.eval()
         return self
 

@@ -22,7 +22,7 @@ class RegionMaps(nn.Module):
         pyramid: coarse maps are added to the finer ones, from the top down (Lin et al. 2017, "Feature Pyramid Networks
             for Object Detection", section 3).
         width: channels of the pyramid's maps.
-        frozen: so many of the backbone's first stages learn nothing.
+        frozen_stages: so many of the backbone's first stages learn nothing.
         widths: of "small_resnet": channels of the stem, then of each stage.
         blocks: of "small_resnet": residual blocks likewise.
 
@@ -43,7 +43,7 @@ class RegionMaps(nn.Module):
         strides: Sequence[int],
         pyramid: bool = False,
         width: int = 128,
-        frozen: int = 0,
+        frozen_stages: int = 0,
         widths: Sequence[int] | None = None,
         blocks: Sequence[int] | None = None,
     ) -> None:
@@ -55,7 +55,7 @@ class RegionMaps(nn.Module):
         below = build_backbone(backbone, channels, image_size, widths, blocks)
         if backbone.startswith("vgg"):
             _without_last_pool(below, image_size)
-        self.maps = FeatureMaps(below, strides, frozen)
+        self.maps = FeatureMaps(below, strides, frozen_stages)
         self.pyramid = FeaturePyramidNetwork(self.maps.widths, width) if pyramid else None
         self.strides, self.sizes = list(strides), self.maps.sizes
         self.width = width if pyramid else self.maps.widths[0]

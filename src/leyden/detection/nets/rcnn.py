@@ -31,7 +31,7 @@ class CropNet(nn.Module):
         cells: in a row of the pooled map.
         hidden: width of the two layers, F.
         dropout: share of the inputs of each that a step blanks.
-        frozen: so many of the backbone's first stages learn nothing.
+        frozen_stages: so many of the backbone's first stages learn nothing.
         widths: of "small_resnet", see ``leyden.detection.nets.backbone_features``.
         blocks: likewise.
 
@@ -49,12 +49,12 @@ class CropNet(nn.Module):
         cells: int,
         hidden: int,
         dropout: float = 0.5,
-        frozen: int = 0,
+        frozen_stages: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
     ) -> None:
         super().__init__()
-        self.maps = FeatureMaps(build_backbone(backbone, channels, crop_size, widths, blocks), [stride], frozen)
+        self.maps = FeatureMaps(build_backbone(backbone, channels, crop_size, widths, blocks), [stride], frozen_stages)
         self.cells, self.dropout = cells, dropout
         self.pooled = self.maps.widths[0] * cells**2
         self.fc6 = nn.Linear(self.pooled, hidden)

@@ -71,7 +71,7 @@ def draw_rois(
     proposals: list[Tensor],
     targets: list[Target],
     count: int,
-    share: float,
+    positive_fraction: float,
     foreground: float,
     background: Sequence[float],
 ) -> Drawn:
@@ -81,7 +81,7 @@ def draw_rois(
         proposals: of each image, (n, 4) xyxy pixels; no gradient flows into them.
         targets: of each image.
         count: RoIs per image; there may be fewer.
-        share: of these, so many show objects at most.
+        positive_fraction: of these, so many show objects at most.
         foreground: see :func:`label_rois`.
         background: likewise.
     """
@@ -89,7 +89,7 @@ def draw_rois(
     for found, target in zip(proposals, targets, strict=True):
         all_rois = torch.cat([target["boxes"].float(), found.detach()])
         shown, things = label_rois(all_rois, target, foreground, background)
-        chosen = draw(shown[None], count, share)[0].nonzero().flatten()
+        chosen = draw(shown[None], count, positive_fraction)[0].nonzero().flatten()
         rois.append(all_rois[chosen])
         classes.append(shown[chosen])
         boxes.append(things[chosen])

@@ -86,13 +86,13 @@ class RPN(nn.Module):
         ratios: height over width of the anchors.
         hidden: channels of the 3x3 convolution.
         drawn: anchors per image that a step learns from.
-        share: of these, so many hold an object at most.
+        positive_fraction: of these, so many hold an object at most.
         inside: anchors that reach beyond the image are not learnt.
         thresholds: high and low, see :func:`label_anchors`.
         before: best anchors (of each map) that suppression looks at, in training and in a test.
         after: best proposals that remain, likewise.
         iou: of two proposals that overlap more, the lesser is dropped.
-        least_side: narrower or lower proposals are dropped, pixels.
+        min_box_size: narrower or lower proposals are dropped, pixels.
 
     Attributes:
         priors: (A, 4) anchors, centre and size in pixels.
@@ -115,21 +115,21 @@ class RPN(nn.Module):
         ratios: Sequence[float],
         hidden: int = 512,
         drawn: int = 256,
-        share: float = 0.5,
+        positive_fraction: float = 0.5,
         inside: bool = False,
         thresholds: Sequence[float] = (0.7, 0.3),
         before: Sequence[int] = (12000, 6000),
         after: Sequence[int] = (2000, 300),
         iou: float = 0.7,
-        least_side: float = 16,
+        min_box_size: float = 16,
     ) -> None:
         super().__init__()
         several = len(strides) > 1
         if not scales or (several and len(scales) != len(strides)):
             raise ValueError(f"a map needs a scale, each of several just one: got model.scales={list(scales)}")
-        self.image_size, self.drawn, self.share = image_size, drawn, share
+        self.image_size, self.drawn, self.positive_fraction = image_size, drawn, positive_fraction
         self.high, self.low = thresholds
-        self.before, self.after, self.iou, self.least_side = tuple(before), tuple(after), iou, least_side
+        self.before, self.after, self.iou, self.min_box_size = tuple(before), tuple(after), iou, min_box_size
         parts = [
             grid_anchors(anchor_sizes([image_size * scale / BASE for scale in own], ratios, BASE), cells, stride)
             for own, cells, stride in zip([[s] for s in scales] if several else [scales], sizes, strides, strict=True)
@@ -169,7 +169,7 @@ class RPN(nn.Module):
         things = pad(targets)
         labels, match = label_anchors(batch_iou(things.boxes, self.corners), things.real, self.high, self.low)
         labels = labels.masked_fill(~self.learnt, -1)
-        drawn = draw(labels, self.drawn, self.share)
+        drawn = draw(labels, self.drawn, self.positive_fraction)
         boxes = things.boxes.gather(1, match[..., None].expand(-1, -1, 4))
         return rpn_loss(logits, offsets, labels, encode(boxes, self.priors, (1.0, 1.0)), drawn)
 
@@ -181,7 +181,7 @@ class RPN(nn.Module):
         """
         before, after = (numbers[0 if self.training else 1] for numbers in (self.before, self.after))
         boxes = decode(offsets, self.priors, (1.0, 1.0)).clamp(0, self.image_size)
-        small = (boxes[..., 2:] - boxes[..., :2]).amin(2) < self.least_side
+        small = (boxes[..., 2:] - boxes[..., :2]).amin(2) < self.min_box_size
         scores = logits.masked_fill(small, -torch.inf)
         start, best = 0, []
         for count in self.counts:

@@ -64,7 +64,7 @@ class SSDNet(nn.Module):
         outputs: classes with background.
         channels: of the images.
         image_size: side of the square images in pixels.
-        frozen: so many of the first stages learn nothing; not vgg16.
+        frozen_stages: so many of the first stages learn nothing; not vgg16.
         widths: of "small_resnet", see ``leyden.detection.nets.backbone_features``.
         blocks: likewise.
         scales: of the default boxes; null: ``SCALES``.
@@ -88,7 +88,7 @@ class SSDNet(nn.Module):
         outputs: int,
         channels: int,
         image_size: int,
-        frozen: int = 0,
+        frozen_stages: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
         scales: list[float] | None = None,
@@ -107,7 +107,7 @@ class SSDNet(nn.Module):
             map_sizes, strides = self.backbone.sizes, self.backbone.strides
         else:
             below = build_backbone(backbone, channels, image_size, widths, blocks)
-            self.backbone = FeatureMaps(below, STRIDES, frozen)
+            self.backbone = FeatureMaps(below, STRIDES, frozen_stages)
             map_sizes, strides = self.backbone.sizes, None
         scales, ratios = scales or SCALES[len(map_sizes)], ratios or RATIOS[len(map_sizes)]
         priors = default_boxes(image_size, map_sizes, scales, ratios, strides)

@@ -60,7 +60,7 @@ class YOLONet(nn.Module):
         hidden: units of a fully connected layer over the whole map, with dropout, as in the paper (4096); None: each
             cell answers from the ``head``.
         head: without ``hidden``: channels of the 3x3 convolutions in front of the answers.
-        frozen: so many of the backbone's first stages learn nothing.
+        frozen_stages: so many of the backbone's first stages learn nothing.
         widths: of "small_resnet", see ``leyden.detection.nets.backbone_features``.
         blocks: likewise.
 
@@ -81,7 +81,7 @@ class YOLONet(nn.Module):
         stride: int = 8,
         hidden: int | None = None,
         head: Sequence[int] = (128,),
-        frozen: int = 0,
+        frozen_stages: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
     ) -> None:
@@ -98,7 +98,7 @@ class YOLONet(nn.Module):
             if backbone == "yolo"
             else build_backbone(backbone, channels, image_size, widths, blocks)
         )
-        self.backbone = FeatureMaps(below, (stride,), frozen)
+        self.backbone = FeatureMaps(below, (stride,), frozen_stages)
         self.cells, width = self.backbone.sizes[0], self.backbone.widths[0]
         layers: list[nn.Module]
         if hidden is None:

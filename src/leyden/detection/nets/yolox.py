@@ -96,7 +96,7 @@ class YOLOXNet(nn.Module):
         image_size: side of the square images that it is built for in pixels; it takes others.
         width: channels of pyramid and heads.
         depth: 3x3 convolutions of each branch of a head.
-        frozen: so many of the backbone's first stages learn nothing.
+        frozen_stages: so many of the backbone's first stages learn nothing.
         widths: of "small_resnet", see ``leyden.detection.nets.backbone_features``.
         blocks: likewise.
 
@@ -112,13 +112,15 @@ class YOLOXNet(nn.Module):
         image_size: int,
         width: int = 64,
         depth: int = 1,
-        frozen: int = 0,
+        frozen_stages: int = 0,
         widths: list[int] | None = None,
         blocks: list[int] | None = None,
     ) -> None:
         super().__init__()
         self.channels = channels
-        self.backbone = FeatureMaps(build_backbone(backbone, channels, image_size, widths, blocks), STRIDES, frozen)
+        self.backbone = FeatureMaps(
+            build_backbone(backbone, channels, image_size, widths, blocks), STRIDES, frozen_stages
+        )
         self.pyramid = Pyramid(self.backbone.widths, width)
         self.heads = nn.ModuleList(Head(width, depth, outputs) for _ in STRIDES)
 
