@@ -47,7 +47,7 @@ def test_a_run_leaves_a_whole_record(leyden: Callable, records: Callable) -> Non
         assert (folder / name).stat().st_size > 0, name
     assert "weights_only" not in (folder / "run.log").read_text(), "Lightning says it of each checkpoint"
     assert {"best.ckpt", "last.ckpt"} == {file.name for file in (folder / "checkpoints").iterdir()}
-    assert list((folder / "pictures").glob("confusion_*.png"))
+    assert list((folder / "images").glob("confusion_*.png"))
     files = [str(file) for file in folder.glob("events.out.tfevents.*")]
     tags = [v.tag for file in files for event in EventFileLoader(file).Load() for v in event.summary.value]
     assert {"train/loss", "val/accuracy", "test/accuracy", "confusion"} <= set(tags)
@@ -64,13 +64,13 @@ def test_evaluate_repeats_the_test_and_predict_answers(leyden: Callable, records
         assert recorded[name] == value
     assert leyden("predict", str(folder), "--count", "2").returncode == 0
     assert len(read_json(folder / "predictions" / "predictions.json")) == 2
-    done = leyden("predict", str(folder), "--input", str(folder / "pictures"), "--output", "answers")
+    done = leyden("predict", str(folder), "--input", str(folder / "images"), "--output", "answers")
     assert done.returncode == 0, done.stderr
-    names = {file.name for file in (folder / "pictures").iterdir()}
-    assert {file.name for file in (tmp_path / "answers" / "pictures").iterdir()} == names
+    names = {file.name for file in (folder / "images").iterdir()}
+    assert {file.name for file in (tmp_path / "answers" / "images").iterdir()} == names
     assert (tmp_path / "answers" / "contact_sheet.png").is_file()
-    (tmp_path / "answers" / "pictures" / "broken.png").write_text("no picture")
-    done = leyden("predict", str(folder), "--input", "answers/pictures", "--output", "again")
+    (tmp_path / "answers" / "images" / "broken.png").write_text("no picture")
+    done = leyden("predict", str(folder), "--input", "answers/images", "--output", "again")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"1 of {len(names) + 1} pictures could not be read"
 
@@ -85,7 +85,7 @@ def test_predict_draws_the_class_and_the_seed_that_are_asked_for(
     words = ["predict", str(folder), "--count", "4", "--seed", "1"]
     for output in ("a", "b"):
         assert leyden(*words, "--class", "3", "--output", output).returncode == 0
-    for name in ("predictions.json", "grid.png", "pictures/sample_003.png"):
+    for name in ("predictions.json", "grid.png", "images/sample_003.png"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert [row["class"] for row in read_json(tmp_path / "a" / "predictions.json")] == ["3"] * 4
     done = leyden(*words, "--class", "ten", "--output", "c")

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from leyden.nets.backbone import Backbone, Stage, pool
+from leyden.nets.backbone import Backbone, StageShape, pool
 
 
 def new_backbone(channels: int = 3, image_size: int = 9, takes: int = 3) -> Backbone:
@@ -23,9 +23,13 @@ def images(channels: int = 3, size: int = 9) -> Tensor:
 
 def test_stages_are_described_and_stay_as_they_were() -> None:
     net = new_backbone()
-    assert net.names == ["low", "high", "fc"]
-    assert net.shapes == [Stage("low", 4, (9, 9), 1), Stage("high", 6, (4, 4), 2), Stage("fc", 5, None, None)]
-    assert net.features == 5
+    assert net.stage_names == ["low", "high", "fc"]
+    assert net.shapes == [
+        StageShape("low", 4, (9, 9), 1),
+        StageShape("high", 6, (4, 4), 2),
+        StageShape("fc", 5, None, None),
+    ]
+    assert net.num_features == 5
     assert all(module.training for module in net.modules())
     assert all(parameter.device.type == "cpu" for parameter in net.parameters())
     assert int(net.stages["low"][1].num_batches_tracked) == 0  # measured without running a batch through it
@@ -74,10 +78,10 @@ def test_grey_images_look_like_colour_of_equal_channels() -> None:
 def test_what_is_cut_off_is_gone() -> None:
     net = new_backbone().eval()
     high = net.maps(images())["high"]
-    net.keep(["low", "high"])
-    assert net.names == ["low", "high"]
+    net.truncate(["low", "high"])
+    assert net.stage_names == ["low", "high"]
     assert [shape.name for shape in net.shapes] == ["low", "high"]
-    assert net.features == 6
+    assert net.num_features == 6
     assert torch.equal(net(images()), high.mean((2, 3)))
     assert not any("fc" in key for key in net.state_dict())
 

@@ -28,7 +28,7 @@ def squeezenet(num_classes: int = 1000) -> Any:
 
 
 def load(net: Backbone, path: Path | str, stages: list[str] | None = None) -> Backbone:
-    load_pretrained(net, find_weights(str(path), net), stages or net.names)
+    load_pretrained(net, find_weights(str(path), net), stages or net.stage_names)
     return net.eval()
 
 
@@ -328,6 +328,6 @@ def test_weights_without_the_last_stage_serve_what_is_below(dev_data: Path) -> N
     net = zoo.backbone("shufflenet_v2_x0_5", 3, 32)
     with pytest.raises(ValueError, match=r"missing conv5\.0\.weight; missing conv5\.1\.weight"):
         load(net, path)
-    load(net, path, net.names[:-1])
+    load(net, path, net.stage_names[:-1])
     stored = torch.load(path, weights_only=True)
     assert torch.equal(net.state_dict()["stages.stem.conv1.0.weight"], stored["conv1.0.weight"])

@@ -70,12 +70,12 @@ def test_what_stages_give_is_what_they_say(name: str) -> None:
         parameter.fill_(0.01 if parameter.is_floating_point() else 0)
     with torch.inference_mode():
         maps = net.maps(images(2, 3, size))
-    assert [shape.name for shape in net.shapes] == net.names == list(maps)
+    assert [shape.name for shape in net.shapes] == net.stage_names == list(maps)
     for shape in net.shapes:
         assert maps[shape.name].shape == (2, shape.channels, *(shape.size or ()))
         assert shape.size is None or shape.stride == round(size / shape.size[0])
-    assert net.features == pool(maps[net.names[-1]]).shape[1]
-    assert set(net.taps) <= set(net.names)
+    assert net.num_features == pool(maps[net.stage_names[-1]]).shape[1]
+    assert set(net.taps) <= set(net.stage_names)
 
 
 CLASSIFIERS = {
@@ -101,7 +101,7 @@ def test_stages_and_the_published_classifier_are_torchvisions_network(name: str)
             nn.init.kaiming_normal_(value)
     net = meta(name, image_size=size).to_empty(device="cpu").eval()
     mean, std = torch.tensor([0.2, 0.4, 0.6]), torch.tensor([0.3, 0.25, 0.2])
-    load_pretrained(net, {**theirs.state_dict(), "mean": mean, "std": std}, net.names)
+    load_pretrained(net, {**theirs.state_dict(), "mean": mean, "std": std}, net.stage_names)
     batch = images(2, 3, size)
     wanted = theirs((batch / 255 - mean[:, None, None]) / std[:, None, None])
     got = CLASSIFIERS[name](theirs, net.run(net.normalise(batch)))
@@ -131,7 +131,7 @@ def test_small_images_are_refused_with_the_least_size_that_works(name: str) -> N
         return
     with pytest.raises(ValueError, match=f"{name} needs images of at least {least} pixels, got {least - 1}: "):
         meta(name, image_size=least - 1)
-    assert meta(name, image_size=least).names
+    assert meta(name, image_size=least).stage_names
 
 
 @torch.no_grad()
@@ -142,17 +142,17 @@ def test_the_least_size_works_beyond_the_meta_device(name: str) -> None:
         assert net.to_empty(device="cpu")(torch.rand(1, 3, size, size)).shape == (1, 512, 1, 1)
         return
     net = meta(name, image_size=LEAST[name]).to_empty(device="cpu").eval()
-    assert net(images(1, 3, LEAST[name])).shape == (1, net.features)
+    assert net(images(1, 3, LEAST[name])).shape == (1, net.num_features)
 
 
 @pytest.mark.parametrize("name", zoo.names())
 def test_grey_images_are_taken_by_all_and_four_channels_by_networks_of_ours(name: str) -> None:
     own = name == "resnet" or name in OURS or name.startswith("vgg")
     grey = meta(name, channels=1)
-    assert grey.takes == (1 if own else 3)
+    assert grey.in_channels == (1 if own else 3)
     assert next(iter(grey.state_dict().values())).device.type == "meta"
     if own:
-        assert meta(name, channels=4).takes == 4
+        assert meta(name, channels=4).in_channels == 4
     else:
         with pytest.raises(ValueError, match=rf"{name} takes images of 3 channels \(or grey ones\), not of 4"):
             meta(name, channels=4)
@@ -181,7 +181,7 @@ def test_timms_sequences_are_cut_where_timm_gives_maps() -> None:
     net = zoo.backbone("timm/resnet18", 3, 64).eval()
     theirs = timm.create_model("resnet18", features_only=True).eval()
     load_pretrained(
-        net, {**theirs.state_dict(), "mean": torch.full((3,), 0.5), "std": torch.full((3,), 0.5)}, net.names
+        net, {**theirs.state_dict(), "mean": torch.full((3,), 0.5), "std": torch.full((3,), 0.5)}, net.stage_names
     )
     maps = net.maps(images(2, 3, 64)).values()
     for mine, wanted in zip(maps, theirs(images(2, 3, 64) / 127.5 - 1), strict=True):
@@ -201,8 +201,8 @@ def test_timms_other_networks_are_one_stage_or_give_maps_with_channels_first(nam
     net = zoo.backbone(f"timm/{name}", 1, 160).eval()
     channels = timm.create_model(name, features_only=True).feature_info.channels()
     if name != "test_mambaout":
-        assert net.names == ["all"]
-    assert net.shapes[-1].channels == net.features == channels[-1]
+        assert net.stage_names == ["all"]
+    assert net.shapes[-1].channels == net.num_features == channels[-1]
     last = list(net.maps(images(2, 1, 160)).values())[-1]
     assert last.shape == (2, channels[-1], *net.shapes[-1].size)
     torch.testing.assert_close(net(images(2, 1, 160)), last.mean((2, 3)))

@@ -51,14 +51,14 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
 
     def make(name: str, own: Run, colour: tuple[int, int, int] = (9, 99, 199), status: str = "done") -> Path:
         where = tmp_path / name
-        (where / "pictures").mkdir(parents=True)
+        (where / "images").mkdir(parents=True)
         (where / "config.yaml").write_text(yaml.safe_dump(own["config"]))
         (where / "status.json").write_text(json.dumps({"status": status}))
         (where / "metrics.json").write_text(json.dumps(own["metrics"]))
         (where / "metrics.csv").write_text("step,metric,value\n10,val/fid,8\n20,val/fid,6\n20,train/loss,1\n")
         for step in (10, 20):
             Image.new("RGB", (40, 40), colour if step == 20 else "white").save(
-                where / "pictures" / f"samples_{step:06d}.png"
+                where / "images" / f"samples_{step:06d}.png"
             )
         return where
 
@@ -228,8 +228,8 @@ def test_a_records_words_cannot_become_part_of_the_page(folder: Callable) -> Non
         one["config"] |= {"seed": NASTY, "lab": {"name": NASTY, "title": NASTY, "question": NASTY}, NASTY: NASTY + end}
         one["metrics"] = {f"test/{NASTY}": 1.0}
         one["folder"] = folder(end, one)
-        (one["folder"] / "pictures" / "a<b>(_000001.png").write_bytes(b"no picture")
-        (one["folder"] / "pictures" / "samples_000030.png").write_bytes(b"no picture")
+        (one["folder"] / "images" / "a<b>(_000001.png").write_bytes(b"no picture")
+        (one["folder"] / "images" / "samples_000030.png").write_bytes(b"no picture")
     found = Page(draw_page(Compared(both, left_out=[NASTY])))
     assert not {"script"} & {tag for tag, _ in found.tags}
     assert not any(name.startswith("on") for _, own in found.tags for name in own)

@@ -4,7 +4,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from leyden.report.comparison import Comparison, last_picture
+from leyden.report.comparison import Comparison, last_image
 from leyden.report.rows import Run
 
 JOBS = (
@@ -40,11 +40,11 @@ def test_each_variants_last_picture_of_its_first_seed_side_by_side(sweep: Callab
     runs = []
     for number, run in enumerate(sweep(*JOBS)):
         folder = tmp_path / str(number)
-        (folder / "pictures").mkdir(parents=True)
+        (folder / "images").mkdir(parents=True)
         for step in (20, 100):
             colour = (number * 50, step, 0)
-            Image.new("RGB", (10, 10), colour).save(folder / "pictures" / f"samples_{step:06d}.png")
-        Image.new("RGB", (10, 10), "white").save(folder / "pictures" / "samples_extra_000200.png")
+            Image.new("RGB", (10, 10), colour).save(folder / "images" / f"samples_{step:06d}.png")
+        Image.new("RGB", (10, 10), "white").save(folder / "images" / "samples_extra_000200.png")
         runs.append(Run(config=run["config"], metrics=run["metrics"], folder=folder))
     files = Comparison("model.strategy", {"test/accuracy": "max"}, "samples", columns=2)(runs)
     picture = files["report.png"]
@@ -58,5 +58,5 @@ def test_each_variants_last_picture_of_its_first_seed_side_by_side(sweep: Callab
 
 
 def test_a_record_without_that_picture_has_none(tmp_path: Path) -> None:
-    assert last_picture(tmp_path, "samples") is None
-    assert last_picture(tmp_path, None) is None
+    assert last_image(tmp_path, "samples") is None
+    assert last_image(tmp_path, None) is None

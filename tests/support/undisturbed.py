@@ -22,7 +22,7 @@ def outcome(folder: Path) -> Outcome:
     found = read_json(folder / "metrics.json")
     metrics = {name: value for name, value in found.items() if "ms_per_image" not in name and name != "train_seconds"}
     curves = [line for line in (folder / "metrics.csv").read_text().splitlines() if "ms_per_image" not in line]
-    pictures = {file.name: file.read_bytes() for file in [*folder.glob("pictures/*"), *folder.glob("*.gif")]}
+    pictures = {file.name: file.read_bytes() for file in [*folder.glob("images/*"), *folder.glob("*.gif")]}
     return weights, metrics, curves, pictures
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from leyden.visualization.grid import beside, grid, upscale
+from leyden.visualization.grid import grid, side_by_side, upscale
 
 
 def test_grid_puts_images_row_by_row() -> None:
@@ -26,7 +26,7 @@ def test_upscale_repeats_pixels_and_never_shrinks() -> None:
 
 def test_beside_keeps_pictures_and_writes_titles() -> None:
     left, right = torch.zeros(3, 40, 60, dtype=torch.uint8), torch.full((3, 40, 50), 9, dtype=torch.uint8)
-    picture = beside({"real": left, "generated": right}, gap=10)
+    picture = side_by_side({"real": left, "generated": right}, gap=10)
     assert picture.shape == (3, 72, 120)
     assert torch.equal(picture[:, 32:, :60], left)
     assert torch.equal(picture[:, 32:, 70:], right)

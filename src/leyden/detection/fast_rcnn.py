@@ -145,7 +145,7 @@ class FastRCNN(Detector):
         """Also fc6 and fc7, from a whole VGG."""
         below = self.maps.maps.backbone
         state = find_weights(weights, below)
-        load_pretrained(below, state, below.names)
+        load_pretrained(below, state, below.stage_names)
         self.head.load_pretrained(state)
 
     def on_fit_start(self) -> None:

@@ -28,7 +28,7 @@ from leyden.detection.nets.rpn import RPN
 from leyden.detection.options import Common
 from leyden.nets.memory_format import arrange
 from leyden.nets.weights import find_weights, load_pretrained
-from leyden.visualization.detection.boxes import PREDICTED, TARGET, Mark, draw_marks, sheet
+from leyden.visualization.detection.boxes import PREDICTED, TARGET, Mark, draw_marks, draw_tiles
 from leyden.visualization.logging import log_image
 
 DRAWN = 20
@@ -137,7 +137,7 @@ class FasterRCNN(Detector):
         """Also fc6 and fc7, from a whole VGG."""
         below = self.maps.maps.backbone
         state = find_weights(weights, below)
-        load_pretrained(below, state, below.names)
+        load_pretrained(below, state, below.stage_names)
         self.head.load_pretrained(state)
 
     def outputs(self, images: Tensor) -> Judged:
@@ -179,4 +179,4 @@ class FasterRCNN(Detector):
                 for image, boxes, target in zip(images, rois.rois.split(rois.counts), targets, strict=True)
             ]
             legend = {f"the {DRAWN} best proposals": PREDICTED, "objects": TARGET}
-            log_image(self, "proposals", sheet(tiles, legend))
+            log_image(self, "proposals", draw_tiles(tiles, legend))

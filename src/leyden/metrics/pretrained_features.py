@@ -36,14 +36,14 @@ class PretrainedFeatures:
         try:
             with torch.random.fork_rng(devices=[]):
                 self.net = backbone(name, channels, self.size)
-            load_pretrained(self.net, find_weights(weights, self.net), self.net.names)
+            load_pretrained(self.net, find_weights(weights, self.net), self.net.stage_names)
         except (ValueError, FileNotFoundError) as error:
             # They speak of a technique's own network; here the user has set other keys.
             words = str(error).replace("model.backbone", "model.extractor")
             raise type(error)(words.replace("model.weights", "model.extractor_weights")) from error
         self.net.to(device).eval().requires_grad_(False)
         self.device = device
-        self.dimensions = self.net.features
+        self.dimensions = self.net.num_features
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:

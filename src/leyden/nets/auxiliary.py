@@ -33,14 +33,14 @@ def train_auxiliary(device: torch.device, seed: int = 0) -> Iterator[None]:
         yield
 
 
-def keep(network: nn.Module, file: Path, **spec: float | None) -> None:
-    """Writes a network's state, and ``spec`` about it, for ``restore``; whole or not at all."""
+def save_network(network: nn.Module, file: Path, **spec: float | None) -> None:
+    """Writes a network's state, and ``spec`` about it, for ``load_network``; whole or not at all."""
     stored = {"state_dict": network.state_dict(), **spec}
     write_whole(file, lambda partial: torch.save(stored, partial))
 
 
-def restore(network: nn.Module, file: Path | None) -> dict[str, Any] | None:
-    """The facts of a file that ``keep`` wrote, whose state ``network`` takes over.
+def load_network(network: nn.Module, file: Path | None) -> dict[str, Any] | None:
+    """The facts of a file that ``save_network`` wrote, whose state ``network`` takes over.
 
     Returns:
         None, ``network`` being as it was, where there is no such file or it cannot be used; the latter is logged.

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 
-class Stage(NamedTuple):
-    """What a stage gives for the images that the backbone was made for."""
+class StageShape(NamedTuple):
+    """Name, channels and size of a stage's output, for images of the size that the backbone was built for."""
 
     name: str
     channels: int
@@ -28,11 +28,11 @@ class Backbone(nn.Module):
 
     Args:
         name: of the network, for messages.
-        stages: modules that run one after another, from the image upwards; each takes and gives maps (B, C, H, W), or
-            gives vectors (B, F) that all later ones take.
+        stages: modules that run one after another, from the image upwards; each turns maps (B, C, H, W) into maps, or
+            into vectors (B, F), which all later ones take.
         channels: of the images that come in, 1 or more.
         image_size: side of the square images in pixels.
-        takes: channels that the first stage takes; grey images are shown to it as ``takes`` equal channels.
+        in_channels: channels of the first stage's input; grey images are repeated to ``in_channels`` equal channels.
         published: this module's keys -> keys of the published network, of which ``stages`` are parts.
         taps: stages whose maps feed auxiliary classifiers.
 
@@ -40,8 +40,8 @@ class Backbone(nn.Module):
         ValueError: the network takes another number of channels, or larger images.
 
     Attributes:
-        shapes: a ``Stage`` for each, in order.
-        features: length of the feature vector.
+        shapes: a ``StageShape`` for each, in order.
+        num_features: length of the feature vector.
         mean, std: per-channel normalisation of images in [0, 1]; buffers, so they travel with the weights.
     """
 
@@ -54,61 +54,61 @@ class Backbone(nn.Module):
         stages: Mapping[str, nn.Module],
         channels: int,
         image_size: int,
-        takes: int,
+        in_channels: int,
         published: Mapping[str, str] | None = None,
         taps: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        if channels not in (1, takes):
-            raise ValueError(f"{name} takes images of {takes} channels (or grey ones), not of {channels}")
+        if channels not in (1, in_channels):
+            raise ValueError(f"{name} takes images of {in_channels} channels (or grey ones), not of {channels}")
         self.name = name
         self.stages = nn.ModuleDict(stages)
-        self.takes = takes
+        self.in_channels = in_channels
         self.published = dict(published or {})
         self.taps = tuple(taps)
-        self.register_buffer("mean", torch.full((takes,), 0.5))
-        self.register_buffer("std", torch.full((takes,), 0.5))
+        self.register_buffer("mean", torch.full((in_channels,), 0.5))
+        self.register_buffer("std", torch.full((in_channels,), 0.5))
         try:
-            self.shapes = shapes_of(self.stages, takes, image_size)
+            self.shapes = shapes_of(self.stages, in_channels, image_size)
         except AssertionError as error:  # timm's networks of one size
             raise ValueError(f"{name} takes no images of {image_size} pixels ({error}): set data.image_size") from error
         if not self.shapes:
-            least = next((s for s in range(image_size + 1, 1025) if shapes_of(self.stages, takes, s)), None)
+            least = next((s for s in range(image_size + 1, 1025) if shapes_of(self.stages, in_channels, s)), None)
             raise ValueError(f"{name} needs images of at least {least} pixels, got {image_size}: set data.image_size")
-        self.features = self.shapes[-1].channels
+        self.num_features = self.shapes[-1].channels
 
     @property
-    def names(self) -> list[str]:
-        """Of the stages, from the image upwards."""
+    def stage_names(self) -> list[str]:
+        """Names of the stages, from the image upwards."""
         return list(self.stages)
 
-    def keep(self, names: Sequence[str]) -> None:
+    def truncate(self, names: Sequence[str]) -> None:
         """Cuts off every stage that is not among the first ones, ``names``."""
-        for name in self.names[len(names) :]:
+        for name in self.stage_names[len(names) :]:
             del self.stages[name]
         self.shapes = self.shapes[: len(names)]
-        self.features = self.shapes[-1].channels
+        self.num_features = self.shapes[-1].channels
 
     def normalise(self, images: Tensor) -> Tensor:
-        """uint8 images (B, 1 or takes, H, W) as the network wants them: float, (x / 255 - mean) / std."""
+        """uint8 images (B, 1 or in_channels, H, W) as the network wants them: float, (x / 255 - mean) / std."""
         scale, shift = (1 / (255 * self.std))[:, None, None], (self.mean / self.std)[:, None, None]
         return images.float() * scale - shift
 
     def run(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
-        """Runs the stages ``start`` (inclusive) to ``stop`` (exclusive) on what the one before ``start`` gave."""
+        """Runs the stages ``start`` (inclusive) to ``stop`` (exclusive) on the output of the one before ``start``."""
         for stage in list(self.stages.values())[start:stop]:
             x = stage(x)
         return x
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
-        """uint8 images to what each stage gives, by its name."""
-        given, x = {}, self.normalise(images)
+        """uint8 images (B, C, S, S) to each stage's output, by the stage's name."""
+        outputs, x = {}, self.normalise(images)
         for name, stage in self.stages.items():
-            x = given[name] = stage(x)
-        return given
+            x = outputs[name] = stage(x)
+        return outputs
 
     def forward(self, images: Tensor) -> Tensor:
-        """uint8 images (B, C, S, S) to features (B, features)."""
+        """uint8 images (B, C, S, S) to features (B, num_features)."""
         return pool(self.run(self.normalise(images)))
 
 
@@ -118,8 +118,8 @@ def pool(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def shapes_of(stages: nn.ModuleDict, channels: int, image_size: int) -> list[Stage]:
-    """What each stage gives for square images, found without computing; empty where the images are too small."""
+def shapes_of(stages: nn.ModuleDict, channels: int, image_size: int) -> list[StageShape]:
+    """Output shape of each stage for square images, found without computing; empty where the images are too small."""
     x = torch.empty(2, channels, image_size, image_size, device="meta")
     found = []
     for name, stage in stages.items():
@@ -134,5 +134,5 @@ def shapes_of(stages: nn.ModuleDict, channels: int, image_size: int) -> list[Sta
         if 0 in x.shape:
             return []
         size = (x.shape[2], x.shape[3]) if x.dim() == 4 else None
-        found.append(Stage(name, x.shape[1], size, round(image_size / size[0]) if size else None))
+        found.append(StageShape(name, x.shape[1], size, round(image_size / size[0]) if size else None))
     return found

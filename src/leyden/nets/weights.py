@@ -57,8 +57,8 @@ def find_weights(weights: str, backbone: Backbone) -> dict[str, Tensor]:
         state = from_timm(state)
     if "mean" not in state:
         mean, std = ([0.5] * 3, [0.5] * 3) if backbone.name in HALF else IMAGENET
-        if backbone.name in ("resnet", "googlenet") or backbone.takes != 3:
-            mean, std = [0.5] * backbone.takes, [0.5] * backbone.takes
+        if backbone.name in ("resnet", "googlenet") or backbone.in_channels != 3:
+            mean, std = [0.5] * backbone.in_channels, [0.5] * backbone.in_channels
         state |= {"mean": torch.tensor(mean), "std": torch.tensor(std)}
     return state
 
@@ -127,7 +127,7 @@ def _download(weights: str, backbone: Backbone) -> dict[str, Tensor]:
     """Published weights, from torch's cache or over the network."""
     name = backbone.name
     if name.startswith("timm/"):
-        return _timm_weights(name, backbone.takes)
+        return _timm_weights(name, backbone.in_channels)
     try:
         entries: Any = models.get_model_weights(TORCHVISION.get(name, name))
     except ValueError as error:

@@ -45,7 +45,7 @@ class Published(NamedTuple):
     net: nn.Module
     stages: dict[str, nn.Module]
     """Parts of ``net``, in the order in which they run; what they leave over is its classifier."""
-    takes: int
+    in_channels: int
     taps: tuple[str, ...] = ()
 
 
@@ -75,10 +75,10 @@ def backbone(
     """
     if name == "resnet":
         return Backbone(name, resnet(channels, widths, strides, blocks), channels, image_size, channels)
-    net, stages, takes, taps = published(name, channels)
+    net, stages, in_channels, taps = published(name, channels)
     # Both hold the very same tensors, so identity says which published key belongs to which of ours.
     places = {id(value): key for key, value in net.state_dict(keep_vars=True).items()}
-    built = Backbone(name, stages, channels, image_size, takes, taps=taps)
+    built = Backbone(name, stages, channels, image_size, in_channels, taps=taps)
     own = built.stages.state_dict(prefix="stages.", keep_vars=True)
     built.published = {key: places[id(value)] for key, value in own.items()}
     return built

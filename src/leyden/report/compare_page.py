@@ -13,7 +13,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.data.source.files.image_folder import read_image
 from leyden.report.compare import REFERENCES, Compared
-from leyden.report.comparison import last_picture
+from leyden.report.comparison import last_image
 from leyden.report.page import Markup, element, figure, page, section, table, words
 from leyden.report.rows import Cell, Run, Score
 from leyden.visualization.charts import Curve, draw_curves, draw_spreads
@@ -32,7 +32,7 @@ def draw_page(compared: Compared) -> str:
     """The page as text; it needs nothing but itself.
 
     Args:
-        compared: its runs' folders may hold ``metrics.csv`` and ``pictures/<tag>_<step>.png``.
+        compared: its runs' folders may hold ``metrics.csv`` and ``images/<tag>_<step>.png``.
     """
     title, _, question = compared.title.removeprefix("# ").partition("\n\n")
     header, lines = compared.lines(compared.metrics)
@@ -132,11 +132,11 @@ def curve(series: Sequence[Series], seeds: Sequence[object]) -> Curve:
 def _pictures(rows: Mapping[str, Sequence[Run]]) -> list[Markup]:
     """By tag, the last picture of each row's first seed."""
     firsts = {name: min(runs, key=lambda run: str(run["config"].get("seed"))) for name, runs in rows.items()}
-    files = (file for run in firsts.values() for file in sorted((run["folder"] / "pictures").glob("*.png")))
+    files = (file for run in firsts.values() for file in sorted((run["folder"] / "images").glob("*.png")))
     tags = dict.fromkeys(match[1] for file in files if (match := re.fullmatch(r"([\w-]+)_\d+", file.stem)))
     parts = []
     for tag in tags:
-        found = {name: file for name, run in firsts.items() if (file := last_picture(run["folder"], tag)) is not None}
+        found = {name: file for name, run in firsts.items() if (file := last_image(run["folder"], tag)) is not None}
         shown = [
             _picture(file, tag, name, firsts[name]["config"].get("seed"))
             for name, file in list(found.items())[:MOST_PICTURES]

@@ -22,7 +22,7 @@ class Comparison:
     Args:
         key: dotted config key that tells the variants apart, such as ``model.loss``.
         metrics: metric -> whether "max" or "min" of it is best, or "none"; mean and standard deviation over the seeds.
-        picture: tag of the picture to show, such as ``samples``; each variant's last one, of its first seed.
+        image: tag of the image to show, such as ``samples``; each variant's last one, of its first seed.
         columns: pictures in a row.
     """
 
@@ -30,10 +30,10 @@ class Comparison:
         self,
         key: str,
         metrics: dict[str, Literal["max", "min", "none"]],
-        picture: str | None = None,
+        image: str | None = None,
         columns: int = 4,
     ) -> None:
-        self.key, self.metrics, self.picture, self.columns = key, metrics, picture, columns
+        self.key, self.metrics, self.image, self.columns = key, metrics, image, columns
 
     def __call__(self, runs: list[Run]) -> dict[str, str | Tensor]:
         """The report's files by name; no picture where no run left one.
@@ -47,7 +47,7 @@ class Comparison:
         parts = [heading(runs), self._table(variants, cells), footing(runs, [variants], cells[first], first)]
         files: dict[str, str | Tensor] = {"report.csv": self._csv(variants, cells)}
         if pictures := self._pictures(variants, runs):
-            parts.append(f"![{self.picture}](report.png)")
+            parts.append(f"![{self.image}](report.png)")
             files["report.png"] = draw_sheet([*pictures.values()], [*pictures], "", self.columns, SIDE)
         return {"report.md": "\n\n".join(parts) + "\n", **files}
 
@@ -81,13 +81,13 @@ class Comparison:
         found: dict[str, Tensor] = {}
         for run in sorted(runs, key=lambda run: str(run["config"].get("seed"))):
             name = variants.place(run)
-            if name not in found and (file := last_picture(run["folder"], self.picture)) is not None:
+            if name not in found and (file := last_image(run["folder"], self.image)) is not None:
                 with Image.open(file) as image:
                     found[name] = pil_to_tensor(image.convert("RGB"))
         return {name: found[name] for name in variants.names if name in found}
 
 
-def last_picture(folder: Path, tag: str | None) -> Path | None:
-    """The newest ``pictures/<tag>_<step>.png`` of a record; None where there is none."""
-    files = (folder / "pictures").glob(f"{tag}_*.png") if tag else ()
+def last_image(folder: Path, tag: str | None) -> Path | None:
+    """The newest ``images/<tag>_<step>.png`` of a record; None where there is none."""
+    files = (folder / "images").glob(f"{tag}_*.png") if tag else ()
     return max((file for file in files if re.fullmatch(rf"{tag}_\d+", file.stem)), default=None)

@@ -20,7 +20,7 @@ def upscale(image: Tensor, least: int = 512) -> Tensor:
     return image.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
 
 
-def beside(titled: dict[str, Tensor], gap: int = 16) -> Tensor:
+def side_by_side(titled: dict[str, Tensor], gap: int = 16) -> Tensor:
     """Pictures (3, h, w) uint8 of one height side by side, each below its title, on white: (3, H, W) uint8."""
     font = ImageFont.load_default(20)
     height = 32 + max(picture.shape[1] for picture in titled.values())

@@ -15,7 +15,7 @@ def test_sound_data(leyden: Callable, tmp_path: Path) -> None:
     assert "nothing wrong" in done.stdout
     folder = tmp_path / "outputs" / "check_data" / "voc"
     assert (folder / "report.md").read_text().strip() in done.stdout
-    with Image.open(folder / "pictures.png") as sheet:
+    with Image.open(folder / "images.png") as sheet:
         assert sheet.width > 1000
 
 
@@ -31,7 +31,7 @@ def test_what_would_not_train_is_told_with_file_and_line(leyden: Callable, tmp_p
     with (tmp_path / "seen" / "findings.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert ("no area", "set/labels/train/a.txt", "2") in {(row["kind"], row["file"], row["line"]) for row in rows}
-    assert (tmp_path / "seen" / "pictures.png").is_file()
+    assert (tmp_path / "seen" / "images.png").is_file()
 
 
 def test_what_stops_a_run_is_told_as_well_and_notes_are_no_failure(leyden: Callable, tmp_path: Path) -> None:

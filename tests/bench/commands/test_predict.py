@@ -52,7 +52,7 @@ def read_csv(folder: Path) -> list[dict[str, str]]:
 
 
 def drawn(folder: Path) -> set[str]:
-    return {str(file.relative_to(folder / "pictures")) for file in folder.rglob("pictures/**/*.png")}
+    return {str(file.relative_to(folder / "images")) for file in folder.rglob("images/**/*.png")}
 
 
 def test_each_picture_is_a_line_a_row_and_a_picture_under_its_own_path(
@@ -69,7 +69,7 @@ def test_each_picture_is_a_line_a_row_and_a_picture_under_its_own_path(
     pictures = {"a/x.png": 0, "a_x.png": 1, "x.jpg.png": 2, "x.jpg.png.png": 3, "x.png": 4}
     assert drawn(tmp_path / "out") == set(pictures)
     for name, number in pictures.items():
-        red, _, _ = Image.open(tmp_path / "out" / "pictures" / name).getpixel((5, 5))
+        red, _, _ = Image.open(tmp_path / "out" / "images" / name).getpixel((5, 5))
         assert abs(red - (20 * number + 10)) <= 2, name  # JPEG rounds
 
 
@@ -165,8 +165,8 @@ def test_answers_among_the_pictures_are_not_answered_again(record: Record, paint
     for _ in range(2):
         predict(record, folder, folder / "answers", 16)
         assert len(read_json(folder / "answers" / "predictions.json")) == 2
-    for source in (folder, folder / "a.png", folder / "answers" / "pictures"):
-        output = folder / "answers" if source.name == "pictures" else source
+    for source in (folder, folder / "a.png", folder / "answers" / "images"):
+        output = folder / "answers" if source.name == "images" else source
         with pytest.raises(ValueError, match="choose another folder"):
             predict(record, source, output, 16)
 
@@ -207,8 +207,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_techniques_that_sample_leave_pictures_rows_and_a_grid(sampler: Record, tmp_path: Path) -> None:
     assert predict(sampler, None, tmp_path / "out", 5) == 0
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"predictions.json", "pictures", "grid.png"}
-    samples = [tmp_path / "out" / "pictures" / f"sample_{i:03d}.png" for i in range(5)]
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"predictions.json", "images", "grid.png"}
+    samples = [tmp_path / "out" / "images" / f"sample_{i:03d}.png" for i in range(5)]
     assert drawn(tmp_path / "out") == {file.name for file in samples}
     grid = read_image(tmp_path / "out" / "grid.png")
     assert grid.shape == (3, 2 * 129 + 1, 3 * 129 + 1)  # three columns, a dark pixel between
@@ -256,7 +256,7 @@ def test_a_class_is_drawn_by_name_or_number_and_others_are_refused(
         predict(record, None, tmp_path / "out", 2, label)
         rows = read_json(tmp_path / "out" / "predictions.json")
         assert [row["class"] for row in rows] == [gan.class_names[value // 100] for value in expected]
-        values = [int(read_image(tmp_path / "out" / "pictures" / row["path"])[0, 0, 0]) for row in rows]
+        values = [int(read_image(tmp_path / "out" / "images" / row["path"])[0, 0, 0]) for row in rows]
         assert values == expected
     with pytest.raises(ValueError, match="no class '2': the data have cat, dog"):
         predict(record, None, tmp_path / "refused", 2, "2")

@@ -193,7 +193,7 @@ def test_a_sweep_hands_on_what_it_composed(leyden: Callable, records: Callable) 
     assert len(records()) == 1
 
 
-@pytest.mark.parametrize("name", ["run.log", "checkpoints", "pictures/deep"])
+@pytest.mark.parametrize("name", ["run.log", "checkpoints", "images/deep"])
 def test_a_link_out_of_a_record_is_refused(name: str, record: Record, tmp_path: Path, refused: Callable) -> None:
     """`run.log` is appended to, so as a link to a shell's start-up file it would run what a config says."""
     outside = tmp_path / "profile"

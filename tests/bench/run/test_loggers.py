@@ -29,7 +29,7 @@ def test_going_on_drops_what_came_after_the_checkpoint_and_a_cut_row(tmp_path: P
 def test_a_picture_is_a_png_named_by_tag_and_step(tmp_path: Path) -> None:
     image = torch.arange(48, dtype=torch.uint8).view(3, 4, 4)
     Files(str(tmp_path)).log_image("val/samples", [image], step=7)
-    assert torch.equal(pil_to_tensor(Image.open(tmp_path / "pictures" / "val_samples_000007.png")), image)
+    assert torch.equal(pil_to_tensor(Image.open(tmp_path / "images" / "val_samples_000007.png")), image)
 
 
 def frames_of(file: Path) -> list[torch.Tensor]:
@@ -71,7 +71,7 @@ def test_going_on_drops_later_pictures_and_the_animation_spans_both_parts(tmp_pa
     log(killed, "pca_50", at_20=5)
     resumed = Files(str(tmp_path))
     resumed.rewind(20)
-    left = {file.name for file in (tmp_path / "pictures").iterdir()}
+    left = {file.name for file in (tmp_path / "images").iterdir()}
     assert left == {"samples_000010.png", "samples_000020.png", "pca_50_000020.png"}
     (third,) = log(resumed, "samples", at_30=30)
     resumed.finalize("success")

@@ -29,7 +29,7 @@ def test_maps_have_the_wanted_strides_and_the_promised_shapes(name: str, strides
 
 def test_stages_behind_the_last_wanted_map_are_cut_off():
     maps = FeatureMaps(build_backbone("resnet18", 3, 64), (8,))
-    assert maps.backbone.names == ["stem", "layer1", "layer2"]
+    assert maps.backbone.stage_names == ["stem", "layer1", "layer2"]
 
 
 def test_frozen_stages_neither_learn_nor_count():

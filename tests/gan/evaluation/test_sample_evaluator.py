@@ -156,7 +156,7 @@ def test_a_cached_judge_is_the_same_judge(judge: Judge, tmp_path: Path) -> None:
         cached = Judge(split("train"), split("test"), 10, 5000, CPU, cache=tmp_path)
         assert cached.validation(fresh) == expected
         assert cached.about == judge.about
-    assert [file.name for file in tmp_path.iterdir()] == [f"judge_{judge.features.key}.pt"]
+    assert [file.name for file in tmp_path.iterdir()] == [f"evaluator_{judge.features.key}.pt"]
     assert f"a classifier ({judge.features.key}, d = 64, test accuracy 0.9" in judge.about
 
 

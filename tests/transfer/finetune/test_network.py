@@ -19,16 +19,16 @@ def new_backbone(norms: bool = True) -> Backbone:
         "high": nn.Sequential(*high, *([nn.BatchNorm2d(8)] if norms else []), nn.ReLU()),
         "fc": nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 6), nn.Dropout(0.5)),
     }
-    return Backbone("own", stages, channels=1, image_size=8, takes=1)
+    return Backbone("own", stages, channels=1, image_size=8, in_channels=1)
 
 
 def new_net(strategy: Any, norms: bool = True, **arguments: Any) -> TransferNet:
     torch.manual_seed(0)
     own = new_backbone(norms)
     given = {key: arguments.pop(key) for key in ("cut_after", "rebuild", "rate", "decay") if key in arguments}
-    plan = make_plan(strategy, own.names, **given)
-    own.keep(list(plan))
-    return TransferNet(own, plan, nn.Linear(own.features, 3), 3, only_norms=strategy == "bn_only", **arguments)
+    plan = make_plan(strategy, own.stage_names, **given)
+    own.truncate(list(plan))
+    return TransferNet(own, plan, nn.Linear(own.num_features, 3), 3, only_norms=strategy == "bn_only", **arguments)
 
 
 def images(count: int = 4) -> Tensor:
@@ -145,8 +145,8 @@ def test_inherited_are_the_tensors_of_inherited_stages_alone() -> None:
 def test_auxiliary_classifiers_sit_on_learning_stages_and_speak_in_training(cut_after: str, taps: int) -> None:
     torch.manual_seed(0)
     net = zoo.backbone("googlenet", 1, 64)
-    plan = make_plan("truncate", net.names, cut_after=cut_after)
-    whole = TransferNet(net, plan, nn.Linear(net.features, 3), 3)
+    plan = make_plan("truncate", net.stage_names, cut_after=cut_after)
+    whole = TransferNet(net, plan, nn.Linear(net.num_features, 3), 3)
     batch = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
     whole.train()(batch)
     assert [logits.shape for logits in whole.auxiliary_logits] == [(2, 3)] * taps

@@ -12,7 +12,7 @@ from leyden.visualization.detection.boxes import (
     draw_boxes,
     draw_evaluated,
     draw_scenes,
-    sheet,
+    draw_tiles,
 )
 
 BLACK = torch.zeros(3, 64, 64, dtype=torch.uint8)
@@ -93,4 +93,4 @@ def test_scenes_are_laid_out_in_rows_below_a_legend():
 
 def test_a_sheet_of_nothing_is_refused():
     with pytest.raises(ValueError, match="needs pictures"):
-        sheet([], LEGEND)
+        draw_tiles([], LEGEND)

@@ -144,7 +144,7 @@ def predict(
 def _files(source: Path, output: Path) -> list[Input]:
     """The pictures behind a path, but not those that an earlier call left in ``output``."""
     folder, output = source.resolve(), output.resolve()
-    if folder == output or folder.is_relative_to(output / "pictures"):
+    if folder == output or folder.is_relative_to(output / "images"):
         raise ValueError(f"--output {output} would mix answers with the pictures of --input: choose another folder")
     if folder.is_file():
         return [Input(source.name, partial(read_image, source))]

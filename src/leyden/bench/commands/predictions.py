@@ -54,7 +54,7 @@ class Answers:
         while name in self.names:  # x.jpg beside x.jpg.png
             name += ".png"
         self.names.add(name)
-        file = self.folder / "pictures" / name
+        file = self.folder / "images" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         to_pil_image(picture).save(file)
 
@@ -62,7 +62,7 @@ class Answers:
         """Keeps samples, all of one size, and writes them side by side; those of an earlier, longer call go."""
         for number, (row, picture) in enumerate(zip(*predictions, strict=True)):
             self.add(f"sample_{number:03d}.png", row, picture)
-        for old in (self.folder / "pictures").glob("sample_[0-9]*.png"):
+        for old in (self.folder / "images").glob("sample_[0-9]*.png"):
             if old.name not in self.names:
                 old.unlink()
         columns = math.ceil(math.sqrt(len(predictions.images)))

@@ -88,7 +88,7 @@ class TensorBoard(RunLogger, TensorBoardLogger):
 
 
 class Files(RunLogger, Logger):
-    """``metrics.csv`` with a row (step, metric, value) per logged number, and ``pictures/<tag>_<step>.png``.
+    """``metrics.csv`` with a row (step, metric, value) per logged number, and ``images/<tag>_<step>.png``.
 
     Where the pictures show samples of the same noise over time, they end as ``training.gif``.
     """
@@ -97,7 +97,7 @@ class Files(RunLogger, Logger):
         super().__init__()
         self._folder = Path(save_dir)
         self._curves = self._folder / "metrics.csv"
-        self._pictures = self._folder / "pictures"
+        self._pictures = self._folder / "images"
         self._animated: list[Path] = []
         self._rows: list[str] = []
 

@@ -76,9 +76,9 @@ class FeatureMaps(nn.Module):
                 f"this detector looks at {', '.join(map(str, strides))}"
             )
         taken = [last[stride] for stride in inside]
-        backbone.keep(backbone.names[: backbone.names.index(taken[-1].name) + 1])
-        if not 0 <= frozen_stages <= len(backbone.names):
-            stages = len(backbone.names)
+        backbone.truncate(backbone.stage_names[: backbone.stage_names.index(taken[-1].name) + 1])
+        if not 0 <= frozen_stages <= len(backbone.stage_names):
+            stages = len(backbone.stage_names)
             raise ValueError(f"model.frozen_stages={frozen_stages}: {backbone.name} has {stages} stages here")
         self.backbone, self.frozen_stages, self.strides = backbone, frozen_stages, list(strides)
         self.names = [shape.name for shape in taken]
@@ -114,4 +114,4 @@ class FeatureMaps(nn.Module):
             FileNotFoundError: there are none.
             ValueError: they do not fit.
         """
-        load_pretrained(self.backbone, find_weights(weights, self.backbone), self.backbone.names)
+        load_pretrained(self.backbone, find_weights(weights, self.backbone), self.backbone.stage_names)

@@ -81,9 +81,9 @@ class RegionMaps(nn.Module):
 
 def _without_last_pool(backbone: Backbone, image_size: int) -> None:
     """Leaves out the max-pooling behind a VGG's last convolution, which has no weights, and all that comes after."""
-    backbone.keep([name for name in backbone.names if name.startswith("conv")])
-    last = backbone.names[-1]
+    backbone.truncate([name for name in backbone.stage_names if name.startswith("conv")])
+    last = backbone.stage_names[-1]
     stage = backbone.stages[last]
     assert isinstance(stage, nn.Sequential)
     backbone.stages[last] = stage[:-1]
-    backbone.shapes = shapes_of(backbone.stages, backbone.takes, image_size)
+    backbone.shapes = shapes_of(backbone.stages, backbone.in_channels, image_size)

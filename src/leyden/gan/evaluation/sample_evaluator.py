@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from leyden.data.splits import InMemory, Split
-from leyden.metrics.features import DIMENSIONS, learn_features
 from leyden.metrics.fidelity import NEIGHBOURS, frechet_distance, kernel_distance, manifolds, modes, nearest_ratio
+from leyden.metrics.learned_features import DIMENSIONS, learn_features
 from leyden.metrics.pretrained_features import PretrainedFeatures
 from leyden.metrics.sliced_wasserstein import SMALLEST, sliced_wasserstein
 
@@ -36,8 +36,8 @@ class Judge:
     """Scores generated images against real ones; takes seconds to make and knows nothing of the generator.
 
     Features come from a classifier trained on the training split, or, for data without classes, from the principal
-    components of its pixels (see ``leyden.metrics.features``). So scores compare between runs on the same data, not
-    between data sets, and not with published Inception scores. The Frechet distance of n images to n others of the
+    components of its pixels (see ``leyden.metrics.learned_features``). So scores compare between runs on the same data,
+    not between data sets, and not with published Inception scores. The Frechet distance of n images to n others of the
     same distribution is about d (d + 4) / (2 n) in d features: scores of different n do not compare, and ``samples``
     goes with them.
 

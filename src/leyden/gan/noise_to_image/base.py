@@ -15,7 +15,7 @@ from leyden.data.module import ImageData
 from leyden.data.splits import labels_of
 from leyden.gan.adversarial import AdversarialModule, Game
 from leyden.gan.evaluation.sample_evaluator import Generated, Judge
-from leyden.visualization.grid import beside, grid, upscale
+from leyden.visualization.grid import grid, side_by_side, upscale
 from leyden.visualization.logging import log_image, log_text
 
 log = logging.getLogger(__name__)
@@ -144,10 +144,10 @@ class NoiseToImage(AdversarialModule):
         samples = self.generate(self.fixed_noise, self._cycle(64))
         real = self.judge.test_images[: len(samples)]
         pair = {"real": upscale(grid(real)), "generated": upscale(grid(samples))}
-        log_image(self, "real_and_samples", beside(pair))
+        log_image(self, "real_and_samples", side_by_side(pair))
         few = samples[:8]
         near = torch.cat([few.unsqueeze(1), self.judge.nearest(few, 7)], dim=1).flatten(0, 1)
-        log_image(self, "neighbours", beside({"generated, then its nearest in training": upscale(grid(near))}))
+        log_image(self, "neighbours", side_by_side({"generated, then its nearest in training": upscale(grid(near))}))
 
     @torch.no_grad()
     def sheet(self) -> Tensor:

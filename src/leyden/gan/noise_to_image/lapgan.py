@@ -35,7 +35,7 @@ from leyden.gan.noise_to_image.dcgan import Norm, initialise, normalise
 from leyden.gan.noise_to_image.pyramid import take_apart, up
 from leyden.gan.penalties import Critic
 from leyden.gan.pixels import to_signed, to_uint8
-from leyden.visualization.grid import beside, grid, upscale
+from leyden.visualization.grid import grid, side_by_side, upscale
 from leyden.visualization.logging import log_image
 
 Told = tuple[Tensor, Tensor | None]
@@ -297,4 +297,4 @@ def _columns(whose: str, steps: list[tuple[Tensor, Tensor]]) -> Tensor:
         side = detail.shape[-1]
         columns |= {f"up to {side}": low_pass, f"detail {side}": detail, f"sum, {side} px": low_pass + detail}
     width = max(128, steps[-1][1].shape[-1])  # or a title would not fit
-    return beside({title: grid(upscale(to_uint8(images), width), columns=1) for title, images in columns.items()})
+    return side_by_side({title: grid(upscale(to_uint8(images), width), columns=1) for title, images in columns.items()})

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leyden.nets.auxiliary import keep, restore, train_auxiliary
+from leyden.nets.auxiliary import load_network, save_network, train_auxiliary
 from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone
 
@@ -72,14 +72,14 @@ def published(name: str, layer: str, weights: str, images: Tensor) -> Perceptual
     """
     size = max(images.shape[-1], 64)
     net = backbone(name, 3, size)
-    if layer not in net.names or net.shapes[net.names.index(layer)].size is None:
+    if layer not in net.stage_names or net.shapes[net.stage_names.index(layer)].size is None:
         maps = ", ".join(stage.name for stage in net.shapes if stage.size)
         raise ValueError(f"model.perceptual_layer={layer}: {name} has the stages {maps}")
     try:
-        load_pretrained(net, find_weights(weights, net), net.names[: net.names.index(layer) + 1])
+        load_pretrained(net, find_weights(weights, net), net.stage_names[: net.stage_names.index(layer) + 1])
     except (FileNotFoundError, ValueError) as error:
         raise type(error)(str(error).replace("model.weights", "model.perceptual_weights")) from error
-    net.keep(net.names[: net.names.index(layer) + 1])
+    net.truncate(net.stage_names[: net.stage_names.index(layer) + 1])
     last = net.stages[layer]
     if isinstance(last, nn.Sequential) and isinstance(last[-1], nn.MaxPool2d):
         net.stages[layer] = last[:-1]
@@ -109,10 +109,10 @@ def learnt(images: Tensor, layer: str = "conv2", cache: Path | None = None, step
     with train_auxiliary(images.device):
         images = images.clone()
         network = _small_vgg(images.shape[1]).to(images.device)
-        spec = restore(network, file)
+        spec = load_network(network, file)
         accuracy = _train(network, images, steps) if spec is None else spec["accuracy"]
         if spec is None and file is not None:
-            keep(network, file, accuracy=accuracy)
+            save_network(network, file, accuracy=accuracy)
         stages = list(WIDTHS)
         maps = nn.Sequential(*(network[stage] for stage in stages[: stages.index(layer) + 1]))
         found = Perceptual(f"{DISTORTIONS}_{layer}", maps, 1.0)

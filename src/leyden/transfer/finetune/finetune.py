@@ -144,14 +144,14 @@ class Finetune(LightningModule):
         self.channels, self.image_size, self.crop = channels, image_size, crop
         whole = self.new_backbone()
         plan = make_plan(
-            strategy, whole.names, backbone_lr, cut_after, rebuild, freeze_kept, last_k, unfreeze_every, decay
+            strategy, whole.stage_names, backbone_lr, cut_after, rebuild, freeze_kept, last_k, unfreeze_every, decay
         )
-        whole.keep(list(plan))
+        whole.truncate(list(plan))
         classes = len(class_names)
         new_head: nn.Module = (
-            CosineHead(whole.features, classes, scale)
+            CosineHead(whole.num_features, classes, scale)
             if head == "cosine"
-            else LinearHead(whole.features, classes, dropout)
+            else LinearHead(whole.num_features, classes, dropout)
         )
         self.net = TransferNet(
             whole,
@@ -351,7 +351,7 @@ class Finetune(LightningModule):
             return find_weights(h.weights, self.net.backbone)
         classes = len(data.source_names) * h.source_views
         net = self.new_backbone().to(self.device)
-        head = CosineHead(net.features, classes, h.scale).to(self.device)
+        head = CosineHead(net.num_features, classes, h.scale).to(self.device)
         batches = data.source_task(h.source_batch_size, h.source_views)
         folder = None if h.cache in (None, "memory") else Path(h.cache)
         return learnt(net, head, batches, Recipe(h.source_epochs, h.source_lr, h.weight_decay), folder)

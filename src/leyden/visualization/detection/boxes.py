@@ -111,7 +111,7 @@ def draw_scenes(
         draw_evaluated(image, answer, truth, verdicts, class_names, side=256)
         for image, answer, truth, verdicts in zip(images, answers, truths, found, strict=True)
     ]
-    return sheet(tiles, LEGEND, columns)
+    return draw_tiles(tiles, LEGEND, columns)
 
 
 def draw_marks(image: Tensor, marks: Sequence[Mark], side: int = 320) -> Tensor:
@@ -133,7 +133,7 @@ def draw_marks(image: Tensor, marks: Sequence[Mark], side: int = 320) -> Tensor:
     return pil_to_tensor(picture)
 
 
-def sheet(tiles: Sequence[Tensor], legend: dict[str, Colour], columns: int = 4) -> Tensor:
+def draw_tiles(tiles: Sequence[Tensor], legend: dict[str, Colour], columns: int = 4) -> Tensor:
     """Pictures (3, h, w) uint8 of one size in rows below a legend, on white: (3, H', W').
 
     Raises:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from leyden.visualization.detection.boxes import PAPER, Colour, Mark, draw_marks, sheet
+from leyden.visualization.detection.boxes import PAPER, Colour, Mark, draw_marks, draw_tiles
 
 COLOURS: tuple[Colour, ...] = (
     (255, 60, 60),
@@ -56,7 +56,7 @@ def draw_default_boxes(
         f"{cells} x {cells} cells, {count} boxes": COLOURS[k % len(COLOURS)]
         for k, ((cells, _), count) in enumerate(zip(maps, sizes, strict=True))
     }
-    return sheet(tiles, legend)
+    return draw_tiles(tiles, legend)
 
 
 def _tile(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from leyden.visualization.detection.boxes import IGNORED, MISS, PREDICTED, TARGET, Colour, Mark, draw_marks, sheet
+from leyden.visualization.detection.boxes import IGNORED, MISS, PREDICTED, TARGET, Colour, Mark, draw_marks, draw_tiles
 
 NEAR, FAR, REACHED = PREDICTED, IGNORED, TARGET
 LEGEND: dict[str, Colour] = {
@@ -28,7 +28,7 @@ def draw_proposals(images: Tensor, proposals: Sequence[Tensor], truths: Sequence
         uint8 (3, H', W').
     """
     examples = zip(images, proposals, truths, strict=True)
-    return sheet([_tile(image, boxes.cpu(), truth["boxes"].cpu()) for image, boxes, truth in examples], LEGEND)
+    return draw_tiles([_tile(image, boxes.cpu(), truth["boxes"].cpu()) for image, boxes, truth in examples], LEGEND)
 
 
 def _tile(image: Tensor, proposals: Tensor, objects: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ import torch
 
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.splits import InMemory, Resized, decode
-from leyden.metrics import features as module
-from leyden.metrics.features import DIMENSIONS, key_of, learn_features
+from leyden.metrics import learned_features as module
+from leyden.metrics.learned_features import DIMENSIONS, key_of, learn_features
 
 CPU = torch.device("cpu")
 
@@ -59,7 +59,7 @@ def test_without_classes_whitened_principal_components() -> None:
 def test_a_classifier_is_found_again_with_its_accuracy(learned, train, tmp_path: Path, monkeypatch) -> None:
     first = learn_features(train.images, train.targets, 10, CPU, cache=tmp_path)
     [file] = tmp_path.iterdir()
-    assert file.name == f"judge_{learned.key}.pt"
+    assert file.name == f"evaluator_{learned.key}.pt"
     assert torch.load(file, weights_only=True)["train_accuracy"] > 0.99
     monkeypatch.setattr(module, "_train", None)  # whoever learns anew fails
     torch.manual_seed(5)

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from leyden.nets.auxiliary import keep, restore, train_auxiliary
+from leyden.nets.auxiliary import load_network, save_network, train_auxiliary
 
 DIMENSIONS = 64
 """Features per image."""
@@ -22,7 +22,7 @@ VERSION = 1
 """Of the classifier and its training: to be raised with any change of them, so that none is taken from a cache."""
 
 
-class Features(nn.Module):
+class LearnedFeatures(nn.Module):
     """uint8 images (N, C, H, W) to standardised features (N, d); made by ``learn_features``.
 
     Args:
@@ -61,7 +61,7 @@ class Features(nn.Module):
         named = self.classify(images)
         return None if named is None or labels is None else (named == labels).float().mean().item()
 
-    def standardise(self, images: Tensor) -> "Features":
+    def standardise(self, images: Tensor) -> "LearnedFeatures":
         """Sets mean and deviation to those over ``images``; features that never change are left unscaled."""
         features = self(images)
         self.mean, deviation = features.mean(0), features.std(0)
@@ -74,7 +74,7 @@ class Features(nn.Module):
 
 def learn_features(
     images: Tensor, labels: Tensor | None, classes: int, device: torch.device, seed: int = 0, cache: Path | None = None
-) -> Features:
+) -> LearnedFeatures:
     """The feature space of a data set: a pure function of its images, its labels and the seed.
 
     It may be called within ``torch.no_grad`` or ``torch.inference_mode`` and under autocast, and leaves the global
@@ -86,22 +86,22 @@ def learn_features(
         classes: how many there are.
         device: where to compute.
         seed: of weights and order.
-        cache: folder where a classifier is kept as ``judge_<key>.pt``, with its accuracy on the training images, and
-            found again; a file that cannot be read is replaced. None learns anew.
+        cache: folder where a classifier is kept as ``evaluator_<key>.pt``, with its accuracy on the training images,
+            and found again; a file that cannot be read is replaced. None trains one in any case.
     """
     with train_auxiliary(device, seed):
         images, key = images.to(device, copy=True), key_of(images, labels, classes, seed)
         if labels is None:
             components = PixelComponents(_signed(images))
-            return Features(components, None, components.dimensions, key).to(device).standardise(images)
+            return LearnedFeatures(components, None, components.dimensions, key).to(device).standardise(images)
         labels = labels.to(device, copy=True)
         features = _classifier(images.shape[1], images.shape[-1], classes, key).to(device)
-        file = None if cache is None else cache / f"judge_{key}.pt"
-        if restore(features, file) is None:
+        file = None if cache is None else cache / f"evaluator_{key}.pt"
+        if load_network(features, file) is None:
             _train(features, images, labels)
             features.eval().standardise(images)
             if file is not None:
-                keep(features, file, train_accuracy=features.accuracy(images, labels))
+                save_network(features, file, train_accuracy=features.accuracy(images, labels))
         return features.eval().requires_grad_(False)
 
 
@@ -134,7 +134,7 @@ class PixelComponents(nn.Module):
         return (images.flatten(1) - self.center) @ self.components
 
 
-def _classifier(channels: int, size: int, classes: int, key: str) -> Features:
+def _classifier(channels: int, size: int, classes: int, key: str) -> LearnedFeatures:
     """Strided convolutions down to 4x4, then a hidden layer of 64."""
     layers: list[nn.Module] = []
     for width in [16 << min(stage, 2) for stage in range(max(1, round(math.log2(size / 4))))]:
@@ -142,10 +142,10 @@ def _classifier(channels: int, size: int, classes: int, key: str) -> Features:
         channels = width
     layers += [nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels, DIMENSIONS)]
     head = nn.Sequential(nn.ReLU(), nn.Linear(DIMENSIONS, classes))
-    return Features(nn.Sequential(*layers), head, DIMENSIONS, key)
+    return LearnedFeatures(nn.Sequential(*layers), head, DIMENSIONS, key)
 
 
-def _train(features: Features, images: Tensor, labels: Tensor, steps: int = 400, batch_size: int = 64) -> None:
+def _train(features: LearnedFeatures, images: Tensor, labels: Tensor, steps: int = 400, batch_size: int = 64) -> None:
     """Adam with a one-cycle rate, on shifted images."""
     size = images.shape[-1]
     assert features.head is not None
