@@ -10,7 +10,7 @@ def test_sound_data(leyden: Callable, tmp_path: Path) -> None:
     write_voc(tmp_path / "set", {**SCENES, "val": SCENES["val"][:1]})
     done = leyden("check-data", "data/source=voc", "data.source.root=set")
     assert done.returncode == 0, done.stderr
-    assert "| train | 4        | 8     |" in done.stdout
+    assert "| train | 4      | 8     |" in done.stdout
     assert "| yellow  | 1     | 0   | 0    | 1                 |" in done.stdout
     assert "nothing wrong" in done.stdout
     folder = tmp_path / "outputs" / "check_data" / "voc"

@@ -58,7 +58,7 @@ def check_data(words: Sequence[str], output: Path | None) -> bool:
     write(folder / "findings.csv", csv_table(DataIssue._fields, rows))
     to_pil_image(_sheet(source, seen)).save(folder / "images.png")
     print(report)
-    print(f"\n{_sum(seen)}\npictures with their boxes: {folder / 'images.png'}")
+    print(f"\n{_sum(seen)}\nimages with their boxes: {folder / 'images.png'}")
     return all(finding.effect == "note" for finding in seen.issues)
 
 
@@ -70,7 +70,7 @@ def _tables(source: Source, seen: Inspection) -> list[str]:
     for stage in stages:
         of_boxes = [int(seen.counts[stage].sum()), seen.empty[stage], seen.spared[stage]] if boxes else []
         split_rows.append([stage, len(seen.splits[stage]), *of_boxes])
-    heads = ["split", "images", *(["boxes", "pictures without objects", "difficult or crowd"] if boxes else [])]
+    heads = ["split", "images", *(["boxes", "images without objects", "difficult or crowd"] if boxes else [])]
     by_class = [seen.counts[stage].sum(1) for stage in stages]
     by_size = torch.stack(list(seen.counts.values())).sum(0)
     class_rows = [
