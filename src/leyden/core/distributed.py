@@ -4,7 +4,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 
-def share_of_count(count: Tensor) -> Tensor:
+def mean_count(count: Tensor) -> Tensor:
     """The mean of ``count`` over all ranks, taken as 1 in all where it is 0 in all.
 
     Boxes are uneven: one rank's images hold many objects, another's none. A loss that each rank divides by its own

@@ -12,6 +12,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
+from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
 from leyden.data.splits import fit_image
 from leyden.detection.boxes.batch import Target, at_least, suppress
@@ -20,7 +21,6 @@ from leyden.detection.evaluation.coco_json import coco_json, plain_row
 from leyden.detection.evaluation.report import HEADLINES, review
 from leyden.detection.evaluation.timing import Stopwatch
 from leyden.detection.nets.backbone_features import FeatureMaps
-from leyden.detection.schedule import optimize
 from leyden.metrics.detection.accumulator import DetectionAccumulator
 from leyden.metrics.detection.matches import match_detections
 from leyden.metrics.detection.scores import detection_scores
@@ -188,11 +188,16 @@ class Detector(LightningModule, ABC):
             self.log_dict({f"train/loss_{name}": part.detach() for name, part in parts.items()})
 
     def configure_optimizers(self) -> Any:
-        """See ``leyden.detection.schedule``."""
-        maps = self.backbone()
-        slow = [] if maps is None else list(maps.backbone.parameters())
-        how = (self.optimizer_name, self.lr, self.weight_decay, self.warmup)
-        return optimize(self, self.trainer.estimated_stepping_batches, *how, slow, self.backbone_lr_factor)
+        """AdamW, or SGD with momentum 0.9; a linear warm-up, then half a cosine to 0."""
+        features = self.backbone()
+        slow = [] if features is None else list(features.backbone.parameters())
+        groups = parameter_groups(self.parameters(), self.lr, self.weight_decay, slow, self.backbone_lr_factor)
+        sgd = self.optimizer_name == "sgd"
+        optimizer = torch.optim.SGD(groups, self.lr, momentum=0.9) if sgd else torch.optim.AdamW(groups, self.lr)
+        schedule = scheduled(
+            optimizer, lambda t: warmup_cosine(t, self.warmup), self.trainer.estimated_stepping_batches
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_validation_epoch_start(self) -> None:
         """Forgets what an interrupted validation may have left."""

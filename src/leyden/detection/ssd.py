@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from leyden.core.distributed import share_of_count
+from leyden.core.distributed import mean_count
 from leyden.data.source.annotations.annotated import learnable
 from leyden.detection.boxes.batch import Padded, Target, pad
 from leyden.detection.boxes.box_coder import decode, encode
@@ -52,7 +52,7 @@ def ssd_loss(
         localisation and confidence loss, (); both exactly 0 if nothing is matched.
     """
     matched = classes > 0
-    count = share_of_count(matched.sum())
+    count = mean_count(matched.sum())
     localisation = F.smooth_l1_loss(offsets[matched], targets[matched], reduction="sum")
     entropy = F.cross_entropy(logits.flatten(0, 1), classes.flatten(), reduction="none").view_as(classes)
     if negatives is None:

@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops import complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss
 
-from leyden.core.distributed import share_of_count
+from leyden.core.distributed import mean_count
 from leyden.detection.boxes.batch import Padded, Target, pad
 from leyden.detection.boxes.box_coder import LARGEST
 from leyden.detection.boxes.simota import simota
@@ -81,7 +81,7 @@ def yolox_loss(outputs: Outputs, things: Padded, radius: float = 1.5, kind: BoxL
     said = outputs.logits[image, point]
     wanted = F.one_hot(things.labels[image, thing], said.shape[1]) * iou[image, point, None]
     there = (match >= 0).float()
-    count = share_of_count(there.sum())
+    count = mean_count(there.sum())
     return Losses(
         each.sum() / count,
         F.binary_cross_entropy_with_logits(outputs.objectness, there, reduction="sum") / count,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import box_convert, box_iou, roi_pool
 
-from leyden.core.distributed import share_of_count
+from leyden.core.distributed import mean_count
 from leyden.detection.boxes.batch import Target
 from leyden.detection.boxes.box_coder import decode, encode
 from leyden.detection.boxes.sampling import draw
@@ -117,7 +117,7 @@ def multitask_loss(
     said = offsets[things, classes[things] - 1]
     box = F.smooth_l1_loss(said, targets[things], beta=beta, reduction="sum")
     entropy = F.cross_entropy(logits, classes, reduction="sum")
-    count = share_of_count(torch.ones_like(classes).sum())
+    count = mean_count(torch.ones_like(classes).sum())
     return entropy / count, box / count
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import batched_nms, box_convert
 
-from leyden.core.distributed import share_of_count
+from leyden.core.distributed import mean_count
 from leyden.detection.boxes.anchors import anchor_sizes, grid_anchors
 from leyden.detection.boxes.batch import Target, pad
 from leyden.detection.boxes.box_coder import decode, encode
@@ -68,7 +68,7 @@ def rpn_loss(
         objectness and box loss, (); the latter exactly 0 without objects.
     """
     things = drawn & (labels > 0)
-    count = share_of_count(drawn.sum())
+    count = mean_count(drawn.sum())
     box = F.smooth_l1_loss(offsets[things], targets[things], beta=beta, reduction="sum")
     sums = F.binary_cross_entropy_with_logits(logits[drawn], labels[drawn].float(), reduction="sum")
     return sums / count, box / count
