@@ -254,8 +254,8 @@ def test_settings_without_sense_are_refused(lab: Lab, settings: dict[str, Any], 
 
 
 def test_values_that_no_trial_could_have_are_told_before_the_first(lab: Lab) -> None:
-    with pytest.raises(ConfigError, match=r"model\.last_k .*should be int, is 1\.0"):
-        lab.search("model.last_k=interval(1,3)", "model.lr=1,2")
+    with pytest.raises(ConfigError, match=r"model\.blocks .*should be int, is 1\.0"):
+        lab.search("model.blocks=interval(1,3)", "model.lr=1,2")
     with pytest.raises(ConfigError, match=r"model\.strategy .*should be one of head, .* is 'tail'"):
         lab.search("model.lr=interval(0.1,0.2)", "model.strategy=head,full,tail")
     assert not list(lab.folder.iterdir())

@@ -3,7 +3,6 @@ from collections.abc import Callable
 
 import pytest
 
-from leyden.report.cases import FourCases
 from leyden.report.curve import SweepCurve
 from leyden.report.rows import ABSENT, Axis, Cell, Score, axis, best, margin, sort_into_cells, value_at
 from leyden.report.table import SweepTable
@@ -129,7 +128,6 @@ def test_runs_judged_on_different_numbers_of_samples_are_not_compared(sweep: Cal
         lambda: sort_into_cells(runs, axes, METRIC),
         lambda: SweepTable(["model.strategy"], [], METRIC)(runs),
         lambda: SweepCurve("data.labels_per_class", "model.strategy", METRIC, "Title", "labels")(runs),
-        lambda: FourCases("data.labels_per_class", "data.source", "model.strategy", METRIC, 1, "a")(runs),
     ):
         with pytest.raises(ValueError, match=message):
             report()

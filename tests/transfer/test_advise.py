@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from leyden.data.source.builtin.digits import Digits
-from leyden.transfer.advise import SMALL, advise, logme
+from leyden.transfer.advise import SMALL, choose_case, logme
 from leyden.transfer.data import TransferImages
 from leyden.transfer.finetune.finetune import Finetune
 
@@ -55,7 +55,7 @@ def test_the_four_cases(small: bool, similar: bool) -> None:
     noise = np.random.RandomState(1).randn(90, 10)
     features, pixels = (good, noise) if similar else (noise, good)
     per_class = SMALL - 1 if small else SMALL
-    advice = advise(*(torch.from_numpy(x) for x in (features, pixels, labels)), per_class)
+    advice = choose_case(*(torch.from_numpy(x) for x in (features, pixels, labels)), per_class)
     assert (advice.small, advice.similar) == (small, similar)
     lecture = {(True, True): "head", (True, False): "truncate", (False, True): "full", (False, False): "full"}
     assert advice.strategy == lecture[small, similar]
@@ -65,7 +65,7 @@ def test_the_four_cases(small: bool, similar: bool) -> None:
 
 def test_a_single_example_of_a_class_is_too_few() -> None:
     with pytest.raises(ValueError, match="two labelled images of each class"):
-        advise(torch.randn(3, 2), torch.randn(3, 2), torch.tensor([0, 0, 1]), 1.5)
+        choose_case(torch.randn(3, 2), torch.randn(3, 2), torch.tensor([0, 0, 1]), 1.5)
 
 
 def test_a_network_that_knows_nothing_is_not_asked() -> None:

@@ -14,8 +14,8 @@ from leyden.transfer.finetune.finetune import Finetune
 
 FROZEN: list[dict[str, Any]] = [
     {"strategy": "head", "head": "cosine"},
-    {"strategy": "truncate", "cut_after": "stage1"},
-    {"strategy": "last_k", "last_k": 1},
+    {"strategy": "truncate", "truncate": {"at": "stage1"}},
+    {"strategy": "last_k", "last_k": {"k": 1}},
 ]
 AUGMENTED: list[dict[str, Any]] = [
     {"degrees": 0, "eval_batch_size": 20},
@@ -128,7 +128,7 @@ def test_a_folder_of_features_serves_the_next_run(data: dict, run: Callable, tmp
         ({"crop": 0.9}, {}),
         ({"image_size": 9}, {}),
         ({}, {"precision": "bf16-mixed"}),
-        ({}, {"strategy": "truncate", "cut_after": "stage1"}),
+        ({}, {"strategy": "truncate", "truncate": {"at": "stage1"}}),
         ({}, {"widths": [8, 17]}),
     ],
 )

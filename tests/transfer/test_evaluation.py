@@ -5,32 +5,36 @@ import pytest
 import torch
 from lightning.pytorch.loggers.logger import DummyLogger
 
-from leyden.transfer import evaluation as answers
-from leyden.transfer.evaluation import SHOWN, Answers, saliency
+from leyden.transfer import evaluation
+from leyden.transfer.evaluation import SHOWN, ClassifierEvaluator, saliency
 
 
-def told(*rows: tuple[int, list[float]]) -> Answers:
-    """Each row: the truth, and the probabilities of a, b and c; the image is as dark as the row's number."""
-    told = Answers("abc")
+def evaluated(*rows: tuple[int, list[float]]) -> ClassifierEvaluator:
+    """Each row: the target, and the probabilities of a, b and c; the image is as dark as the row's number."""
+    evaluator = ClassifierEvaluator("abc")
     images = torch.arange(len(rows), dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)
-    told.add(images, torch.tensor([p for _, p in rows]), torch.tensor([truth for truth, _ in rows]))
-    return told
+    evaluator.update(images, torch.tensor([p for _, p in rows]), torch.tensor([target for target, _ in rows]))
+    return evaluator
 
 
 def test_counts_have_truth_in_rows_and_accuracies_only_of_what_occurred() -> None:
-    answers = told((0, [0.9, 0.1, 0.0]), (0, [0.1, 0.8, 0.1]), (1, [0.2, 0.7, 0.1]))
-    assert answers.counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
-    assert answers.accuracies() == {"a": 0.5, "b": 1.0}
+    evaluator = evaluated((0, [0.9, 0.1, 0.0]), (0, [0.1, 0.8, 0.1]), (1, [0.2, 0.7, 0.1]))
+    assert evaluator.confusion.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert evaluator.class_accuracies() == {"a": 0.5, "b": 1.0}
 
 
 def test_the_most_confident_mistakes_come_first_and_over_batches() -> None:
-    answers = told((0, [0.4, 0.6, 0.0]), (0, [0.0, 0.0, 1.0]), (1, [0.1, 0.9, 0.0]))
+    evaluator = evaluated((0, [0.4, 0.6, 0.0]), (0, [0.0, 0.0, 1.0]), (1, [0.1, 0.9, 0.0]))
     images = torch.full((SHOWN, 1, 8, 8), 200, dtype=torch.uint8)
-    answers.add(images, torch.tensor([[0.2, 0.8, 0.0]]).expand(SHOWN, -1), torch.full((SHOWN,), 2))
-    assert [round(a.confidence, 2) for a in answers.wrong] == [1.0] + [0.8] * (SHOWN - 1)
-    assert (answers.wrong[0].truth, answers.wrong[0].answer, int(answers.wrong[0].image[0, 0, 0])) == (0, 2, 1)
-    assert [(a.truth, a.answer) for a in answers.right] == [(1, 1)]
-    assert int(answers.counts.sum()) == 3 + SHOWN
+    evaluator.update(images, torch.tensor([[0.2, 0.8, 0.0]]).expand(SHOWN, -1), torch.full((SHOWN,), 2))
+    assert [round(a.confidence, 2) for a in evaluator.wrong] == [1.0] + [0.8] * (SHOWN - 1)
+    assert (evaluator.wrong[0].target, evaluator.wrong[0].predicted, int(evaluator.wrong[0].image[0, 0, 0])) == (
+        0,
+        2,
+        1,
+    )
+    assert [(a.target, a.predicted) for a in evaluator.right] == [(1, 1)]
+    assert int(evaluator.confusion.sum()) == 3 + SHOWN
 
 
 class Sheet(DummyLogger):
@@ -53,7 +57,7 @@ def test_a_test_leaves_its_pictures(
     trainer.fit(model, data)
     for _ in range(2):  # a second test does not add to the first
         trainer.test(model, data, verbose=False)
-        assert int(model.answers.counts.sum()) == 269
+        assert int(model.evaluator.confusion.sum()) == 269
     wanted = {"confusion", "class_accuracy", "wrong", "saliency"} | ({"embedding"} if embedding else set())
     assert set(sheet.pictures) == wanted
     assert all(picture.dtype == torch.uint8 and picture.shape[0] == 3 for picture in sheet.pictures.values())
@@ -63,7 +67,9 @@ def test_unchanged_features_are_drawn_once(
     monkeypatch: pytest.MonkeyPatch, new_data: Callable, new_model: Callable, new_trainer: Callable
 ) -> None:
     drawn: list[Any] = []
-    monkeypatch.setattr(answers, "draw_points", lambda panels, *_: drawn.append(list(panels)) or torch.zeros(3, 1, 1))
+    monkeypatch.setattr(
+        evaluation, "draw_points", lambda panels, *_: drawn.append(list(panels)) or torch.zeros(3, 1, 1)
+    )
     for strategy in ("head", "full"):
         data = new_data()
         model, trainer = new_model(data, embedding=12, strategy=strategy), new_trainer()

@@ -18,12 +18,12 @@ CACHED: dict[str, Any] = {"degrees": 10, "views": 2}
     [
         ({}, {"strategy": "full"}),
         ({}, {"strategy": "gradual"}),
-        ({}, {"strategy": "gradual", "unfreeze_every": 2, "fixed_statistics": True}),
+        ({}, {"strategy": "gradual", "gradual": {"unfreeze_every": 2}, "fixed_statistics": True}),
         ({}, {"strategy": "l2_sp"}),
         ({}, {"strategy": "adapter", "head": "linear", "dropout": 0.0}),
         ({}, {"strategy": "head", "cache": None}),
         (CACHED, {"strategy": "head"}),
-        (CACHED, {"strategy": "truncate", "cut_after": "stage1"}),
+        (CACHED, {"strategy": "truncate", "truncate": {"at": "stage1"}}),
     ],
 )
 def test_resumed_is_undisturbed(

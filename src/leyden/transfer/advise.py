@@ -1,8 +1,9 @@
 """Which of the lecture's four cases is this, and what would the lecture do? Measured on frozen features.
 
 Size is counted. Similarity is asked of the inherited network itself: does it know anything of these images that their
-pixels do not say? A nearest-neighbour classifier judges, once on the network's features and once on raw pixels; LogME
-(You et al. 2021, "LogME: Practical Assessment of Pre-trained Models for Transfer Learning") is shown beside it.
+pixels do not say? A nearest-neighbour classifier is cross-validated, once on the network's features and once on raw
+pixels; LogME (You et al. 2021, "LogME: Practical Assessment of Pre-trained Models for Transfer Learning") is shown
+beside it.
 """
 
 from typing import NamedTuple
@@ -15,12 +16,21 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
+from torch.nn import functional as F
 
-from leyden.report.cases import ADVICE
+from leyden.transfer.classifier import Classifier, evaluation_mode
+from leyden.transfer.data import TransferImages
 
+FOUR_CASES = {
+    ("small", "similar"): ("head", "keep the network, freeze it, train a new head"),
+    ("small", "different"): ("truncate", "keep only the low-level layers, train new ones behind them"),
+    ("large", "similar"): ("full", "new head, train the entire network"),
+    ("large", "different"): ("full", "new head, train the entire network, freeze nothing"),
+}
+"""The lecture's decision table: by amount of target data and likeness to the source, the strategy and why."""
 SMALL = 200
 """Labels per class below which a target set is called small: a convention, the lecture gives no number."""
-MOST = 1000
+MAX_IMAGES = 1000
 """So many training images are looked at."""
 
 
@@ -32,7 +42,7 @@ class Advice(NamedTuple):
     on_features: float
     """Accuracy of 5 nearest neighbours on frozen features, cross-validated."""
     on_pixels: float
-    """Likewise on raw pixels."""
+    """Accuracy of 5 nearest neighbours on raw pixels, cross-validated."""
     logme: float
     """Log evidence per image of a linear model on the features; higher is better, only its order means something."""
     small: bool
@@ -41,8 +51,29 @@ class Advice(NamedTuple):
     reason: str
 
 
-def advise(features: Tensor, pixels: Tensor, labels: Tensor, per_class: float) -> Advice:
-    """Names the lecture's case for a target set.
+@torch.no_grad()
+def advice_for(net: Classifier, data: TransferImages) -> Advice:
+    """The lecture's case for the training images of some data and a network that has inherited its weights.
+
+    Args:
+        net: whose features are measured.
+        data: prepared; at most ``MAX_IMAGES`` of its training images are looked at, drawn by its seed.
+
+    Raises:
+        ValueError: a class has fewer than two images.
+    """
+    split = data.split("train")
+    drawn = torch.randperm(len(split), generator=torch.Generator().manual_seed(data.seed))[:MAX_IMAGES]
+    pairs = [split[i] for i in drawn.tolist()]
+    images, labels = torch.stack([image for image, _ in pairs]), torch.tensor([label for _, label in pairs])
+    with evaluation_mode(net):
+        features = torch.cat([net.features(part) for part in images.split(64)])
+    pixels = F.adaptive_avg_pool2d(images.float(), min(32, images.shape[-1])).flatten(1)
+    return choose_case(features, pixels, labels, len(split) / len(data.spec["class_names"]))
+
+
+def choose_case(features: Tensor, pixels: Tensor, labels: Tensor, per_class: float) -> Advice:
+    """The lecture's case for a target set.
 
     The source counts as similar where its features leave at most two thirds of the mistakes that raw pixels make.
 
@@ -58,11 +89,11 @@ def advise(features: Tensor, pixels: Tensor, labels: Tensor, per_class: float) -
     counts = labels.bincount()
     counts = counts[counts > 0]
     if int(counts.min()) < 2:
-        raise ValueError("advise needs two labelled images of each class or more")
+        raise ValueError("advice needs two labelled images of each class or more")
     folds = min(5, int(counts.min()))
     on_features, on_pixels = (_neighbours(x.numpy(), labels.numpy(), folds) for x in (features, pixels))
     small, similar = per_class < SMALL, 1 - on_features <= 2 / 3 * (1 - on_pixels)
-    strategy, reason = ADVICE["small" if small else "large", "similar" if similar else "different"]
+    strategy, reason = FOUR_CASES["small" if small else "large", "similar" if similar else "different"]
     score = logme(features.double().numpy(), labels.numpy())
     return Advice(per_class, on_features, on_pixels, score, small, similar, strategy, reason)
 
@@ -106,10 +137,14 @@ def _evidence(sigma: np.ndarray, z: np.ndarray, y: np.ndarray, n: int, d: int) -
     return -float(minimize_scalar(negative, bounds=(-20, 20), method="bounded").fun)
 
 
-def report(advice: Advice, words: list[str]) -> str:
-    """The advice for people, with the command that follows it."""
+def format_advice(advice: Advice, overrides: list[str]) -> str:
+    """The advice as text for a terminal, with the command that follows it.
+
+    Args:
+        advice: what was measured.
+        overrides: of the command that is advised.
+    """
     size, kind = "small" if advice.small else "large", "similar" if advice.similar else "different"
-    command = " ".join(["leyden run", *words, f"model.strategy={advice.strategy}"])
     return "\n".join(
         [
             f"size        {advice.per_class:.0f} training images per class: {size} (below {SMALL} is small)",
@@ -119,11 +154,6 @@ def report(advice: Advice, words: list[str]) -> str:
             f"case        {size} and {kind}: {advice.reason}",
             f"strategy    {advice.strategy}",
             "",
-            command,
+            " ".join(["leyden run", *overrides, f"model.strategy={advice.strategy}"]),
         ]
     )
-
-
-def subset(count: int, seed: int) -> Tensor:
-    """At most ``MOST`` of ``count`` examples, drawn at random."""
-    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:MOST]

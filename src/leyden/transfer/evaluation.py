@@ -1,13 +1,14 @@
-"""What a classifier answered on a split, as pictures: who is taken for whom, the worst mistakes, what it looked at."""
+"""Evaluates a classifier's predictions on a split: confusion, worst mistakes, saliency, features before and after."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
+from leyden.nets.backbone import Backbone
 from leyden.visualization.charts import draw_bars, draw_points
 from leyden.visualization.confusion import draw_confusion
 from leyden.visualization.embedding import embed
@@ -16,20 +17,38 @@ from leyden.visualization.logging import log_embedding, log_image
 from leyden.visualization.saliency import grad_cam, overlay
 
 SHOWN = 24
-"""Pictures on a sheet."""
+"""Images on a sheet."""
 
 
-class Answer(NamedTuple):
-    """One answer that is worth showing."""
+class Saliency(Protocol):
+    """A network whose saliency can be drawn."""
+
+    @property
+    def backbone(self) -> Backbone:
+        """Normalises images and has the stages."""
+        ...
+
+    @property
+    def head(self) -> nn.Module:
+        """Features (B, F) to logits (B, classes)."""
+        ...
+
+    def run(self, x: Tensor) -> Tensor:
+        """Normalised images (B, C, S, S) to features (B, F)."""
+        ...
+
+
+class Prediction(NamedTuple):
+    """One prediction that is worth showing."""
 
     confidence: float
     image: Tensor
-    truth: int
-    answer: int
+    target: int
+    predicted: int
 
 
-class Answers:
-    """Collects the answers of a test, batch by batch.
+class ClassifierEvaluator:
+    """Collects the predictions of a test, batch by batch, and draws them.
 
     Args:
         class_names: in the order of the labels.
@@ -37,42 +56,58 @@ class Answers:
 
     def __init__(self, class_names: Sequence[str]) -> None:
         self.class_names = list(class_names)
-        self.counts = torch.zeros(len(class_names), len(class_names), dtype=torch.long)
-        self.wrong: list[Answer] = []
-        self.right: list[Answer] = []
+        self.confusion = torch.zeros(len(class_names), len(class_names), dtype=torch.long)
+        """Counts (classes, classes), targets in rows."""
+        self.wrong: list[Prediction] = []
+        self.right: list[Prediction] = []
 
-    def add(self, images: Tensor, probabilities: Tensor, labels: Tensor) -> None:
-        """uint8 images (B, C, S, S), probabilities (B, classes) and true classes (B,)."""
-        confidence, answers = probabilities.max(1)
-        self.counts += multiclass_confusion_matrix(answers, labels, len(self.class_names)).cpu()
+    def update(self, images: Tensor, probabilities: Tensor, labels: Tensor) -> None:
+        """Adds a batch: uint8 images (B, C, S, S), probabilities (B, classes) and true classes (B,)."""
+        confidence, predicted = probabilities.max(1)
+        self.confusion += multiclass_confusion_matrix(predicted, labels, len(self.class_names)).cpu()
         for i in range(len(labels)):
-            answer = Answer(float(confidence[i]), images[i].cpu(), int(labels[i]), int(answers[i]))
-            if answer.truth != answer.answer:
-                self.wrong.append(answer)
-            elif sum(other.truth == answer.truth for other in self.right) < -(-SHOWN // len(self.class_names)):
-                self.right.append(answer)  # of each class a few, whatever the order of the data
-        self.wrong = sorted(self.wrong, key=lambda answer: -answer.confidence)[:SHOWN]
+            one = Prediction(float(confidence[i]), images[i].cpu(), int(labels[i]), int(predicted[i]))
+            if one.target != one.predicted:
+                self.wrong.append(one)
+            elif sum(other.target == one.target for other in self.right) < -(-SHOWN // len(self.class_names)):
+                self.right.append(one)  # of each class a few, whatever the order of the data
+        self.wrong = sorted(self.wrong, key=lambda one: -one.confidence)[:SHOWN]
 
-    def accuracies(self) -> dict[str, float]:
-        """The share of right answers of each class that occurs."""
-        totals = self.counts.sum(1)
-        return {name: float(self.counts[i, i] / totals[i]) for i, name in enumerate(self.class_names) if totals[i] > 0}
+    def class_accuracies(self) -> dict[str, float]:
+        """The fraction of correct predictions of each class that occurs."""
+        totals = self.confusion.sum(1)
+        found = [i for i in range(len(self.class_names)) if totals[i] > 0]
+        return {self.class_names[i]: float(self.confusion[i, i] / totals[i]) for i in found}
 
-    def show(self, module: LightningModule) -> None:
-        """Logs the confusion matrix, accuracies, the most confident mistakes, and what answers rest on."""
-        log_image(module, "confusion", draw_confusion(self.counts, self.class_names))
-        log_image(module, "class_accuracy", draw_bars(self.accuracies(), "accuracy", "Accuracy by class"))
-        captions = [self._caption(answer) for answer in self.wrong]
-        log_image(module, "wrong", draw_sheet([a.image for a in self.wrong], captions, "No wrong answers."))
+    def log_images(self, module: LightningModule, net: Saliency | None = None) -> None:
+        """Logs the confusion matrix, accuracies by class, the most confident mistakes, and saliency maps.
+
+        Args:
+            module: its loggers get the images.
+            net: what predicted, in evaluation mode; None draws no saliency.
+        """
+        log_image(module, "confusion", draw_confusion(self.confusion, self.class_names))
+        log_image(module, "class_accuracy", draw_bars(self.class_accuracies(), "accuracy", "Accuracy by class"))
+        captions = [self._caption(one) for one in self.wrong]
+        log_image(module, "wrong", draw_sheet([one.image for one in self.wrong], captions, "No wrong predictions."))
         right = self.right[:: max(1, 2 * len(self.right) // SHOWN)]
         chosen = [*self.wrong[: SHOWN // 2], *right][:SHOWN]
-        heats = saliency(module.net, torch.stack([a.image for a in chosen]).to(module.device))
+        if net is None or not chosen:
+            return
+        heats = saliency(net, torch.stack([one.image for one in chosen]).to(module.device))
         if heats is not None:
-            overlaid = [overlay(a.image, heat) for a, heat in zip(chosen, heats, strict=True)]
-            log_image(module, "saliency", draw_sheet(overlaid, [self._caption(answer) for answer in chosen], ""))
+            overlaid = [overlay(one.image, heat) for one, heat in zip(chosen, heats, strict=True)]
+            log_image(module, "saliency", draw_sheet(overlaid, [self._caption(one) for one in chosen], ""))
 
-    def show_embedding(self, module: LightningModule, before: Tensor, after: Tensor, labels: Tensor) -> None:
-        """Logs features (N, F) of images of classes ``labels`` (N,) before and after: a picture, and a projector."""
+    def log_features(self, module: LightningModule, before: Tensor, after: Tensor, labels: Tensor) -> None:
+        """Logs features before and after training: as an image, and to TensorBoard's projector.
+
+        Args:
+            module: its loggers get them.
+            before: (N, F) features; nothing is logged for N < 5.
+            after: (N, F') features of the same images.
+            labels: (N,) classes.
+        """
         if len(labels) < 5:
             return
         panels = {"before": embed(before)}
@@ -81,14 +116,14 @@ class Answers:
         log_image(module, "embedding", draw_points(panels, labels, self.class_names))
         log_embedding(module, "features", after, [self.class_names[label] for label in labels.tolist()])
 
-    def _caption(self, answer: Answer) -> str:
-        truth, said = self.class_names[answer.truth], self.class_names[answer.answer]
-        verdict = f"{truth} taken for\n{said}" if answer.truth != answer.answer else f"{truth},\nright"
-        return f"{verdict}, {answer.confidence:.0%}"
+    def _caption(self, one: Prediction) -> str:
+        target, predicted = self.class_names[one.target], self.class_names[one.predicted]
+        verdict = f"{target} taken for\n{predicted}" if one.target != one.predicted else f"{target},\nright"
+        return f"{verdict}, {one.confidence:.0%}"
 
 
-def saliency(net: Any, images: Tensor) -> Tensor | None:
-    """Grad-CAM of a ``TransferNet``'s answers on its last feature map.
+def saliency(net: Saliency, images: Tensor) -> Tensor | None:
+    """Grad-CAM of a network's predictions on its last feature map.
 
     Args:
         net: in evaluation mode.

@@ -54,7 +54,7 @@ def test_a_variant_has_the_last_word_on_its_lab_and_names_itself() -> None:
         ("model=transfer/finetun", "did you mean transfer/finetune?"),
         ("data/source=digitz", "did you mean digits?"),
         ("trainer.devics=1", "trainer.devics: unknown key; did you mean trainer.devices?"),
-        ("model.cut_aftr=x", "model.cut_aftr: unknown key; did you mean model.cut_after?"),
+        ("model.truncat=x", "model.truncat: unknown key; did you mean model.truncate?"),
         ("trainr=cpu", "trainr: unknown key; did you mean trainer?"),
         ("seed.x=1", "seed has no keys below it"),
         ("experiment=glob(nothing_*)", "matches nothing"),

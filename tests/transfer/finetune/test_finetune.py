@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leyden.transfer.finetune.finetune import Finetune
-from leyden.transfer.finetune.strategy import STRATEGIES, l2_sp
+from leyden.transfer.finetune.plan import l2_sp_penalty
+from leyden.transfer.finetune.strategies import STRATEGIES
 
 ALL = ("stem", "stage1", "stage2")
 CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # inherited, and frozen during two epochs
@@ -36,8 +37,8 @@ def test_what_is_inherited_and_what_is_frozen(
 ) -> None:
     """With weight decay and batch norms; of what is not frozen every tensor moves."""
     inherited, frozen = CASES[strategy]
-    drawn = new_model(new_data(), strategy=strategy, cut_after="stage1").state_dict()
-    model, seen = fit(strategy=strategy, cut_after="stage1")
+    drawn = new_model(new_data(), strategy=strategy, truncate={"at": "stage1"}).state_dict()
+    model, seen = fit(strategy=strategy, truncate={"at": "stage1"})
     start, after = seen.states[0], model.state_dict()
     for stage in ALL:
         taken = [not torch.equal(value, of_stage(drawn, stage)[key]) for key, value in of_stage(start, stage).items()]
@@ -55,7 +56,7 @@ def test_what_is_inherited_and_what_is_frozen(
 
 
 def test_gradual_stages_are_untouched_until_their_epoch_and_move_from_it_on(fit: Callable) -> None:
-    _, seen = fit(strategy="gradual", unfreeze_every=2, epochs=7)
+    _, seen = fit(strategy="gradual", gradual={"unfreeze_every": 2}, epochs=7)
     moved = [
         [stage for stage in ALL if any(not torch.equal(new[key], value) for key, value in of_stage(old, stage).items())]
         for old, new in zip(seen.states, seen.states[1:], strict=False)
@@ -85,7 +86,9 @@ def test_fixed_statistics_stay_while_weights_move(fit: Callable) -> None:
 def test_optimizer_holds_what_is_trained_at_its_rate_and_nothing_else(
     strategy: str, rates: dict[str, float], decay: float, fit: Callable
 ) -> None:
-    model, seen = fit(strategy=strategy, backbone_lr=0.2, decay=0.1, cut_after="stage1", lr=0.01)
+    model, seen = fit(
+        strategy=strategy, backbone_lr_factor=0.2, discriminative={"decay": 0.1}, truncate={"at": "stage1"}, lr=0.01
+    )
     held = {id(p): group["lr"] for group in seen.groups[0] for p in group["params"]}
     wanted = {id(p): 0.01 * rates[name] for name in rates for p in model.net.backbone.stages[name].parameters()}
     assert held == pytest.approx(wanted | {id(p): 0.01 for p in model.net.head.parameters()})
@@ -96,8 +99,8 @@ def test_optimizer_holds_what_is_trained_at_its_rate_and_nothing_else(
 
 
 def test_l2_sp_starts_at_its_anchors_and_is_held_there_by_the_pull(fit: Callable) -> None:
-    def drift(pull: float) -> float:
-        model, seen = fit(strategy="l2_sp", pull=pull, epochs=10)
+    def drift(alpha: float) -> float:
+        model, seen = fit(strategy="l2_sp", l2_sp={"alpha": alpha}, epochs=10)
         anchors = [value for key, value in seen.states[0].items() if key.startswith("anchors.")]
         for anchor, now, parameter in zip(anchors, model.anchors, model.net.inherited(), strict=True):
             assert torch.equal(anchor, now)
@@ -119,7 +122,7 @@ def training_loss(model: Finetune, trainer: Any, images: Tensor, labels: Tensor)
 def test_loss_of_l2_sp_is_cross_entropy_and_penalty(
     new_model: Callable, new_data: Callable, new_trainer: Callable
 ) -> None:
-    model = new_model(new_data(), strategy="l2_sp", pull=0.3, weight_decay=0.2, head="linear")
+    model = new_model(new_data(), strategy="l2_sp", l2_sp={"alpha": 0.3}, weight_decay=0.2, head="linear")
     images, labels = next(iter(new_data().train_dataloader()))
     for parameter in model.net.inherited():
         parameter.data += 0.1
@@ -130,7 +133,7 @@ def test_loss_of_l2_sp_is_cross_entropy_and_penalty(
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(
         loss - F.cross_entropy(model(images), labels),
-        l2_sp(model.net.inherited(), model.anchors, 0.3, model.net.head.parameters(), 0.2),
+        l2_sp_penalty(model.net.inherited(), model.anchors, 0.3, model.net.head.parameters(), 0.2),
     )
 
 
@@ -162,8 +165,8 @@ def test_it_learns_and_inheriting_helps(new_data: Callable, new_model: Callable,
         tested[strategy] = trainer.test(model, data, verbose=False)[0]["test/accuracy"]
     assert min(tested["head"], tested["full"]) > max(0.4, tested["scratch"] + 0.1)
     images, labels = data.split("test").take(torch.arange(269))
-    answers = model.eval()(images).argmax(1)
-    assert tested["full"] == pytest.approx(float((answers == labels).float().mean()), abs=1e-6)
+    predicted = model.eval()(images).argmax(1)
+    assert tested["full"] == pytest.approx(float((predicted == labels).float().mean()), abs=1e-6)
 
 
 def test_runs_repeat_bit_for_bit(fit: Callable) -> None:
@@ -184,7 +187,7 @@ def test_weights_and_normalisation_come_from_a_file_or_a_record(source: str, tmp
     _, seen = fit(strategy="head", weights=str(path))
     for key, value in giver.net.backbone.state_dict().items():
         assert torch.equal(seen.states[0][f"net.backbone.{key}"], value), key
-    _, seen = fit(strategy="truncate", cut_after="stage1", weights=str(path))
+    _, seen = fit(strategy="truncate", truncate={"at": "stage1"}, weights=str(path))
     assert torch.equal(seen.states[0]["net.backbone.mean"], torch.tensor([0.25]))
 
 
@@ -265,7 +268,7 @@ def test_pictures_are_cropped_as_the_data_was_also_from_a_checkpoint(
     [
         ({"strategy": "all"}, "model.strategy='all': there are head"),
         (
-            {"strategy": "truncate", "cut_after": "stage3"},
+            {"strategy": "truncate", "truncate": {"at": "stage3"}},
             "'stage3' is no stage of this backbone: stem, stage1, stage2",
         ),
         ({"backbone": "resnett"}, "did you mean resnet"),

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from leyden.nets import zoo
 from leyden.nets.backbone import Backbone
 from leyden.transfer.finetune.network import TransferNet
-from leyden.transfer.finetune.strategy import make_plan
+from leyden.transfer.finetune.strategies import DEFAULTS, new_strategy
 
 
 def new_backbone(norms: bool = True) -> Backbone:
@@ -22,11 +22,12 @@ def new_backbone(norms: bool = True) -> Backbone:
     return Backbone("own", stages, channels=1, image_size=8, in_channels=1)
 
 
-def new_net(strategy: Any, norms: bool = True, **arguments: Any) -> TransferNet:
+def new_net(strategy: Any, norms: bool = True, rate: float = 1.0, **arguments: Any) -> TransferNet:
+    """``arguments``: the strategy's own, and the network's."""
     torch.manual_seed(0)
     own = new_backbone(norms)
-    given = {key: arguments.pop(key) for key in ("cut_after", "rebuild", "rate", "decay") if key in arguments}
-    plan = make_plan(strategy, own.stage_names, **given)
+    options = {key: arguments.pop(key) for key in DEFAULTS[strategy] if key in arguments}
+    plan = new_strategy(strategy, {strategy: options}).plan(own.stage_names, rate)
     own.truncate(list(plan))
     return TransferNet(own, plan, nn.Linear(own.num_features, 3), 3, only_norms=strategy == "bn_only", **arguments)
 
@@ -43,7 +44,7 @@ def in_training(net: TransferNet) -> dict[str, bool]:
 
 
 def test_frozen_stages_stay_in_evaluation_mode() -> None:
-    net = new_net("truncate", cut_after="high").train()
+    net = new_net("truncate", at="high").train()
     assert in_training(net) == {"low": False, "high": False, "fc": True}
     assert net.head.training
     assert not any(in_training(net.eval()).values())
@@ -76,7 +77,7 @@ def test_stages_join_when_their_epoch_has_come() -> None:
 
 
 def test_frozen_for_ever_asks_for_no_gradient() -> None:
-    asks = {p for p in new_net("truncate", cut_after="high").parameters() if p.requires_grad}
+    asks = {p for p in new_net("truncate", at="high").parameters() if p.requires_grad}
     assert len(asks) == 2 + 2  # fc and head
     assert sum(p.requires_grad for p in new_net("head").parameters()) == 2
 
@@ -109,7 +110,7 @@ def test_each_parameter_learns_at_its_stages_rate_and_once() -> None:
 
 @pytest.mark.parametrize(("strategy", "count"), [("head", 3), ("truncate", 2), ("full", 0), ("gradual", 0)])
 def test_images_or_what_the_frozen_part_made_of_them(strategy: str, count: int) -> None:
-    net = new_net(strategy, cut_after="high").eval()
+    net = new_net(strategy, **({"at": "high"} if strategy == "truncate" else {})).eval()
     assert net.frozen_stages == count
     if count:
         kept = net.frozen_part(images())
@@ -118,13 +119,13 @@ def test_images_or_what_the_frozen_part_made_of_them(strategy: str, count: int) 
 
 
 def test_what_is_frozen_wholly_is_kept_pooled() -> None:
-    net = new_net("truncate", cut_after="high", rebuild=False).eval()
+    net = new_net("truncate", at="high", rebuild=False).eval()
     assert net.frozen_part(images()).shape == (4, 8)
     assert torch.equal(net(net.frozen_part(images())), net(images()))
 
 
 def test_adapters_sit_behind_maps_start_as_nothing_and_forbid_a_cache() -> None:
-    net, plain = new_net("adapter", reduction=2).eval(), new_net("head").eval()
+    net, plain = new_net("adapter", adapter_reduction=2).eval(), new_net("head").eval()
     assert list(net.adapters) == ["low", "high"]
     assert net.frozen_stages == 0
     net.backbone.load_state_dict(plain.backbone.state_dict())
@@ -137,15 +138,15 @@ def test_adapters_sit_behind_maps_start_as_nothing_and_forbid_a_cache() -> None:
 
 
 def test_inherited_are_the_tensors_of_inherited_stages_alone() -> None:
-    net = new_net("truncate", cut_after="low")
+    net = new_net("truncate", at="low")
     assert [id(p) for p in net.inherited()] == [id(p) for p in net.backbone.stages["low"].parameters()]
 
 
-@pytest.mark.parametrize(("cut_after", "taps"), [("stem", 2), ("inception4a", 1), ("inception4d", 0)])
-def test_auxiliary_classifiers_sit_on_learning_stages_and_speak_in_training(cut_after: str, taps: int) -> None:
+@pytest.mark.parametrize(("at", "taps"), [("stem", 2), ("inception4a", 1), ("inception4d", 0)])
+def test_auxiliary_classifiers_sit_on_learning_stages_and_speak_in_training(at: str, taps: int) -> None:
     torch.manual_seed(0)
     net = zoo.backbone("googlenet", 1, 64)
-    plan = make_plan("truncate", net.stage_names, cut_after=cut_after)
+    plan = new_strategy("truncate", {"truncate": {"at": at}}).plan(net.stage_names)
     whole = TransferNet(net, plan, nn.Linear(net.num_features, 3), 3)
     batch = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
     whole.train()(batch)

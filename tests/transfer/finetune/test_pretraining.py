@@ -1,15 +1,10 @@
-import pytest
 import torch
 from torch import nn
 
 from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
 from leyden.nets import zoo
-from leyden.transfer.finetune.pretraining import cosine_fall, pretrain
-
-
-def test_cosine_falls_from_one_to_zero() -> None:
-    assert [cosine_fall(p) for p in (0, 0.5, 1)] == pytest.approx([1, 0.5, 0])
+from leyden.transfer.finetune.pretraining import pretrain
 
 
 def test_pretraining_learns_and_depends_on_its_batches_alone() -> None:

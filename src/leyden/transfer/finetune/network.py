@@ -6,11 +6,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from leyden.nets.backbone import Backbone, pool
 from leyden.nets.googlenet import AuxiliaryClassifier
+from leyden.transfer.classifier import Classifier
 from leyden.transfer.finetune.heads import Adapter
-from leyden.transfer.finetune.strategy import Plan, draw_plan, frozen_at
+from leyden.transfer.finetune.plan import Plan, draw_plan, frozen_at
 
 
-class TransferNet(nn.Module):
+class TransferNet(Classifier):
     """uint8 images to logits, through inherited and new layers.
 
     Args:
@@ -19,7 +20,7 @@ class TransferNet(nn.Module):
         head: features (B, F) to logits.
         classes: of auxiliary classifiers, which learning stages with a tap get.
         only_norms: of the stages only scale and shift of batch norms learn.
-        reduction: a number puts an adapter behind each stage that gives a map.
+        adapter_reduction: a number puts an adapter of this ``reduction`` behind each stage that gives a map.
         fixed_statistics: batch norms of inherited stages keep their statistics although the stages learn.
 
     Raises:
@@ -33,27 +34,29 @@ class TransferNet(nn.Module):
         head: nn.Module,
         classes: int,
         only_norms: bool = False,
-        reduction: int | None = None,
+        adapter_reduction: int | None = None,
         fixed_statistics: bool = False,
     ) -> None:
-        super().__init__()
-        self.backbone = backbone
+        super().__init__(backbone, head)
         self.plan = plan
-        self.head = head
         self.only_norms = only_norms
         self.fixed_statistics = fixed_statistics
         self.epoch = 0
-        """What stages that join later go by; set by the one who trains."""
+        """The epoch of training, from 0; it decides which stages have joined."""
         shapes = {shape.name: shape for shape in backbone.shapes}
         learning = [name for name, stage in plan.items() if stage.trained_from is not None]
         self.auxiliary = nn.ModuleDict(
             {tap: AuxiliaryClassifier(shapes[tap].channels, classes) for tap in backbone.taps if tap in learning}
         )
         self.adapters = nn.ModuleDict(
-            {s.name: Adapter(s.channels, reduction) for s in backbone.shapes if reduction and s.size is not None}
+            {
+                stage.name: Adapter(stage.channels, adapter_reduction)
+                for stage in backbone.shapes
+                if adapter_reduction and stage.size is not None
+            }
         )
         self.auxiliary_logits: list[Tensor] = []
-        """What the auxiliary classifiers said in the last pass in training mode: logits (B, classes)."""
+        """Of the auxiliary classifiers in the last pass in training mode: (B, classes) each."""
         for name in plan:
             backbone.stages[name].requires_grad_(name in learning and not only_norms)
         if only_norms:
@@ -92,7 +95,7 @@ class TransferNet(nn.Module):
                 parameter.grad = None
 
     def train(self, mode: bool = True) -> "TransferNet":
-        """As always, but what is frozen stays in evaluation mode: its batch norms must not adapt."""
+        """Sets the mode of what learns; what is frozen stays in evaluation mode, as its batch norms must not adapt."""
         super().train(mode)
         for name in frozen_at(self.plan, self.epoch):
             self.backbone.stages[name].eval()
@@ -123,10 +126,6 @@ class TransferNet(nn.Module):
             if name in self.auxiliary and self.training:
                 self.auxiliary_logits.append(self.auxiliary[name](x))
         return pool(x)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """uint8 images (B, C, S, S), or what ``frozen_part`` made of them (float), to logits (B, classes)."""
-        return self.head(self.features(images))
 
     def drawing(self) -> str:
         """The layers as the lecture draws them, frozen and modifiable."""

@@ -1,8 +1,7 @@
-"""What fine-tuning can start from: a network that is trained on a source task in the same run."""
+"""Pre-training: a network is trained on the source task, in the same run that fine-tunes it."""
 
 import hashlib
 import logging
-import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,20 +10,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leyden.core.files import write_whole
+from leyden.core.optim import cosine, scheduled
 from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
 from leyden.transfer.finetune.features import key_of
+from leyden.transfer.finetune.heads import CosineHead
 
 log = logging.getLogger(__name__)
 
 
-def cosine_fall(progress: float) -> float:
-    """The factor on a learning rate: 1 at ``progress`` 0, 0 at 1, along half a cosine (Loshchilov, Hutter 2017)."""
-    return (1 + math.cos(math.pi * progress)) / 2
-
-
 class Recipe(NamedTuple):
-    """How the source task is learnt."""
+    """How the source task is trained."""
 
     epochs: int
     """Passes over its examples."""
@@ -34,13 +30,15 @@ class Recipe(NamedTuple):
     """AdamW's."""
 
 
-def learnt(net: nn.Module, head: nn.Module, batches: Loader, recipe: Recipe, folder: Path | None) -> dict[str, Tensor]:
+def pretrained_state(
+    net: nn.Module, head: CosineHead, batches: Loader, recipe: Recipe, folder: Path | None
+) -> dict[str, Tensor]:
     """The state of ``net`` after the source task: trained now, or found where another run left it.
 
     Args:
-        net: see ``pretrain``.
-        head: likewise.
-        batches: likewise.
+        net: uint8 images (B, C, S, S) to features (B, F), with random weights.
+        head: features to logits.
+        batches: images (B, C, S, S) and labels (B,) of the source task, see ``pretrain``.
         recipe: how it is trained.
         folder: where networks are kept, under a key of everything that decides them; None keeps none.
     """
@@ -50,7 +48,7 @@ def learnt(net: nn.Module, head: nn.Module, batches: Loader, recipe: Recipe, fol
         spec = {"batches": _signature(batches, batches.split), "recipe": recipe, "scale": head.scale}
         file = folder / f"source_task_{key_of(start, **spec)}.pt"
     if file is not None and file.is_file():
-        log.info("source task: learnt before, from %s", file)
+        log.info("source task: trained before, from %s", file)
         return torch.load(file, map_location="cpu", weights_only=True)
     log.info("source task: %d examples, %d epochs", len(batches.split), recipe.epochs)
     accuracy = pretrain(net, head, batches, *recipe)
@@ -86,8 +84,7 @@ def pretrain(net: nn.Module, head: nn.Module, batches: Loader, epochs: int, lr: 
     parameters = [*net.parameters(), *head.parameters()]
     device = parameters[0].device
     optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
-    total = epochs * len(batches)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine_fall(step / total))
+    schedule = scheduled(optimizer, cosine, epochs * len(batches))
     net.train()
     right = seen = 0
     for _ in range(epochs):

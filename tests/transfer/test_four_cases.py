@@ -1,12 +1,29 @@
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leyden.report.cases import FourCases
 from leyden.report.rows import Run
+from leyden.transfer.four_cases import FourCases
 
 NEAR, FAR = "a.Near", "b.Far"
+
+
+@pytest.fixture
+def sweep() -> Callable[..., list[Run]]:
+    """Runs from (strategy, labels per class, source, seed, score) each; score None: it failed."""
+
+    def make(*jobs: tuple[str, int | None, str, int, float | None]) -> list[Run]:
+        runs = []
+        for number, (strategy, labels, source, seed, score) in enumerate(jobs):
+            data = {"labels_per_class": labels, "source": {"_target_": f"leyden.data.{source}"}}
+            config = {"seed": seed, "lab": {"title": "Two ways"}, "model": {"strategy": strategy}, "data": data}
+            metrics = {} if score is None else {"test/accuracy": score, "steps": 3.0}
+            runs.append(Run(config=config, metrics=metrics, folder=Path(f"sweep/{number}_lab")))
+        return runs
+
+    return make
 
 
 def jobs(labels: int | None, source: str, **scores: tuple[float | None, ...]) -> list[tuple]:
@@ -111,3 +128,11 @@ def test_a_strategy_alone_has_nothing_to_beat(sweep: Callable) -> None:
     told = verdicts(report(sweep(*jobs(1, NEAR, head=(0.5, 0.6)), *jobs(1, FAR, head=(0.5, 0.6))))["report.md"])
     assert told["small, similar"][1:] == ["head", "-", "-", "nothing to compare with"]
     assert told["small, different"][4] == "no run of truncate"
+
+
+def test_different_numbers_of_samples_are_not_compared(sweep: Callable) -> None:
+    runs = sweep(("head", 1, NEAR, 0, 0.5), ("full", 1, NEAR, 0, 0.7))
+    for run, count in zip(runs, (100.0, 539.0), strict=True):
+        run["metrics"]["test/samples"] = count
+    with pytest.raises(ValueError, match="different numbers of samples do not compare"):
+        report(runs)

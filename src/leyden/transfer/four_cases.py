@@ -9,14 +9,7 @@ from torch import Tensor
 from leyden.report.panels import Bar, draw_panels
 from leyden.report.rows import Axis, Cell, Margin, Run, axis, best, margin, means, sort_into_cells
 from leyden.report.text import csv_table, digits_for, footing, heading, markdown_table, plus_minus
-
-ADVICE = {
-    ("small", "similar"): ("head", "keep the network, freeze it, train a new head"),
-    ("small", "different"): ("truncate", "keep only the low-level layers, train new ones behind them"),
-    ("large", "similar"): ("full", "new head, train the entire network"),
-    ("large", "different"): ("full", "new head, train the entire network, freeze nothing"),
-}
-"""By amount of target data and likeness to the source: the strategy, and what the lecture says, in our words."""
+from leyden.transfer.advise import FOUR_CASES
 
 NOTHING = "-"
 
@@ -80,7 +73,7 @@ class FourCases:
         likeness, likeness_words = _halve(axis(runs, self.similarity), self.similar, ("similar", "different"))
         axes = [sizes, likeness, axis(runs, self.strategy)]
         cells = sort_into_cells(runs, axes, self.metric)
-        cases = [self._case(names, axes[2].names, cells) for names in ADVICE]
+        cases = [self._case(names, axes[2].names, cells) for names in FOUR_CASES]
         parts = [
             heading(runs),
             self._verdicts(cases),
@@ -100,7 +93,7 @@ class FourCases:
         own = {strategy: cells.get((*names, strategy), Cell()) for strategy in strategies}
         ranks = best(own, self.mode)
         leads = {name: margin(own[ranks[0]], own[name], self.mode) for name in ranks}
-        return Case(", ".join(names), *ADVICE[names], own, ranks, leads)
+        return Case(", ".join(names), *FOUR_CASES[names], own, ranks, leads)
 
     def _verdicts(self, cases: list[Case]) -> str:
         """A row per case: what was advised, what won, by how much, and whether the advice held."""

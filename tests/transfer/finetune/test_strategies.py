@@ -1,14 +1,15 @@
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch import nn
 
-from leyden.transfer.finetune.strategy import STRATEGIES, StagePlan, draw_plan, frozen_at, l2_sp, make_plan
+from leyden.transfer.finetune.plan import StagePlan, draw_plan, frozen_at, l2_sp_penalty
+from leyden.transfer.finetune.strategies import DEFAULTS, STRATEGIES, Adapters, StrategyName, new_strategy
 
 FROZEN, NEW = (True, None, 1.0), (False, 0, 1.0)
 PLANS: dict[str, list[tuple[bool, int | None, float]]] = {
-    # of stages a, b, c, with rate .5, cut_after b, last_k 2, unfreeze_every 3 and decay .1
+    # of stages a, b, c, with rate .5 and OPTIONS
     "head": [FROZEN, FROZEN, FROZEN],
     "full": [(True, 0, 0.5), (True, 0, 0.5), (True, 0, 0.5)],
     "truncate": [(True, None, 0.5), (True, None, 0.5), NEW],
@@ -22,9 +23,21 @@ PLANS: dict[str, list[tuple[bool, int | None, float]]] = {
 }
 
 
-def plan(strategy: Any, **arguments: Any) -> dict[str, StagePlan]:
-    given = {"rate": 0.5, "cut_after": "b", "last_k": 2, "unfreeze_every": 3, "decay": 0.1} | arguments
-    return dict(make_plan(strategy, ["a", "b", "c"], **given))
+OPTIONS: dict[str, dict[str, Any]] = {
+    "truncate": {"at": "b"}, "last_k": {"k": 2}, "gradual": {"unfreeze_every": 3}, "discriminative": {"decay": 0.1}
+}  # fmt: skip
+
+
+def plan(strategy: Any, **options: Any) -> dict[str, StagePlan]:
+    own = OPTIONS.get(strategy, {}) | options
+    return dict(new_strategy(strategy, OPTIONS | {strategy: own}).plan(["a", "b", "c"], 0.5))
+
+
+def test_every_name_has_a_strategy_and_its_defaults() -> None:
+    assert tuple(STRATEGIES) == get_args(StrategyName)
+    assert DEFAULTS["truncate"] == {"at": "stage2", "rebuild": True, "freeze": True}
+    assert DEFAULTS["full"] == {}
+    assert new_strategy("adapter", {"adapter": {"reduction": 4}, "last_k": {"k": 3}}) == Adapters(4)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -39,7 +52,7 @@ def test_what_each_strategy_means(strategy: str) -> None:
 
 def test_truncate_may_end_at_the_cut_and_train_what_it_keeps() -> None:
     assert plan("truncate", rebuild=False) == {"a": StagePlan(True, None, 0.5), "b": StagePlan(True, None, 0.5)}
-    kept = plan("truncate", freeze_kept=False, cut_after="a")
+    kept = plan("truncate", freeze=False, at="a")
     assert kept == {"a": StagePlan(True, 0, 0.5), "b": StagePlan(False, 0), "c": StagePlan(False, 0)}
 
 
@@ -47,10 +60,14 @@ def test_truncate_may_end_at_the_cut_and_train_what_it_keeps() -> None:
     ("strategy", "arguments", "message"),
     [
         ("all", {}, "model.strategy='all': there are head, full, truncate, scratch, last_k, gradual"),
-        ("truncate", {"cut_after": "d"}, "model.cut_after='d' is no stage of this backbone: a, b, c"),
-        ("truncate", {"cut_after": None}, "model.cut_after=None is no stage of this backbone: a, b, c"),
-        ("last_k", {"last_k": 0}, "model.last_k=0, but there are 3 stages: a, b, c"),
-        ("last_k", {"last_k": 4}, "model.last_k=4, but there are 3 stages: a, b, c"),
+        ("truncate", {"at": "d"}, "model.truncate.at='d' is no stage of this backbone: a, b, c"),
+        ("truncate", {"at": None}, "model.truncate.at=None: should be str"),
+        ("truncate", {"after": "b"}, "model.truncate.after: no such option, truncate has at, rebuild, freeze"),
+        ("full", {"at": "b"}, "model.full.at: no such option, full has no options"),
+        ("last_k", {"k": 0}, "model.last_k.k=0, but there are 3 stages: a, b, c"),
+        ("last_k", {"k": 4}, "model.last_k.k=4, but there are 3 stages: a, b, c"),
+        ("last_k", {"k": 1.5}, "model.last_k.k=1.5: should be int"),
+        ("last_k", {"k": True}, "model.last_k.k=True: should be int"),
     ],
 )
 def test_impossible_plans(strategy: str, arguments: dict, message: str) -> None:
@@ -68,7 +85,7 @@ def test_stages_thaw_from_the_head_downwards() -> None:
 
 def test_l2_sp_is_equation_3_and_pulls_along_its_gradient() -> None:
     w, v = torch.tensor([3.0, -1.0], requires_grad=True), torch.tensor([[2.0]], requires_grad=True)
-    penalty = l2_sp([w], [torch.tensor([1.0, 0.0])], 0.5, [v], 0.1)
+    penalty = l2_sp_penalty([w], [torch.tensor([1.0, 0.0])], 0.5, [v], 0.1)
     assert float(penalty.detach()) == pytest.approx(0.25 * (4 + 1) + 0.05 * 4)
     penalty.backward()
     torch.testing.assert_close(w.grad, torch.tensor([0.5 * 2, 0.5 * -1]))
@@ -77,7 +94,7 @@ def test_l2_sp_is_equation_3_and_pulls_along_its_gradient() -> None:
 
 def test_l2_sp_wants_an_anchor_for_each_tensor() -> None:
     with pytest.raises(ValueError, match="zip"):
-        l2_sp([torch.ones(1), torch.ones(1)], [torch.ones(1)], 1, [], 0)
+        l2_sp_penalty([torch.ones(1), torch.ones(1)], [torch.ones(1)], 1, [], 0)
 
 
 def test_drawing_tells_the_lectures_words_for_each_layer() -> None:
