@@ -21,7 +21,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs one verb; the exit status is 0 only where everything that was asked for was done."""
     words = list(sys.argv[1:] if words is None else words)
     if RECORD in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:
-        return _guarded(lambda: _run_record(os.environ[RECORD]))
+        return _guarded(_join_run)
     if words and words[0] == "sweep":
         return _guarded(lambda: _run(["-m", *words[1:]]))
     if words and (words[0] == "run" or words[0] in ("-sc", "--shell-completion")):
@@ -131,9 +131,9 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from leyden.bench.config.validate import check_words
+    from leyden.bench.config.validate import compose_and_check
 
-    composed = check_words(arguments.overrides)
+    composed = compose_and_check(arguments.overrides)
     print(f"{composed.config['lab']['name']}: nothing wrong")
     return 0
 
@@ -164,49 +164,59 @@ def _run(words: list[str]) -> int:
 
     if sweep.wants_hydra(words):
         return sweep.run(words)
-    from leyden.bench.config.validate import check_words
+    from leyden.bench.config.validate import compose_and_check
     from leyden.bench.run.record import Record
 
-    return _run_record(str(Record.create(check_words(words)).folder))
+    return _run_record(Record.create(compose_and_check(words)))
+
+
+def _allowed(arguments: argparse.Namespace) -> frozenset[str]:
+    from leyden.bench.config.allow_list import from_environment
+
+    return from_environment().union(arguments.allow)
 
 
 def _record(arguments: argparse.Namespace) -> "Record":
     """The record that was named, which may come from someone else."""
-    from leyden.bench.config import allow_list as trust
+    from leyden.bench.config.allow_list import check_folder
     from leyden.bench.run.record import Record
 
-    trust.allow(arguments.allow)
-    record = Record(arguments.record)
-    trust.vet(record.folder, [record.config])
+    record = Record(arguments.record, _allowed(arguments))
+    check_folder(record.folder, [record.config], record.allow)
     return record
 
 
 def _resume(arguments: argparse.Namespace) -> int:
     if (arguments.record / "multirun.yaml").is_file():
-        from leyden.bench.config import allow_list as trust
+        from leyden.bench.config.allow_list import check_folder
         from leyden.bench.sweep.store import records_in
         from leyden.bench.sweep.sweep import resume
 
-        trust.allow(arguments.allow)
-        trust.vet(arguments.record, (job.config for job in records_in(arguments.record)))
-        return resume(arguments.record)
+        allow = _allowed(arguments)
+        check_folder(arguments.record, (job.config for job in records_in(arguments.record)), allow)
+        return resume(arguments.record, allow)
     record = _record(arguments)
     if record.status["status"] == "done":
         print(f"{record.folder} is done; nothing to go on with")
         return 0
     record.refuse_if_running()
-    return _run_record(str(record.folder))
+    return _run_record(record)
 
 
-def _run_record(folder: str) -> int:
-    os.environ[RECORD] = str(Path(folder).absolute())
-    from leyden.bench.config.allow_list import ALLOW, allowance
+def _join_run() -> int:
+    """A further process of a distributed run: Lightning starts it with the command and the environment of the first."""
+    from leyden.bench.config.allow_list import from_environment
     from leyden.bench.run.record import Record
+
+    return _run_record(Record(os.environ[RECORD], from_environment()))
+
+
+def _run_record(record: "Record") -> int:
+    from leyden.bench.config.allow_list import ALLOW
     from leyden.bench.run.run import rank, run
     from leyden.bench.run.summary import show
 
-    os.environ[ALLOW] = allowance()  # for other ranks, which compose nothing
-    record = Record(folder)
+    os.environ |= {RECORD: str(record.folder.absolute()), ALLOW: ",".join(record.allow)}  # for the other processes
     try:
         run(record)
     except (KeyboardInterrupt, SystemExit):  # how Lightning answers Ctrl-C and SIGTERM, some with status 0
@@ -256,7 +266,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     new = reproduce.again(record, arguments.output)
     for line in reproduce.changes(record.environment, new.environment):
         print(line, file=sys.stderr)
-    return _run_record(str(new.folder)) or (0 if reproduce.report(record, new) else 1)
+    return _run_record(new) or (0 if reproduce.report(record, new) else 1)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

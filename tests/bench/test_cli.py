@@ -7,7 +7,7 @@ import pytest
 from commands import FAST, read_json
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from leyden.bench.config.compose import options
+from leyden.bench.config.groups import options
 
 
 @pytest.mark.parametrize("words", [["--help"], ["list"], ["run", "--help"], ["-sc", "query=bash"]])

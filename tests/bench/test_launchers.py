@@ -16,7 +16,8 @@ import pytest
 import yaml
 from commands import FAST
 
-from leyden.bench.config.compose import ConfigError, compose, file_of
+from leyden.bench.config.compose import ConfigError, compose
+from leyden.bench.config.groups import file_of
 from leyden.bench.run.record import Record, RecordError
 from leyden.bench.sweep import sweep
 from leyden.bench.sweep.executor import Engine

@@ -20,7 +20,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import TrialState
 from PIL import Image
 
-from leyden.bench.config.compose import CONF, ConfigError, compose, options, register
+from leyden.bench.config.compose import ConfigError, compose
+from leyden.bench.config.groups import CONF, options
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
 from leyden.bench.search.pruning import DATABASE, NAME, PRUNED, storage
@@ -147,7 +148,6 @@ class Lab:
 
     def search(self, *words: str, **settings: Any) -> Study:
         typed = ["hydra/sweeper=optuna", f"hydra.sweep.dir={self.folder}", *words]
-        register()
         GlobalHydra.instance().clear()
         with initialize_config_dir(str(CONF), version_base="1.3", job_name="leyden"):
             bench: Any = GlobalHydra.instance().hydra

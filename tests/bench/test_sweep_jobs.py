@@ -14,7 +14,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from leyden.bench.config.compose import CONF, ConfigError, compose, register
+from leyden.bench.config.compose import ConfigError, compose
+from leyden.bench.config.groups import CONF
 from leyden.bench.run.record import Record
 from leyden.bench.sweep import resources as shares
 from leyden.bench.sweep import sweep
@@ -28,7 +29,6 @@ from leyden.bench.sweep.store import records_in, store
 @contextmanager
 def hydra(*words: str) -> Iterator[tuple[Any, DictConfig]]:
     """Hydra's loader, and the config of a sweep with these words."""
-    register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3", job_name="leyden"):
         bench = GlobalHydra.instance().hydra
@@ -165,7 +165,8 @@ def test_a_wrong_number_of_jobs_is_refused(jobs: Any) -> None:
 def test_what_forks_jobs_has_one_thread_and_has_not_touched_a_gpu() -> None:
     code = (
         "from leyden.bench.sweep.job import preloads\n"
-        "from leyden.bench.config.compose import compose, options\n"
+        "from leyden.bench.config.compose import compose\n"
+        "from leyden.bench.config.groups import options\n"
         "import os, threading, torch\n"
         "for name in preloads(compose([f'experiment={e}']).config for e in ('tour_gan', 'tour_detection')):\n"
         "    __import__(name)\n"

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from leyden.bench.config.validate import check_words
+from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
 
@@ -11,7 +11,7 @@ FEW = ["data.source.train=16", "data.source.val=8", "data.source.test=8", "logge
 
 
 def a_run(outputs: Path, *words: str) -> Record:
-    record = Record.create(check_words([*words, *FEW, f"paths.outputs={outputs}"]))
+    record = Record.create(compose_and_check([*words, *FEW, f"paths.outputs={outputs}"]))
     run(record)
     return record
 

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from commands import read_json
 
-from leyden.bench.config.compose import compose, file_of, options
+from leyden.bench.config.compose import compose
+from leyden.bench.config.groups import file_of, options
 from leyden.bench.run.summary import verdicts
 
 PHOTOGRAPHS = ["paths.data={data}/hymenoptera_256", "model.weights={data}/weights/mobilenet_v2_imagenet_fp16.pth"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from leyden.bench.config.compose import file_of
+from leyden.bench.config.groups import file_of
 
 FAST = ["debug=smoke", "model.source_epochs=1"]
 """Words that make the default lab a matter of a second."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from leyden.bench.commands import export as module
 from leyden.bench.commands.export import export
 from leyden.bench.commands.predict import load_best
-from leyden.bench.config.validate import check_words
+from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
 from leyden.cli import main
@@ -39,7 +39,7 @@ class TwoStage(Detector):
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
-    record = Record.create(check_words([*FAST, f"paths.outputs={tmp_path_factory.mktemp('runs')}"]))
+    record = Record.create(compose_and_check([*FAST, f"paths.outputs={tmp_path_factory.mktemp('runs')}"]))
     run(record)
     return record
 

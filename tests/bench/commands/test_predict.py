@@ -15,7 +15,7 @@ from leyden.bench.commands import predict as answer
 from leyden.bench.commands import predictions
 from leyden.bench.commands.predict import predict
 from leyden.bench.commands.predictions import table
-from leyden.bench.config.validate import check_words
+from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
 from leyden.core.technique import Predictions
@@ -27,7 +27,7 @@ from leyden.transfer.finetune.finetune import Finetune
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
-    record = Record.create(check_words([*FAST, f"paths.outputs={tmp_path_factory.mktemp('runs')}"]))
+    record = Record.create(compose_and_check([*FAST, f"paths.outputs={tmp_path_factory.mktemp('runs')}"]))
     run(record)
     return record
 

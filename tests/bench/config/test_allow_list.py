@@ -14,8 +14,9 @@ import yaml
 from commands import FAST, read_json
 
 from leyden.bench.commands.predict import load_best
-from leyden.bench.config.allow_list import TrustError, refuse_places, vet, why_not
-from leyden.bench.config.compose import CONF, EXPERIMENTS, compose
+from leyden.bench.config.allow_list import NotAllowedError, check_folder, from_environment, refuse_places, why_not
+from leyden.bench.config.compose import compose
+from leyden.bench.config.groups import CONF
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.checkpoint import best, newest, verify
 from leyden.bench.run.record import Record
@@ -64,9 +65,8 @@ def rewrite(record: Record, change: Callable[[dict[str, Any]], Any]) -> None:
     (record.folder / "config.yaml").write_text(yaml.safe_dump(config))
 
 
-def test_all_that_configs_and_labs_name_needs_no_allowance(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leyden.bench.config.allow_list._allowed", set())
-    files = [*EXPERIMENTS.glob("*.yaml"), *(file for file in CONF.rglob("*.yaml") if file.parts[-3] != "hydra")]
+def test_labs_and_configs_need_no_allowance() -> None:
+    files = [*(CONF / "experiment").glob("*.yaml"), *(f for f in CONF.rglob("*.yaml") if f.parts[-3] != "hydra")]
     named = {name for file in files for name in re.findall(r"_target_: *(\S+)", file.read_text())}
     assert len(named) > 30
     assert {name: reason for name in named if (reason := why_not(name))} == {}
@@ -111,19 +111,29 @@ def test_an_own_module_is_not_imported_before_it_is_allowed(
     assert "here mylab_of_trust" in str(why_not("mylab_of_trust.make"))
     assert not pwned.exists()
     monkeypatch.setenv("LEYDEN_ALLOW", "other, mylab_of_trust")
-    assert why_not("mylab_of_trust.make") is None
+    assert from_environment() == {"other", "mylab_of_trust"}
+    allow = {"mylab_of_trust"}
+    assert why_not("mylab_of_trust.make", allow) is None
     assert pwned.exists()
-    assert build({"_target_": "mylab_of_trust.make"}) == 1
-    assert "borrowed from posix" in str(why_not("mylab_of_trust.os.system"))
-    assert "no class that a config is made of" in str(why_not("mylab_of_trust.load"))
-    assert "here mylab_of_trusted" in str(why_not("mylab_of_trusted.make"))
+    assert build({"_target_": "mylab_of_trust.make"}, allow) == 1
+    assert "borrowed from posix" in str(why_not("mylab_of_trust.os.system", allow))
+    assert "no class that a config is made of" in str(why_not("mylab_of_trust.load", allow))
+    assert "here mylab_of_trusted" in str(why_not("mylab_of_trusted.make", allow))
 
 
-def test_what_is_composed_is_ones_own() -> None:
+def test_foreign_record_is_refused_after_composing_the_same(record: Record, refused: Callable, tmp_path: Path) -> None:
+    """What was composed here is allowed for its own run alone, not for the process."""
     name = "lightning.pytorch.utilities.seed.isolate_rng"
-    assert why_not(name)
-    compose([f"+callbacks.mine._target_={name}"])
-    assert why_not(name) is None
+    place = str(tmp_path / "elsewhere")
+    composed = compose([f"+callbacks.mine._target_={name}", f"+trainer.default_root_dir={place}"])
+    node = composed.config["callbacks"]["mine"]
+    build(node, composed.allow)
+    with pytest.raises(NotAllowedError, match="no class that a config is made of"):
+        build(node)
+    with pytest.raises(NotAllowedError, match="is a place of its own"):
+        refuse_places(composed.config)
+    rewrite(record, lambda config: config["callbacks"].update(mine=node))
+    assert "error: callbacks.mine._target_: refused" in refused("resume", str(record.folder))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +156,7 @@ def test_no_verb_builds_what_a_record_may_not_name(
 ) -> None:
     text = yaml.safe_dump(node).replace("PWNED", str(pwned))
     rewrite(record, lambda config: config[group].update(harmless=yaml.safe_load(text)))
-    with pytest.raises(TrustError, match="refused"):
+    with pytest.raises(NotAllowedError, match="refused"):
         build(record.config[group]["harmless"])
     said = refused("resume", str(record.folder))
     assert said.startswith(f"error: {group}.harmless")
@@ -163,7 +173,7 @@ def test_a_foreign_technique_is_not_imported(
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "their_net.py").write_text(f"import os\nos.mkdir({str(pwned)!r})\n")
     rewrite(record, lambda config: config["model"].update(_target_="their_net.Net"))
-    with pytest.raises(TrustError, match=r"model\._target_: refused: their_net\.Net is no part of"):
+    with pytest.raises(NotAllowedError, match=r"model\._target_: refused: their_net\.Net is no part of"):
         load_best(record)
     for verb in ("resume", "evaluate", "predict", "export", "reproduce"):
         assert "error: model._target_: refused: their_net.Net is no part of" in refused(verb, str(record.folder))
@@ -205,7 +215,7 @@ def test_a_link_out_of_a_record_is_refused(name: str, record: Record, tmp_path: 
     assert outside.read_text() == "safe\n"
     link.unlink()
     link.symlink_to(record.folder / "config.yaml")
-    vet(record.folder, [record.config])
+    check_folder(record.folder, [record.config])
 
 
 @pytest.mark.parametrize(
@@ -219,13 +229,12 @@ def test_a_link_out_of_a_record_is_refused(name: str, record: Record, tmp_path: 
         ("dirpath", "escaped"),
     ],
 )
-def test_what_writes_files_has_no_place_of_its_own(key: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_writes_files_has_no_place_of_its_own(key: str, value: str) -> None:
     node = {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint", key: value, "monitor": "val/accuracy"}
     for config in ({"callbacks": {"kept": node}}, {"trainer": {"plugins": [node]}}, {"logger": {"kept": node}}):
-        with pytest.raises(TrustError, match=rf"\.{key}: refused: .* is a place of its own"):
+        with pytest.raises(NotAllowedError, match=rf"\.{key}: refused: .* is a place of its own"):
             refuse_places(config)
-    monkeypatch.setenv("LEYDEN_ALLOW", "lightning.pytorch.callbacks.ModelCheckpoint")
-    refuse_places(config)
+    refuse_places(config, {"lightning.pytorch.callbacks.ModelCheckpoint"})
 
 
 @pytest.mark.parametrize("name", ["best", "last"])
@@ -236,7 +245,7 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(
     file.parent.mkdir()
     torch.save({"state_dict": {}, "technique": FINETUNE, "global_step": 1, "more": Payload(pwned)}, file)
     for find in (newest, best):
-        with pytest.raises(TrustError, match="refused: it holds more than tensors and plain values"):
+        with pytest.raises(NotAllowedError, match="refused: it holds more than tensors and plain values"):
             find(record, FINETUNE)
     assert "refused: it holds more" in refused("evaluate", str(record.folder))
     file.write_bytes(pickle.dumps(Payload(pwned)))
@@ -258,7 +267,7 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(
 def test_names_in_a_checkpoint_call_and_delete_nothing(content: dict[str, Any], reason: str, tmp_path: Path) -> None:
     file = tmp_path / "best.ckpt"
     torch.save({"technique": FINETUNE, **content}, file)
-    with pytest.raises(TrustError, match=f"refused: .*{reason}"):
+    with pytest.raises(NotAllowedError, match=f"refused: .*{reason}"):
         verify(file, FINETUNE)
 
 

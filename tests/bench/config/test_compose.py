@@ -5,7 +5,9 @@ import pytest
 import yaml
 from commands import swept
 
-from leyden.bench.config.compose import EXPERIMENTS, ConfigError, compose, file_of, options, wrong_words
+from leyden.bench.config.compose import ConfigError, compose
+from leyden.bench.config.groups import CONF, file_of, options
+from leyden.bench.config.overrides import wrong_overrides
 
 
 def test_the_default_lab_is_composed_and_resolved() -> None:
@@ -16,8 +18,8 @@ def test_the_default_lab_is_composed_and_resolved() -> None:
 
 
 def test_every_experiment_is_an_option_with_header_title_and_minutes() -> None:
-    assert options("experiment") == sorted(file.stem for file in EXPERIMENTS.glob("*.yaml"))
-    for file in EXPERIMENTS.glob("*.yaml"):
+    assert options("experiment") == sorted(file.stem for file in (CONF.parent / "experiments").glob("*.yaml"))
+    for file in (CONF / "experiment").glob("*.yaml"):
         lines = file.read_text().splitlines()
         assert lines[0] == "# @package _global_", file
         assert re.match(rf"# leyden run experiment={file.stem}\b", lines[1]), file
@@ -62,18 +64,18 @@ def test_a_variant_has_the_last_word_on_its_lab_and_names_itself() -> None:
     ],
 )
 def test_a_wrong_word_is_answered_with_the_nearest_right_one(word: str, message: str) -> None:
-    assert message in wrong_words([word])[word]
+    assert message in wrong_overrides([word])[word]
 
 
 def test_a_key_without_a_default_must_be_given() -> None:
     with pytest.raises(ConfigError, match=r"data\.source\.root: has no default, add data\.source\.root="):
         compose(["data/source=image_folder"])
     words = ["data/source=image_folder", "data.source.root=here"]
-    assert wrong_words(words) == {}
+    assert wrong_overrides(words) == {}
     assert compose(words).config["data"]["source"]["root"] == "here"
 
 
-def test_all_wrong_words_are_told_together() -> None:
+def test_all_wrong_overrides_are_told_together() -> None:
     with pytest.raises(ConfigError) as caught:
         compose(["sed=1", "trainer=cpx", "trainer.max_epoch=1"])
     assert len(caught.value.mistakes) == 3
@@ -83,9 +85,9 @@ def test_labs_may_lie_outside_the_repository(tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 7\n")
     words = [f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine"]
-    assert wrong_words(words) == {}
+    assert wrong_overrides(words) == {}
     assert compose(words).config["seed"] == 7
-    assert wrong_words([words[0], "experiment=yours"])
+    assert wrong_overrides([words[0], "experiment=yours"])
 
 
 @pytest.mark.parametrize("lab", swept("detection_race"))

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 from commands import swept
 
-from leyden.bench.config.compose import ConfigError, compose, options
-from leyden.bench.config.validate import check, check_words
+from leyden.bench.config.compose import ConfigError, compose
+from leyden.bench.config.groups import options
+from leyden.bench.config.validate import check, compose_and_check
 
 
 @pytest.mark.parametrize(("experiment", "trainer"), [*product(options("experiment"), options("trainer"))])
@@ -26,7 +27,7 @@ def test_every_option_of_the_other_groups_fits(group: str) -> None:
 
 def mistakes(*words: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        check_words(words)
+        compose_and_check(words)
     return caught.value.mistakes
 
 

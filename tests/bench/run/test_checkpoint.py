@@ -9,7 +9,7 @@ import torch
 from commands import FAST
 
 from leyden.bench.config.compose import compose
-from leyden.bench.config.validate import check_words
+from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.checkpoint import BrokenCheckpointError, best, newest, verify
 from leyden.bench.run.record import Record, RecordError
 from leyden.bench.run.run import run
@@ -64,7 +64,7 @@ def test_another_techniques_checkpoint_is_no_broken_one(record: Record) -> None:
 
 def test_a_run_goes_on_from_the_one_before_and_ends_as_if_left_alone(tmp_path: Path, capfd: Any) -> None:
     words = [*FAST, *EIGHT_STEPS, "trainer.check_val_every_n_epoch=1", "checkpoint.every_n_steps=3"]
-    record = Record.create(check_words([*words, f"paths.outputs={tmp_path}"]))
+    record = Record.create(compose_and_check([*words, f"paths.outputs={tmp_path}"]))
 
     def outcome() -> tuple[dict[str, float], Any, str]:
         weights = torch.load(record.checkpoint("last"), weights_only=True)["state_dict"]

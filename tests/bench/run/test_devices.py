@@ -4,7 +4,7 @@ import pytest
 import torch
 from commands import FAST
 
-from leyden.bench.config.validate import check_words
+from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run import devices
 from leyden.bench.run.devices import computes_bf16, precision_here
 from leyden.bench.run.record import Record
@@ -46,7 +46,7 @@ def test_a_cpu_is_asked_for_its_instructions() -> None:
 def test_a_run_says_its_precision_and_keeps_it_elsewhere(tmp_path: Path, arithmetic, caplog) -> None:
     caplog.set_level("INFO", logger="leyden")
     arithmetic(False)
-    record = Record.create(check_words([*MIXED, f"paths.outputs={tmp_path}"]))
+    record = Record.create(compose_and_check([*MIXED, f"paths.outputs={tmp_path}"]))
     run(record)
     assert record.environment["devices"]["precision"] == "32-true"
     assert "no arithmetic for bfloat16" in (record.folder / "run.log").read_text()
@@ -56,5 +56,5 @@ def test_a_run_says_its_precision_and_keeps_it_elsewhere(tmp_path: Path, arithme
 
 
 def test_a_run_that_has_not_begun_takes_what_the_config_says(tmp_path: Path) -> None:
-    record = Record.create(check_words([*MIXED, f"paths.outputs={tmp_path}"]))
+    record = Record.create(compose_and_check([*MIXED, f"paths.outputs={tmp_path}"]))
     assert devices.as_begun(record)["trainer"]["precision"] == "bf16-mixed"

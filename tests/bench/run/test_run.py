@@ -4,15 +4,15 @@ from pkgutil import resolve_name
 import torch
 from commands import FAST, read_json
 
-from leyden.bench.config.compose import options
-from leyden.bench.config.validate import check_words
+from leyden.bench.config.groups import options
+from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.checkpoint import newest, technique_of
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
 
 
 def test_a_notebook_can_run_a_lab(tmp_path: Path) -> None:
-    record = Record.create(check_words([*FAST, f"paths.outputs={tmp_path}"]))
+    record = Record.create(compose_and_check([*FAST, f"paths.outputs={tmp_path}"]))
     metrics = run(record)
     assert metrics == record.metrics
     assert record.status["status"] == "done"
@@ -22,7 +22,7 @@ def test_seed_zero_counts_and_the_seed_decides_everything(tmp_path: Path) -> Non
     weights = []
     for number, seed in enumerate((0, 0, 1)):
         torch.manual_seed(number)  # whatever state the process was in
-        record = Record.create(check_words([*FAST, f"seed={seed}", f"paths.outputs={tmp_path}"]))
+        record = Record.create(compose_and_check([*FAST, f"seed={seed}", f"paths.outputs={tmp_path}"]))
         run(record)
         weights.append(torch.load(record.checkpoint("last"), weights_only=True)["state_dict"]["net.head.weight"])
     assert torch.equal(weights[0], weights[1])
@@ -39,7 +39,7 @@ SMALL = {
 def test_every_techniques_checkpoint_loads_with_weights_only(tmp_path: Path) -> None:
     techniques = set()
     for experiment, words in SMALL.items():
-        record = Record.create(check_words([f"experiment={experiment}", *words, f"paths.outputs={tmp_path}"]))
+        record = Record.create(compose_and_check([f"experiment={experiment}", *words, f"paths.outputs={tmp_path}"]))
         run(record)
         technique = technique_of(record.config)
         checkpoint = newest(record, technique)

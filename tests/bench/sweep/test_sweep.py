@@ -5,7 +5,8 @@ import pytest
 from commands import FAST
 from PIL import Image
 
-from leyden.bench.config.compose import ConfigError, compose, options
+from leyden.bench.config.compose import ConfigError, compose
+from leyden.bench.config.groups import options
 from leyden.bench.run.record import Record
 from leyden.bench.sweep.sweep import refuse_mistakes, report
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from leyden.bench.config.instantiate import build
-from leyden.bench.config.validate import check_words
+from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.logs import setup_logging
 from leyden.core.technique import Advises
 
@@ -18,10 +18,11 @@ def advise(words: Sequence[str]) -> str:
     typed = list(words)
     lab = [] if any(word.startswith("experiment=") for word in typed) else ["~experiment"]
     setup_logging(None)
-    config = check_words([*lab, *typed]).config
-    data = build(config["data"])
+    composed = compose_and_check([*lab, *typed])
+    config = composed.config
+    data = build(config["data"], composed.allow)
     data.prepare_data()
-    model = build(config["model"], **data.spec)
+    model = build(config["model"], composed.allow, **data.spec)
     if not isinstance(model, Advises):
         raise ValueError(
             f"{type(model).__name__} gives no advice: choose a model that does (see leyden.core.technique.Advises)"

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.bench.config.instantiate import build
-from leyden.bench.config.validate import check_words
+from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.record import write
 from leyden.data.inspection import Inspection, examples_to_show, inspect
@@ -47,8 +47,8 @@ def check_data(words: Sequence[str], output: Path | None) -> bool:
     """
     setup_logging(None)
     lab = [] if any(word.startswith("experiment=") for word in words) else ["~experiment"]
-    composed = check_words([*lab, *words])
-    source: Source = build(composed.config["data"]["source"])
+    composed = compose_and_check([*lab, *words])
+    source: Source = build(composed.config["data"]["source"], composed.allow)
     seen = inspect(source)
     folder = output or Path(composed.config["paths"]["outputs"]) / "check_data" / composed.choices["data/source"]
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.tuner import Tuner
 from torchvision.transforms.v2.functional import to_pil_image
 
-from leyden.bench.config.validate import check_words
+from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.run import assemble
 from leyden.visualization.charts import draw_curves
@@ -36,11 +36,12 @@ def find_lr(words: Sequence[str], least: float, greatest: float, steps: int) -> 
         ValueError: the loss gave nothing to choose by, or the technique has more than one optimizer.
     """
     setup_logging(None)
-    config = check_words(words).config
+    composed = compose_and_check(words)
+    config = composed.config
     with tempfile.TemporaryDirectory() as folder:
         unlimited = {**config["trainer"], "max_epochs": -1, "limit_val_batches": 0}
         quiet = {**config, "logger": {}, "callbacks": {}, "trainer": unlimited}
-        data, model, trainer = assemble(quiet, Path(folder))
+        data, model, trainer = assemble(quiet, Path(folder), composed.allow)
         if not model.automatic_optimization:
             raise ValueError(f"{type(model).__name__} has several optimizers: no single rate can be found for it")
         finder = Tuner(trainer).lr_find(

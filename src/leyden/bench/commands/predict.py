@@ -19,6 +19,7 @@ from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from leyden.bench.commands.predictions import Answers
+from leyden.bench.config.allow_list import refuse_foreign_code
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.checkpoint import best, technique_of
 from leyden.bench.run.devices import as_begun
@@ -50,7 +51,7 @@ def evaluate(record: Record) -> dict[str, float]:
     config = {**as_begun(record), "logger": {}, "callbacks": {}}
     checkpoint = best(record, technique_of(config))
     lightning.seed_everything(config["seed"], workers=True, verbose=False)
-    data, model, trainer = assemble(config, record.folder)
+    data, model, trainer = assemble(config, record.folder, record.allow)
     metrics = trainer.test(model, data, ckpt_path=checkpoint, weights_only=True, verbose=False)[0]
     write(record.folder / "evaluation.json", json.dumps(metrics, indent=2))
     table = Table("metric", "now", "recorded", box=None, header_style="bold", pad_edge=False)
@@ -63,6 +64,7 @@ def evaluate(record: Record) -> dict[str, float]:
 def load_best(record: Record) -> Any:
     """The technique as the record's best checkpoint holds it, on the CPU, in evaluation mode."""
     technique = technique_of(record.config)
+    refuse_foreign_code(record.config["model"], record.allow, "model")
     checkpoint = best(record, technique)
     return resolve_name(technique).load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
 
@@ -129,7 +131,7 @@ def predict(
             f"{type(model).__name__} answers pictures, it samples nothing: leave {' and '.join(given)} out"
         )
     torch.manual_seed(record.config["seed"])
-    inputs = _files(source, output) if source else _test_images(record.config, count)
+    inputs = _files(source, output) if source else _test_images(record, count)
     for chunk in _chunks(inputs):
         answers.take(chunk, model.predict([image for _, image in chunk], PredictOptions(threshold)))
     if not answers.rows:
@@ -166,9 +168,9 @@ def _printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _test_images(config: dict[str, Any], count: int) -> list[Input]:
+def _test_images(record: Record, count: int) -> list[Input]:
     """The first pictures of the test split of the record's data."""
-    data = build(config["data"])
+    data = build(record.config["data"], record.allow)
     data.prepare_data()
     split = data.examples("test")
     return [Input(f"test_{i:05d}.png", partial(lambda i: split[i][0], i)) for i in range(min(count, len(split)))]

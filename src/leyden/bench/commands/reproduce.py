@@ -40,7 +40,8 @@ def again(record: Record, folder: Path | None = None) -> Record:
     typed = yaml.safe_load((record.folder / "overrides.yaml").read_text())
     if folder is None:  # what the record says of places and names may lead anywhere
         folder = new_folder(Path(compose(["~experiment"]).config["paths"]["outputs"]) / "reproduced")
-    new = Record.create(Composed(record.config, typed["choices"], typed["overrides"]), folder)
+    composed = Composed(record.config, typed["choices"], typed["overrides"])
+    new = Record.create(composed, folder, record.allow)
     if devices := record.environment.get("devices"):
         new.add_environment(devices=devices)  # so that the run takes as many threads
     return new

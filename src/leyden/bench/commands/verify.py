@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from leyden.bench.config.compose import compose, file_of
+from leyden.bench.config.compose import compose
+from leyden.bench.config.groups import file_of
 from leyden.bench.run.record import Record
 from leyden.bench.run.summary import in_words, is_kept
 from leyden.bench.sweep import sweep

@@ -1,42 +1,36 @@
-"""What a record may make this process do. It may come from someone else, so it can name nothing but known classes.
+"""Which code a record may name, and where it may write: a record may come from someone else.
 
-What a person types or composes is theirs, whatever it names: ``compose`` notes it, and sweeps and ranks pass it on to
-the processes that they start. What stands in a record's folder is not: there, ``_target_`` may name classes of Leyden
-and what Lightning and torch have for a config to name; other code runs only if it was allowed by name (``--allow``,
-``LEYDEN_ALLOW``). Imports no torch before a name asks for it.
+A config that is composed here may name anything (``Composed.allow``). In one that stands in a record's folder,
+``_target_`` may name classes of Leyden, and what Lightning, torch and torchvision have for a config to name; other code
+is built only if it was allowed by name (``--allow NAME`` or ``LEYDEN_ALLOW``). What is allowed is a parameter of all
+functions here and of ``Record``: nothing is remembered between calls. Imports no torch before a name asks for it.
 """
 
 import inspect
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from pkgutil import resolve_name
 from typing import Any
 
 ALLOW = "LEYDEN_ALLOW"
-"""Environment variable with the names that are allowed, separated by commas: packages, modules, or single classes."""
+"""Environment variable with allowed packages, modules or classes, separated by commas. It is read by the command line
+alone, and set for the processes that a run or a sweep starts."""
 KNOWN = ("leyden", "lightning", "torch", "torchvision")
 WRITERS = ("trainer", "callbacks", "logger", "checkpoint")
-"""Parts of a config whose members write files, where the run does not tell them into the record's folder."""
+"""Parts of a config whose members write files."""
 _PLACE = re.compile(r"(dir|path|root|folder)$")
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
-_allowed: set[str] = set()
 
-
-class TrustError(ValueError):
+class NotAllowedError(ValueError):
     """A record that would run foreign code or write outside its folder; the message says where, and the cure."""
 
 
-def allow(names: Iterable[str]) -> None:
-    """Allows packages, modules or single classes in this process, and in those that ``allowance`` is passed on to."""
-    _allowed.update(names)
-
-
-def allowance() -> str:
-    """What is allowed by now, as ``LEYDEN_ALLOW`` has it."""
-    return ",".join(sorted(_allowed | set(re.findall(r"[^\s,]+", os.environ.get(ALLOW, "")))))
+def from_environment() -> frozenset[str]:
+    """The names that ``LEYDEN_ALLOW`` holds."""
+    return frozenset(re.findall(r"[^\s,]+", os.environ.get(ALLOW, "")))
 
 
 def targets(config: Any, key: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -46,87 +40,88 @@ def targets(config: Any, key: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
             yield place, node
 
 
-def own(config: dict[str, Any]) -> None:
-    """Allows what a config names that was composed here, each by its full name."""
-    allow(str(node["_target_"]) for _, node in targets(config))
-
-
-def vet(folder: Path, configs: Iterable[dict[str, Any]]) -> None:
-    """Looks at a record or a sweep, before anything in its folder is opened for writing.
+def check_folder(folder: Path, configs: Iterable[dict[str, Any]], allow: Collection[str] = ()) -> None:
+    """Checks a record or a sweep, before anything in its folder is opened for writing.
 
     Args:
         folder: of the record, or of the sweep.
         configs: of the record, or of all jobs.
+        allow: packages, modules or classes that were allowed by name.
 
     Raises:
-        TrustError: a run of it would call what is not allowed, or write elsewhere.
+        NotAllowedError: a run of it would call what is not allowed, or write elsewhere.
     """
     refuse_links(folder)
     for config in configs:
-        refuse_places(config)
-        refuse_foreign_code(config)
+        refuse_places(config, allow)
+        refuse_foreign_code(config, allow)
 
 
-def refuse_foreign_code(config: Any, key: str = "") -> None:
-    """Looks at every ``_target_`` below a node.
+def refuse_foreign_code(config: Any, allow: Collection[str] = (), key: str = "") -> None:
+    """Checks every ``_target_`` below a node.
 
     Args:
         config: plain and resolved.
-        key: where it stands in the whole config.
+        allow: see ``check_folder``.
+        key: where ``config`` stands in the whole one.
 
     Raises:
-        TrustError: one names something that is not allowed, or Hydra would make one out of a text.
+        NotAllowedError: one names something that is not allowed, or Hydra would make one out of a text.
     """
     for place, node in _nodes(config, key):
         if isinstance(node, str) and "${" in node:
             # `${oc.decode:...}` could turn into any node; in a composed config such a text has been resolved.
-            raise TrustError(f"{place}: refused: {node!r} is still to be resolved, which no run leaves")
-        if isinstance(node, dict) and "_target_" in node and (reason := why_not(node["_target_"])):
-            raise TrustError(f"{f'{place}.' if place else ''}_target_: refused: {reason}")
+            raise NotAllowedError(f"{place}: refused: {node!r} is still to be resolved, which no run leaves")
+        if isinstance(node, dict) and "_target_" in node and (reason := why_not(node["_target_"], allow)):
+            raise NotAllowedError(f"{f'{place}.' if place else ''}_target_: refused: {reason}")
 
 
 def refuse_links(folder: Path) -> None:
-    """Raises TrustError where a link leads out of a folder: a run would write, or append, to what is behind it."""
+    """Raises NotAllowedError where a link leads out of a folder: a run would write to what is behind it."""
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(parent, name)
             if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-                raise TrustError(f"{path} is a link out of the record, through which a run would write: remove it")
+                raise NotAllowedError(f"{path} is a link out of the record, through which a run would write: remove it")
 
 
-def refuse_places(config: dict[str, Any]) -> None:
-    """Looks at what writes files: callbacks, loggers, the trainer and its parts.
+def refuse_places(config: dict[str, Any], allow: Collection[str] = ()) -> None:
+    """Checks that callbacks, loggers, the trainer and its parts name no place of their own to write to.
 
-    What runs keep for each other lies in the caches that ``model`` and ``data`` name, under names that are hashes, and
-    torchvision unpacks its own archives into ``data.source.root``: neither writes what a record holds.
+    ``model`` and ``data`` may: their caches lie in files whose names are hashes, and torchvision unpacks its own
+    archives.
 
     Raises:
-        TrustError: one of them has a place of its own.
+        NotAllowedError: one of them does.
     """
     for group in WRITERS:
         for place, node in _nodes(config.get(group), group):
-            if isinstance(node, dict) and _prefix(str(node.get("_target_", ""))) is None:
+            if isinstance(node, dict) and _covering(str(node.get("_target_", "")), allow) is None:
                 for name, value in node.items():
-                    _refuse_place(f"{place}.{name}", name, value)
+                    if name != "_target_" and isinstance(value, str) and _is_elsewhere(name, value):
+                        raise NotAllowedError(
+                            f"{place}.{name}: refused: {value!r} is a place of its own, and a run writes into its "
+                            f"record's folder; if the record is yours, allow the class by name: --allow or {ALLOW}"
+                        )
 
 
-def why_not(name: Any) -> str | None:
-    """The reason why a record must not call what ``name`` says, with the cure; None where it may."""
-    if name and name in allowance().split(","):
+def why_not(name: Any, allow: Collection[str] = ()) -> str | None:
+    """The reason why a record must not name ``name`` as a target, with the cure; None where it may."""
+    if isinstance(name, str) and name in allow:
         return None
     if not isinstance(name, str) or not _NAME.fullmatch(name) or "__" in name:
         return f"{name!r} is no plain dotted name"
     top, known = name.partition(".")[0], " or ".join((", ".join(KNOWN[:-1]), KNOWN[-1]))
     cure = f"a record may come from someone else; if you know what it runs, add --allow NAME or set {ALLOW}=NAME, here "
-    by_hand = _prefix(name)
-    if by_hand is None and top not in KNOWN:  # before it is imported, for that runs code
+    covering = _covering(name, allow)
+    if covering is None and top not in KNOWN:  # before it is imported, for that runs code
         return f"{name} is no part of {known}; {cure}{top}"
     try:
         target = resolve_name(name)
     except Exception as error:  # whatever importing the target may raise is the reason
         return f"{name} cannot be found: {error}"
     home = str(getattr(target, "__module__", None)).partition(".")[0]
-    if by_hand is not None and home == by_hand.partition(".")[0]:
+    if covering is not None and home == covering.partition(".")[0]:
         return None
     if home not in KNOWN:
         return f"{name} is borrowed from {home}, which is no part of {known}; {cure}{name}"
@@ -153,21 +148,15 @@ def _is_for_configs(target: type) -> bool:
     return issubclass(target, (*run, LightningDataModule, Module, Optimizer, LRScheduler))
 
 
-def _prefix(name: str) -> str | None:
+def _covering(name: str, allow: Collection[str]) -> str | None:
     """The allowed name that covers this one."""
-    return next((entry for entry in allowance().split(",") if entry and f"{name}.".startswith(f"{entry}.")), None)
+    return next((entry for entry in allow if f"{name}.".startswith(f"{entry}.")), None)
 
 
-def _refuse_place(key: str, name: str, value: Any) -> None:
-    if not isinstance(value, str) or name == "_target_":
-        return
+def _is_elsewhere(name: str, value: str) -> bool:
     pure = PurePosixPath(value), PureWindowsPath(value)
-    elsewhere = value.startswith("~") or "://" in value or any(p.is_absolute() or ".." in p.parts for p in pure)
-    if elsewhere or (_PLACE.search(name) and value):
-        raise TrustError(
-            f"{key}: refused: {value!r} is a place of its own, and a run writes into its record's folder; "
-            f"if the record is yours, allow the class by name: --allow or {ALLOW}"
-        )
+    outside = value.startswith("~") or "://" in value or any(path.is_absolute() or ".." in path.parts for path in pure)
+    return outside or bool(_PLACE.search(name) and value)
 
 
 def _nodes(config: Any, key: str) -> Iterator[tuple[str, Any]]:

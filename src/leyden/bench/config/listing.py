@@ -6,7 +6,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from leyden.bench.config.compose import file_of, options
+from leyden.bench.config.groups import file_of, options
 
 SECTIONS = {
     "labs": "experiment",

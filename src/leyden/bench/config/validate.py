@@ -11,7 +11,9 @@ import yaml
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from leyden.bench.config.allow_list import targets
-from leyden.bench.config.compose import Composed, ConfigError, compose, file_of, nearest, wrong_words
+from leyden.bench.config.compose import Composed, ConfigError, compose
+from leyden.bench.config.groups import file_of
+from leyden.bench.config.overrides import nearest, wrong_overrides
 
 GIVEN_BY_THE_RUN = {"logger": {"save_dir"}}
 """Arguments that the run itself passes to the members of a group."""
@@ -20,14 +22,14 @@ OF_THE_RUN = {"seed": int, "scale_lr": bool, "checkpoint.every_n_steps": int | N
 """Keys that no target takes, and what they hold."""
 
 
-def check_words(overrides: Sequence[str]) -> Composed:
-    """Composes and checks what was typed.
+def compose_and_check(overrides: Sequence[str]) -> Composed:
+    """Composes overrides of the command line and checks the config.
 
     Raises:
-        ConfigError: with all mistakes together: unknown words, and what is wrong with the rest.
+        ConfigError: with all mistakes together: wrong overrides, and what is wrong with the rest.
     """
-    wrong = wrong_words(overrides)
-    composed = compose([word for word in overrides if word not in wrong])
+    wrong = wrong_overrides(overrides)
+    composed = compose([override for override in overrides if override not in wrong])
     mistakes = [*wrong.values(), *check(composed)]
     if mistakes:
         raise ConfigError(mistakes)

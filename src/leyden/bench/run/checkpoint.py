@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from leyden.bench.config.allow_list import TrustError, why_not
+from leyden.bench.config.allow_list import NotAllowedError
 from leyden.bench.run.record import Record, RecordError
 
 log = logging.getLogger(__name__)
@@ -20,15 +20,8 @@ class BrokenCheckpointError(RecordError):
 
 
 def technique_of(config: dict[str, Any]) -> str:
-    """The dotted name of the class that a config's model is made of.
-
-    Raises:
-        TrustError: the config may not name it.
-    """
-    name = config["model"]["_target_"]
-    if reason := why_not(name):
-        raise TrustError(f"model._target_: refused: {reason}")
-    return name
+    """The dotted name of the class that a config's model is made of."""
+    return config["model"]["_target_"]
 
 
 def newest(record: Record, technique: str) -> Path | None:
@@ -39,7 +32,7 @@ def newest(record: Record, technique: str) -> Path | None:
 
     Raises:
         RecordError: a checkpoint belongs to another technique.
-        TrustError: it holds more than a run leaves.
+        NotAllowedError: it holds more than a run leaves.
     """
     last, kept = record.checkpoint("last"), record.checkpoint("best")
     if kept.is_file() and not _is_whole(kept, technique):
@@ -59,7 +52,7 @@ def best(record: Record, technique: str) -> Path:
 
     Raises:
         RecordError: the run has not come as far as to have one, or it is broken or another technique's.
-        TrustError: it holds more than a run leaves.
+        NotAllowedError: it holds more than a run leaves.
     """
     for name in ("best", "last"):
         path = record.checkpoint(name)
@@ -75,13 +68,13 @@ def verify(path: Path, technique: str) -> None:
     Raises:
         BrokenCheckpointError: the file is cut short or holds something else.
         RecordError: it belongs to another technique.
-        TrustError: it holds code, or names by which Lightning would call code or delete files.
+        NotAllowedError: it holds code, or names by which Lightning would call code or delete files.
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, LookupError, AttributeError) as error:
         if isinstance(error, pickle.UnpicklingError) and zipfile.is_zipfile(path):  # torch would advise to run it
-            raise TrustError(f"{path}: refused: it holds more than tensors and plain values") from error
+            raise NotAllowedError(f"{path}: refused: it holds more than tensors and plain values") from error
         others = ", ".join(file.name for file in sorted(path.parent.glob("*.ckpt")) if file != path) or "none"
         reason = (str(error).splitlines() or ["it is empty"])[0]
         raise BrokenCheckpointError(
@@ -92,10 +85,10 @@ def verify(path: Path, technique: str) -> None:
     if made_by != technique:
         raise RecordError(f"{path} holds {made_by or 'no technique of Leyden'}, the config wants {technique}")
     if "_instantiator" in (checkpoint.get("hyper_parameters") or {}):
-        raise TrustError(f"{path}: refused: it names a function that is to build the model")
+        raise NotAllowedError(f"{path}: refused: it names a function that is to build the model")
     # ModelCheckpoint deletes a file that its stored state names, if it seems to lie in its own folder.
     if climbing := next((text for text in _texts(checkpoint.get("callbacks")) if ".." in PurePath(text).parts), None):
-        raise TrustError(f"{path}: refused: it names the file {climbing}, which need not lie in the record")
+        raise NotAllowedError(f"{path}: refused: it names the file {climbing}, which need not lie in the record")
 
 
 def _is_whole(path: Path, technique: str) -> bool:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -47,25 +47,28 @@ class Record:
 
     Args:
         folder: holds at least ``config.yaml``.
+        allow: packages, modules or classes that its config may name besides known ones (see ``allow_list``).
 
     Raises:
         RecordError: the folder is none that a run left.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, allow: Iterable[str] = ()) -> None:
         self.folder = Path(folder)
+        self.allow = frozenset(allow)
         if not (self.folder / "config.yaml").is_file():
             inner = sorted(self.folder.glob("**/config.yaml")) if self.folder.is_dir() else []
             hint = f"; did you mean {inner[-1].parent}?" if inner else "; `ls outputs/*` shows those that there are"
             raise RecordError(f"{self.folder} is no record of a run: it has no config.yaml{hint}")
 
     @classmethod
-    def create(cls, composed: Composed, folder: Path | None = None) -> "Record":
+    def create(cls, composed: Composed, folder: Path | None = None, allow: Iterable[str] | None = None) -> "Record":
         """Makes the folder of a new run and writes down what it is.
 
         Args:
             composed: the run's config.
             folder: where; by default a new ``<outputs>/<experiment>/<date>_<time>_<n>``.
+            allow: what the config may name; by default all that it names, as it was composed here.
         """
         folder = folder or new_folder(Path(composed.config["paths"]["outputs"]) / composed.config["lab"]["name"])
         make_folder(folder)
@@ -74,7 +77,7 @@ class Record:
         _write_status(folder, "pending")
         # Last, because it is what makes a folder a record.
         write(folder / "config.yaml", _dump(composed.config, sort_keys=False))
-        return cls(folder)
+        return cls(folder, composed.allow if allow is None else allow)
 
     @property
     def config(self) -> dict[str, Any]:

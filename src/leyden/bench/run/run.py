@@ -3,7 +3,7 @@
 import errno
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def run(record: Record) -> dict[str, float]:
     with _recorded(record):
         config = as_begun(record)
         lightning.seed_everything(config["seed"], workers=True, verbose=False)
-        data, model, trainer = assemble(config, record.folder)
+        data, model, trainer = assemble(config, record.folder, record.allow)
         monitor = {"metric": str(model.monitor), "mode": str(model.mode)}
         _note(record, data=data.fingerprint, devices=devices_of(trainer), monitor=monitor)
         start = newest(record, technique_of(config))
@@ -75,21 +75,28 @@ def run(record: Record) -> dict[str, float]:
     return metrics
 
 
-def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule, Trainer]:
-    """Builds data, then the model that fits it, then the trainer that writes into ``folder``."""
+def assemble(config: dict[str, Any], folder: Path, allow: Collection[str] = ()) -> tuple[Any, LightningModule, Trainer]:
+    """Builds data, then the model that fits it, then the trainer that writes into ``folder``.
+
+    Args:
+        config: of a run.
+        folder: of its record.
+        allow: what the config may name besides known classes (see ``allow_list``).
+    """
     refuse_absent_gpu(config["trainer"])
     look_for_gpus_once()
-    data = build(config["data"])
+    data = build(config["data"], allow)
     data.prepare_data()
     torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
-    model = with_quick_steps(build(config["model"], **data.spec))
+    model = with_quick_steps(build(config["model"], allow, **data.spec))
     trainer = build(
         config["trainer"],
+        allow,
         precision=precision_here(config["trainer"]),
         default_root_dir=str(folder),
         callbacks=without_idle_hooks(
             [
-                *build_all(config["callbacks"]),
+                *build_all(config["callbacks"], allow),
                 StepSeed(config["seed"]),
                 FiniteLoss(),
                 LastValues(),
@@ -98,7 +105,7 @@ def assemble(config: dict[str, Any], folder: Path) -> tuple[Any, LightningModule
                 *checkpoints(model, folder / "checkpoints", config["checkpoint"]["every_n_steps"]),
             ]
         ),
-        logger=build_all(config["logger"], save_dir=str(folder)),
+        logger=build_all(config["logger"], allow, save_dir=str(folder)),
         plugins=[AtomicCheckpointIO(technique_of(config))],
     )
     for logger in trainer.loggers:

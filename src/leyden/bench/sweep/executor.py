@@ -17,7 +17,6 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any, NamedTuple
 
-from leyden.bench.config.allow_list import allowance
 from leyden.bench.run.record import Record
 from leyden.bench.sweep import job as jobs
 from leyden.bench.sweep.job import FORKS, PATIENCE, StoppedError, bury, close_book, work
@@ -174,7 +173,7 @@ class Pool(Engine):
         for record in records:
             gpus = self._share.take(record.config, [gpu for job in self._running.values() for gpu in job.gpus])
             process = self._context.Process(
-                target=work, args=(str(record.folder), self._share.threads, gpus, allowance())
+                target=work, args=(str(record.folder), self._share.threads, gpus, ",".join(record.allow))
             )
             process.start()
             self._running[record] = _Running(process, gpus)

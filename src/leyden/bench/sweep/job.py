@@ -23,7 +23,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leyden.bench.config.allow_list import ALLOW, allowance, targets
+from leyden.bench.config.allow_list import ALLOW, targets
 from leyden.bench.run.record import Record
 from leyden.bench.sweep.status import CONSOLE
 
@@ -57,8 +57,8 @@ class StoredJob:
     """As CUDA_VISIBLE_DEVICES would name them; empty: those that the engine lets it see."""
     place: str = field(default_factory=os.getcwd)
     """Where relative paths of the config begin."""
-    allowed: str = field(default_factory=allowance)
-    """What the sweep composed or was told to trust."""
+    allowed: str = ""
+    """What the record's config may name, as ``LEYDEN_ALLOW`` has it."""
     stop: str = ""
     """A file; when it appears, the job is to end."""
 
@@ -177,7 +177,7 @@ def preloads(configs: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def work(folder: str, threads: int, gpus: list[str], allowed: str) -> None:
-    """A job, in its process; ``allowed`` is what the sweep composed or was told to trust."""
+    """A job, in its process; ``allowed`` is what its config may name, as ``LEYDEN_ALLOW`` has it."""
     os.setsid()  # a terminal's Ctrl-C is the sweep's business; whatever the job starts can be ended with it
     console = os.open(Path(folder) / CONSOLE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):

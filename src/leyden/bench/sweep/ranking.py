@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from leyden.bench.config.compose import nearest
+from leyden.bench.config.overrides import nearest
 from leyden.bench.run.record import Record, write
 from leyden.report.text import csv_table, markdown_table
 

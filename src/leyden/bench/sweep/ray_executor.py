@@ -59,7 +59,9 @@ class Joblib(Engine):
                 return
             taken = [gpu for job in list(self._running.values()) for gpu in job.gpus]
             gpus = self._share.take(record.config, taken)
-            self._running[record] = StoredJob(str(record.folder), self._share.threads, tuple(gpus))
+            self._running[record] = StoredJob(
+                str(record.folder), self._share.threads, tuple(gpus), allowed=",".join(record.allow)
+            )
             yield self._joblib.delayed(self._look_after)(record)
 
     def _look_after(self, record: Record) -> None:
@@ -126,7 +128,9 @@ class Ray(Engine):
             options = {name: value for name, value in self._remote.items() if value is not None}
             options.setdefault("num_gpus", gpus_of(record.config))
             task = self._ray.remote(**options)(_call)
-            self._refs[task.remote(StoredJob(str(record.folder), self._threads))] = record
+            self._refs[task.remote(StoredJob(str(record.folder), self._threads, allowed=",".join(record.allow)))] = (
+                record
+            )
 
     def ended(self, seconds: float) -> Iterable[Record]:
         """Those whose tasks are through, or lost with their nodes more often than Ray tries again."""

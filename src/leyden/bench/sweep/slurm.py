@@ -97,7 +97,9 @@ class Local(Submitit):
             taken = [gpu for other in self._jobs for gpu in self._gpus[other]]
             self._gpus[record] = self._share.take(record.config, taken)
             gpus = tuple(self._gpus[record])
-            job = StoredJob(str(record.folder), self._share.threads, gpus, stop=str(self._stop))
+            job = StoredJob(
+                str(record.folder), self._share.threads, gpus, allowed=",".join(record.allow), stop=str(self._stop)
+            )
             executor = self._executor(record.folder.parent, **self._parameters)
             before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the sweep's business
             try:
@@ -214,7 +216,9 @@ class Slurm(Submitit):
                 **({"gpus_per_node": gpus} if gpus else {}),
             )
             try:
-                jobs = executor.submit_array([StoredJob(str(r.folder), self._threads) for r in members])
+                jobs = executor.submit_array(
+                    [StoredJob(str(r.folder), self._threads, allowed=",".join(r.allow)) for r in members]
+                )
             except self._submitit.core.utils.FailedJobError as error:
                 raise ConfigError([f"hydra/launcher=submitit_slurm: sbatch says {error}"]) from error
             for record, job in zip(members, jobs, strict=True):

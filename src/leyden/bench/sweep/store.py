@@ -5,7 +5,7 @@ import fcntl
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def store(jobs: Sequence[Job], folder: Path, first: int = 0) -> list[Record]:
     number = first
     for job in jobs:
         if same := stored[_essence(job.composed.config)]:
-            records.append(same.pop(0))
+            records.append(Record(same.pop(0).folder, job.composed.allow))
             continue
         while (place := job.folder(number)) in taken:
             number += 1
@@ -123,10 +123,10 @@ def _take_up(record: Record) -> str:
     return {"pending": "new", "failed": "killed"}.get(status["status"], "interrupted")
 
 
-def records_in(folder: Path) -> list[Record]:
-    """Those of a sweep, job 2 before job 10."""
+def records_in(folder: Path, allow: Collection[str] = ()) -> list[Record]:
+    """Those of a sweep, job 2 before job 10; ``allow`` as for ``Record``."""
     jobs = {file.parent for file in folder.rglob("config.yaml")}
-    return [Record(job) for job in sorted(jobs, key=lambda job: (_numbers(job.relative_to(folder)), job))]
+    return [Record(job, allow) for job in sorted(jobs, key=lambda job: (_numbers(job.relative_to(folder)), job))]
 
 
 @contextlib.contextmanager

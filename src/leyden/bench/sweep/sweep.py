@@ -6,7 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from leyden.bench.config.allow_list import ALLOW, allowance
-from leyden.bench.config.compose import CONF, ConfigError, compose, finish, register, wrong_words
+from leyden.bench.config.allow_list import ALLOW
+from leyden.bench.config.compose import ConfigError, compose, finish
+from leyden.bench.config.groups import CONF
 from leyden.bench.config.instantiate import build
+from leyden.bench.config.overrides import wrong_overrides
 from leyden.bench.run.record import Record, write
 from leyden.bench.sweep.job import StoppedError
 from leyden.bench.sweep.ranking import rank, standing
@@ -53,7 +56,6 @@ def run(words: list[str]) -> int:
         RecordError: another sweep is at work in the folder.
     """
     asked = get_args_parser().parse_args(words)
-    register()
     shown = asked.help or asked.hydra_help or asked.cfg or asked.info is not None
     if asked.multirun and not shown:
         return _sweep(asked.overrides)
@@ -63,12 +65,12 @@ def run(words: list[str]) -> int:
     return 0
 
 
-def resume(folder: Path) -> int:
+def resume(folder: Path, allow: Collection[str] = ()) -> int:
     """Goes on with the jobs that are stored in a sweep's folder; composes none."""
     with alone_in(folder):
-        records = records_in(folder)
+        records = records_in(folder, allow)
         settings = records[0].config.get("sweep") or {"jobs": "auto", "fail_fast": False}
-        return _to_the_end(folder, lambda: _run_again(folder, records, settings))
+        return _to_the_end(folder, lambda: _run_again(folder, records, settings), allow)
 
 
 def _run_again(folder: Path, records: list[Record], settings: dict[str, Any]) -> None:
@@ -80,7 +82,7 @@ def _run_again(folder: Path, records: list[Record], settings: dict[str, Any]) ->
 
 
 def _sweep(words: list[str]) -> int:
-    refuse_mistakes(words)
+    allow = refuse_mistakes(words)
     with _hydra() as bench:
         master = bench.compose_config("config", words, RunMode.MULTIRUN, with_log_configuration=False)
         folder = Path(master.hydra.sweep.dir)
@@ -91,14 +93,15 @@ def _sweep(words: list[str]) -> int:
             # The time in the folder's name must not be taken twice.
             words = [*words, f"hydra.sweep.dir='{str(folder).translate(_QUOTED)}'", "hydra.mode=MULTIRUN"]
             try:
-                return _to_the_end(folder, lambda: bench.multirun("config", _job, words, with_log_configuration=False))
+                multirun = partial(bench.multirun, "config", _job, words, with_log_configuration=False)
+                return _to_the_end(folder, multirun, allow)
             except ValueError:
                 if new and not records_in(folder):
                     shutil.rmtree(folder)
                 raise
 
 
-def _to_the_end(folder: Path, do: Callable[[], Any]) -> int:
+def _to_the_end(folder: Path, do: Callable[[], Any], allow: Collection[str]) -> int:
     """Runs jobs, then says how the sweep in ``folder`` ended; the exit status."""
     try:
         do()
@@ -115,7 +118,7 @@ def _to_the_end(folder: Path, do: Callable[[], Any]) -> int:
     print(f"{len(records) - len(unfinished)} of {len(records)} jobs done", file=sys.stderr)
     if len(records) > 1 and (table := rank(folder, records)):
         print(f"{table}\nranking: {folder / 'ranking.md'}")
-    report(folder)
+    report(folder, allow)
     return 1 if unfinished else 0
 
 
@@ -126,13 +129,14 @@ def _named(parent: Path, name: str) -> Path:
     return parent / str(name)
 
 
-def report(folder: Path) -> None:
+def report(folder: Path, allow: Collection[str] = ()) -> None:
     """Writes the report that a sweep's first config names into the sweep's folder, and prints it; without one, nothing.
 
     Args:
         folder: of the sweep; the records in it are what the report is made from, whether their jobs ended well or not.
+        allow: what its config may name besides known classes.
     """
-    records = records_in(folder)
+    records = records_in(folder, allow)
     node = records[0].config["report"] if records else None
     if not node:
         return
@@ -140,7 +144,7 @@ def report(folder: Path) -> None:
         Run(config=r.config, metrics=r.metrics if r.status["status"] == "done" else {}, folder=r.folder)
         for r in records
     ]
-    files = build(node)(runs)
+    files = build(node, records[0].allow)(runs)
     from torchvision.io import encode_png  # here, because it brings torch, which help and completion do without
 
     for name, content in files.items():
@@ -159,7 +163,7 @@ def _job(config: DictConfig) -> float:
     composed = finish(config, settings.runtime.choices, settings.overrides.task)
     record = Record.create(composed, Path(settings.runtime.output_dir))
     environment = {name: value for name, value in os.environ.items() if name not in ("LOCAL_RANK", "LEYDEN_RECORD")}
-    environment[ALLOW] = allowance()
+    environment[ALLOW] = ",".join(record.allow)
     command = [sys.executable, "-m", "leyden", "resume", str(record.folder)]
     code = subprocess.run(command, env=environment, check=False).returncode
     if code != 0 and record.status["status"] in ("pending", "running"):
@@ -167,16 +171,22 @@ def _job(config: DictConfig) -> float:
     return standing(record).value
 
 
-def refuse_mistakes(typed: list[str]) -> None:
-    """Raises where words cannot be applied, or where the report would find after hours that its keys do not exist."""
-    if wrong := wrong_words(typed):
+def refuse_mistakes(typed: list[str]) -> frozenset[str]:
+    """Raises where words cannot be applied, or where the report would find after hours that its keys do not exist.
+
+    Returns:
+        the classes that the first job's config names.
+    """
+    if wrong := wrong_overrides(typed):
         raise ConfigError(wrong.values())
     every, first = _plan(typed)
-    if wrong := wrong_words(every):
+    if wrong := wrong_overrides(every):
         raise ConfigError(wrong.values())
-    config = compose(first).config
+    composed = compose(first)
+    config = composed.config
     if config["report"]:
-        build(config["report"])([Run(config=config, metrics={}, folder=Path())])
+        build(config["report"], composed.allow)([Run(config=config, metrics={}, folder=Path())])
+    return composed.allow
 
 
 def _plan(typed: list[str]) -> tuple[list[str], list[str]]:
