@@ -50,7 +50,7 @@ class ClassifierTask(LightningModule):
         class_names: in the order of the labels; given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        net: what classifies.
+        net: uint8 images (B, C, S, S) to logits (B, classes); saliency is drawn of a ``Classifier``.
         crop: how ``predict`` brings images to that size, see ``leyden.data.splits.fit_image``.
 
     Raises:
@@ -60,10 +60,10 @@ class ClassifierTask(LightningModule):
     monitor: str = "val/accuracy"
     mode: Literal["min", "max"] = "max"
     input_type: str = "images"
-    net: Classifier
+    net: nn.Module
 
     def __init__(
-        self, class_names: list[str], channels: int, image_size: int, net: Classifier, crop: float | None = None
+        self, class_names: list[str], channels: int, image_size: int, net: nn.Module, crop: float | None = None
     ) -> None:
         super().__init__()
         if len(class_names) < 2:
@@ -99,7 +99,7 @@ class ClassifierTask(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Draws the confusion matrix, the mistakes and what predictions rest on."""
-        self.evaluator.log_images(self, self.net)
+        self.evaluator.log_images(self, self.net if isinstance(self.net, Classifier) else None)
 
     @torch.no_grad()
     def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:
