@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leyden.report.rows import Run
+from leyden.report.runs import Run
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from leyden.report import curve
 from leyden.report.curve import SweepCurve
-from leyden.report.rows import Run
+from leyden.report.runs import Run
 
 JOBS = [
     ("head", 10, "a", 0, 0.5),

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from leyden.report import trade_off
-from leyden.report.rows import Run
+from leyden.report.runs import Run
 from leyden.report.trade_off import TradeOff
 
 JOBS = [("fast", 1, "a", 0, 0.5), ("fast", 1, "a", 1, 0.7), ("slow", 1, "a", 0, 0.9), ("slow", 1, "a", 1, None)]

@@ -1,32 +1,34 @@
 """Any records side by side: a row for those that differ in nothing but the seed, and only the settings that differ."""
 
 import difflib
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from leyden.report.rows import ABSENT, SAMPLES, Axis, Cell, Run, Score, axis, sort_into_cells, value_at
-from leyden.report.text import csv_table, digits_for, heading, markdown_table, plus_minus, short
+import pandas as pd
 
-ASIDE = ("paths", "sweep", "report", "logger")
+from leyden.report.runs import ABSENT, Axis, Run, axis, check_samples, value_at
+from leyden.report.statistics import score_table, summarize, texts
+from leyden.report.text import csv_table, heading, markdown_table, short
+
+IGNORED = ("paths", "sweep", "report", "logger")
 """Parts of a config that do not change what a run reaches."""
 CHOICES = ("lab.name", "lab.variant")
 """What of ``lab`` is a setting; these and each ``_target_`` bring other settings along."""
-TOLD = ("lab.title", "lab.question")
+HEADING = ("lab.title", "lab.question")
 """Kept for the heading; no settings."""
 REFERENCES = re.compile(r".*(/samples|_floor|_noise)")
-"""Metrics of the judge: what real images and noise would score, and how many it looked at."""
+"""Metrics of the evaluation itself: scores of real images and of noise, and the number of samples."""
 LONGEST = 48
-"""Letters of a row's name; what is longer is cut."""
+"""Characters of a row's name; what is longer is cut."""
 
 
-class Compared:
-    """What records say together.
+class Comparison:
+    """Records of any labs in one table: a row for those that differ in nothing but the seed.
 
     Args:
         runs: at least two, of any labs, each with its metrics.
-        metrics: those to show; none: all ``test/...`` and ``best/...`` that every run has, but not the judge's own.
+        metrics: those to show; none: all ``test/...`` and ``best/...`` that every run has, none of ``REFERENCES``.
         every: shows all that any run has instead.
         left_out: a line per record that is not among ``runs``, and why.
 
@@ -47,10 +49,12 @@ class Compared:
         self.rows = _rows(self.settings, self.columns, runs)
         """The runs by the name of their row; in the order of the columns' values."""
         self.metrics = _chosen(runs, metrics, every)
-        self.cells = {metric: {name: _cell(own, metric) for name, own in self.rows.items()} for metric in self.metrics}
-        """By metric and row."""
+        self.scores = {metric: _scores(self.rows, metric) for metric in self.metrics}
+        """By metric: a table of scores, see ``leyden.report.statistics``; column 0 has the rows' names."""
+        self.summaries = {metric: summarize(scores, [list(self.rows)]) for metric, scores in self.scores.items()}
+        """By metric: mean, standard deviation and number of runs of each row."""
         self.heads = _heads([column.key for column in self.columns])
-        """What is written above each column."""
+        """The columns' titles."""
         self.asked, self.every = tuple(metrics), every
         labs = {repr(value_at(run["config"], "lab.name")) for run in runs}
         self.title = heading(runs) if len(labs) == 1 else f"# {len(labs)} labs compared"
@@ -67,20 +71,17 @@ class Compared:
 
     def lines(self, metrics: Sequence[str]) -> tuple[list[str], list[list[str]]]:
         """The header and a line per row: its name where it has no column of its own, settings, seeds, metrics."""
-        columns = [
-            [plus_minus(cell, digits_for(self.cells[metric].values())) for cell in self.cells[metric].values()]
-            for metric in metrics
-        ]
+        columns = [texts(self.summaries[metric]) for metric in metrics]
         lines = []
-        for (name, runs), *texts in zip(self.rows.items(), *columns, strict=True):
-            own = [column.place(runs[0]) for column in self.columns] or [name]
-            lines.append([*own, str(len(_seeds(runs))), *texts])
+        for (name, runs), *cells in zip(self.rows.items(), *columns, strict=True):
+            own = [column.name_in(runs[0]) for column in self.columns] or [name]
+            lines.append([*own, str(len(_seeds(runs))), *cells])
         return [*(self.heads or ["lab"]), "seeds", *metrics], lines
 
     def companions(self) -> tuple[list[str], list[list[str]]]:
         """The settings that differ but are no column: a line each, with the value in every row."""
         others = [setting for setting in self.settings if setting not in self.columns]
-        lines = [[setting.key, *(setting.place(runs[0]) for runs in self.rows.values())] for setting in others]
+        lines = [[setting.key, *(setting.name_in(runs[0]) for runs in self.rows.values())] for setting in others]
         return ["setting", *self.rows], lines
 
     def text(self, width: int) -> str:
@@ -101,8 +102,8 @@ class Compared:
 
     def markdown(self) -> str:
         """``compare.md``."""
-        words = "  \n".join([self.summary, *self.notes, *self.left_out])  # two blanks break a line in markdown
-        parts = [self.title, markdown_table(*self.lines(self.metrics)), words]
+        notes = "  \n".join([self.summary, *self.notes, *self.left_out])  # two blanks break a line in markdown
+        parts = [self.title, markdown_table(*self.lines(self.metrics)), notes]
         header, lines = self.companions()
         if lines:
             parts += ["What comes with them:", markdown_table(header, lines)]
@@ -113,9 +114,12 @@ class Compared:
         spreads = [name for metric in self.metrics for name in (metric, f"{metric} sd")]
         lines = []
         for name, runs in self.rows.items():
-            cells = [self.cells[metric][name] for metric in self.metrics]
-            numbers = [number for cell in cells for number in (cell.mean, cell.sd)]
-            own = [setting.place(runs[0]) for setting in self.settings]
+            numbers = [
+                self.summaries[metric].loc[(name,), column].item()
+                for metric in self.metrics
+                for column in ("mean", "sd")
+            ]
+            own = [setting.name_in(runs[0]) for setting in self.settings]
             lines.append([*own, len(runs), len(_seeds(runs)), *numbers, " ".join(run["folder"].name for run in runs)])
         return csv_table([*(setting.key for setting in self.settings), "runs", "seeds", *spreads, "records"], lines)
 
@@ -127,8 +131,8 @@ def _part(header: Sequence[str], lines: Sequence[Sequence[str]], columns: Sequen
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that decides what a run reaches; paths as they are from where its outputs lie."""
-    lab = {key: value for key, value in config.get("lab", {}).items() if f"lab.{key}" in CHOICES + TOLD}
-    rest = {key: value for key, value in config.items() if key not in (*ASIDE, "lab")}
+    lab = {key: value for key, value in config.get("lab", {}).items() if f"lab.{key}" in CHOICES + HEADING}
+    rest = {key: value for key, value in config.items() if key not in (*IGNORED, "lab")}
     return _relative({"lab": lab, **rest}, f"{value_at(config, 'paths.outputs')}/")
 
 
@@ -147,7 +151,7 @@ def _differing(runs: Sequence[Run]) -> list[Axis]:
             value in (ABSENT, run["config"].get("seed")) for value, run in zip(values, runs, strict=True)
         )
         inner = any(isinstance(value, Mapping) and value for value in values)  # its own keys differ
-        if not seed and not inner and key not in TOLD and len(set(map(repr, values))) > 1:
+        if not seed and not inner and key not in HEADING and len(set(map(repr, values))) > 1:
             named = axis(runs, key)  # but nothing is not "all" of every number
             found.append(Axis(key, [(v, "none" if v is None else named.name_of(v)) for v in named.values]))
     return found
@@ -166,32 +170,32 @@ def _columns(settings: Sequence[Axis], runs: Sequence[Run]) -> list[Axis]:
     shown: list[Axis] = []
     for setting in [*choices, *(setting for setting in settings if setting not in choices)]:
         deciding = [one for one in shown if one in choices]
-        told = {_values(deciding, run) for run in runs}
-        if not deciding or len({_values([*deciding, setting], run) for run in runs}) > len(told):
+        decided = {_values(deciding, run) for run in runs}
+        if not deciding or len({_values([*deciding, setting], run) for run in runs}) > len(decided):
             shown.append(setting)
     return shown
 
 
 def _rows(settings: Sequence[Axis], columns: Sequence[Axis], runs: Sequence[Run]) -> dict[str, list[Run]]:
     grouped: dict[tuple[str, ...], list[Run]] = {}
-    for run in sorted(runs, key=lambda run: [column.names.index(column.place(run)) for column in columns]):
+    for run in sorted(runs, key=lambda run: [column.names.index(column.name_in(run)) for column in columns]):
         grouped.setdefault(_values(settings, run), []).append(run)
     heads = _heads([column.key for column in columns])
     names = []
     for own in grouped.values():
         pairs = zip(heads, columns, strict=True)
-        words = [_word(head, column, own[0]) for head, column in pairs]
-        names.append(", ".join(words) or str(value_at(own[0]["config"], "lab.name")))
+        parts = [_part_of_name(head, column, own[0]) for head, column in pairs]
+        names.append(", ".join(parts) or str(value_at(own[0]["config"], "lab.name")))
     if len(set(names)) < len(names) or max(map(len, names)) > LONGEST:
         cut = (name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names)
         names = [f"{number}: {name}" for number, name in enumerate(cut, start=1)]
     return dict(zip(names, grouped.values(), strict=True))
 
 
-def _word(head: str, column: Axis, run: Run) -> str:
+def _part_of_name(head: str, column: Axis, run: Run) -> str:
     """``lr=0.1``; of a choice its name alone."""
     alone = column.key in CHOICES or column.key.endswith("_target_")
-    return column.place(run) if alone else f"{head}={column.place(run)}"
+    return column.name_in(run) if alone else f"{head}={column.name_in(run)}"
 
 
 def _values(settings: Sequence[Axis], run: Run) -> tuple[str, ...]:
@@ -222,20 +226,24 @@ def _chosen(runs: Sequence[Run], asked: Sequence[str], every: bool) -> list[str]
     return shown
 
 
-def _cell(runs: Sequence[Run], metric: str) -> Cell:
-    scores = [Score(run["config"].get("seed"), (), run["metrics"].get(metric, math.nan)) for run in runs]
-    return Cell(len(runs), [score for score in scores if math.isfinite(score.value)])
+def _scores(rows: Mapping[str, Sequence[Run]], metric: str) -> pd.DataFrame:
+    tables = {name: score_table(runs, [], metric) for name, runs in rows.items()}
+    return pd.concat(tables, names=[0]).reset_index(level=0)
+
+
+def _seed(run: Run) -> str:
+    return repr(run["config"].get("seed"))
 
 
 def _seeds(runs: Sequence[Run]) -> set[str]:
-    return {repr(run["config"].get("seed")) for run in runs}
+    return {_seed(run) for run in runs}
 
 
 def _notes(runs: Sequence[Run], rows: Mapping[str, Sequence[Run]]) -> list[str]:
     notes = []
     try:
-        sort_into_cells(runs, [], SAMPLES)
-    except ValueError as error:  # a report refuses these; here other metrics may be what is looked at
+        check_samples(runs)
+    except ValueError as error:  # a report refuses these; here other metrics may be of interest
         notes.append(f"warning: {error}")
     if any(len(_seeds(own)) < len(own) for own in rows.values()):
         notes.append("Some rows hold several runs of a seed; each seed's mean counts.")

@@ -1,13 +1,14 @@
 """A chart of a sweep: a line with its band per value of one key, against another key; and its numbers."""
 
-import math
 from typing import Any, Literal
 
+import pandas as pd
 from torch import Tensor
 
-from leyden.report.rows import Axis, Cell, Run, all_numbers, axis, sort_into_cells
-from leyden.report.table import csv_cells, markdown_cells
-from leyden.report.text import footing, heading
+from leyden.report.runs import Axis, Run, all_numbers, axis, check_samples
+from leyden.report.statistics import score_table, summarize
+from leyden.report.table import csv_summary, markdown_summary
+from leyden.report.text import footnotes, heading
 from leyden.visualization.charts import draw_curves
 
 
@@ -23,7 +24,7 @@ class SweepCurve:
         metric: whose mean and standard deviation over the seeds are drawn.
         title: of the chart.
         x_name: what is written below the axis, with unit.
-        order: values of ``x`` from left to right, at equal distances; null: numbers upwards, words as they were swept.
+        order: values of ``x`` from left to right, at equal distances; null: numbers upwards, names as they were swept.
         mode: whether "max" or "min" of the metric is best.
     """
 
@@ -41,36 +42,36 @@ class SweepCurve:
         self.title, self.x_name, self.order = title, x_name, order
 
     def __call__(self, runs: list[Run]) -> dict[str, str | Tensor]:
-        """The report's files by name; no picture where there is nothing to draw.
+        """The report's files by name; no image where there is nothing to draw.
 
         Raises:
-            ValueError: there are runs, and none has one of the keys, or they were judged by different numbers of
+            ValueError: there are runs, and none has one of the keys, or they were evaluated on different numbers of
                 samples.
         """
+        check_samples(runs)
         x, lines = axis(runs, self.x, self.order), axis(runs, self.lines)
         axes = [x, lines]
-        cells = sort_into_cells(runs, axes, self.metric)
+        summary = summarize(score_table(runs, axes, self.metric), [x.names, lines.names])
         parts = [
             heading(runs),
-            markdown_cells(axes, 1, cells, self.metric, self.mode),
-            footing(runs, axes, cells, self.metric),
+            markdown_summary(axes, 1, summary, self.metric, self.mode),
+            footnotes(runs, axes, summary, self.metric),
         ]
-        files: dict[str, str | Tensor] = {"report.csv": csv_cells(axes, cells)}
-        if (picture := self._draw(x, lines, cells)) is not None:
+        files: dict[str, str | Tensor] = {"report.csv": csv_summary(axes, summary)}
+        if (chart := self._draw(x, lines, summary)) is not None:
             parts.append(f"![{self.title}](report.png)")
-            files["report.png"] = picture
+            files["report.png"] = chart
         return {"report.md": "\n\n".join(parts) + "\n", **files}
 
-    def _draw(self, x: Axis, lines: Axis, cells: dict[tuple[str, ...], Cell]) -> Tensor | None:
+    def _draw(self, x: Axis, lines: Axis, summary: pd.DataFrame) -> Tensor | None:
         numbers = self.order is None and None not in x.values and all_numbers(x.values) and min(x.values, default=0) > 0
         positions = [float(value) for value in x.values] if numbers else list(range(len(x.names)))
         curves = {}
         for line in lines.names:
-            column = [cells[name, line] for name in x.names]
-            if any(cell.scores for cell in column):
-                spread = [cell.sd for cell in column]
-                known = not all(map(math.isnan, spread))
-                curves[line] = (positions, [cell.mean for cell in column], spread if known else None)
+            column = summary.xs(line, level=1)
+            if column["runs"].any():
+                spread = None if column["sd"].isna().all() else column["sd"].tolist()
+                curves[line] = (positions, column["mean"].tolist(), spread)
         if not curves:
             return None
         ticks = None if numbers else x.names

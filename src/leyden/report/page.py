@@ -1,83 +1,159 @@
-"""Pages of HTML that stand alone: pictures are part of them, nothing is loaded, nothing runs, all text is escaped."""
+"""``compare.html``: a comparison's table, a chart per metric, curves over the steps, images side by side.
+
+The page stands alone: images are part of it, nothing is loaded, nothing runs, all text is escaped.
+"""
 
 import base64
-import html
-from collections.abc import Iterable, Sequence
-from typing import NewType
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
-Markup = NewType("Markup", str)
-"""HTML that is safe to show; a plain string becomes it by ``words`` alone."""
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL.Image import DecompressionBombError
+from torch import Tensor
+from torchvision.transforms.v2.functional import to_pil_image
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #1d2127; --paper: #ffffff; --soft: #5b6470; --line: #d5dae0; --band: #f4f6f8;
-  --warn: #fff3d6; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e7eb; --paper: #16191d; --soft: #9aa4b0; --line: #363d46; --band: #1f242a; --warn: #4a3a12; }
-}
-body { margin: 0 auto; padding: 1.5rem; max-width: 84rem; color: var(--ink); background: var(--paper);
-  font: 1rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .5rem; }
-h2 { font-size: 1.25rem; margin: 2.2rem 0 .6rem; padding-bottom: .2rem; border-bottom: 1px solid var(--line); }
-h3 { font-size: 1.05rem; margin: 1.4rem 0 .5rem; }
-.note { margin: .5rem 0; padding: .5rem .8rem; background: var(--warn); border-radius: .4rem; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .7rem; text-align: left; white-space: nowrap; border-bottom: 1px solid var(--line); }
-thead th { background: var(--band); }
-summary { cursor: pointer; margin: .8rem 0; }
-.grid { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); }
-.row { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-end; }
-figure { margin: 0; max-width: 100%; }
-figure img { display: block; max-width: 100%; height: auto; background: #ffffff; border-radius: .3rem; }
-figcaption { margin-top: .3rem; color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
-"""
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-"""A browser that would find a script or an outside address all the same does not follow it."""
+from leyden.data.source.files.image_folder import read_image
+from leyden.report.compare import REFERENCES, Comparison
+from leyden.report.runs import Run
+from leyden.report.variants import last_image
+from leyden.visualization.charts import Curve, draw_curves, draw_spreads
+from leyden.visualization.labelled import thumbnail
+
+MAX_CURVES, MAX_IMAGES = 10, 24
+"""Rows in a chart of curves, and images of one tag; of more rows the first are shown, and the page says so."""
+SIDE = 480
+"""Pixels that the longer side of an image is fitted to."""
 
 
-def words(text: str) -> Markup:
-    """Text as it is, whatever it looks like."""
-    return Markup(html.escape(text))
+class Figure(NamedTuple):
+    """An image of the page, or why it cannot be shown."""
+
+    png: str = ""
+    """In base64."""
+    alt: str = ""
+    """What it shows, for those who cannot see it."""
+    caption: str = ""
+    error: str = ""
 
 
-def element(tag: str, *inner: Markup, **attributes: str) -> Markup:
-    """``<tag attribute="...">inner</tag>``; an attribute ``class_`` is ``class``."""
-    own = "".join(f' {name.rstrip("_")}="{html.escape(value)}"' for name, value in attributes.items())
-    return Markup(f"<{tag}{own}>{''.join(inner)}</{tag}>")
-
-
-def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> Markup:
-    """A table that scrolls sideways where it is wider than the page."""
-    head = element("tr", *(element("th", words(text), scope="col") for text in header))
-    rows = (element("tr", *(element("td", words(text)) for text in line)) for line in lines)
-    return element("div", element("table", element("thead", head), element("tbody", *rows)), class_="wide")
-
-
-def figure(png: bytes, alt: str, caption: str = "") -> Markup:
-    """A picture that is part of the page, with words for those who cannot see it."""
-    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    image = Markup(f'<img src="{source}" alt="{html.escape(alt)}">')
-    return element("figure", image, *([element("figcaption", words(caption))] if caption else []))
-
-
-def section(title: str, *inner: Markup) -> Markup:
-    """A heading and what stands below it; nothing where there is nothing."""
-    return element("section", element("h2", words(title)), *inner) if any(inner) else Markup("")
-
-
-def page(title: str, *inner: Markup) -> str:
-    """The whole document.
+def draw_page(comparison: Comparison) -> str:
+    """The page as text.
 
     Args:
-        title: of the window.
-        inner: what stands in it, from the top.
+        comparison: its runs' folders may hold ``metrics.csv`` and ``images/<tag>_<step>.png``.
     """
-    head = (
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        element("title", words(title)),
-        f"<style>{STYLE}</style>",
+    title, _, question = comparison.title.removeprefix("# ").partition("\n\n")
+    spreads = {}
+    for metric, scores in comparison.scores.items():
+        values = scores.dropna(subset="score").groupby([0, "seed"], sort=False)["score"].mean()
+        spreads[metric] = {name: values[values.index.get_level_values(0) == name].tolist() for name in comparison.rows}
+    environment = Environment(loader=PackageLoader("leyden", "report"), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("compare.html.j2").render(
+        comparison=comparison,
+        title=title,
+        question=question,
+        notes=[*comparison.notes, *comparison.left_out],
+        companions=comparison.companions(),
+        records=[
+            [name, str(run["config"].get("seed")), str(run["folder"])]
+            for name, runs in comparison.rows.items()
+            for run in runs
+        ],
+        spreads=[
+            _figure(draw_spreads(values, metric), f"{metric} of each row")
+            for metric, values in spreads.items()
+            if any(values.values())
+        ],
+        curves=_curves(comparison),
+        curves_left_out=_left_out(len(comparison.rows), MAX_CURVES),
+        images=_images(comparison.rows),
     )
-    start = '<!DOCTYPE html>\n<html lang="en">\n'
-    return f"{start}<head>\n" + "\n".join(head) + "\n</head>\n<body>\n" + "\n".join(inner) + "\n</body>\n</html>\n"
+
+
+def read_series(folder: Path) -> pd.DataFrame:
+    """What a run logged: a row per optimizer step, a column per metric; of a step logged twice the last value."""
+    file = folder / "metrics.csv"
+    if not file.is_file():
+        return pd.DataFrame(index=pd.Index([], name="step"))
+    logged = pd.read_csv(file)
+    logged = logged[logged["value"].abs() < float("inf")].drop_duplicates(["step", "metric"], keep="last")
+    order = logged["metric"].unique()
+    return logged.pivot(index="step", columns="metric", values="value")[order]
+
+
+def curve(series: Sequence[pd.Series], seeds: Sequence[object]) -> Curve:
+    """Mean and standard deviation over the seeds at the steps that all series have.
+
+    Args:
+        series: of one metric, values by step, one per run.
+        seeds: of the runs.
+    """
+    values = pd.concat(series, axis=1, join="inner", keys=range(len(series))).dropna().sort_index().T
+    by_seed = values.groupby([repr(seed) for seed in seeds]).mean()
+    spread = by_seed.std()
+    return by_seed.columns.tolist(), by_seed.mean().tolist(), None if spread.isna().all() else spread.tolist()
+
+
+def _curves(comparison: Comparison) -> list[Figure]:
+    """A chart per metric that was logged over the steps."""
+    rows = dict(list(comparison.rows.items())[:MAX_CURVES])
+    logged = {name: [read_series(run["folder"]) for run in runs] for name, runs in rows.items()}
+    seeds = {name: [run["config"].get("seed") for run in runs] for name, runs in rows.items()}
+    charts = []
+    for metric in _over_steps(comparison, [series for own in logged.values() for series in own]):
+        curves = {
+            name: curve([series.get(metric, pd.Series(dtype=float)) for series in own], seeds[name])
+            for name, own in logged.items()
+        }
+        if any(positions for positions, _, _ in curves.values()):
+            charts.append(_figure(draw_curves(curves, "optimizer steps", metric), f"{metric} over the optimizer steps"))
+    return charts
+
+
+def _over_steps(comparison: Comparison, logged: Sequence[pd.DataFrame]) -> list[str]:
+    """Validation's counterparts of the metrics that were named, else all of validation, and all at all if asked for."""
+    names = list(dict.fromkeys(name for series in logged for name in series if series[name].count() > 1))
+    if comparison.asked:
+        wanted = {re.sub("^(test|best/val)/", "val/", metric) for metric in comparison.asked}
+        return [name for name in names if name in wanted]
+    return [name for name in names if comparison.every or (name.startswith("val/") and not REFERENCES.fullmatch(name))]
+
+
+def _images(rows: Mapping[str, Sequence[Run]]) -> list[tuple[str, str, list[Figure]]]:
+    """By tag, the last image of each row's first seed, and how many rows are left out."""
+    firsts = {name: min(runs, key=lambda run: str(run["config"].get("seed"))) for name, runs in rows.items()}
+    files = (file for run in firsts.values() for file in sorted((run["folder"] / "images").glob("*.png")))
+    tags = dict.fromkeys(match[1] for file in files if (match := re.fullmatch(r"([\w-]+)_\d+", file.stem)))
+    parts = []
+    for tag in tags:
+        found = {name: file for name, run in firsts.items() if (file := last_image(run["folder"], tag)) is not None}
+        shown = [
+            _image(file, tag, name, firsts[name]["config"].get("seed"))
+            for name, file in list(found.items())[:MAX_IMAGES]
+        ]
+        parts.append((tag, _left_out(len(found), MAX_IMAGES), shown))
+    return parts
+
+
+def _image(file: Path, tag: str, row: str, seed: Any) -> Figure:
+    try:
+        image = thumbnail(read_image(file), SIDE)
+    except (ValueError, DecompressionBombError) as error:
+        return Figure(error=str(error))
+    step = int(file.stem.rpartition("_")[2])
+    return _figure(image, f"{tag} of {row}", f"{row}; seed {seed}, step {step:,}")
+
+
+def _figure(image: Tensor, alt: str, caption: str = "") -> Figure:
+    content = io.BytesIO()
+    to_pil_image(image).save(content, "png")
+    return Figure(base64.b64encode(content.getvalue()).decode(), alt, caption)
+
+
+def _left_out(there: int, shown: int) -> str:
+    """Empty where all rows are shown."""
+    return f"The first {shown} of {there} rows." if there > shown else ""

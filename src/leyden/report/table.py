@@ -1,13 +1,14 @@
 """A table of a sweep: mean and standard deviation over the seeds, the best of each row in bold."""
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
+import pandas as pd
 from torch import Tensor
 
-from leyden.report.rows import Axis, Cell, Run, axis, best, sort_into_cells
-from leyden.report.text import csv_table, digits_for, footing, heading, markdown_table, plus_minus, short
+from leyden.report.runs import Axis, Run, axis, check_samples
+from leyden.report.statistics import ranked, score_table, summarize, texts
+from leyden.report.text import csv_table, footnotes, heading, markdown_table, short
 
 
 class SweepTable:
@@ -15,7 +16,8 @@ class SweepTable:
 
     Args:
         rows: dotted config keys, a row per combination of their values, such as ``[data.labels_per_class]``.
-        columns: likewise for the columns; one key may stand alone; an empty list gives one column.
+        columns: dotted config keys, a column per combination of their values; one key may stand alone; an empty list
+            gives one column.
         metric: whose mean and standard deviation over the runs in a cell are shown.
         mode: whether "max" or "min" of the metric is best.
     """
@@ -31,45 +33,46 @@ class SweepTable:
         """The report's files by name.
 
         Raises:
-            ValueError: there are runs, and none has one of the keys, or they were judged by different numbers of
+            ValueError: there are runs, and none has one of the keys, or they were evaluated on different numbers of
                 samples.
         """
+        check_samples(runs)
         axes = [axis(runs, key) for key in (*self.rows, *self.columns)]
-        cells = sort_into_cells(runs, axes, self.metric)
-        table = markdown_cells(axes, len(self.rows), cells, self.metric, self.mode)
-        text = "\n\n".join([heading(runs), table, footing(runs, axes, cells, self.metric)])
-        return {"report.md": f"{text}\n", "report.csv": csv_cells(axes, cells)}
+        summary = summarize(score_table(runs, axes, self.metric), [axis.names for axis in axes])
+        table = markdown_summary(axes, len(self.rows), summary, self.metric, self.mode)
+        text = "\n\n".join([heading(runs), table, footnotes(runs, axes, summary, self.metric)])
+        return {"report.md": f"{text}\n", "report.csv": csv_summary(axes, summary)}
 
 
-def markdown_cells(
-    axes: Sequence[Axis], across: int, cells: Mapping[tuple[str, ...], Cell], metric: str, mode: str
-) -> str:
-    """The cells as a markdown table.
+def markdown_summary(axes: Sequence[Axis], across: int, summary: pd.DataFrame, metric: str, mode: str) -> str:
+    """A summary as a markdown table.
 
     Args:
-        axes: of the cells; the first ``across`` name the rows, the others the columns.
+        axes: of the summary; the first ``across`` name the rows, the others the columns.
         across: see ``axes``.
-        cells: by their names on the axes.
+        summary: of ``leyden.report.statistics.summarize``.
         metric: names the only column where no axis does.
         mode: which mean of a row is bold, "max" or "min"; one that stands alone is not.
     """
-    swept = [names for names, cell in cells.items() if cell.planned]
-    rows = list(dict.fromkeys(names[:across] for names in swept))  # cells come in the order of the axes
+    swept = [names for names, row in summary.iterrows() if row["planned"]]
+    rows = list(dict.fromkeys(names[:across] for names in swept))  # in the order of the axes
     used = {names[across:] for names in swept}
-    columns = [names for names in itertools.product(*(axis.names for axis in axes[across:])) if names in used]
-    digits = digits_for(cells.values())
+    columns = [names for names in dict.fromkeys(names[across:] for names in summary.index) if names in used]
+    cells, means = texts(summary).to_dict(), summary["mean"].to_dict()
     lines = []
     for row in rows:
-        texts = {", ".join(column): plus_minus(cells[row + column], digits) for column in columns}
-        ranks = best({", ".join(column): cells[row + column] for column in columns}, mode)
-        if len(ranks) > 1:
-            texts[ranks[0]] = f"**{texts[ranks[0]]}**"
-        lines.append([*row, *texts.values()])
+        line = {", ".join(column): cells[row + column] for column in columns}
+        order = ranked({", ".join(column): means[row + column] for column in columns}, mode)
+        if len(order) > 1:
+            line[order[0]] = f"**{line[order[0]]}**"
+        lines.append([*row, *line.values()])
     names = [", ".join(column) or metric for column in columns]
     return markdown_table([*(short(axis.key) for axis in axes[:across]), *names], lines)
 
 
-def csv_cells(axes: Sequence[Axis], cells: Mapping[tuple[str, ...], Cell]) -> str:
-    """The cells as CSV, a line each: names on the axes, mean, standard deviation, runs with a score, runs in all."""
-    lines = [[*names, cell.mean, cell.sd, len(cell.scores), cell.planned] for names, cell in cells.items()]
-    return csv_table([*(axis.key for axis in axes), "mean", "sd", "runs", "planned"], lines)
+def csv_summary(axes: Sequence[Axis], summary: pd.DataFrame) -> str:
+    """A summary as CSV, a line each: names on the axes, mean, standard deviation, runs with a score, runs in all."""
+    numbers = ["mean", "sd", "runs", "planned"]
+    return csv_table(
+        [*(axis.key for axis in axes), *numbers], summary[numbers].reset_index().itertuples(index=False, name=None)
+    )

@@ -1,14 +1,15 @@
-"""A report's words and tables: markdown that reads well in a terminal too, and CSV."""
+"""Headings, footnotes and tables of reports, in markdown that reads well in a terminal too, and as CSV."""
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from leyden.report.rows import Axis, Cell, Run
+from leyden.report.runs import Axis, Run
 
-MOST_NAMED = 12
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_NAMED = 12
 """Missing runs or cells that are named one by one; the rest is counted."""
 
 
@@ -19,14 +20,20 @@ def heading(runs: Sequence[Run]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def footing(runs: Sequence[Run], axes: Sequence[Axis], cells: Mapping[tuple[str, ...], Cell], metric: str) -> str:
-    """What the numbers are and how many runs they stand on; which runs and cells are missing."""
-    sound = [run for run in runs if math.isfinite(run["metrics"].get(metric, math.nan))]
-    missing = [run["folder"].name for run in runs if run not in sound]
-    empty = [", ".join(map(_assign, axes, names)) for names, cell in cells.items() if cell.planned and not cell.scores]
-    absent = [", ".join(map(_assign, axes, names)) for names, cell in cells.items() if not cell.planned]
+def footnotes(runs: Sequence[Run], axes: Sequence[Axis], summary: "pd.DataFrame", metric: str) -> str:
+    """What the numbers are and how many runs they stand on; which runs and cells are missing.
+
+    Args:
+        runs: of the sweep.
+        axes: of the summary.
+        summary: of ``leyden.report.statistics.summarize``.
+        metric: whose mean and standard deviation the summary has.
+    """
+    missing = [run["folder"].name for run in runs if not math.isfinite(run["metrics"].get(metric, math.nan))]
+    empty = [_assign(axes, names) for names, row in summary.iterrows() if row["planned"] and not row["runs"]]
+    absent = [_assign(axes, names) for names, row in summary.iterrows() if not row["planned"]]
     lines = [
-        f"{metric}: mean ± standard deviation over seeds, from {len(sound)} of {len(runs)} runs.",
+        f"{metric}: mean ± standard deviation over seeds, from {len(runs) - len(missing)} of {len(runs)} runs.",
         f"Runs without it: {_some(missing)}." if missing else "",
         f"Cells without it: {_some(empty, '; ')}." if empty else "",
         f"Not in the sweep: {_some(absent, '; ')}." if absent else "",
@@ -34,35 +41,23 @@ def footing(runs: Sequence[Run], axes: Sequence[Axis], cells: Mapping[tuple[str,
     measured = sorted({name for run in runs for name in run["metrics"]})
     if measured and metric not in measured:
         lines.append(f"No run measured it; what they measured: {', '.join(measured)}.")
-    if any(len(cell.scores) > len(cell.by_seed) for cell in cells.values()):
+    if (summary["runs"] > summary["seeds"]).any():
         lines.append(
             "Some cells hold several runs of a seed, which differ in what this report pools; each seed's mean counts."
         )
     return "  \n".join(line for line in lines if line)  # two blanks break a line in markdown
 
 
-def plus_minus(cell: Cell, digits: int) -> str:
-    """``0.801 ± 0.055``, with the number of runs where some are missing; a dash where all are."""
-    if not cell.scores:
-        return "-"
-    spread = "-" if math.isnan(cell.sd) else f"{cell.sd:.{digits}f}"
-    rest = f" ({len(cell.scores)} of {cell.planned})" if len(cell.scores) < cell.planned else ""
-    return f"{cell.mean:.{digits}f} ± {spread}{rest}"
-
-
-def digits_for(cells: Iterable[Cell]) -> int:
-    """Decimals with which the largest mean shows three digits; the same for all, so that they compare at a glance."""
-    largest = max((abs(cell.mean) for cell in cells if cell.scores), default=0.0)
-    return max(0, 3 - math.ceil(math.log10(largest))) if largest else 3
-
-
 def short(key: str) -> str:
-    """A key's last word that means something: ``model.strategy`` is strategy, ``data.source._target_`` is source."""
+    """The part of a key that names it: ``model.strategy`` is strategy, ``data.source._target_`` is source."""
     return key.removesuffix("._target_").rpartition(".")[2]
 
 
 def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table whose columns are also aligned as plain text."""
+    """A table whose columns are also aligned as plain text.
+
+    pandas' own ``to_markdown`` needs one more package and does not escape.
+    """
     table = [[text.replace("|", "\\|").replace("\n", " ") for text in line] for line in (header, *lines)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     rows = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in table]
@@ -71,17 +66,15 @@ def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str
 
 def csv_table(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
     """Comma-separated values with all digits; nan leaves a field empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([["" if value != value else value for value in line] for line in lines])  # only nan is not itself
-    return text.getvalue()
+    import pandas as pd  # half a second, which only those pay who write a table
+
+    return pd.DataFrame(list(lines), columns=list(header), dtype=object).to_csv(index=False, lineterminator="\n")
 
 
-def _assign(axis: Axis, name: str) -> str:
-    return f"{short(axis.key)}={name}"
+def _assign(axes: Sequence[Axis], names: Any) -> str:
+    return ", ".join(f"{short(axis.key)}={name}" for axis, name in zip(axes, names, strict=True))
 
 
 def _some(names: Sequence[str], between: str = ", ") -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return between.join(names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return between.join(names[:MAX_NAMED]) + more

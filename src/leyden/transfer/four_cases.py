@@ -1,30 +1,31 @@
 """Which layers to freeze: the lecture's four cases, each with what a sweep found and whether the advice held."""
 
 import math
-from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+import pandas as pd
 from torch import Tensor
 
 from leyden.report.panels import Bar, draw_panels
-from leyden.report.rows import Axis, Cell, Margin, Run, axis, best, margin, means, sort_into_cells
-from leyden.report.text import csv_table, digits_for, footing, heading, markdown_table, plus_minus
+from leyden.report.runs import Axis, Run, axis, check_samples, matches
+from leyden.report.statistics import Margin, decimals, margin, plus_minus, ranked, score_table, summarize
+from leyden.report.text import csv_table, footnotes, heading, markdown_table
 from leyden.transfer.advise import FOUR_CASES
 
 NOTHING = "-"
 
 
 class Case(NamedTuple):
-    """One of the four: what the sweep found."""
+    """Results of one of the four cases."""
 
     name: str
     """Such as "small, similar"."""
     advised: str
     """The strategy that the lecture advises."""
     advice: str
-    """In words."""
-    cells: dict[str, Cell]
-    """By strategy."""
+    """The lecture's advice as a sentence."""
+    summary: pd.DataFrame
+    """A row per strategy, see ``leyden.report.statistics.summarize``."""
     ranks: list[str]
     """The strategies that have a score, best first."""
     leads: dict[str, Margin]
@@ -41,10 +42,10 @@ class FourCases:
         size: dotted config key of the amount of target data, such as ``data.labels_per_class``.
         similarity: dotted config key that says how like the source the target is.
         strategy: dotted config key, such as ``model.strategy``.
-        metric: what a strategy is judged by.
+        metric: by which the strategies are compared.
         small: the value of ``size`` that is small; any other is large.
         similar: the value of ``similarity`` that is similar, of a ``_target_`` also its last part; others differ.
-        baseline: the strategy that inherits nothing.
+        baseline: the strategy that starts from random weights.
         mode: whether "max" or "min" of the metric is best.
     """
 
@@ -63,37 +64,42 @@ class FourCases:
         self.small, self.similar, self.baseline, self.mode = small, similar, baseline, mode
 
     def __call__(self, runs: list[Run]) -> dict[str, str | Tensor]:
-        """The report's files by name; no picture where there is nothing to draw.
+        """The report's files by name; no image where there is nothing to draw.
 
         Raises:
-            ValueError: there are runs, and none has one of the keys, or they were judged by different numbers of
+            ValueError: there are runs, and none has one of the keys, or they were evaluated on different numbers of
                 samples.
         """
+        check_samples(runs)
         sizes, size_words = _halve(axis(runs, self.size), self.small, ("small", "large"))
         likeness, likeness_words = _halve(axis(runs, self.similarity), self.similar, ("similar", "different"))
         axes = [sizes, likeness, axis(runs, self.strategy)]
-        cells = sort_into_cells(runs, axes, self.metric)
-        cases = [self._case(names, axes[2].names, cells) for names in FOUR_CASES]
+        scores = score_table(runs, axes, self.metric)
+        summary = summarize(scores, [axis.names for axis in axes])
+        cases = [self._case(names, axes[2].names, scores) for names in FOUR_CASES]
+        digits = decimals(summary["mean"])
         parts = [
             heading(runs),
             self._verdicts(cases),
-            _scores(cases, axes[2].names),
+            _scores(cases, axes[2].names, digits),
             "  \n".join([*size_words, *likeness_words]),
-            footing(runs, axes, cells, self.metric),
+            footnotes(runs, axes, summary, self.metric),
             "Differences: mean ± standard error over the seeds that both have; clear above two standard errors.",
         ]
         files: dict[str, str | Tensor] = {"report.csv": _csv(cases)}
         if any(case.ranks for case in cases):
             parts.append("![The four cases](report.png)")
-            panels = {case.name: _bars(case) for case in cases}
-            files["report.png"] = draw_panels(panels, self.metric, digits_for(cells.values()))
+            files["report.png"] = draw_panels({case.name: _bars(case) for case in cases}, self.metric, digits)
         return {"report.md": "\n\n".join(part for part in parts if part) + "\n", **files}
 
-    def _case(self, names: tuple[str, str], strategies: list[str], cells: Mapping[tuple[str, ...], Cell]) -> Case:
-        own = {strategy: cells.get((*names, strategy), Cell()) for strategy in strategies}
-        ranks = best(own, self.mode)
-        leads = {name: margin(own[ranks[0]], own[name], self.mode) for name in ranks}
-        return Case(", ".join(names), *FOUR_CASES[names], own, ranks, leads)
+    def _case(self, names: tuple[str, str], strategies: list[str], scores: pd.DataFrame) -> Case:
+        own = scores[(scores[0] == names[0]) & (scores[1] == names[1])]
+        groups = {name: own[own[2] == name] for name in strategies}
+        summary = summarize(own[[2, "seed", "score"]].rename(columns={2: 0}), [strategies])
+        summary.index = pd.Index(strategies)
+        ranks = ranked(summary["mean"].to_dict(), self.mode)
+        leads = {name: margin(groups[ranks[0]], groups[name], self.mode) for name in ranks}
+        return Case(", ".join(names), *FOUR_CASES[names], summary, ranks, leads)
 
     def _verdicts(self, cases: list[Case]) -> str:
         """A row per case: what was advised, what won, by how much, and whether the advice held."""
@@ -112,7 +118,7 @@ def _halve(whole: Axis, first: Any, names: tuple[str, str]) -> tuple[Axis, list[
     halves: dict[str, list[tuple[Any, str]]] = {name: [] for name in names}
     for value in whole.values:
         pair = (value, whole.name_of(value))
-        halves[names[0] if means(pair, first) else names[1]].append(pair)
+        halves[names[0] if matches(pair, first) else names[1]].append(pair)
     named = [(value, half) for half, pairs in halves.items() for value, _ in pairs]
     words = [f"{half}: {whole.key} = {', '.join(n for _, n in pairs)}" for half, pairs in halves.items() if pairs]
     return Axis(whole.key, named), words
@@ -124,12 +130,12 @@ def _lead(case: Case, other: str) -> str:
         return NOTHING
     lead = case.leads[other]
     if lead.seeds < 2:
-        return f"{_amount(case, lead)}, {'one seed says nothing of noise' if lead.seeds else 'no seed in common'}"
+        return f"{_amount(case, lead)}, {'a single seed, so no error is known' if lead.seeds else 'no seed in common'}"
     return f"{_amount(case, lead)}, {'clear' if lead.clear else 'within the noise'}"
 
 
 def _amount(case: Case, lead: Margin) -> str:
-    digits = digits_for(case.cells.values())
+    digits = decimals(case.summary["mean"])
     mean, error = ("-" if math.isnan(value) else f"{value:.{digits}f}" for value in (lead.mean, lead.error))
     return f"{mean} ± {error}"
 
@@ -150,12 +156,11 @@ def _held(case: Case) -> str:
     return f"yes, within the noise of {winner}: behind by {_amount(case, lead)}"
 
 
-def _scores(cases: list[Case], strategies: list[str]) -> str:
+def _scores(cases: list[Case], strategies: list[str], digits: int) -> str:
     """A row per case, a column per strategy, the winner in bold."""
-    digits = digits_for(cell for case in cases for cell in case.cells.values())
     lines = []
     for case in cases:
-        texts = {name: plus_minus(cell, digits) for name, cell in case.cells.items()}
+        texts = {name: plus_minus(row, digits) for name, row in case.summary.iterrows()}
         if len(case.ranks) > 1:
             texts[case.ranks[0]] = f"**{texts[case.ranks[0]]}**"
         lines.append([case.name, *texts.values()])
@@ -167,16 +172,18 @@ def _csv(cases: list[Case]) -> str:
     header = ["target data", "strategy", "mean", "sd", "runs", "planned", "rank", "behind", "behind_error", "advised"]
     lines = []
     for case in cases:
-        for name, cell in case.cells.items():
+        for name, row in case.summary.astype(object).iterrows():
             rank = case.ranks.index(name) + 1 if name in case.ranks else ""
             lead = case.leads.get(name)
             behind = [lead.mean, lead.error] if lead else ["", ""]
             advised = "yes" if name == case.advised else "no"
-            spread = [cell.mean, cell.sd, len(cell.scores), cell.planned]
+            spread = row[["mean", "sd", "runs", "planned"]]
             lines.append([case.name, name, *spread, rank, *behind, advised])
     return csv_table(header, lines)
 
 
 def _bars(case: Case) -> list[Bar]:
     won = case.ranks[:1]
-    return [Bar(name, cell.mean, cell.sd, name == case.advised, name in won) for name, cell in case.cells.items()]
+    return [
+        Bar(name, row["mean"], row["sd"], name == case.advised, name in won) for name, row in case.summary.iterrows()
+    ]

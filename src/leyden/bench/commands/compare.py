@@ -10,9 +10,9 @@ import yaml
 
 from leyden.bench.run.record import Record, RecordError, write
 from leyden.bench.sweep.store import records_in
-from leyden.report.compare import Compared
-from leyden.report.compare_page import draw_page
-from leyden.report.rows import Run
+from leyden.report.compare import Comparison
+from leyden.report.page import draw_page
+from leyden.report.runs import Run
 
 
 def compare(folders: Sequence[Path], to: Path | None, metrics: Sequence[str] = (), every: bool = False) -> int:
@@ -35,11 +35,11 @@ def compare(folders: Sequence[Path], to: Path | None, metrics: Sequence[str] = (
     target = to or _shared(folders)
     for line in left_out:
         print(f"left out: {line}", file=sys.stderr)
-    compared = Compared(runs, metrics, every, left_out)
-    files = {"csv": compared.csv(), "md": compared.markdown(), "html": draw_page(compared)}
+    comparison = Comparison(runs, metrics, every, left_out)
+    files = {"csv": comparison.csv(), "md": comparison.markdown(), "html": draw_page(comparison)}
     for ending, content in files.items():
         write(target / f"compare.{ending}", content)
-    print(compared.text(shutil.get_terminal_size().columns))
+    print(comparison.text(shutil.get_terminal_size().columns))
     print("comparison:", *(target / f"compare.{ending}" for ending in files), sep="\n  ")
     return len(left_out)
 

@@ -32,7 +32,7 @@ from leyden.bench.sweep.job import StoppedError
 from leyden.bench.sweep.ranking import rank, standing
 from leyden.bench.sweep.store import alone_in, records_in, run_stored
 from leyden.core.files import clear_leftovers
-from leyden.report.rows import Run
+from leyden.report.runs import Run
 
 _QUOTED = str.maketrans({"'": "\\'", "\\": "\\\\"})
 """What a quoted word of Hydra needs before these two."""

@@ -4,8 +4,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from leyden.report.comparison import Comparison, last_image
-from leyden.report.rows import Run
+from leyden.report.runs import Run
+from leyden.report.variants import VariantTable, last_image
 
 JOBS = (
     ("head", 2, "a.Digits", 0, 0.5),
@@ -16,7 +16,7 @@ JOBS = (
 
 
 def test_a_row_per_variant_and_a_column_per_metric_with_the_best_in_bold(sweep: Callable) -> None:
-    report = Comparison("model.strategy", {"test/accuracy": "max", "steps": "none", "test/ghost": "min"})
+    report = VariantTable("model.strategy", {"test/accuracy": "max", "steps": "none", "test/ghost": "min"})
     files = report(sweep(*JOBS))
     assert set(files) == {"report.md", "report.csv"}
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in files["report.md"].splitlines() if "|" in line]
@@ -29,14 +29,14 @@ def test_a_row_per_variant_and_a_column_per_metric_with_the_best_in_bold(sweep: 
 
 def test_what_is_the_same_everywhere_is_best_nowhere_and_two_may_be_best(sweep: Callable) -> None:
     jobs = [(name, 2, "a.Digits", 0, score) for name, score in (("head", 0.5), ("full", 0.5), ("scratch", 0.2))]
-    lines = Comparison("model.strategy", {"test/accuracy": "max", "steps": "max"})(sweep(*jobs))[
+    lines = VariantTable("model.strategy", {"test/accuracy": "max", "steps": "max"})(sweep(*jobs))[
         "report.md"
     ].splitlines()
     rows = [[cell.strip() for cell in line.split("|")[2:-1]] for line in lines if line.startswith("| ")][1:]
     assert rows == [["**0.500 ± -**", "3.00 ± -"], ["**0.500 ± -**", "3.00 ± -"], ["0.200 ± -", "3.00 ± -"]]
 
 
-def test_each_variants_last_picture_of_its_first_seed_side_by_side(sweep: Callable, tmp_path: Path) -> None:
+def test_each_variants_last_image_of_its_first_seed_side_by_side(sweep: Callable, tmp_path: Path) -> None:
     runs = []
     for number, run in enumerate(sweep(*JOBS)):
         folder = tmp_path / str(number)
@@ -46,7 +46,7 @@ def test_each_variants_last_picture_of_its_first_seed_side_by_side(sweep: Callab
             Image.new("RGB", (10, 10), colour).save(folder / "images" / f"samples_{step:06d}.png")
         Image.new("RGB", (10, 10), "white").save(folder / "images" / "samples_extra_000200.png")
         runs.append(Run(config=run["config"], metrics=run["metrics"], folder=folder))
-    files = Comparison("model.strategy", {"test/accuracy": "max"}, "samples", columns=2)(runs)
+    files = VariantTable("model.strategy", {"test/accuracy": "max"}, "samples", columns=2)(runs)
     picture = files["report.png"]
     assert isinstance(picture, torch.Tensor)
     assert picture.shape[2] == 8 + 2 * (320 + 8)  # side by side, enlarged from 10 pixels to 320
