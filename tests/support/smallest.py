@@ -1,0 +1,78 @@
+"""Every technique in the smallest setting in which it still does all that it does."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+ROOT = Path(__file__).parents[2]
+MODELS = sorted(
+    file.relative_to(ROOT / "conf" / "model").with_suffix("").as_posix()
+    for file in (ROOT / "conf" / "model").rglob("[!_]*.yaml")
+)
+"""Options of the group ``model``."""
+
+LITTLE: dict[str, Any] = {
+    "data.batch_size": 4,
+    "data.eval_batch_size": 8,
+    "data.source.train": 32,
+    "data.source.val": 8,
+    "data.source.test": 8,
+    "model.source_epochs": 1,
+    "model.source_views": 1,
+    "model.score_threshold": 1e-4,  # what has learnt so little predicts boxes, too
+    "model.eval_draws": 1,
+    "model.eval_samples": 64,
+    "model.svm_images": 8,
+    "model.detail_every": 2,  # LAPGAN's details are among what learns
+}
+"""For configs that have the key, with a number."""
+
+
+def own_file(model: str) -> dict[str, Any]:
+    """The YAML of a model, as it is written."""
+    node = OmegaConf.load(ROOT / "conf" / "model" / f"{model}.yaml")  # not PyYAML, to which 2e-4 is text
+    return OmegaConf.to_container(node)  # type: ignore[return-value]
+
+
+def values_of(model: str) -> dict[str, Any]:
+    """A model's YAML with what it includes, nothing composed or resolved."""
+    values: dict[str, Any] = {}
+    for entry in own_file(model).get("defaults", []):
+        if entry != "_self_":
+            group, option = next(iter(entry.items())) if isinstance(entry, dict) else entry.rsplit("/", 1)
+            group = group.split("@")[0].removeprefix("/model/")
+            values |= values_of(f"{group}/{option.split('@')[0]}")
+    return values | {key: value for key, value in own_file(model).items() if key != "defaults"}
+
+
+def derived_from(model: str) -> str | None:
+    """The model that this one's YAML starts from and changes, such as ``detection/ssd`` for ``detection/ssd300``."""
+    for entry in own_file(model).get("defaults", []):
+        if isinstance(entry, dict) and (group := next(iter(entry)).split("@")[0]).startswith("/model/"):
+            return f"{group.removeprefix('/model/')}/{next(iter(entry.values()))}"
+    return None
+
+
+def lab_of(model: str) -> str:
+    """The lab that needs no download and trains ``model``, by preference the one of its name."""
+    labs = [
+        file.stem
+        for file in sorted((ROOT / "experiments").glob("[!_]*.yaml"))
+        if re.search(rf"override /model: {model}\s", text := file.read_text()) and "paths.data=" not in text
+    ]
+    if not labs:
+        raise ValueError(f"no lab trains {model}: add experiments/{model.replace('/', '_')}.yaml")
+    return min(labs, key=lambda lab: lab != model.replace("/", "_"))
+
+
+def little(config: dict[str, Any]) -> list[str]:
+    """Overrides that make a composed config small."""
+    return [f"{key}={value}" for key, value in LITTLE.items() if _is_number(config, key)]
+
+
+def _is_number(node: Any, key: str) -> bool:
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return isinstance(node, int | float) and not isinstance(node, bool)
