@@ -8,19 +8,20 @@ weights are random and the photographs are patches of those inside scikit-image:
 import logging
 import time
 import warnings
-from typing import Any, Literal
+from typing import Any
 
 import lightning
 import torch
 
-from leyden.data.source import Source
+from leyden.data.columns import LabelledImages
+from leyden.data.source import ImageSource
 from leyden.data.source.builtin.image_patches import ImagePatches
-from leyden.data.splits import InMemory, decode
+from leyden.data.splits import InMemory, Stage, decode
 from leyden.transfer.data import TransferImages
 from leyden.transfer.finetune.finetune import Finetune
 
 
-class Labelled(Source):
+class Labelled(ImageSource):
     """244 photographs for training, 24 for validation, of two classes by turns."""
 
     name, channels, image_size = "244 photographs", 3, 224
@@ -30,12 +31,12 @@ class Labelled(Source):
         photos = ImagePatches(224, train=244, val=24, test=24)
         self._splits = {stage: decode(photos.split(stage)) for stage in ("train", "val", "test")}
 
-    def split(self, stage: Literal["train", "val", "test"]) -> InMemory:
-        images = self._splits[stage].images
-        return InMemory(images, torch.arange(len(images)) % 2)
+    def split(self, stage: Stage) -> InMemory:
+        images = self._splits[stage].columns.images
+        return InMemory(LabelledImages(images, torch.arange(len(images)) % 2))
 
 
-def seconds(source: Source, cache: str | None, epochs: int) -> float:
+def seconds(source: ImageSource, cache: str | None, epochs: int) -> float:
     lightning.seed_everything(0, verbose=False)
     data = TransferImages(source, batch_size=16, eval_batch_size=32)
     model = Finetune(

@@ -111,8 +111,8 @@ class Theirs:
 
     def __init__(self, model: nn.Module, batch: Batch) -> None:
         self.model = model
-        self.images = [image.float() / 255 for image in batch[0]]
-        self.targets = [{"boxes": t["boxes"], "labels": t["labels"] + 1} for t in batch[1]]
+        self.images = [image.float() / 255 for image in batch.images]
+        self.targets = [{"boxes": t["boxes"], "labels": t["labels"] + 1} for t in batch.targets]
         self.adam = torch.optim.AdamW(model.parameters(), 1e-3)
 
     def train(self) -> None:
@@ -142,7 +142,7 @@ def main() -> None:
     for lab in sys.argv[1:] or COUNTERPARTS:
         torch.manual_seed(0)
         ours, make = Ours(lab), COUNTERPARTS[lab]
-        count = len(ours.batch[0])
+        count = len(ours.batch.images)
         sides: list[Ours | Theirs] = [ours]
         if make is not None:
             sides.append(Theirs(make(Ours(lab).model.backbone()), ours.batch))

@@ -6,6 +6,7 @@ from statistics import median
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from leyden.data.columns import LabelledImages
 from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
 
@@ -24,7 +25,7 @@ def main() -> None:
     for name, shape, count in (("digits 8 px", (1, 8, 8), 12800), ("photographs 64 px", (3, 64, 64), 6400)):
         images = torch.randint(256, (count, *shape), dtype=torch.uint8)
         labels = torch.randint(10, (count,))
-        ours = Loader(InMemory(images, labels), 128, train=True)
+        ours = Loader(InMemory(LabelledImages(images, labels)), 128, train=True)
         plain = DataLoader(TensorDataset(images, labels), 128, shuffle=True, drop_last=True)
         pairs = [(seconds(ours), seconds(plain)) for _ in range(ROUNDS)]
         a, b = (median(side) / (count // 128) * 1e3 for side in zip(*pairs, strict=True))

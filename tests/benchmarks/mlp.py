@@ -32,7 +32,7 @@ class MLP(LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
-        self.log("val/loss", self.loss(batch), batch_size=len(batch[1]))
+        self.log("val/loss", self.loss(batch), batch_size=len(batch.labels))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), lr=1e-3)

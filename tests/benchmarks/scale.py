@@ -88,12 +88,12 @@ def look(folder: Path) -> None:
 
 def start(folder: Path) -> tuple[Any, float]:
     """Data of which batches may be asked for, as a run has it, and the seconds that it took."""
-    from leyden.data.module import ImageData
+    from leyden.data.images import ImageDataModule
     from leyden.data.source.files.image_folder import ImageFolder
 
     began = time.perf_counter()
     source = ImageFolder(str(folder / "set"), index_cache=str(folder / "cache"))
-    data = ImageData(source, image_size=SIDE, batch_size=BATCH, in_memory=False, workers=WORKERS)
+    data = ImageDataModule(source, image_size=SIDE, batch_size=BATCH, in_memory=False, workers=WORKERS)
     data.prepare_data()
     assert data.fingerprint
     return data, time.perf_counter() - began

@@ -24,14 +24,15 @@ import by_hand  # beside this file
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from leyden.bench.config.compose import compose
 from leyden.bench.run.run import assemble
 from leyden.bench.run.steps import HOOKS
 from leyden.data.batches.crops import SuperResolution
-from leyden.data.module import ImageData
+from leyden.data.columns import Images, collate
+from leyden.data.module import DataModule
 
 HERE = Path(__file__).parent
 
@@ -121,7 +122,7 @@ def by_a_loop(words: list[str], make: Callable[[Any], by_hand.Step]) -> Callable
     return next_step
 
 
-def bare(words: list[str]) -> tuple[ImageData, LightningModule, Trainer]:
+def bare(words: list[str]) -> tuple[DataModule, LightningModule, Trainer]:
     """A lab without what watches it."""
     return assemble({**compose(words).config, "logger": {}, "callbacks": {}}, Path(tempfile.mkdtemp()))
 
@@ -130,33 +131,28 @@ class Crops(Dataset):
     """Random crops of whole pictures, turned and mirrored."""
 
     def __init__(self, data: SuperResolution) -> None:
-        self.pictures, self.side, self.count = data.split("train").pictures, data.image_size, data.epoch_size
+        self.pictures, self.side, self.count = data.split("train").images, data.image_size, data.epoch_size
 
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int) -> Images:
         picture = self.pictures[index % len(self.pictures)]
         top, left = (random.randrange(length - self.side + 1) for length in picture.shape[1:])
         crop = picture[:, top : top + self.side, left : left + self.side]
         crop = crop.flip(2) if random.random() < 0.5 else crop
-        return torch.rot90(crop, random.randrange(4), (1, 2)), 0
+        return Images(torch.rot90(crop, random.randrange(4), (1, 2)))
 
 
-def batches_of(data: ImageData) -> Iterator[tuple[Tensor, Any]]:
+def batches_of(data: DataModule) -> Iterator[Any]:
     """What everybody writes: a shuffling DataLoader over single examples, and the technique's own augmentation."""
     split = Crops(data) if isinstance(data, SuperResolution) else data.split("train")
-
-    def collate(pairs: list) -> tuple[Tensor, Any]:
-        images, targets = zip(*pairs, strict=True)
-        return torch.stack(images), torch.tensor(targets) if isinstance(targets[0], int) else list(targets)
-
     loader = DataLoader(split, data.batch_size, shuffle=True, drop_last=True, collate_fn=collate)  # type: ignore[arg-type]
     while True:
-        for images, targets in loader:
+        for batch in loader:
             if data.augment is not None:
-                images, targets = data.augment(images, targets, torch.rand(len(images), data.augment.draws))
-            yield images, targets
+                batch = data.augment(batch, torch.rand(len(batch.images), data.augment.draws))
+            yield batch
 
 
 PHOTOGRAPHS = ["experiment=gan_srgan", "trainer.check_val_every_n_epoch=1", "trainer.val_check_interval=1.0"]

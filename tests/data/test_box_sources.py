@@ -277,7 +277,7 @@ def test_nothing_to_read(make: Callable[..., BoxSource], tmp_path: Path) -> None
 
 def test_grey_pictures(tmp_path: Path) -> None:
     source = VOC(str(write_voc(tmp_path / "set")), classes=NAMES, channels=1)
-    assert source.split("val")[0][0].shape == (1, 90, 90)
+    assert source.split("val")[0].images.shape == (1, 90, 90)
 
 
 def test_a_difficult_object_is_marked(tmp_path: Path) -> None:

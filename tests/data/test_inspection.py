@@ -6,6 +6,7 @@ import torch
 from painted import NAMES, SCENES, Scene, write_voc
 from PIL import Image
 
+from leyden.data.columns import Scenes
 from leyden.data.inspection import examples_to_show, inspect
 from leyden.data.source.annotations.voc import VOC
 from leyden.data.source.builtin.digit_scenes import DigitScenes
@@ -59,9 +60,11 @@ def test_sources_without_files_are_looked_at_too(monkeypatch: pytest.MonkeyPatch
     source = DigitScenes(64, train=20, val=5, test=5, smallest=0.3)
     seen = inspect(source)
     assert seen.issues == []
-    assert int(seen.counts["train"].sum()) == sum(len(t["labels"]) for t in source.split("train").targets)
+    assert int(seen.counts["train"].sum()) == sum(len(t["labels"]) for t in source.split("train").columns.targets)
     bad = {"boxes": torch.tensor([[5.0, 5, 5, 9], [torch.nan, 0, 9, 9]]), "labels": torch.tensor([0, 0])}
-    monkeypatch.setattr(source, "split", lambda stage: InMemory(torch.zeros(1, 3, 9, 9, dtype=torch.uint8), [bad]))
+    monkeypatch.setattr(
+        source, "split", lambda stage: InMemory(Scenes(torch.zeros(1, 3, 9, 9, dtype=torch.uint8), [bad]))
+    )
     kinds = [finding.kind for finding in inspect(source).issues]
     assert kinds.count("no area") == kinds.count("not a number") == 3
     assert kinds.count("same picture") == 2
@@ -81,5 +84,5 @@ def test_classification_folders(tmp_path: Path) -> None:
 
 
 def test_rows_are_refused() -> None:
-    with pytest.raises(ValueError, match="gives rows of a table; choose a data/source with pictures"):
+    with pytest.raises(ValueError, match="produces rows; choose a data/source with images"):
         inspect(Tables("wine"))

@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from leyden.data.loader import Loader, mix
+from leyden.data.columns import LabelledImages
+from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
 
 
@@ -17,8 +18,8 @@ class Lazy:
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return torch.full((1, 2, 2), index, dtype=torch.uint8), index
+    def __getitem__(self, index: int) -> LabelledImages:
+        return LabelledImages(torch.full((1, 2, 2), index, dtype=torch.uint8), torch.tensor(index))
 
 
 class Note:
@@ -26,14 +27,13 @@ class Note:
 
     draws = 2
 
-    def __call__(
-        self, images: torch.Tensor, targets: torch.Tensor, u: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.cat([images[:, 0, 0, :1], (u * 256).to(torch.uint8)], 1), targets
+    def __call__(self, batch: LabelledImages, u: torch.Tensor) -> LabelledImages:
+        return batch._replace(images=torch.cat([batch.images[:, 0, 0, :1], (u * 256).to(torch.uint8)], 1))
 
 
 def split(count: int = 20) -> InMemory:
-    return InMemory(torch.arange(count, dtype=torch.uint8)[:, None, None, None].repeat(1, 1, 2, 2), torch.arange(count))
+    images = torch.arange(count, dtype=torch.uint8)[:, None, None, None].repeat(1, 1, 2, 2)
+    return InMemory(LabelledImages(images, torch.arange(count)))
 
 
 def epoch(loader: Loader) -> list[tuple[list[int], list]]:
@@ -78,7 +78,7 @@ def test_training_drops_the_ragged_batch_evaluation_does_not() -> None:
 def test_evaluation_keeps_order_and_does_not_augment() -> None:
     loader = Loader(split(), 6, augment=Note())
     assert targets(loader) == targets(loader) == list(range(20))
-    assert next(iter(loader))[0].shape == (6, 1, 2, 2)
+    assert next(iter(loader)).images.shape == (6, 1, 2, 2)
 
 
 def test_numbers_belong_to_seed_epoch_and_example() -> None:
@@ -110,8 +110,8 @@ def test_views_come_in_turn_while_the_order_is_ever_new(lazy: bool) -> None:
 def test_what_was_computed_once_takes_the_place_of_augmented_images() -> None:
     """Batch for batch and view for view; a network that only turns the numbers round must come to the same."""
     plain = Loader(split(), 6, train=True, seed=3, augment=Note(), views=2)
-    views = [Note()(split().images, split().targets, plain.numbers(view)) for view in (0, 1)]
-    cached = [InMemory(-images.float(), targets) for images, targets in views]
+    views = [Note()(split().columns, plain.numbers(view)) for view in (0, 1)]
+    cached = [InMemory(LabelledImages(-images.float(), targets)) for images, targets in views]
     once = Loader(split(), 6, train=True, seed=3, augment=Note(), views=2, cached=cached)
     assert len(once) == len(plain)
     for _ in range(3):
@@ -168,19 +168,10 @@ def test_no_examples() -> None:
         Loader(split(0), 4)
 
 
-def test_mix_separates_neighbours() -> None:
-    seeds = {mix(a, b, c) for a in range(8) for b in range(8) for c in range(8)}
-    assert len(seeds) == 512
-    assert all(0 <= seed < 2**63 for seed in seeds)
-    assert mix(0) == 0x6E789E6AA1B965F4 >> 1  # splitmix64's published second output for state 0
-
-
 @pytest.mark.parametrize(("limit", "taken"), [(2, 2), (0.5, 2), (1.0, 4), (9, 4)])
 def test_going_on_from_the_end_of_an_epoch_that_was_limited_begins_the_next(limit: float, taken: int) -> None:
     def new() -> Loader:
-        return Loader(
-            InMemory(torch.arange(8)[:, None, None, None].byte(), torch.arange(8)), 2, train=True, limit=limit
-        )
+        return Loader(split(8), 2, train=True, limit=limit)
 
     whole = new()
     epochs = [[labels.tolist() for _, (_, labels) in zip(range(taken), whole, strict=False)] for _ in range(2)]
@@ -188,3 +179,40 @@ def test_going_on_from_the_end_of_an_epoch_that_was_limited_begins_the_next(limi
     assert [labels.tolist() for _, (_, labels) in zip(range(taken), first, strict=False)] == epochs[0]
     then.load_state_dict(first.state_dict())
     assert [labels.tolist() for _, (_, labels) in zip(range(taken), then, strict=False)] == epochs[1]
+
+
+class Drawn:
+    """A split that shows which numbers its examples were drawn by, see ``Sampled``."""
+
+    draws = 2
+
+    def __len__(self) -> int:
+        return 10
+
+    def sample(self, indices: torch.Tensor, u: torch.Tensor) -> LabelledImages:
+        return LabelledImages((u * 256).to(torch.uint8), indices)
+
+
+def test_sampled_examples_depend_on_seed_epoch_and_index() -> None:
+    def drawn(batch_size: int, **options: object) -> list[dict[int, list[int]]]:
+        loader = Loader(Drawn(), batch_size, **options)  # type: ignore[arg-type]
+        return [{t: x for batch, images in epoch(loader) for t, x in zip(batch, images, strict=True)} for _ in range(2)]
+
+    by_two, by_five = drawn(2, train=True), drawn(5, train=True)
+    assert by_two == by_five
+    assert by_two[0] != by_two[1]
+    assert by_two[0] != drawn(2, train=True, seed=1)[0]
+    first, second = drawn(3)
+    assert first == second  # evaluation meets the same examples in every epoch
+    assert list(first) == list(range(10))
+
+
+def test_a_sampled_split_resumes_in_mid_epoch() -> None:
+    whole = Loader(Drawn(), 2, train=True, seed=3)
+    expected = [*epoch(whole)[3:], *epoch(whole)]
+    stopped, resumed = Loader(Drawn(), 2, train=True, seed=3), Loader(Drawn(), 2, train=True, seed=3)
+    list(islice(stopped, 3))
+    resumed.load_state_dict(stopped.state_dict())
+    assert [*epoch(resumed), *epoch(resumed)] == expected
+    with pytest.raises(ValueError, match="no augmentation besides"):
+        Loader(Drawn(), 2, augment=Note())

@@ -3,20 +3,21 @@ import logging
 import pytest
 import torch
 
-from leyden.data.module import ImageData
+from leyden.data.columns import Images
+from leyden.data.images import ImageDataModule
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.tables import Tables
 from leyden.data.splits import InMemory, Resized
 
 
 def test_facts_come_from_the_source() -> None:
-    spec = ImageData(Digits()).spec
+    spec = ImageDataModule(Digits()).spec
     assert spec == {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size": 8}
-    assert ImageData(Digits(), image_size=12).spec["image_size"] == 12
+    assert ImageDataModule(Digits(), image_size=12).spec["image_size"] == 12
 
 
 def test_batches_are_uint8_at_the_chosen_size() -> None:
-    data = ImageData(Digits(), image_size=16, batch_size=10, eval_batch_size=100)
+    data = ImageDataModule(Digits(), image_size=16, batch_size=10, eval_batch_size=100)
     images, labels = next(iter(data.train_dataloader()))
     assert images.shape == (10, 1, 16, 16)
     assert images.dtype == torch.uint8
@@ -26,32 +27,32 @@ def test_batches_are_uint8_at_the_chosen_size() -> None:
 
 def test_memory_can_be_forced_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        assert isinstance(ImageData(Digits(), in_memory="auto").split("val"), InMemory)
-        assert isinstance(ImageData(Digits(), in_memory=False).split("val"), Resized)
+        assert isinstance(ImageDataModule(Digits(), in_memory="auto").split("val"), InMemory)
+        assert isinstance(ImageDataModule(Digits(), in_memory=False).split("val"), Resized)
     assert "digits: 180 images" in caplog.text
     assert "decoded once into memory" in caplog.text
     assert "decoded by 0 workers" in caplog.text
 
 
 def test_memory_makes_no_difference() -> None:
-    one, other = (ImageData(Digits(), image_size=9, in_memory=kept, seed=3) for kept in (True, False))
+    one, other = (ImageDataModule(Digits(), image_size=9, in_memory=kept, seed=3) for kept in (True, False))
     for (a, x), (b, y) in zip(one.train_dataloader(), other.train_dataloader(), strict=True):
         assert torch.equal(a, b)
         assert torch.equal(x, y)
 
 
 def test_fingerprint_tells_data_apart() -> None:
-    assert ImageData(Digits()).fingerprint == ImageData(Digits(), batch_size=5).fingerprint
-    assert ImageData(Digits()).fingerprint != ImageData(Digits(), image_size=9).fingerprint
+    assert ImageDataModule(Digits()).fingerprint == ImageDataModule(Digits(), batch_size=5).fingerprint
+    assert ImageDataModule(Digits()).fingerprint != ImageDataModule(Digits(), image_size=9).fingerprint
 
 
 def test_a_source_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="'wine' gives rows, ImageData takes images"):
-        ImageData(Tables("wine"))
+    with pytest.raises(ValueError, match="'wine' produces rows, ImageDataModule consumes images"):
+        ImageDataModule(Tables("wine"))
 
 
 def test_an_empty_split_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = ImageData(Digits())
-    monkeypatch.setattr(data, "examples", lambda stage: InMemory(torch.zeros(0, 1, 8, 8), torch.zeros(0)))
+    data = ImageDataModule(Digits())
+    monkeypatch.setattr(data, "examples", lambda stage: InMemory(Images(torch.zeros(0, 1, 8, 8))))
     with pytest.raises(ValueError, match="digits: the val split is empty"):
         data.split("val")

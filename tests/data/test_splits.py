@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from leyden.data.splits import InMemory, Resized, Subset, decode, fit_image, labels_of, select, stratified
+from leyden.data.columns import LabelledImages, Scenes
+from leyden.data.splits import InMemory, Resized, Subset, decode, fit_image, labels_of, select
 
 
 class Lazy:
@@ -14,9 +15,9 @@ class Lazy:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+    def __getitem__(self, index: int) -> LabelledImages:
         self.decoded.append(index)
-        return self.images[index], index % 3
+        return LabelledImages(self.images[index], torch.tensor(index % 3))
 
 
 def pictures(count: int = 6, channels: int = 1, size: int = 8) -> torch.Tensor:
@@ -24,32 +25,21 @@ def pictures(count: int = 6, channels: int = 1, size: int = 8) -> torch.Tensor:
     return torch.randint(0, 256, (count, channels, size, size), dtype=torch.uint8, generator=generator)
 
 
-def test_stratified_shares_out_every_class_and_loses_nobody() -> None:
-    labels = torch.tensor([0] * 50 + [1] * 20 + [2] * 10)[
-        torch.randperm(80, generator=torch.Generator().manual_seed(1))
-    ]
-    parts = stratified(labels, (0.6, 0.1, 0.3))
-    assert torch.cat(parts).sort().values.tolist() == list(range(80))
-    assert [labels[part].bincount().tolist() for part in parts] == [[30, 12, 6], [5, 2, 1], [15, 6, 3]]
-    assert all(torch.equal(a, b) for a, b in zip(parts, stratified(labels, (0.6, 0.1, 0.3)), strict=True))
-    assert not torch.equal(parts[0], stratified(labels, (0.6, 0.1, 0.3), seed=1)[0])
-
-
 def test_in_memory_take_equals_one_by_one() -> None:
-    split = InMemory(pictures(), torch.arange(6) * 2)
+    split = InMemory(LabelledImages(pictures(), torch.arange(6) * 2))
     images, targets = split.take(torch.tensor([4, 0, 4]))
-    assert torch.equal(images, torch.stack([split[i][0] for i in (4, 0, 4)]))
-    assert targets.tolist() == [split[i][1] for i in (4, 0, 4)] == [8, 0, 8]
+    assert torch.equal(images, torch.stack([split[i].images for i in (4, 0, 4)]))
+    assert targets.tolist() == [split[i].labels for i in (4, 0, 4)] == [8, 0, 8]
 
 
 def test_lengths_must_agree() -> None:
-    with pytest.raises(ValueError, match="6 images but 5 targets"):
-        InMemory(pictures(), torch.arange(5))
+    with pytest.raises(ValueError, match="columns of different lengths"):
+        InMemory(LabelledImages(pictures(), torch.arange(5)))
 
 
 @pytest.mark.parametrize("lazy", [False, True])
 def test_chosen_examples_have_new_labels(lazy: bool) -> None:
-    whole = Lazy(pictures()) if lazy else InMemory(pictures(), torch.arange(6))
+    whole = Lazy(pictures()) if lazy else InMemory(LabelledImages(pictures(), torch.arange(6)))
     split = select(whole, torch.tensor([5, 1, 5]), torch.tensor([0, 1, 0]))
     assert isinstance(split, Subset if lazy else InMemory)
     assert len(split) == 3
@@ -57,23 +47,23 @@ def test_chosen_examples_have_new_labels(lazy: bool) -> None:
     if isinstance(whole, Lazy):
         assert whole.decoded == []
     assert torch.equal(split[1][0], pictures()[1])
-    assert [split[i][1] for i in range(3)] == [0, 1, 0]
+    assert [split[i].labels for i in range(3)] == [0, 1, 0]
 
 
 def test_labels_of_what_has_none() -> None:
     with pytest.raises(ValueError, match="no class labels"):
-        labels_of(InMemory(pictures(1), [{"boxes": torch.zeros(0, 4)}]))
+        labels_of(InMemory(Scenes(pictures(1), [{"boxes": torch.zeros(0, 4)}])))
 
 
 def test_boxes_are_scaled_along() -> None:
     image = torch.zeros(3, 20, 40, dtype=torch.uint8)
     boxes = {"boxes": torch.tensor([[4.0, 2.0, 40.0, 20.0]]), "labels": torch.tensor([1])}
-    resized, target = Resized(InMemory(image[None], [boxes]), 10, 3)[0]
+    resized, target = Resized(InMemory(Scenes(image[None], [boxes])), 10, 3)[0]
     assert resized.shape == (3, 10, 10)
     assert target["boxes"].tolist() == [[1.0, 1.0, 10.0, 10.0]]
     assert target["labels"].tolist() == [1]
     assert target["scale"].tolist() == [0.25, 0.5]
-    _, same = Resized(InMemory(torch.zeros(1, 3, 10, 10, dtype=torch.uint8), [boxes]), 10, 3)[0]
+    _, same = Resized(InMemory(Scenes(torch.zeros(1, 3, 10, 10, dtype=torch.uint8), [boxes])), 10, 3)[0]
     assert same is boxes
 
 
@@ -107,7 +97,7 @@ def test_a_whole_crop_of_a_square_is_the_image() -> None:
 def test_images_with_boxes_are_never_cropped() -> None:
     image = pictures(1, 1, 8)
     boxes = {"boxes": torch.tensor([[0.0, 0.0, 8.0, 8.0]]), "labels": torch.tensor([1])}
-    resized, target = Resized(InMemory(image, [boxes]), 8, 1, crop=0.5)[0]
+    resized, target = Resized(InMemory(Scenes(image, [boxes])), 8, 1, crop=0.5)[0]
     assert torch.equal(resized, image[0])
     assert torch.equal(target["boxes"], boxes["boxes"])
 
@@ -115,7 +105,7 @@ def test_images_with_boxes_are_never_cropped() -> None:
 @pytest.mark.parametrize(("size", "channels", "crop"), [(8, 1, None), (5, 1, None), (13, 3, None), (5, 3, 0.8)])
 def test_decoding_at_once_equals_one_by_one(size: int, channels: int, crop: float | None) -> None:
     images = pictures(7)
-    at_once = decode(Resized(InMemory(images, torch.arange(7) % 3), size, channels, crop))
+    at_once = decode(Resized(InMemory(LabelledImages(images, torch.arange(7) % 3)), size, channels, crop))
     one_by_one = decode(Resized(Lazy(images), size, channels, crop))
-    assert torch.equal(at_once.images, one_by_one.images)
+    assert torch.equal(at_once.columns.images, one_by_one.columns.images)
     assert torch.equal(labels_of(at_once), labels_of(one_by_one))

@@ -36,13 +36,14 @@ def test_validation_is_carved_out_of_training(idx_root: Path) -> None:
     source = TorchvisionSet("FashionMNIST", str(idx_root))
     source.prepare()
     train, val, test = (source.split(stage) for stage in ("train", "val", "test"))
-    assert [part.targets.bincount().tolist() for part in (train, val, test)] == [[9] * 10, [1] * 10, [1] * 10]
-    assert train.images.shape[1:] == (1, 28, 28)
-    assert train.images.dtype == torch.uint8
-    greys = sorted(int(image[0, 0, 0]) for part in (train, val) for image in part.images)
+    assert [part.columns.labels.bincount().tolist() for part in (train, val, test)] == [[9] * 10, [1] * 10, [1] * 10]
+    assert train.columns.images.shape[1:] == (1, 28, 28)
+    assert train.columns.images.dtype == torch.uint8
+    greys = sorted(int(image[0, 0, 0]) for part in (train, val) for image in part.columns.images)
     assert greys == list(range(100))
     assert all(
-        int(image[0, 0, 0]) % 10 == int(target) for image, target in zip(train.images, train.targets, strict=True)
+        int(image[0, 0, 0]) % 10 == int(target)
+        for image, target in zip(train.columns.images, train.columns.labels, strict=True)
     )
     assert source.class_names[0] == "T-shirt/top"
     assert (source.channels, source.image_size) == (1, 28)
@@ -55,7 +56,7 @@ def test_real_mnist_and_usps(dev_data: Path) -> None:
     assert mnist.class_names == [str(i) for i in range(10)]
     usps = TorchvisionSet("USPS", str(dev_data / "usps"))
     assert sum(len(usps.split(stage)) for stage in ("train", "val")) == 7291
-    assert usps.split("test").images.shape == (2007, 1, 16, 16)
+    assert usps.split("test").columns.images.shape == (2007, 1, 16, 16)
 
 
 def test_archives_in_place_are_unpacked_offline(dev_data: Path, tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_archives_in_place_are_unpacked_offline(dev_data: Path, tmp_path: Path) 
         TorchvisionSet("FashionMNIST", str(tmp_path / "root")).prepare()
     source = TorchvisionSet("FashionMNIST", str(tmp_path / "root"), download=True)
     assert [len(source.split(stage)) for stage in ("train", "val", "test")] == [54000, 6000, 10000]
-    assert source.split("val").targets.bincount().tolist() == [600] * 10
+    assert source.split("val").columns.labels.bincount().tolist() == [600] * 10
 
 
 def test_colour_arrays_become_channels_first(tmp_path: Path) -> None:
@@ -93,10 +94,10 @@ def test_files_are_decoded_when_needed_and_a_broken_one_is_named(tmp_path: Path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets.Flowers102, "_check_integrity", lambda self: True)
         source.prepare()
-    assert source.split("train")[0][0].shape == (3, 30, 21)
-    assert source.split("test").targets.tolist() == [0, 101]
+    assert source.split("train")[0].images.shape == (3, 30, 21)
+    assert source.split("test").labels.tolist() == [0, 101]
     (folder / "jpg" / "image_00003.jpg").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"Flowers102: picture 0 cannot be read .*image_00003.jpg"):
+    with pytest.raises(ValueError, match=r"Flowers102: image 0 cannot be read .*image_00003.jpg"):
         source.split("val")[0]
 
 

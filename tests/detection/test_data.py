@@ -4,6 +4,7 @@ import pytest
 import torch
 from painted import NAMES, SCENES, voc_xml, write_voc
 
+from leyden.data.columns import Scenes
 from leyden.data.source.annotations.voc import VOC
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.source.builtin.digits import Digits
@@ -24,55 +25,55 @@ def draws(**columns: float) -> torch.Tensor:
 
 
 def test_without_changes_nothing_changes():
-    images, targets = Distortion(**NONE)(IMAGES, TARGETS, torch.rand(6, 10))
+    images, targets = Distortion(**NONE)(Scenes(IMAGES, TARGETS), torch.rand(6, 10))
     assert (images.int() - IMAGES.int()).abs().max() <= 1
     assert targets is TARGETS
 
 
 def test_brightness_and_contrast():
-    brighter, _ = Distortion(**{**NONE, "brightness": 0.2})(IMAGES, TARGETS, draws(c0=1.0, c4=0.0))
+    brighter, _ = Distortion(**{**NONE, "brightness": 0.2})(Scenes(IMAGES, TARGETS), draws(c0=1.0, c4=0.0))
     assert (brighter.int() - IMAGES.int() - 51).abs().max() <= 1
-    stronger, _ = Distortion(**{**NONE, "contrast": 0.5})(IMAGES, TARGETS, draws(c1=1.0, c5=0.0))
+    stronger, _ = Distortion(**{**NONE, "contrast": 0.5})(Scenes(IMAGES, TARGETS), draws(c1=1.0, c5=0.0))
     assert (stronger.float() - 1.5 * IMAGES).abs().max() <= 1
 
 
 def test_saturation_zero_is_grey_and_hue_keeps_brightness():
-    grey, _ = Distortion(**{**NONE, "saturation": 1.0})(IMAGES, TARGETS, draws(c2=0.0, c6=0.0))
+    grey, _ = Distortion(**{**NONE, "saturation": 1.0})(Scenes(IMAGES, TARGETS), draws(c2=0.0, c6=0.0))
     assert (grey.float() - IMAGES.float().mean(1, keepdim=True)).abs().max() <= 1
-    turned, _ = Distortion(**{**NONE, "hue": 18.0})(IMAGES, TARGETS, draws(c3=1.0, c7=0.0))
+    turned, _ = Distortion(**{**NONE, "hue": 18.0})(Scenes(IMAGES, TARGETS), draws(c3=1.0, c7=0.0))
     assert (turned.float().mean(1) - IMAGES.float().mean(1)).abs().max() <= 1
     assert (turned.int() - IMAGES.int()).abs().max() > 5
     red = torch.tensor([200, 20, 20], dtype=torch.uint8).view(1, 3, 1, 1)
-    orange, _ = Distortion(**{**NONE, "hue": 18.0})(red, TARGETS[:1], draws(c3=1.0, c7=0.0)[:1])
+    orange, _ = Distortion(**{**NONE, "hue": 18.0})(Scenes(red, TARGETS[:1]), draws(c3=1.0, c7=0.0)[:1])
     assert colorsys.rgb_to_hsv(*orange.flatten().tolist())[0] * 360 == pytest.approx(18, abs=6)
 
 
 def test_swap_permutes_the_channels():
-    swapped, _ = Distortion(**{**NONE, "swap": 1.0})(IMAGES, TARGETS, draws(c8=0.99))
+    swapped, _ = Distortion(**{**NONE, "swap": 1.0})(Scenes(IMAGES, TARGETS), draws(c8=0.99))
     assert (swapped.int() - IMAGES.flip(1).int()).abs().max() <= 1
     assert torch.equal(swapped.sort(1).values, IMAGES.sort(1).values)
 
 
 def test_boxes_are_mirrored_with_their_image():
-    images, targets = Distortion(**{**NONE, "flip": True})(IMAGES, TARGETS, draws(c9=0.1))
+    images, targets = Distortion(**{**NONE, "flip": True})(Scenes(IMAGES, TARGETS), draws(c9=0.1))
     assert (images.int() - IMAGES.flip(3).int()).abs().max() <= 1
     assert targets[0]["boxes"].tolist() == [[6, 2, 9, 6]]
     assert TARGETS[0]["boxes"].tolist() == [[1, 2, 4, 6]]
-    _, same = Distortion(**{**NONE, "flip": True})(IMAGES, TARGETS, draws(c9=0.9))
+    _, same = Distortion(**{**NONE, "flip": True})(Scenes(IMAGES, TARGETS), draws(c9=0.9))
     assert same[0]["boxes"].tolist() == [[1, 2, 4, 6]]
 
 
 def test_one_example_changes_by_its_own_numbers_alone():
     distortion = Distortion(0.1, 0.5, 0.5, 18.0, 0.5, True)
     u = torch.rand(6, 10, generator=torch.Generator().manual_seed(1))
-    together, targets = distortion(IMAGES, TARGETS, u)
-    alone, target = distortion(IMAGES[3:4], TARGETS[3:4], u[3:4])
+    together, targets = distortion(Scenes(IMAGES, TARGETS), u)
+    alone, target = distortion(Scenes(IMAGES[3:4], TARGETS[3:4]), u[3:4])
     assert torch.equal(together[3:4], alone)
     assert torch.equal(targets[3]["boxes"], target[0]["boxes"])
 
 
 def test_grey_images_may_change_too():
-    images, _ = Distortion(0.1, 0.5, 0.5, 18.0, 0.5, False)(IMAGES[:, :1], TARGETS, torch.rand(6, 10))
+    images, _ = Distortion(0.1, 0.5, 0.5, 18.0, 0.5, False)(Scenes(IMAGES[:, :1], TARGETS), torch.rand(6, 10))
     assert images.shape == (6, 1, 8, 10)
 
 
@@ -109,7 +110,7 @@ def test_training_leaves_out_difficult_objects_and_evaluation_marks_them(tmp_pat
 
 
 def test_a_source_without_boxes_is_refused():
-    with pytest.raises(ValueError, match="gives images, DetectionData takes boxes"):
+    with pytest.raises(ValueError, match="produces images, DetectionData consumes boxes"):
         DetectionData(Digits())
 
 
@@ -140,12 +141,12 @@ def test_a_box_that_is_no_number_stops_training_and_not_its_loss(wrong: float, m
     bad = [{"boxes": torch.tensor([[1.0, 2, 4, 6], [5, wrong, 9, 9]]), "labels": torch.tensor([0, 1])}]
     good = [{"boxes": torch.tensor([[1.0, 2, 4, 6]]), "labels": torch.tensor([0])}] * 2
     monkeypatch.setattr(
-        source, "split", lambda stage: InMemory(torch.zeros(3, 3, 64, 64, dtype=torch.uint8), good + bad)
+        source, "split", lambda stage: InMemory(Scenes(torch.zeros(3, 3, 64, 64, dtype=torch.uint8), good + bad))
     )
     with pytest.raises(ValueError, match=rf"training image 2 has a box \[5.0, {wrong}, 9.0, 9.0\].*check-data"):
         DetectionData(source).split("train")
     bad[0]["difficult"] = torch.tensor([False, True])
-    source.split("train").targets[2]["boxes"][1, 1] = wrong
+    source.split("train").columns.targets[2]["boxes"][1, 1] = wrong
     assert len(DetectionData(source).split("train")) == 3  # what is not learnt does no harm
 
 
@@ -154,7 +155,7 @@ def test_training_images_without_any_box_are_refused_and_so_are_too_few(monkeypa
     nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
     hard = {"boxes": torch.ones(1, 4), "labels": torch.tensor([0]), "difficult": torch.tensor([True])}
     monkeypatch.setattr(
-        source, "split", lambda stage: InMemory(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), [nothing, hard])
+        source, "split", lambda stage: InMemory(Scenes(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), [nothing, hard]))
     )
     with pytest.raises(ValueError, match=r"none of 2 training images has a box to learn from.*check-data shows"):
         DetectionData(source).split("train")

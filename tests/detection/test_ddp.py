@@ -13,6 +13,7 @@ import sys, torch
 from lightning import Trainer
 from torch.utils.data import DataLoader
 from detections import random_scenes
+from leyden.data.columns import Scenes
 from leyden.data.splits import InMemory
 from leyden.data.loader import Loader
 from leyden.detection.detector import Detector
@@ -31,9 +32,9 @@ class Oracle(Detector):
 
 images = torch.arange(7, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8).contiguous()
 numbered = [{**truth, "image_id": torch.tensor(i)} for i, truth in enumerate(truths)]
-ours = Loader(InMemory(images, truths), 2)
+ours = Loader(InMemory(Scenes(images, truths)), 2)
 # Lightning gives torch's loader a sampler that deals out 4 + 4 images of 7.
-padded = DataLoader(InMemory(images, numbered), 2, collate_fn=lambda pairs: (torch.stack([p[0] for p in pairs]), [p[1] for p in pairs]))
+padded = DataLoader(InMemory(Scenes(images, numbered)), 2, collate_fn=lambda pairs: (torch.stack([p[0] for p in pairs]), [p[1] for p in pairs]))
 logged = []
 for loader in (ours, padded):
     trainer = Trainer(

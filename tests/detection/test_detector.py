@@ -9,6 +9,7 @@ from detections import random_scenes, truth
 from torch import Tensor, nn
 
 from leyden.core.technique import PredictOptions
+from leyden.data.columns import Scenes
 from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
 from leyden.detection import detector
@@ -73,7 +74,7 @@ def run(
         accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
         **{"logger": False, **more},
     )  # fmt: skip
-    loader = Loader(InMemory(images(len(truths)), truths), batch_size)
+    loader = Loader(InMemory(Scenes(images(len(truths)), truths)), batch_size)
     return getattr(trainer, "test" if stage == "test" else "validate")(model, loader, verbose=False)[0]
 
 

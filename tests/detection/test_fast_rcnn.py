@@ -9,6 +9,7 @@ from torchvision.ops import box_convert, box_iou
 from training import quiet_trainer
 
 from leyden.core.technique import PredictOptions
+from leyden.data.columns import Scenes
 from leyden.data.loader import Loader
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.splits import InMemory
@@ -65,7 +66,7 @@ def test_the_loss_reaches_all_weights_and_images_without_objects_teach_no_boxes(
 
 
 def test_offsets_have_mean_0_and_deviation_1_behind_the_normalisation():
-    split = InMemory(IMAGES, TARGETS)
+    split = InMemory(Scenes(IMAGES, TARGETS))
     mean, std = offset_statistics(split, 4, 0.5)
     for label, image, thing in ((1, 0, 0), (0, 1, 0), (2, 1, 1)):
         target = TARGETS[image]
@@ -133,7 +134,7 @@ def test_tests_and_predictions_use_truncated_layers_and_validation_the_whole_one
     monkeypatch.setattr(
         net, "inputs", lambda images, targets: (images, [t["proposals"] for t in TARGETS][: len(images)])
     )
-    loader, trainer = Loader(InMemory(IMAGES, TARGETS), 2), quiet_trainer(limit_val_batches=1)
+    loader, trainer = Loader(InMemory(Scenes(IMAGES, TARGETS)), 2), quiet_trainer(limit_val_batches=1)
     stage = "val"
     trainer.validate(net, loader, verbose=False)
     stage = "test"

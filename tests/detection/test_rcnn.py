@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from leyden.bench.run.callbacks import LastCheckpoint
+from leyden.data.columns import Scenes
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.splits import InMemory
 from leyden.detection.boxes.box_coder import encode
@@ -36,9 +37,10 @@ def with_proposals(target: dict[str, Tensor], seed: int, side: int = 64) -> dict
 class MadeUp(DetectionData):
     """Scenes with made-up proposals."""
 
-    def resized(self, raw: InMemory) -> InMemory:
-        split = super().resized(raw)
-        return InMemory(split.images, [with_proposals(target, i) for i, target in enumerate(split.targets)])
+    def prepared(self, raw: InMemory) -> InMemory:
+        split = super().prepared(raw)
+        images, targets = split.columns
+        return InMemory(Scenes(images, [with_proposals(target, i) for i, target in enumerate(targets)]))
 
 
 def scenes(train: int = 16, **options: int) -> MadeUp:
@@ -91,7 +93,7 @@ def test_what_svms_and_regression_learn_from():
     shifts = torch.tensor([2, 3, 4, 6])  # IoU 8/12, 7/13, 6/14, 4/16
     there["proposals"] = there["boxes"] + shifts[:, None] * torch.tensor([1, 0, 1, 0])
     empty = {**NOTHING, "proposals": torch.tensor([[0.0, 0, 9, 9]])}
-    split = InMemory(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), [there, empty])
+    split = InMemory(Scenes(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), [there, empty]))
 
     def see(images: Tensor, regions: list[Tensor]) -> Seen:
         boxes = torch.cat(regions)
@@ -194,8 +196,8 @@ def test_features_that_know_it_all_give_the_truth_back(tmp_path: Path):
 
     def remembering(images: Tensor, proposals: list[Tensor]) -> object:
         split = data.split("train")
-        found = [(split.images == image).flatten(1).all(1).nonzero().item() for image in images]
-        truths[:] = [split.targets[i] for i in found]
+        found = [(split.columns.images == image).flatten(1).all(1).nonzero().item() for image in images]
+        truths[:] = [split.columns.targets[i] for i in found]
         return outputs(images, proposals)
 
     model.see, model.outputs = see, remembering

@@ -11,6 +11,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from training import StepSeed, assert_resumed_is_as_if_left_alone, quiet_trainer
 
+from leyden.data.columns import Images
 from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
 from leyden.gan.adversarial import AdversarialModule, Game
@@ -38,7 +39,7 @@ class Points(AdversarialModule):
 
 def points() -> Loader:
     images = torch.randint(0, 256, (512, 1, 2, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return Loader(InMemory(images, torch.zeros(512)), 8, train=True, seed=0)
+    return Loader(InMemory(Images(images)), 8, train=True, seed=0)
 
 
 def fit(model: LightningModule, steps: int = 6, **values) -> Trainer:

@@ -19,16 +19,16 @@ def train() -> InMemory:
 
 @pytest.fixture(scope="module")
 def learned(train):
-    return learn_features(train.images, train.targets, 10, CPU)
+    return learn_features(train.columns.images, train.columns.labels, 10, CPU)
 
 
 def test_the_classifier_is_right_on_unseen_digits(learned) -> None:
     test = decode(Resized(Digits().split("test"), 16, 1))
-    assert learned.accuracy(test.images, test.targets) > 0.97
+    assert learned.accuracy(test.columns.images, test.columns.labels) > 0.97
 
 
 def test_features_are_standardised_on_the_training_images(learned, train) -> None:
-    features = learned(train.images)
+    features = learned(train.columns.images)
     assert features.shape == (len(train), DIMENSIONS)
     torch.testing.assert_close(features.mean(0), torch.zeros(DIMENSIONS), atol=1e-4, rtol=0)
     deviation = features.std(0)
@@ -41,7 +41,7 @@ def test_the_same_whatever_was_drawn_before_and_in_inference_mode(learned, train
     expected = torch.rand(3)
     torch.manual_seed(123)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        again = learn_features(train.images, train.targets, 10, CPU)
+        again = learn_features(train.columns.images, train.columns.labels, 10, CPU)
     assert torch.equal(torch.rand(3), expected)
     torch.testing.assert_close(again.state_dict(), learned.state_dict(), rtol=0, atol=0)
 
@@ -57,7 +57,7 @@ def test_without_classes_whitened_principal_components() -> None:
 
 
 def test_a_classifier_is_found_again_with_its_accuracy(learned, train, tmp_path: Path, monkeypatch) -> None:
-    first = learn_features(train.images, train.targets, 10, CPU, cache=tmp_path)
+    first = learn_features(train.columns.images, train.columns.labels, 10, CPU, cache=tmp_path)
     [file] = tmp_path.iterdir()
     assert file.name == f"evaluator_{learned.key}.pt"
     assert torch.load(file, weights_only=True)["train_accuracy"] > 0.99
@@ -65,7 +65,7 @@ def test_a_classifier_is_found_again_with_its_accuracy(learned, train, tmp_path:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    found = learn_features(train.images, train.targets, 10, CPU, cache=tmp_path)
+    found = learn_features(train.columns.images, train.columns.labels, 10, CPU, cache=tmp_path)
     assert torch.equal(torch.rand(3), expected)
     for other in (first, found):
         torch.testing.assert_close(other.state_dict(), learned.state_dict(), rtol=0, atol=0)
@@ -87,11 +87,11 @@ def broken(content: object, file: Path) -> None:
 )
 def test_a_broken_file_is_learned_anew(content: object, train, tmp_path: Path, monkeypatch, caplog) -> None:
     monkeypatch.setattr(module, "_train", lambda features, images, labels: None)
-    expected = learn_features(train.images, train.targets, 10, CPU, cache=tmp_path)
+    expected = learn_features(train.columns.images, train.columns.labels, 10, CPU, cache=tmp_path)
     [file] = tmp_path.iterdir()
     broken(content, file)
     with caplog.at_level(logging.WARNING):
-        again = learn_features(train.images, train.targets, 10, CPU, cache=tmp_path)
+        again = learn_features(train.columns.images, train.columns.labels, 10, CPU, cache=tmp_path)
     assert "learnt anew" in caplog.text
     torch.testing.assert_close(again.state_dict(), expected.state_dict(), rtol=0, atol=0)
     assert list(tmp_path.iterdir()) == [file]
@@ -99,7 +99,7 @@ def test_a_broken_file_is_learned_anew(content: object, train, tmp_path: Path, m
 
 
 def test_the_key_is_of_all_that_decides_what_is_learned(train, monkeypatch) -> None:
-    images, labels = train.images, train.targets
+    images, labels = train.columns.images, train.columns.labels
     other_image, other_label = images.clone(), labels.clone()
     other_image[0, 0, 0, 0] ^= 1
     other_label[0] = 9 - other_label[0]

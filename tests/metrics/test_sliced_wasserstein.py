@@ -54,7 +54,7 @@ def random_images(seed: int, shape: tuple[int, ...]) -> Tensor:
 
 @pytest.fixture(scope="module")
 def digits() -> Tensor:
-    return decode(Resized(Digits().split("train"), 32, 1)).images
+    return decode(Resized(Digits().split("train"), 32, 1)).columns.images
 
 
 def test_the_distance_of_the_authors_code_from_the_same_random_numbers() -> None:

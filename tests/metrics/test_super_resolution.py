@@ -74,7 +74,7 @@ def test_bicubic_on_set5_is_what_tables_say(dev_data: Path, scale: int, publishe
     split = ImageFiles(str(dev_data / "super_resolution"), "T91", None, "Set5").split("test")
     scores = []
     for i in range(len(split)):
-        truth = whole_multiple(split[i][0], scale)[None]
+        truth = whole_multiple(split[i].images, scale)[None]
         scores.append(psnr(enlarge(shrink(truth, scale), scale), truth, scale).item())
     assert sum(scores) / 5 == pytest.approx(published, abs=tolerance)
 

@@ -95,9 +95,9 @@ def test_tests_and_predictions_work_from_images(run: Callable, new_data: Callabl
     model, _, trainer = run(data, cache="memory", strategy="head")
     split = new_data(**data).split("test")
     tested = trainer.test(model, trainer.datamodule, verbose=False)[0]["test/accuracy"]
-    answers = model.eval()(split.images).argmax(1)
-    assert tested == pytest.approx(float((answers == split.targets).float().mean()), abs=1e-6)
-    labels = [row["label"] for row in model.predict(list(split.images[:5])).rows]
+    answers = model.eval()(split.columns.images).argmax(1)
+    assert tested == pytest.approx(float((answers == split.columns.labels).float().mean()), abs=1e-6)
+    labels = [row["label"] for row in model.predict(list(split.columns.images[:5])).rows]
     assert labels == [model.class_names[answer] for answer in answers[:5].tolist()]
 
 

@@ -1,14 +1,15 @@
 import pytest
 import torch
 
+from leyden.data.columns import LabelledImages
 from leyden.data.loader import Loader
-from leyden.data.source import Source
+from leyden.data.source import ImageSource
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.splits import InMemory, Resized, fit_image
 from leyden.transfer.data import TransferImages, few_per_class
 
 
-class Colours(Source):
+class Colours(ImageSource):
     """Coloured 6x12 pictures of three classes, one of which digits have as well; two of each class in each split."""
 
     name = "colours"
@@ -26,7 +27,8 @@ class Colours(Source):
     def split(self, stage: str) -> InMemory:
         labels = self.labels[stage]
         generator = torch.Generator().manual_seed(len(stage))
-        return InMemory(torch.randint(0, 256, (len(labels), 3, 6, 12), dtype=torch.uint8, generator=generator), labels)
+        images = torch.randint(0, 256, (len(labels), 3, 6, 12), dtype=torch.uint8, generator=generator)
+        return InMemory(LabelledImages(images, labels))
 
 
 def test_classes_are_shared_out_without_overlap() -> None:
@@ -34,8 +36,8 @@ def test_classes_are_shared_out_without_overlap() -> None:
     assert data.source_names == list("01234")
     assert data.spec["class_names"] == list("56789")
     test, whole = data.split("test"), Digits().split("test")
-    assert torch.equal(test.images, whole.images[whole.targets >= 5])
-    assert torch.equal(test.targets, whole.targets[whole.targets >= 5] - 5)
+    assert torch.equal(test.columns.images, whole.columns.images[whole.columns.labels >= 5])
+    assert torch.equal(test.columns.labels, whole.columns.labels[whole.columns.labels >= 5] - 5)
 
 
 def test_classes_by_name() -> None:
@@ -43,7 +45,10 @@ def test_classes_by_name() -> None:
     assert data.spec["class_names"] == list("02345689")
     images, labels = next(iter(data.source_task(64, 1)))
     assert labels.unique().tolist() == [0, 1]
-    sevens = {bytes(image.numpy()) for image in Digits().split("train").images[Digits().split("train").targets == 7]}
+    sevens = {
+        bytes(image.numpy())
+        for image in Digits().split("train").columns.images[Digits().split("train").columns.labels == 7]
+    }
     assert all((bytes(image.numpy()) in sevens) == (label == 0) for image, label in zip(images, labels, strict=True))
 
 
@@ -61,18 +66,18 @@ def test_few_labels_are_drawn_by_the_seed_and_repeated(in_memory: bool) -> None:
     split = data.split("train")
     assert isinstance(split, InMemory if in_memory else Resized)
     assert len(split) == 25
-    shown = [bytes(split[i][0].numpy()) for i in range(25)]
+    shown = [bytes(split[i].images.numpy()) for i in range(25)]
     assert len(set(shown)) == 10
     assert [shown.count(image) for image in shown[:10]] == [3] * 5 + [2] * 5
-    assert [split[i][1] for i in range(10)] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert [split[i].labels for i in range(10)] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     other = TransferImages(Digits(), 5, labels_per_class=2, epoch_size=25, seed=2).split("train")
-    assert {bytes(other[i][0].numpy()) for i in range(25)} != set(shown)
+    assert {bytes(other[i].images.numpy()) for i in range(25)} != set(shown)
 
 
 @pytest.mark.parametrize("labels_per_class", [10, None])
 def test_an_epoch_leaves_no_labelled_example_out(labels_per_class: int | None) -> None:
     train = TransferImages(Digits(), 5, labels_per_class=labels_per_class, epoch_size=32).split("train")
-    assert len({bytes(image.numpy()) for image in train.images}) == (50 if labels_per_class else 537)
+    assert len({bytes(image.numpy()) for image in train.columns.images}) == (50 if labels_per_class else 537)
 
 
 def test_fewer_labels_are_among_more() -> None:
@@ -90,7 +95,7 @@ def test_evaluation_is_not_thinned() -> None:
 
 def test_training_is_augmented_and_a_look_at_the_examples_is_not() -> None:
     data = TransferImages(Digits(), 5, labels_per_class=1, epoch_size=20, batch_size=20, degrees=30, shift=0.1)
-    known = {bytes(image.numpy()) for image in Digits().split("train").images}
+    known = {bytes(image.numpy()) for image in Digits().split("train").columns.images}
     assert all(bytes(image.numpy()) in known for images, _ in data.once() for image in images)
     augmented = [bytes(image.numpy()) for images, _ in data.train_dataloader() for image in images]
     assert len(set(augmented)) == 20  # five digits, four times each, each time differently
@@ -101,8 +106,11 @@ def test_source_task_holds_views_of_source_classes_only() -> None:
     data = TransferImages(Digits(), 5, labels_per_class=1)
     loader = data.source_task(1, 4)
     train = Digits().split("train")
-    known = {bytes(image.numpy()): label for image, label in zip(train.images, train.targets.tolist(), strict=True)}
-    assert len(loader) == int((train.targets < 5).sum())
+    known = {
+        bytes(image.numpy()): label
+        for image, label in zip(train.columns.images, train.columns.labels.tolist(), strict=True)
+    }
+    assert len(loader) == int((train.columns.labels < 5).sum())
     for image, label in loader:
         back = image[0].rot90(-int(label) % 4, (1, 2)).contiguous()
         assert known[bytes(back.numpy())] == int(label) // 4
@@ -143,7 +151,7 @@ def test_source_task_may_take_all_splits(in_memory: bool) -> None:
     images = torch.cat([images for images, _ in data.source_task(1, 1)])
     source = Digits()
     known = [source.split(stage) for stage in ("train", "val", "test")]
-    assert len(images) == sum(int((split.targets < 5).sum()) for split in known) == 901
+    assert len(images) == sum(int((split.columns.labels < 5).sum()) for split in known) == 901
 
 
 def test_the_source_task_may_come_from_another_source() -> None:
@@ -157,7 +165,8 @@ def test_the_source_task_may_come_from_another_source() -> None:
     [(images, labels)] = data.source_task(4, 1)
     given = upstream.split("train")
     expected = {
-        bytes(fit_image(given.images[i], 8, 1).numpy()): [2, 1].index(int(given.targets[i])) for i in (2, 3, 4, 5)
+        bytes(fit_image(given.columns.images[i], 8, 1).numpy()): [2, 1].index(int(given.columns.labels[i]))
+        for i in (2, 3, 4, 5)
     }
     assert {bytes(image.numpy()): int(label) for image, label in zip(images, labels, strict=True)} == expected
     assert TransferImages(Digits(), 1, upstream=upstream).spec["class_names"] == list("0123456789")
@@ -170,9 +179,12 @@ def test_crop_reaches_every_split_and_the_source_task(in_memory: bool) -> None:
     data = TransferImages(Colours(), crop=0.5, in_memory=in_memory)
     for stage in ("train", "val", "test"):
         raw = Colours().split(stage)
-        assert all(torch.equal(data.split(stage)[i][0], fit_image(raw.images[i], 6, 3, 0.5)) for i in range(len(raw)))
+        assert all(
+            torch.equal(data.split(stage)[i].images, fit_image(raw.columns.images[i], 6, 3, 0.5))
+            for i in range(len(raw))
+        )
     [(images, _)] = TransferImages(Digits(), 1, upstream=Colours(), crop=0.5, image_size=6).source_task(2, 1)
-    wanted = {bytes(fit_image(Colours().split("train").images[i], 6, 1, 0.5).numpy()) for i in (0, 1)}
+    wanted = {bytes(fit_image(Colours().split("train").columns.images[i], 6, 1, 0.5).numpy()) for i in (0, 1)}
     assert {bytes(image.numpy()) for image in images} == wanted
 
 

@@ -49,7 +49,7 @@ def test_grey_pictures_stay_what_they_are_and_the_last_is_shown_longest(save: Ca
 
 def test_colours_are_near_what_they_were(save: Callable) -> None:
     split = ImagePatches(64, train=16).split("train")
-    last = upscale(grid(torch.stack([split[i][0] for i in range(16)]), columns=4), 256)
+    last = upscale(grid(torch.stack([split[i].images for i in range(16)]), columns=4), 256)
     grey_first = torch.full_like(last, 127)
     frames, _ = frames_of(animate(save([grey_first, last // 2, last])))
     assert len(frames) == 3

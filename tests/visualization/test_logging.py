@@ -19,7 +19,7 @@ class Speaks(LightningModule):
     def training_step(self, batch: list[Tensor], batch_index: int) -> Tensor:
         if logs_now(self):
             self.said.append(self.global_step)
-        loss = self.layer(batch[0]).sum()
+        loss = self.layer(batch.images).sum()
         self.log("x", loss.detach())
         return loss
 

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from leyden.data.columns import Scenes
 from leyden.data.issues import DataIssue, Effect
-from leyden.data.source import Source, Stage
+from leyden.data.source import ImageSource, Source
 from leyden.data.source.annotations.annotated import AnnotatedImages, Corners, judge
-from leyden.data.splits import Split
+from leyden.data.splits import Split, Stage
 
 SIZES = (32**2, 96**2)
 """Square pixels of the source's pictures: COCO's border between small and medium boxes, and between those and large."""
@@ -66,8 +67,8 @@ def inspect(source: Source) -> Inspection:
         ValueError: the source has rows and no images, or it stops at the first mistake by itself.
         FileNotFoundError: there are no such files.
     """
-    if source.produces == "rows":
-        raise ValueError(f"{source.name} gives rows of a table; choose a data/source with pictures, such as voc")
+    if not isinstance(source, ImageSource):
+        raise ValueError(f"{source.name} produces {source.produces}; choose a data/source with images, such as voc")
     splits, issues = source.inspect()
     classes = len(source.class_names)
     counts, empty, spared, first = {}, {}, {}, dict[bytes, tuple[Stage, Path]]()
@@ -115,19 +116,29 @@ def examples_to_show(seen: Inspection, count: int) -> list[Shown]:
 
 
 def _show(split: Split, stage: Stage, index: int, kinds: list[str]) -> Shown:
-    image, target = split[index]
+    example = split[index]
     caption = "\n".join([f"{stage}: {_place(split, stage, index).name}", ", ".join(dict.fromkeys(kinds))]).strip()
     bad = split.examples[index].bad if isinstance(split, AnnotatedImages) else []
-    return Shown(caption, image, target, [corners for corners in bad if all(map(math.isfinite, corners))])
+    return Shown(
+        caption, example.images, _target(example), [corners for corners in bad if all(map(math.isfinite, corners))]
+    )
 
 
 def _look(split: Split, index: int) -> _Seen:
     try:
-        image, target = split[index]
+        example = split[index]
     except ValueError as error:  # every source says so of what it cannot read
         return _Seen(b"", (0, 0), None, str(error))
+    image = example.images
     digest = hashlib.blake2b(str(image.shape).encode() + image.contiguous().numpy().tobytes())
-    return _Seen(digest.digest(), (image.shape[-1], image.shape[-2]), target, None)
+    return _Seen(digest.digest(), (image.shape[-1], image.shape[-2]), _target(example), None)
+
+
+def _target(example: Any) -> Any:
+    """The objects of a scene (a dict), else the class of an image, which is 0 where there are no classes."""
+    if isinstance(example, Scenes):
+        return example.targets
+    return int(example._asdict().get("labels", 0))
 
 
 def _place(split: Split, stage: Stage, index: int) -> Path:

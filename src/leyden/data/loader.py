@@ -12,10 +12,9 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from leyden.data.splits import InMemory, Split
-
-Batch = tuple[Tensor, Any]
-"""uint8 images (B, C, H, W) and their targets."""
+from leyden.core.seeding import mix
+from leyden.data.columns import collate, device_of
+from leyden.data.splits import InMemory, Sampled, Split
 
 
 class Augment(Protocol):
@@ -24,19 +23,25 @@ class Augment(Protocol):
     draws: int
     """How many random numbers one example needs."""
 
-    def __call__(self, images: Tensor, targets: Any, u: Tensor) -> Batch:
-        """Changes uint8 ``images`` (B, C, H, W) and their targets by ``u`` (B, draws), uniform in [0, 1)."""
+    def __call__(self, batch: Any, u: Tensor) -> Any:
+        """The batch, a NamedTuple, with what changes replaced.
+
+        Args:
+            batch: of the kind that the augmentation is for; it is not changed itself.
+            u: (B, draws) float32, uniform in [0, 1), where the batch lies.
+        """
         ...
 
 
 class Loader:
-    """Batches of one split; Lightning stores and restores its place in checkpoints.
+    """Batches of one split, NamedTuples as the split's own; Lightning stores and restores its place in checkpoints.
 
     Under ``torch.distributed`` each rank takes every world-size-th example: in training the ragged end is dropped so
     that all ranks take the same number of steps, in evaluation every example is seen exactly once.
 
     Args:
-        split: in memory, batches are indexed; otherwise decoded by ``workers`` processes.
+        split: in memory, batches are indexed; one that is ``Sampled`` draws them, in evaluation the same ones in every
+            epoch; otherwise examples are decoded by ``workers`` processes.
         batch_size: examples per batch and rank.
         train: shuffles, drops the last incomplete batch (unless it is the only one) and augments.
         seed: of order and augmentation.
@@ -52,7 +57,7 @@ class Loader:
 
     def __init__(
         self,
-        split: Split,
+        split: Split | Sampled,
         batch_size: int,
         *,
         train: bool = False,
@@ -66,6 +71,8 @@ class Loader:
     ) -> None:
         if len(split) == 0:
             raise ValueError("the split is empty")
+        if augment is not None and isinstance(split, Sampled):
+            raise ValueError("a split that is sampled has no augmentation besides: both would use the same numbers")
         self.split = split
         self.batch_size = batch_size
         self.train = train
@@ -87,7 +94,7 @@ class Loader:
             return examples // self.batch_size
         return -(-examples // self.batch_size)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Any]:
         # The body starts at the first `next`, so an iterator that is made and thrown away costs no epoch.
         taken = int(len(self) * self.limit) if isinstance(self.limit, float) else self.limit
         if not self._restored or self._position >= min(taken, len(self)):
@@ -95,12 +102,13 @@ class Loader:
             self._position = 0
         self._restored = False
         batches = self._order().split(self.batch_size)[self._position : len(self)]
-        uniform = self._uniform()
-        for indices, (images, targets) in zip(batches, self._fetch(batches), strict=True):
+        augment = None if self.cached else self.augment
+        uniform = None if augment is None else self.numbers(self._view())
+        for indices, batch in zip(batches, self._fetch(batches), strict=True):
             self._position += 1
-            if self.augment is not None and uniform is not None and not self.cached:
-                images, targets = self.augment(images, targets, uniform[indices].to(images.device))
-            yield images, targets
+            if augment is not None and uniform is not None:
+                batch = augment(batch, uniform[indices].to(device_of(batch)))
+            yield batch
 
     def state_dict(self) -> dict[str, int]:
         """The place in the data: the epoch and how many of its batches were handed out."""
@@ -115,7 +123,13 @@ class Loader:
     def numbers(self, view: int) -> Tensor:
         """What augmentation number ``view`` is driven by: (examples, draws), uniform in [0, 1)."""
         assert self.augment is not None
-        return torch.rand(len(self.split), self.augment.draws, generator=self._generator(view, 1))
+        return self._uniform(view, self.augment.draws)
+
+    def _view(self) -> int:
+        return self._epoch if self.views is None else self._epoch % self.views
+
+    def _uniform(self, epoch: int, draws: int) -> Tensor:
+        return torch.rand(len(self.split), draws, generator=self._generator(epoch, 1))
 
     def _generator(self, epoch: int, purpose: int) -> torch.Generator:
         return torch.Generator().manual_seed(mix(self.seed, epoch, purpose))
@@ -136,23 +150,22 @@ class Loader:
             return dist.get_rank(), dist.get_world_size()
         return 0, 1
 
-    def _uniform(self) -> Tensor | None:
-        if self.augment is None:
-            return None
-        return self.numbers(self._epoch if self.views is None else self._epoch % self.views)
-
-    def _fetch(self, batches: tuple[Tensor, ...]) -> Iterator[Batch]:
+    def _fetch(self, batches: tuple[Tensor, ...]) -> Iterator[Any]:
         split = self.cached[self._epoch % len(self.cached)] if self.cached else self.split
         if isinstance(split, InMemory):
-            device = split.images.device
             for indices in batches:
-                yield split.take(indices.to(device))
+                yield split.take(indices.to(split.device))
+            return
+        if isinstance(split, Sampled):
+            uniform = self._uniform(self._epoch if self.train else 0, split.draws)
+            for indices in batches:
+                yield split.sample(indices, uniform[indices])
             return
         yield from DataLoader(
             _Indexed(split),
             batch_sampler=[indices.tolist() for indices in batches],
             num_workers=self.workers,
-            collate_fn=_collate,
+            collate_fn=collate,
             prefetch_factor=4 if self.workers else None,
         )
 
@@ -163,22 +176,5 @@ class _Indexed(Dataset):
     def __init__(self, split: Split) -> None:
         self.split = split
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+    def __getitem__(self, index: int) -> Any:
         return self.split[index]
-
-
-def _collate(pairs: list[tuple[Tensor, Any]]) -> Batch:
-    targets = [target for _, target in pairs]
-    images = torch.stack([image for image, _ in pairs])
-    return images, torch.tensor(targets) if isinstance(targets[0], int) else targets
-
-
-def mix(*numbers: int) -> int:
-    """One 63-bit seed from several integers, such that neighbours give unrelated streams (splitmix64)."""
-    state = 0x9E3779B97F4A7C15
-    for number in numbers:
-        state = (state ^ (number & 0xFFFFFFFFFFFFFFFF)) + 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
-        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
-        state = (state ^ state >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
-        state ^= state >> 31
-    return state >> 1

@@ -1,155 +1,160 @@
-"""The DataModule that the families' own DataModules share: a source, a size, a place for what was decoded."""
+"""The DataModule that all others are built on: a source, its splits, loaders that know their place."""
 
 import hashlib
 import logging
-import math
-import os
-from typing import Any, ClassVar, Literal, TypedDict
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from lightning import LightningDataModule
+from torch import Tensor
 
+from leyden.data.columns import tensors
 from leyden.data.loader import Augment, Loader
 from leyden.data.source import Source
-from leyden.data.source.files.image_folder import ImageList
-from leyden.data.splits import InMemory, Resized, Split, Subset, decode
+from leyden.data.splits import STAGES, InMemory, Movable, Split, Stage
 
+AnySplit = TypeVar("AnySplit")
 log = logging.getLogger(__name__)
 
-Stage = Literal["train", "val", "test"]
-STAGES: tuple[Stage, ...] = ("train", "val", "test")
+PROBED = 64
+"""Examples that a fingerprint decodes of a split that is not in memory."""
 
 
-class ImageSpec(TypedDict):
-    """What a technique on images must know of its data; passed to its constructor by these names."""
+class DataModule(LightningDataModule):
+    """Train, validation and test batches, NamedTuples as the source's examples.
 
-    class_names: list[str]
-    channels: int
-    image_size: int
-
-
-class ImageData(LightningDataModule):
-    """Train, validation and test batches of uint8 images (B, C, H, W), and the facts that a model needs.
+    A child says in ``spec`` what a model must know; where examples are to be chosen or prepared it overrides
+    ``examples`` or ``prepared``, and where batches are of another kind ``loader``.
 
     Args:
         source: where examples come from.
-        image_size: side of the square images in pixels; null keeps the source's own.
         batch_size: training examples per step and device.
         eval_batch_size: examples per validation or test batch.
-        in_memory: "auto" decodes once into memory where a quarter of what is free holds all images, and the source's
-            own limit does where it has one; true and false force it.
         workers: processes that decode where the data is not in memory.
         seed: of the order and the augmentation of training batches.
 
     Raises:
-        ValueError: the source gives something else than ``consumes``.
+        ValueError: the source produces something else than ``consumes``.
     """
 
-    consumes: ClassVar[str] = "images"
+    consumes: ClassVar[str]
     """The kind of source (``Source.produces``) that fits."""
 
     def __init__(
-        self,
-        source: Source,
-        image_size: int | None = None,
-        batch_size: int = 64,
-        eval_batch_size: int = 256,
-        in_memory: Literal["auto"] | bool = "auto",
-        workers: int = 0,
-        seed: int = 0,
+        self, source: Source, batch_size: int = 64, eval_batch_size: int = 256, workers: int = 0, seed: int = 0
     ) -> None:
         super().__init__()
-        if source.produces != self.consumes:
-            raise ValueError(
-                f"the source {source.name!r} gives {source.produces}, {type(self).__name__} takes {self.consumes}: "
-                "choose another data/source or data"
-            )
+        self.check(source)
         self.source = source
-        self.image_size = image_size or source.image_size
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
-        self.in_memory = in_memory
         self.workers = workers
         self.seed = seed
         self.augment: Augment | None = None
-        self.crop: float | None = None
-        self.views: int | None = None
-        self.cached: dict[Stage, list[InMemory]] = {}
-        """What a frozen network made of a stage's images, once per view; batches come from it instead."""
         self._splits: dict[Stage, Split] = {}
-        self._train_loader: Loader | None = None
-        self._train_place: dict[str, int] | None = None
+        self._train_loader: Any = None
+        self._train_place: dict[str, Any] | None = None
+
+    @classmethod
+    def check(cls, source: Source) -> None:
+        """Refuses a source of another kind.
+
+        Raises:
+            ValueError: it produces something else than ``consumes``.
+        """
+        if source.produces != cls.consumes:
+            raise ValueError(
+                f"the source {source.name!r} produces {source.produces}, {cls.__name__} consumes {cls.consumes}: "
+                "choose another data/source or data"
+            )
 
     @property
-    def spec(self) -> ImageSpec:
-        """What the model must know; valid after ``prepare_data``."""
-        return ImageSpec(class_names=self.source.class_names, channels=self.source.channels, image_size=self.image_size)
+    def spec(self) -> Any:
+        """What the model must know, a TypedDict of ``leyden.data.specs``; valid after ``prepare_data``."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what a model must know of its data")
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of the split sizes and the decoded training images.
-
-        Of images that are not in memory only 64, evenly spread, are decoded; which examples they are counts as well,
-        and the names and sizes of all files where the source lists them.
-        """
-        train = self.split("train")
+        """A short hash of the split sizes and of what ``content`` takes of the training split."""
         digest = hashlib.sha256(repr([len(self.split(stage)) for stage in STAGES]).encode())
-        if isinstance(train, InMemory):
-            images: Any = train.images
-        else:
-            chosen, pictures = _behind(train)
-            for part in (*chosen, b"" if pictures is None else pictures.files.digest()):
-                digest.update(part)
-            count = min(64, len(train))
-            images = (train[i * len(train) // count][0] for i in range(count))
-        for image in images:
-            digest.update(image.cpu().numpy().tobytes())
+        for part in self.content(self.split("train")):
+            digest.update(part)
         return digest.hexdigest()[:16]
+
+    def content(self, split: Split) -> Iterator[bytes]:
+        """Bytes that tell a split from others: the first column that is a tensor.
+
+        Of examples that are not in memory only 64, evenly spread, are decoded.
+        """
+        if isinstance(split, InMemory):
+            values: Iterable[Tensor] = next(tensors(split.columns))
+        else:
+            count = min(PROBED, len(split))
+            values = (next(tensors(split[i * len(split) // count])) for i in range(count))
+        for value in values:
+            yield value.cpu().numpy().tobytes()
 
     def prepare_data(self) -> None:
         """Downloads what the source needs; called on one process only."""
         self.source.prepare()
 
     def split(self, stage: Stage) -> Split:
-        """The examples of a stage at the model's size, decoded on first use."""
+        """The examples of a stage as the model gets them, prepared on first use.
+
+        Raises:
+            ValueError: there are none.
+        """
         if stage not in self._splits:
             raw = self.examples(stage)
             if len(raw) == 0:
                 raise ValueError(f"{self.source.name}: the {stage} split is empty")
-            self._splits[stage] = self.resized(raw)
+            self._splits[stage] = self.prepared(raw)
         return self._splits[stage]
 
-    def resized(self, raw: Split) -> Split:
-        """Any examples at the model's size, decoded into memory if they fit."""
-        resized = Resized(raw, self.image_size, self.source.channels, self.crop)
-        return decode(resized) if self._fits(resized) else resized
-
     def examples(self, stage: Stage) -> Split:
-        """The source's examples for a stage; a technique's DataModule overrides this to choose among them."""
+        """The source's examples for a stage; a child overrides this to choose among them."""
         return self.source.split(stage)
 
-    def train_dataloader(self) -> Loader:
+    def prepared(self, raw: Split) -> Split:
+        """Any examples as the model gets them; a child overrides this to resize, encode or decode them."""
+        return raw
+
+    def train_dataloader(self) -> Any:
         """Shuffled, augmented training batches, from the place where a restored checkpoint was written."""
-        self._train_loader = self._loader("train")
+        self._train_loader = self.loader("train")
         if self._train_place is not None:
             self._train_loader.load_state_dict(self._train_place)
         return self._train_loader
 
-    def val_dataloader(self) -> Loader:
+    def val_dataloader(self) -> Any:
         """Validation batches in the source's order."""
-        return self._loader("val")
+        return self.loader("val")
 
-    def test_dataloader(self) -> Loader:
+    def test_dataloader(self) -> Any:
         """Test batches in the source's order."""
-        return self._loader("test")
+        return self.loader("test")
+
+    def loader(self, stage: Stage) -> Any:
+        """New batches of a stage: a ``Loader``, or what a child makes of several."""
+        return Loader(
+            self.on_device(self.split(stage)),
+            self.batch_size if stage == "train" else self.eval_batch_size,
+            train=stage == "train" and not self.overfits,
+            seed=self.seed,
+            augment=self.augment,
+            workers=self.workers,
+            limit=self.taken if stage == "train" else 1.0,
+        )
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Moves a batch, unless the loader took it from memory on that device: looking into it costs each step."""
-        if batch[0].device == device:
+        """Moves a batch, unless the loader took it from memory on that device: looking into lists costs each step."""
+        columns = list(tensors(batch))
+        if columns and all(column.device == device for column in columns):
             return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, Any]:
         """The place in the training data.
 
         Lightning keeps a loader's own state as well, but loses it where ``configure_optimizers`` asks for
@@ -157,63 +162,28 @@ class ImageData(LightningDataModule):
         """
         return self._train_loader.state_dict() if self._train_loader is not None else {}
 
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes back to that place, in the loader that is there or in the one to come."""
         self._train_place = state_dict or None
         if self._train_loader is not None and state_dict:
             self._train_loader.load_state_dict(state_dict)
 
-    def _loader(self, stage: Stage) -> Loader:
-        # Lightning's overfit_batches means the same examples again and again, so neither shuffled nor augmented.
-        overfit = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
-        return Loader(
-            self._on_device(self.split(stage)),
-            self.batch_size if stage == "train" else self.eval_batch_size,
-            train=stage == "train" and not overfit,
-            seed=self.seed,
-            augment=self.augment,
-            workers=self.workers,
-            views=self.views,
-            cached=() if overfit and stage == "train" else self.cached.get(stage, ()),
-            limit=self.taken if stage == "train" else 1.0,
-        )
+    @property
+    def overfits(self) -> bool:
+        """Whether the trainer wants the same examples again and again, so neither shuffled nor augmented."""
+        return self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
 
     @property
     def taken(self) -> int | float:
-        """How much of a training epoch the trainer takes: batches, or (float) their share."""
+        """How much of a training epoch the trainer takes: batches, or (float) their fraction."""
         return 1.0 if self.trainer is None else self.trainer.limit_train_batches
 
-    def _fits(self, split: Resized) -> bool:
-        needed = len(split) * self.source.channels * self.image_size**2
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        pictures = _behind(split)[1]
-        limit = math.inf if pictures is None or pictures.in_memory_limit is None else pictures.in_memory_limit * 1e9
-        chosen = needed < min(free / 4, limit) if self.in_memory == "auto" else self.in_memory
-        where = "decoded once into memory" if chosen else f"decoded by {self.workers} workers as needed"
-        if self.in_memory == "auto" and not chosen:
-            over = (
-                "a quarter of the free memory" if free / 4 < limit else f"data.source.in_memory_limit={limit / 1e9:g}"
-            )
-            where += f", being more than {over} (data.in_memory=true decodes them once all the same)"
-        log.info("%s: %d images, %.1f MB, %s", self.source.name, len(split), needed / 1e6, where)
-        return chosen
-
-    def _on_device(self, split: Split) -> Split:
-        """An in-memory split on the trainer's GPU, if it takes less than a quarter of what is free there."""
+    def on_device(self, split: AnySplit) -> AnySplit:
+        """A split that lies in memory on the trainer's GPU, if it takes less than a quarter of what is free there."""
         device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
-        if device.type != "cuda" or not isinstance(split, InMemory):
+        if device.type != "cuda" or not isinstance(split, Movable):
             return split
-        if split.images.nbytes > torch.cuda.mem_get_info(device)[0] / 4:
+        if split.nbytes > torch.cuda.mem_get_info(device)[0] / 4:
             return split
-        log.info("%s: images kept on %s", self.source.name, device)
+        log.info("%s: kept on %s", self.source.name, device)
         return split.to(device)
-
-
-def _behind(split: Split) -> tuple[list[bytes], ImageList | None]:
-    """Which examples a split that is not in memory takes of what lies behind it, and that, if it is picture files."""
-    chosen = []
-    while isinstance(split, Resized | Subset):
-        if isinstance(split, Subset):
-            chosen += [split.indices.numpy().tobytes(), split.targets.cpu().numpy().tobytes()]
-        split = split.split
-    return chosen, split if isinstance(split, ImageList) else None

@@ -1,88 +1,142 @@
-"""A split of a data set: uint8 images with their targets, decoded once into memory or one by one.
+"""A split of a data set: named columns in memory, or examples that are decoded one by one."""
 
-Targets are whatever the task needs: an ``int`` class for classification, ``{"boxes", "labels"}`` for detection.
-"""
-
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Generic, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-Target = Any
-"""An int class, or for detection {"boxes": (n, 4) float32 xyxy pixels, "labels": (n,) int64} and what else a source
-knows (``leyden.data.source.annotations.annotated``)."""
+from leyden.data.columns import Columns, Images, LabelledImages, Scenes, device_of, stack, tensors, to_device
+
+Stage = Literal["train", "val", "test"]
+STAGES: tuple[Stage, ...] = ("train", "val", "test")
 
 
 class Split(Protocol):
-    """What a source gives for a stage: a length, and pairs of a uint8 (C, H, W) image and a target."""
+    """What a source gives for a stage: a length, and examples that are NamedTuples (``leyden.data.columns``)."""
 
     def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> tuple[Tensor, Target]: ...
+    def __getitem__(self, index: int) -> Any: ...
 
 
-class InMemory:
-    """A split whose images are one tensor, so that a batch is an index and not a loop.
+@runtime_checkable
+class Sampled(Protocol):
+    """A split whose examples are drawn or cut anew each time, by random numbers that the loader gives."""
+
+    draws: int
+    """How many random numbers one example needs."""
+
+    def __len__(self) -> int: ...
+
+    def sample(self, indices: Tensor, u: Tensor) -> Any:
+        """A batch of the examples ``indices`` (B,) int64, drawn by ``u`` (B, draws) float32, uniform in [0, 1)."""
+        ...
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A split that lies in memory and can do so on another device."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+        ...
+
+    def to(self, device: torch.device) -> Any:
+        """The same split on ``device``."""
+        ...
+
+
+class InMemory(Generic[Columns]):
+    """A split whose columns lie in memory, so that a batch is an index and not a loop.
 
     Args:
-        images: (N, C, H, W) uint8.
-        targets: (N,) int64 classes, or a list of N targets.
+        columns: a NamedTuple of tensors (N, ...) and lists of N entries.
+
+    Raises:
+        ValueError: the columns differ in length.
     """
 
-    def __init__(self, images: Tensor, targets: Tensor | Sequence[Target]) -> None:
-        if len(images) != len(targets):
-            raise ValueError(f"{len(images)} images but {len(targets)} targets")
+    def __init__(self, columns: Columns) -> None:
+        lengths = {name: len(column) for name, column in columns._asdict().items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns of different lengths: {lengths}")
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __getitem__(self, index: int) -> Columns:
+        return self.columns._make(column[index] for column in self.columns)
+
+    def take(self, indices: Tensor) -> Columns:
+        """The rows ``indices`` (B,) int64 of all columns; they must lie on the columns' ``device``."""
+        return self.columns._make(_rows(column, indices) for column in self.columns)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the columns lie."""
+        return device_of(self.columns)
+
+    @property
+    def nbytes(self) -> int:
+        """What the columns take, those that are lists left out."""
+        return sum(column.nbytes for column in tensors(self.columns))
+
+    def to(self, device: torch.device) -> "InMemory[Columns]":
+        """The same split with all its tensors on ``device``."""
+        return InMemory(to_device(self.columns, device))
+
+
+def _rows(column: Any, indices: Tensor) -> Any:
+    if isinstance(column, Tensor):
+        return column.index_select(0, indices)
+    return [column[i] for i in indices.tolist()]
+
+
+class VariedImages:
+    """Images of different sizes in memory, without classes.
+
+    Args:
+        images: uint8 (C, H, W) each.
+    """
+
+    def __init__(self, images: list[Tensor]) -> None:
         self.images = images
-        self.targets = targets
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Target]:
-        target = self.targets[index]
-        return self.images[index], int(target) if isinstance(self.targets, Tensor) else target
-
-    def take(self, indices: Tensor) -> tuple[Tensor, Any]:
-        """The images (B, C, H, W) uint8 and targets at ``indices`` (B,) int64."""
-        if isinstance(self.targets, Tensor):
-            return self.images.index_select(0, indices), self.targets[indices]
-        return self.images.index_select(0, indices), [self.targets[i] for i in indices.tolist()]
-
-    def to(self, device: torch.device) -> "InMemory":
-        """The same split with its images and targets on ``device``."""
-        if isinstance(self.targets, Tensor):
-            return InMemory(self.images.to(device), self.targets.to(device))
-        moved = [{k: v.to(device) for k, v in target.items()} for target in self.targets]
-        return InMemory(self.images.to(device), moved)
+    def __getitem__(self, index: int) -> Images:
+        return Images(self.images[index])
 
 
 class Subset:
-    """Some examples of a split, under labels of their own, still decoded one by one.
+    """Some images of a split, under labels of their own, still decoded one by one.
 
     Args:
-        split: images and targets.
+        split: of examples with ``images``.
         indices: (N,) int64 examples of ``split``, in the wanted order; repetitions are allowed.
-        targets: (N,) int64 classes that replace those of ``split``.
+        labels: (N,) int64 classes that replace those of ``split``, if it has any.
     """
 
-    def __init__(self, split: Split, indices: Tensor, targets: Tensor) -> None:
+    def __init__(self, split: Split, indices: Tensor, labels: Tensor) -> None:
         self.split = split
         self.indices = indices
-        self.targets = targets
+        self.labels = labels
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.split[int(self.indices[index])][0], int(self.targets[index])
+    def __getitem__(self, index: int) -> LabelledImages:
+        return LabelledImages(self.split[int(self.indices[index])].images, self.labels[index])
 
 
-def select(split: Split, indices: Tensor, targets: Tensor) -> InMemory | Subset:
-    """The examples ``indices`` (N,) of a split under the labels ``targets`` (N,), in memory if the split is."""
+def select(split: Split, indices: Tensor, labels: Tensor) -> InMemory[LabelledImages] | Subset:
+    """The images ``indices`` (N,) of a split under the labels ``labels`` (N,), in memory if the split is."""
     if isinstance(split, InMemory):
-        return InMemory(split.images[indices], targets)
-    return Subset(split, indices, targets)
+        return InMemory(LabelledImages(split.columns.images[indices], labels))
+    return Subset(split, indices, labels)
 
 
 def labels_of(split: Split) -> Tensor:
@@ -91,21 +145,21 @@ def labels_of(split: Split) -> Tensor:
     Raises:
         ValueError: the split has no class labels.
     """
-    if isinstance(split, InMemory | Subset) and isinstance(split.targets, Tensor):
-        return split.targets
-    raise ValueError("these examples have no class labels: choose a data/source whose images have classes")
+    if isinstance(split, Subset):
+        return split.labels
+    if isinstance(split, InMemory) and "labels" in split.columns._fields:
+        return split.columns.labels
+    raise ValueError("these examples have no class labels: choose a data/source whose examples have classes")
 
 
 class Resized:
     """A split whose images all have the same size and channel count; boxes are scaled along.
 
-    A target with boxes then also has "scale" (2,) float32: pixels of the result per pixel of the original, in x and y.
-
     Args:
-        split: images of any size.
+        split: of examples with ``images`` of any size.
         image_size: side of the square result in pixels.
         channels: 1 turns colour into grey, 3 repeats grey.
-        crop: see ``fit_image``; images with boxes are never cropped.
+        crop: see ``fit_image``; scenes are never cropped.
     """
 
     def __init__(self, split: Split, image_size: int, channels: int, crop: float | None = None) -> None:
@@ -117,15 +171,17 @@ class Resized:
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Target]:
-        image, target = self.split[index]
+    def __getitem__(self, index: int) -> Any:
+        example = self.split[index]
+        if not isinstance(example, Scenes):
+            return example._replace(images=fit_image(example.images, self.image_size, self.channels, self.crop))
+        image: Tensor = example.images
+        target: Any = example.targets
         height, width = image.shape[-2:]
-        if isinstance(target, dict):
-            if (height, width) != (self.image_size, self.image_size):
-                scale = torch.tensor([self.image_size / width, self.image_size / height])
-                target = {**target, "boxes": target["boxes"] * scale.repeat(2), "scale": scale}
-            return fit_image(image, self.image_size, self.channels), target
-        return fit_image(image, self.image_size, self.channels, self.crop), target
+        if (height, width) != (self.image_size, self.image_size):
+            scale = torch.tensor([self.image_size / width, self.image_size / height])
+            target = {**target, "boxes": target["boxes"] * scale.repeat(2), "scale": scale}
+        return Scenes._make((fit_image(image, self.image_size, self.channels), target))
 
 
 def fit_image(image: Tensor, image_size: int, channels: int, crop: float | None = None) -> Tensor:
@@ -149,40 +205,25 @@ def fit_image(image: Tensor, image_size: int, channels: int, crop: float | None 
 
 
 def decode(split: Split) -> InMemory:
-    """Reads every example of ``split`` once; all images must have one size."""
-    if isinstance(split, Resized) and isinstance(split.split, InMemory) and isinstance(split.split.targets, Tensor):
-        inner = split.split
-        parts = [fit_image(part, split.image_size, split.channels, split.crop) for part in inner.images.split(1024)]
-        return InMemory(torch.cat(parts), inner.targets)
-    first, target = split[0]
-    images, targets = first.new_empty(len(split), *first.shape), [target]
-    images[0] = first
-    for i in range(1, len(split)):  # each into its place: a list of all, then stacked, would take twice the memory
-        image, target = split[i]
-        if image.shape != first.shape:
-            raise ValueError(f"example {i} is {tuple(image.shape)}, the first {tuple(first.shape)}: give all one size")
-        images[i] = image
-        targets.append(target)
-    return InMemory(images, torch.tensor(targets) if isinstance(targets[0], int) else targets)
+    """Reads every example of ``split`` once; tensors of one column must have one shape.
 
-
-def stratified(labels: Tensor, fractions: Sequence[float], seed: int = 0) -> list[Tensor]:
-    """Splits indices so that every class is shared out in the same proportions.
-
-    Args:
-        labels: (N,) int64 classes.
-        fractions: the share of each part; they add up to 1.
-        seed: of the shuffle inside each class; the split is a pure function of (labels, fractions, seed).
-
-    Returns:
-        One sorted int64 index tensor per fraction; together they are 0..N-1, without overlap.
+    Raises:
+        ValueError: they have not; the message says which example differs.
     """
-    generator = torch.Generator().manual_seed(seed)
-    parts: list[list[Tensor]] = [[] for _ in fractions]
-    by_class = labels.argsort(stable=True).split(labels.unique(return_counts=True)[1].tolist())
-    for members in by_class:
-        members = members[torch.randperm(len(members), generator=generator)]
-        edges = (torch.tensor([0.0, *fractions]).cumsum(0) * len(members)).round().long()
-        for part, start, stop in zip(parts, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            part.append(members[start:stop])
-    return [torch.cat(part).sort().values for part in parts]
+    if isinstance(split, Resized) and isinstance(split.split, InMemory) and not isinstance(split.split.columns, Scenes):
+        columns, parts = split.split.columns, split.split.columns.images.split(1024)
+        fitted = [fit_image(part, split.image_size, split.channels, split.crop) for part in parts]
+        return InMemory(columns._replace(images=torch.cat(fitted)))
+    first, count = split[0], len(split)
+    # Each example goes into its place: a list of all, then stacked, would take twice the memory.
+    columns = [column.new_empty(count, *column.shape) if isinstance(column, Tensor) else [] for column in first]
+    for i in range(count):
+        for column, value in zip(columns, first if i == 0 else split[i], strict=True):
+            if isinstance(column, list):
+                column.append(value)
+            elif value.shape == column.shape[1:]:
+                column[i] = value
+            else:
+                shapes = f"{tuple(value.shape)}, the first {tuple(column.shape[1:])}"
+                raise ValueError(f"example {i} is {shapes}: give all one size")
+    return InMemory(first._make(stack(column) if isinstance(column, list) else column for column in columns))

@@ -9,13 +9,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from leyden.data.loader import Augment, Loader, mix
-from leyden.data.module import ImageData, Stage
-from leyden.data.source import Source
+from leyden.core.seeding import mix
+from leyden.data.columns import Scenes
+from leyden.data.images import ImageDataModule
+from leyden.data.loader import Augment, Loader
+from leyden.data.source import ImageSource
 from leyden.data.source.annotations.annotated import learnable
-from leyden.data.splits import InMemory, Split
+from leyden.data.splits import InMemory, Split, Stage
 from leyden.detection.augment.scenes import Chain, Mosaic, Rescale, UpsideDown, ZoomAndCrop, mirror
-from leyden.detection.boxes.batch import Target
 from leyden.detection.proposals.cache import Proposals
 from leyden.detection.proposals.selective_search import Search, opencv
 
@@ -50,8 +51,9 @@ class Distortion:
         self.swap = swap
         self.flip = flip
 
-    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
-        """Changes uint8 ``images`` (B, C, S, S) and ``targets`` by ``u`` (B, 10), uniform in [0, 1)."""
+    def __call__(self, batch: Scenes, u: Tensor) -> Scenes:
+        """Changes scenes uint8 (B, C, S, S) by ``u`` (B, 10), uniform in [0, 1)."""
+        images, targets = batch
         change = (2 * u[:, :4] - 1) * self.reach.to(u.device) * (u[:, 4:8] < 0.5)
         shift, contrast, saturation, angle = change.unbind(1)
         colours = _turn(angle, 1 + saturation)
@@ -62,7 +64,8 @@ class Distortion:
         flat = images.flatten(2).float()
         offset = (255 * shift)[:, None, None].expand(-1, images.shape[1], 1)
         images = torch.baddbmm(offset, colours, flat).clamp_(0, 255).to(torch.uint8).view_as(images)
-        return mirror(images, targets, u[:, 9] < 0.5) if self.flip else (images, targets)
+        changed = Scenes(images, targets)
+        return mirror(changed, u[:, 9] < 0.5) if self.flip else changed
 
 
 def _turn(angle: Tensor, saturation: Tensor) -> Tensor:
@@ -89,7 +92,7 @@ class Learnable:
     def __len__(self) -> int:
         return len(self.chosen)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Target]:
+    def __getitem__(self, index: int) -> Scenes:
         """The image and its target.
 
         Raises:
@@ -103,21 +106,21 @@ class Learnable:
                 f"training image {self.chosen[index]} has a box {bad}: a number is missing; correct the source or "
                 "leave that box out (leyden check-data lists all of them)"
             )
-        return image, target
+        return Scenes._make((image, target))
 
 
-class DetectionData(ImageData):
-    """Batches of images uint8 (B, C, S, S) and lists of targets {"boxes": (n, 4) xyxy pixels, "labels": (n,)}.
+class DetectionData(ImageDataModule):
+    """Batches of ``Scenes``: images uint8 (B, C, S, S), each with its ``leyden.data.columns.Target``.
 
-    Pictures are squeezed into the square. Training targets leave out difficult objects and crowds; those of validation
-    and test say which they are, and all else that the source knows (``leyden.metrics.detection.accumulator.Boxes``).
+    Images are squeezed into the square. Training targets leave out difficult objects and crowds; those of validation
+    and test say which they are, and all else that the source knows.
 
     The augmentations change examples in this order: mosaic, zoom-out, crop, light and mirror, upside down, size. What
     happens to an example is a pure function of (seed, epoch, example), but for the size, which all of a batch share.
     SSD's recipe is flip, zoom_out=4, iou_crop and the light as it stands; that of the newer YOLOs flip, mosaic and
     multi_scale.
 
-    For techniques on proposals that are made beforehand, each target also has "proposals" (n, 4) float32 xyxy pixels.
+    For techniques on proposals that are made beforehand, each target also has "proposals".
 
     Args:
         source: of images with boxes.
@@ -157,7 +160,7 @@ class DetectionData(ImageData):
 
     def __init__(
         self,
-        source: Source,
+        source: ImageSource,
         image_size: int | None = None,
         batch_size: int = 16,
         eval_batch_size: int = 100,
@@ -231,15 +234,15 @@ class DetectionData(ImageData):
         order = torch.randperm(len(split), generator=torch.Generator().manual_seed(mix(self.seed, 2)))
         return Learnable(split, order[:count].sort().values.tolist())
 
-    def resized(self, raw: Split) -> Split:
+    def prepared(self, raw: Split) -> Split:
         """Any examples at the model's size, decoded into memory if they fit; with proposals if they are wanted.
 
         Raises:
             ValueError: there is nothing to learn.
         """
-        split = super().resized(raw)
+        split = super().prepared(raw)
         looked_at = isinstance(raw, Learnable) and isinstance(split, InMemory)  # others are decoded later
-        if looked_at and not any(len(split[i][1]["labels"]) for i in range(len(split))):
+        if looked_at and not any(len(split[i].targets["labels"]) for i in range(len(split))):
             few = "" if self.images is None else f"; data.images={self.images} may be too few"
             raise ValueError(
                 f"{self.source.name}: none of {len(split)} training images has a box to learn from, and difficult "
@@ -251,8 +254,9 @@ class DetectionData(ImageData):
         log.info("%s: %s", self.source.name, proposals.about())
         return proposals.beside(split)
 
-    def _loader(self, stage: Stage) -> Loader:
-        loader = super()._loader(stage)
+    def loader(self, stage: Stage) -> Loader:
+        """Batches of a stage; a mosaic takes its other images from the same split."""
+        loader = super().loader(stage)
         if self.mosaic is not None and stage == "train":
             self.mosaic.split = loader.split
         return loader

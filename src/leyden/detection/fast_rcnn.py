@@ -66,7 +66,7 @@ def offset_statistics(split: Split, classes: int, foreground: float) -> tuple[Te
     """
     count, total, squares = torch.zeros(classes, 1), torch.zeros(classes, 4), torch.zeros(classes, 4)
     for i in range(len(split)):
-        target = {key: value.cpu() for key, value in split[i][1].items()}
+        target = {key: value.cpu() for key, value in split[i].targets.items()}
         rois = torch.cat([target["boxes"], *given([target])])
         shown, things = label_rois(rois, target, foreground, (0.0, foreground))
         chosen = shown > 0

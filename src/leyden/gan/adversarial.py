@@ -154,7 +154,7 @@ class AdversarialModule(Descent):
 
     def prepare(self, batch: Any) -> tuple[Any, Any]:
         """What of a batch is real, in the range of the networks, and what both networks are given beside it."""
-        return to_signed(batch[0]), None
+        return to_signed(batch.images), None
 
     def fake(self, real: Any, given: Any) -> Any:
         """As many generated images as ``real`` has, with a graph to the generator where gradients are on."""

@@ -1,11 +1,15 @@
 """Random changes of whole batches of images, driven by the numbers that the loader gives each example."""
 
 import math
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from leyden.data.columns import Images, LabelledImages
+
+AnyImages = TypeVar("AnyImages", Images, LabelledImages)
 
 
 class Shake:
@@ -34,12 +38,13 @@ class Shake:
         self.border = border
         self.draws = 5 if flip else 4
 
-    def __call__(self, images: Tensor, targets: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 images (B, C, H, W) by u (B, draws) in [0, 1): angle, zoom, horizontal and vertical shift, mirror."""
+    def __call__(self, batch: AnyImages, u: Tensor) -> AnyImages:
+        """Changes images uint8 (B, C, H, W) by u (B, draws) in [0, 1): angle, zoom, shift across and down, mirror."""
+        images = batch.images
         if self.flip:
             images = torch.where((u[:, 4] < 0.5)[:, None, None, None], images.flip(3), images)
         if not (self.degrees or self.zoom or self.shift):
-            return images, targets
+            return batch._replace(images=images)
         v = 2 * u[:, :4] - 1
         angle = v[:, 0] * math.radians(self.degrees)
         scale = (1 + self.zoom) ** -v[:, 1]  # the grid looks up source places, so its scale is the inverse of the zoom
@@ -48,7 +53,7 @@ class Shake:
         theta = torch.stack([torch.stack([cos, -sin, move[:, 0]], 1), torch.stack([sin, cos, move[:, 1]], 1)], 1)
         grid = F.affine_grid(theta, list(images.shape), align_corners=False)
         moved = F.grid_sample(images.float(), grid, padding_mode=self.border, align_corners=False)
-        return moved.round().to(torch.uint8), targets
+        return batch._replace(images=moved.round().to(torch.uint8))
 
 
 class Views:
@@ -72,11 +77,11 @@ class Views:
         self.then = then
         self.draws = 1 + then.draws
 
-    def __call__(self, images: Tensor, targets: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, batch: LabelledImages, u: Tensor) -> LabelledImages:
         """View k of square uint8 images (B, C, S, S) of class c is an example of class ``count * c + k``."""
+        images, labels = batch
         view = (self.count * u[:, 0]).long()
         turned = [images.rot90(k, (2, 3)) for k in range(4)]
         views = torch.stack([*turned, *(image.flip(3) for image in turned)])
-        return self.then(
-            views[view, torch.arange(len(images), device=images.device)], self.count * targets + view, u[:, 1:]
-        )
+        chosen = views[view, torch.arange(len(images), device=images.device)]
+        return self.then(LabelledImages(chosen, self.count * labels + view), u[:, 1:])

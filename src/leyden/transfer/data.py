@@ -7,14 +7,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset
 
-from leyden.data.loader import Loader, mix
-from leyden.data.module import STAGES, ImageData, ImageSpec, Stage
-from leyden.data.source import Source
-from leyden.data.splits import InMemory, Split, labels_of, select
+from leyden.core.seeding import mix
+from leyden.data.columns import LabelledImages, device_of
+from leyden.data.images import ImageDataModule
+from leyden.data.loader import Loader
+from leyden.data.source import ImageSource, Source
+from leyden.data.specs import ImageSpec
+from leyden.data.splits import STAGES, InMemory, Split, Stage, labels_of, select
 from leyden.transfer.augment import Shake, Views
 
 
-class TransferImages(ImageData):
+class TransferImages(ImageDataModule):
     """Batches of the target task, of which few labels may be known, and all of the source task for pre-training.
 
     The validation and test splits hold every example of the target classes, so with few labels per class the
@@ -55,7 +58,7 @@ class TransferImages(ImageData):
 
     def __init__(
         self,
-        source: Source,
+        source: ImageSource,
         source_classes: int | list[str] | None = None,
         labels_per_class: int | None = None,
         epoch_size: int | None = None,
@@ -63,7 +66,7 @@ class TransferImages(ImageData):
         zoom: float = 0,
         shift: float = 0,
         source_splits: list[str] | None = None,
-        upstream: Source | None = None,
+        upstream: ImageSource | None = None,
         flip: bool = False,
         border: Literal["zeros", "reflection"] = "zeros",
         views: int | None = None,
@@ -87,6 +90,8 @@ class TransferImages(ImageData):
         if crop is not None and not 0 < crop <= 1:
             raise ValueError(f"data.crop={crop}: a fraction of the shorter side, in (0, 1], or null")
         self.upstream = upstream or source
+        self.check(self.upstream)
+        self.cached: dict[Stage, list[InMemory]] = {}
         self.views = views
         self.crop = crop
         self.shake = Shake(degrees, zoom, shift, flip, border)
@@ -101,7 +106,7 @@ class TransferImages(ImageData):
     @property
     def source_names(self) -> list[str]:
         """The classes of the source task, in the order of its labels; empty if there is none."""
-        names = self.upstream.class_names
+        names = list(self.upstream.class_names)
         if self.source_classes is None:
             return []
         if isinstance(self.source_classes, int):
@@ -137,6 +142,14 @@ class TransferImages(ImageData):
             chosen, labels = chosen[picked], labels[picked]
         return select(split, chosen, labels)
 
+    def loader(self, stage: Stage) -> Loader:
+        """Batches of a stage; of what a frozen network made of the images, where ``cache`` has been called."""
+        loader = super().loader(stage)
+        loader.views = self.views
+        if not (self.overfits and stage == "train"):
+            loader.cached = self.cached.get(stage, ())
+        return loader
+
     def source_task(self, batch_size: int, views: int) -> Loader:
         """Shuffled, augmented batches of the source task's training examples, the same on every rank.
 
@@ -154,9 +167,9 @@ class TransferImages(ImageData):
             for stage in STAGES
             if stage in self.source_splits
         ]
-        split = self.resized(parts[0] if len(parts) == 1 else ConcatDataset(parts))  # type: ignore[arg-type]
+        split = self.prepared(parts[0] if len(parts) == 1 else ConcatDataset(parts))  # type: ignore[arg-type]
         return Loader(
-            self._on_device(split),
+            self.on_device(split),
             batch_size,
             train=True,
             seed=mix(self.seed, 3),
@@ -168,7 +181,7 @@ class TransferImages(ImageData):
     def once(self) -> Loader:
         """The training examples in order, neither shuffled nor augmented, the same on every rank."""
         plain = self.cached["train"][0] if self.cached and self.augment is None else self.split("train")
-        return Loader(self._on_device(plain), self.eval_batch_size, workers=self.workers, whole=True)
+        return Loader(self.on_device(plain), self.eval_batch_size, workers=self.workers, whole=True)
 
     def cache(self, through: Callable[[Iterator[Tensor], int, str], Tensor]) -> None:
         """Replaces the images of training and validation by what a frozen network makes of them, computed once.
@@ -183,7 +196,7 @@ class TransferImages(ImageData):
         if self.augment is None:
             views: list[Tensor | None] = [None]
         elif self.views is not None:
-            loader = self._loader("train")
+            loader = self.loader("train")
             views = [loader.numbers(view) for view in range(self.views)]
         else:
             raise ValueError("each epoch augments anew: nothing can be computed once without data.views")
@@ -192,11 +205,11 @@ class TransferImages(ImageData):
         train = [through(self._in_order("train", u), sizes["train"], f"train {i}") for i, u in enumerate(views)]
         val = through(self._in_order("val", None), sizes["val"], "val")
         self.cached = {
-            "train": [InMemory(features, labels["train"]) for features in train],
-            "val": [InMemory(val, labels["val"])],
+            "train": [InMemory(LabelledImages(features, labels["train"])) for features in train],
+            "val": [InMemory(LabelledImages(val, labels["val"]))],
         }
         if self._train_loader is not None:  # Lightning may have asked for it already, to count the steps
-            self._train_loader.cached = self._loader("train").cached
+            self._train_loader.cached = self.cached["train"]
 
     def forget(self) -> None:
         """Batches come from images again."""
@@ -206,12 +219,13 @@ class TransferImages(ImageData):
 
     def _in_order(self, stage: Stage, numbers: Tensor | None) -> Iterator[Tensor]:
         """The images (B, C, S, S) of a stage, augmented by ``numbers`` (N, draws) where there are any."""
-        split, place = self._on_device(self.split(stage)), 0
-        for images, labels in Loader(split, self.eval_batch_size, workers=self.workers, whole=True):
+        split, place = self.on_device(self.split(stage)), 0
+        for batch in Loader(split, self.eval_batch_size, workers=self.workers, whole=True):
+            count = len(batch.images)
             if numbers is not None and self.augment is not None:
-                images, _ = self.augment(images, labels, numbers[place : place + len(images)].to(images.device))
-            place += len(images)
-            yield images
+                batch = self.augment(batch, numbers[place : place + count].to(device_of(batch)))
+            place += count
+            yield batch.images
 
 
 def _of_classes(source: Source, stage: Stage, names: Sequence[str]) -> tuple[Split, Tensor, Tensor]:

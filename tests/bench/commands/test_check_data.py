@@ -61,5 +61,5 @@ def test_blood_cells(leyden: Callable, dev_data: Path) -> None:
     assert "findings: 2 x left out\n" in done.stdout
     for place in ("BloodImage_00338.xml:163: RBC [504 337 504 337]", "BloodImage_00343.xml:55: RBC [181 329 181 329]"):
         assert place in done.stdout
-    for row in ("| train | 205      | 2,804", "| val   | 87       | 1,137", "| test  | 72       | 945"):
+    for row in ("| train | 205    | 2,804", "| val   | 87     | 1,137", "| test  | 72     | 945"):
         assert row in done.stdout

@@ -4,24 +4,23 @@ from lightning import LightningModule, Trainer
 from torch import Tensor
 from torch.nn import functional as F
 
-from leyden.data.batches.crops import Crops, SuperResolution, enlarge, shrink, whole_multiple
-from leyden.data.source import Source
+from leyden.data.batches.crops import RandomCrops, SuperResolution, enlarge, shrink, whole_multiple
+from leyden.data.columns import Images
+from leyden.data.source import ImageSource
 from leyden.data.source.builtin.image_patches import ImagePatches
-from leyden.data.source.builtin.whole_images import Whole, WholeImages
+from leyden.data.source.builtin.whole_images import WholeImages
+from leyden.data.splits import VariedImages
 
 SIZES = {"train": [(40, 52), (33, 30), (64, 31)], "val": [(37, 45)], "test": [(41, 50), (36, 36)]}
 
 
-class Numbered(Source):
+class Numbered(ImageSource):
     """Pictures whose every pixel tells which it is: channel 0 its number, 1 the row, 2 the column."""
 
     name, channels, image_size = "numbered", 3, 16
 
-    def __init__(self) -> None:
-        self.class_names: list[str] = []
-
-    def split(self, stage: str) -> Whole:
-        return Whole([picture(i, *size) for i, size in enumerate(SIZES[stage])])
+    def split(self, stage: str) -> VariedImages:
+        return VariedImages([picture(i, *size) for i, size in enumerate(SIZES[stage])])
 
 
 def picture(number: int, height: int, width: int) -> Tensor:
@@ -31,15 +30,14 @@ def picture(number: int, height: int, width: int) -> Tensor:
 
 def batches(data: SuperResolution, epochs: int = 1) -> list[Tensor]:
     loader = data.train_dataloader()
-    return [images for _ in range(epochs) for images, _ in loader]
+    return [batch.images for _ in range(epochs) for batch in loader]
 
 
 def test_crops_are_squares_of_their_pictures_in_all_eight_ways() -> None:
     pictures = [picture(i, *size) for i, size in enumerate(SIZES["train"])]
-    crops = Crops(pictures, 16)
+    crops = RandomCrops(pictures, 16)
     numbers = torch.arange(600) % 3
-    images, targets = crops(numbers, "untouched", torch.rand(600, 3, generator=torch.Generator().manual_seed(0)))
-    assert targets == "untouched"
+    images = crops.sample(torch.arange(600), torch.rand(600, 3, generator=torch.Generator().manual_seed(0))).images
     assert images.shape == (600, 3, 16, 16)
     ways = set()
     for number, crop in zip(numbers.tolist(), images, strict=True):
@@ -54,10 +52,10 @@ def test_crops_are_squares_of_their_pictures_in_all_eight_ways() -> None:
 
 
 def test_every_place_can_be_taken_up_to_the_edges() -> None:
-    crops = Crops([picture(0, 18, 17)], 16)
+    crops = RandomCrops([picture(0, 18, 17)], 16)
     u = torch.rand(400, 3, generator=torch.Generator().manual_seed(0))
     u[0, :2] = 1 - 2**-24  # the largest float32 below 1
-    images, _ = crops(torch.zeros(400, dtype=torch.int64), None, u)
+    images = crops.sample(torch.zeros(400, dtype=torch.int64), u).images
     tops, lefts = images[:, 1].flatten(1).amin(1), images[:, 2].flatten(1).amin(1)
     assert set(tops.tolist()) == {0, 1, 2}
     assert set(lefts.tolist()) == {0, 1}
@@ -75,7 +73,7 @@ def test_a_crop_is_a_function_of_seed_epoch_and_index() -> None:
     assert not any(torch.equal(a, b) for a, b in zip(first[:3], first[3:], strict=True))
     resumed = SuperResolution(Numbered(), 16, 4, 12)
     resumed.load_state_dict({"epoch": 1, "position": 1})
-    assert torch.equal(next(iter(resumed.train_dataloader()))[0], first[4])
+    assert torch.equal(next(iter(resumed.train_dataloader())).images, first[4])
 
 
 def test_pictures_give_equally_many_crops() -> None:
@@ -85,22 +83,22 @@ def test_pictures_give_equally_many_crops() -> None:
 
 def test_smaller_versions_are_more_pictures() -> None:
     data = SuperResolution(Numbered(), 16, sizes=[1.0, 0.55])
-    assert [tuple(size) for size in data.crops().sizes.tolist()][3:] == [(22, 28), (17, 16), (35, 17)]
-    assert len(SuperResolution(Numbered(), 16, sizes=[1.0, 0.45]).crops()) == 4  # 14 pixels are no crop of 16
-    with pytest.raises(ValueError, match=r"data.sizes=\[1.5\]: shares"):
+    assert [tuple(size) for size in data.crops(5).sizes.tolist()][3:] == [(22, 28), (17, 16), (35, 17)]
+    assert len(SuperResolution(Numbered(), 16, sizes=[1.0, 0.45]).crops(5).starts) == 4  # 14 pixels are no crop of 16
+    with pytest.raises(ValueError, match=r"data.sizes=\[1.5\]: fractions"):
         SuperResolution(Numbered(), 16, sizes=[1.5])
 
 
 def test_judged_pictures_are_whole_and_in_order() -> None:
     data = SuperResolution(Numbered(), 16)
     for stage, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
-        shapes = [tuple(images.shape) for images, _ in loader]
+        shapes = [tuple(batch.images.shape) for batch in loader]
         assert shapes == [(1, 3, *size) for size in SIZES[stage]]
     assert data.spec == {"channels": 3, "image_size": 16}
 
 
 def test_too_small_pictures_are_refused_with_the_cure() -> None:
-    with pytest.raises(ValueError, match=r"training picture 1 has 30 x 33 pixels, a crop has data.image_size=32"):
+    with pytest.raises(ValueError, match=r"training image 1 has 30 x 33 pixels, a crop has data.image_size=32"):
         SuperResolution(Numbered(), 32).train_dataloader()
 
 
@@ -111,8 +109,8 @@ def test_overfitting_repeats_the_same_crops() -> None:
             self.weight = torch.nn.Parameter(torch.zeros(()))
             self.seen: list[Tensor] = []
 
-        def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
-            self.seen.append(batch[0])
+        def training_step(self, batch: Images, index: int) -> Tensor:
+            self.seen.append(batch.images)
             return self.weight
 
         def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -1,6 +1,7 @@
 import torch
 
 from leyden.data.batches.gan_images import Flip, GanImages
+from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
 
 
@@ -13,9 +14,10 @@ def test_digits_enlarged_with_their_labels() -> None:
 
 def test_half_of_the_images_are_mirrored_if_wanted() -> None:
     images = torch.arange(12, dtype=torch.uint8).view(2, 1, 2, 3)
-    flipped, targets = Flip()(images, "kept", torch.tensor([[0.4], [0.6]]))
+    labels = torch.tensor([3, 4])
+    flipped, kept = Flip()(LabelledImages(images, labels), torch.tensor([[0.4], [0.6]]))
     assert torch.equal(flipped[0], images[0].flip(-1))
     assert torch.equal(flipped[1], images[1])
-    assert targets == "kept"
+    assert kept is labels
     assert GanImages(Digits(), flip=True).augment is not None
     assert GanImages(Digits()).augment is None

@@ -9,6 +9,7 @@ from torchvision import tv_tensors
 from torchvision.ops import box_iou
 from torchvision.transforms import v2
 
+from leyden.data.columns import Scenes
 from leyden.data.source.annotations.voc import VOC
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.splits import InMemory
@@ -81,7 +82,9 @@ def test_boxes_stay_on_their_objects_in_mosaics_and_what_follows(root: str) -> N
         order = torch.randperm(4, generator=generator).tolist()
         numbers = torch.rand(14 + then.draws, generator=generator).tolist()
         image, target = _mosaic([tiles[i] for i in order], numbers[:2], numbers[2:14])
-        assert check_boxes([image], [target]) + check_boxes(*then(image[None], [target], torch.tensor([numbers[14:]])))
+        assert check_boxes([image], [target]) + check_boxes(
+            *then(Scenes(image[None], [target]), torch.tensor([numbers[14:]]))
+        )
         checked += len(target["labels"])
     assert checked > 200  # of eight objects each
 
@@ -131,7 +134,7 @@ def test_photometric_augmentation_alone_is_what_it_was() -> None:
     order = torch.randperm(12, generator=loader._generator(0, 0))
     u = torch.rand(12, 10, generator=loader._generator(0, 1))
     for indices, (images, targets) in zip(order.split(4), loader, strict=True):
-        expected, boxes = Distortion(0.125, 0.5, 0.5, 18.0, 0.5, False)(*plain.take(indices), u[indices])
+        expected, boxes = Distortion(0.125, 0.5, 0.5, 18.0, 0.5, False)(plain.take(indices), u[indices])
         assert torch.equal(images, expected)
         assert all(torch.equal(a["boxes"], b["boxes"]) for a, b in zip(targets, boxes, strict=True))
 
@@ -148,16 +151,16 @@ def test_zoom_out_makes_smaller_and_crops_make_larger() -> None:
     images = torch.full((64, 3, 60, 60), 10, dtype=torch.uint8)
     target = {"boxes": torch.tensor([[20.0, 20, 40, 40]]), "labels": torch.tensor([3])}
     u = torch.rand(64, 2, generator=torch.Generator().manual_seed(0))
-    _, smaller = ZoomAndCrop(4.0, False)(images, [target] * 64, u)
+    _, smaller = ZoomAndCrop(4.0, False)(Scenes(images, [target] * 64), u)
     sides = torch.stack([(t["boxes"][0, 2:] - t["boxes"][0, :2]).max() for t in smaller])
     assert sides.min() > 20 / 4 - 0.1
     assert sides.max() <= 20
     assert 20 < (sides < 19.9).sum() < 44  # half of them
-    _, cropped = ZoomAndCrop(1.0, True)(images, [target] * 64, u)
+    _, cropped = ZoomAndCrop(1.0, True)(Scenes(images, [target] * 64), u)
     assert all(len(t["labels"]) == 1 for t in cropped)  # a window that misses the only object is none
     larger = torch.stack([(t["boxes"][0, 2:] - t["boxes"][0, :2]).max() for t in cropped])
     assert larger.max() > 30
-    grey, _ = ZoomAndCrop(4.0, True)(images[:, :1], [target] * 64, u)
+    grey, _ = ZoomAndCrop(4.0, True)(Scenes(images[:, :1], [target] * 64), u)
     assert grey.shape == (64, 1, 60, 60)
 
 
@@ -207,9 +210,9 @@ def test_a_mosaic_shows_four_pictures_at_their_size_or_smaller() -> None:
     images = colours.expand(8, 3, 40, 40).contiguous()
     whole = [{"boxes": torch.tensor([[0.0, 0, 40, 40]]), "labels": torch.tensor([i])} for i in range(8)]
     mosaic = Mosaic(0.5)
-    mosaic.split = InMemory(images, whole)
+    mosaic.split = InMemory(Scenes(images, whole))
     u = torch.rand(8, 18, generator=torch.Generator().manual_seed(0))
-    made, targets = mosaic(images, whole, u)
+    made, targets = mosaic(Scenes(images, whole), u)
     for i in range(8):
         parts = made[i, 0].unique().tolist()
         if u[i, 0] >= 0.5:
@@ -228,7 +231,7 @@ def test_all_of_a_batch_gets_the_size_that_its_first_example_draws() -> None:
     targets = [{"boxes": torch.tensor([[8.0, 16, 32, 64]]), "labels": torch.tensor([0])}] * 3
     rescale = Rescale([32, 64, 128])
     for first, side in ((0.0, 32), (0.5, 64), (0.999, 128)):
-        scaled, moved = rescale(images, targets, torch.tensor([[first], [0.1], [0.9]]))
+        scaled, moved = rescale(Scenes(images, targets), torch.tensor([[first], [0.1], [0.9]]))
         assert scaled.shape == (3, 3, side, side)
         assert moved[2]["boxes"].tolist() == [[8 * side / 64, 16 * side / 64, 32 * side / 64, side]]
 
@@ -239,14 +242,14 @@ def test_a_chain_gives_each_change_numbers_of_its_own() -> None:
             self.draws = draws
             self.seen: list[list[float]] = []
 
-        def __call__(self, images: Tensor, targets: list, u: Tensor) -> tuple[Tensor, list]:
+        def __call__(self, batch: Scenes, u: Tensor) -> Scenes:
             self.seen = u.tolist()
-            return images + 1, targets
+            return batch._replace(images=batch.images + 1)
 
     parts = [Reads(2), Reads(1)]
     chain = Chain(parts)
     assert chain.draws == 3
-    images, _ = chain(torch.zeros(1, dtype=torch.uint8), [], torch.tensor([[1.0, 2.0, 3.0]]))
+    images, _ = chain(Scenes(torch.zeros(1, dtype=torch.uint8), []), torch.tensor([[1.0, 2.0, 3.0]]))
     assert images.item() == 2
     assert [part.seen for part in parts] == [[[1, 2]], [[3]]]
 

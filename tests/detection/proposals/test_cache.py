@@ -4,6 +4,7 @@ import sys
 import pytest
 import torch
 
+from leyden.data.columns import Scenes
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.splits import InMemory
 from leyden.detection.data import DetectionData
@@ -49,9 +50,9 @@ def test_each_image_has_its_own():
     found = Proposals(SCENES, {"k": [100], "min_size": 20})
     assert len(found) == 3
     for i in range(3):
-        assert torch.equal(found[i], selective_search(SCENES.images[i], k=[100], min_size=20))
+        assert torch.equal(found[i], selective_search(SCENES.columns.images[i], k=[100], min_size=20))
     some = Proposals(SCENES, {"k": [100], "min_size": 20}, limit=5)
-    assert torch.equal(some[1], selective_search(SCENES.images[1], k=[100], min_size=20, limit=5))
+    assert torch.equal(some[1], selective_search(SCENES.columns.images[1], k=[100], min_size=20, limit=5))
 
 
 def test_they_are_made_once_and_the_limit_does_not_count(tmp_path, idle, caplog):
@@ -70,8 +71,8 @@ def test_they_are_made_once_and_the_limit_does_not_count(tmp_path, idle, caplog)
 def test_other_images_settings_or_versions_are_other_files(tmp_path, monkeypatch):
     Proposals(SCENES, cache=tmp_path)
     Proposals(SCENES, {"sigma": 0.5}, cache=tmp_path)
-    Proposals(InMemory(SCENES.images.flip(0), SCENES.targets), cache=tmp_path)
-    Proposals(InMemory(SCENES.images.view(3, 3, 32, 128), SCENES.targets), cache=tmp_path)
+    Proposals(InMemory(Scenes(SCENES.columns.images.flip(0), SCENES.columns.targets)), cache=tmp_path)
+    Proposals(InMemory(Scenes(SCENES.columns.images.view(3, 3, 32, 128), SCENES.columns.targets)), cache=tmp_path)
     monkeypatch.setattr("cv2.__version__", "0")
     Proposals(SCENES, cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == 5
@@ -105,8 +106,8 @@ def test_proposals_of_other_images_are_refused():
     with pytest.raises(ValueError, match="proposals of other images: these are of 3 images, the split has 2"):
         found.beside(SOURCE.split("test"))
     with pytest.raises(ValueError, match="proposals of other images"):
-        found.beside(InMemory(SCENES.images.flip(0), SCENES.targets))
-    same = found.beside(InMemory(SCENES.images.clone(), SCENES.targets))
+        found.beside(InMemory(Scenes(SCENES.columns.images.flip(0), SCENES.columns.targets)))
+    same = found.beside(InMemory(Scenes(SCENES.columns.images.clone(), SCENES.columns.targets)))
     assert torch.equal(same[1][1]["proposals"], found[1])
 
 
@@ -118,10 +119,10 @@ def test_targets_get_them_in_memory_or_not():
     assert not isinstance(lazily, InMemory)
     for i in range(3):
         for image, target in (beside[i], lazily[i]):
-            assert torch.equal(image, SCENES.images[i])
+            assert torch.equal(image, SCENES.columns.images[i])
             assert torch.equal(target["proposals"], found[i])
-            assert torch.equal(target["boxes"], SCENES.targets[i]["boxes"])
-    assert "proposals" not in SCENES.targets[0]
+            assert torch.equal(target["boxes"], SCENES.columns.targets[i]["boxes"])
+    assert "proposals" not in SCENES.columns.targets[0]
 
 
 def test_recall_counts_what_is_overlapped():
@@ -129,7 +130,7 @@ def test_recall_counts_what_is_overlapped():
 
     def recall(*boxes: list[list[float]], iou: float = 0.5) -> float:
         targets = [{"boxes": torch.tensor(b), "labels": torch.zeros(len(b), dtype=torch.int64)} for b in boxes]
-        return Proposals(InMemory(plain, targets)).recall(iou)
+        return Proposals(InMemory(Scenes(plain, targets))).recall(iou)
 
     assert recall([[0.0, 0, 32, 32]], [[0.0, 0, 32, 20], [0, 0, 32, 15], [1, 1, 9, 9]]) == 0.5
     assert recall([[0.0, 0, 32, 32]], [[0.0, 0, 32, 20]], iou=0.7) == 0.5
@@ -149,7 +150,7 @@ def test_batches_of_all_stages_have_them(in_memory, tmp_path, caplog):
             assert target.keys() == {"boxes", "labels", "proposals"}
             assert (0, 0, 64, 64) in map(tuple, target["proposals"].tolist())
     _, targets = next(iter(data.val_dataloader()))
-    assert torch.equal(targets[0]["proposals"], selective_search(SCENES.images[0]))
+    assert torch.equal(targets[0]["proposals"], selective_search(SCENES.columns.images[0]))
     assert len(list(tmp_path.iterdir())) == 3
     assert "of the objects are overlapped by 0.5" in caplog.text
 
@@ -175,10 +176,14 @@ def test_they_are_mirrored_with_their_image_and_light_leaves_them():
     plain = data.split("train")
     mirrored = 0
     for image, target in zip(*next(iter(data.train_dataloader())), strict=True):
-        gap = (image.int() - torch.stack([plain.images, plain.images.flip(3)]).int()).abs().amax((2, 3, 4))
+        gap = (
+            (image.int() - torch.stack([plain.columns.images, plain.columns.images.flip(3)]).int())
+            .abs()
+            .amax((2, 3, 4))
+        )
         side, original = divmod(int(gap.argmin()), len(plain))
         for key in ("boxes", "proposals"):
-            expected = plain.targets[original][key]
+            expected = plain.columns.targets[original][key]
             if side:
                 expected = torch.stack([64 - expected[:, 2], expected[:, 1], 64 - expected[:, 0], expected[:, 3]], 1)
             assert torch.equal(target[key], expected)
@@ -186,7 +191,7 @@ def test_they_are_mirrored_with_their_image_and_light_leaves_them():
     assert 0 < mirrored < 6
     data = DetectionData(SOURCE, batch_size=6, proposals="selective_search")
     _, targets = next(iter(data.train_dataloader()))
-    assert {len(t["proposals"]) for t in targets} == {len(t["proposals"]) for t in plain.targets}
+    assert {len(t["proposals"]) for t in targets} == {len(t["proposals"]) for t in plain.columns.targets}
 
 
 @pytest.mark.parametrize(
@@ -218,9 +223,9 @@ def test_scores_are_the_same_with_them():
     targets = [target for _, target in Proposals(SCENES).beside(SCENES)]
     scale = torch.tensor([2.0, 2.0])
     scores = []
-    for truths in (SCENES.targets, targets):
+    for truths in (SCENES.columns.targets, targets):
         judged = DetectionAccumulator()
-        answers = [{**t, "scores": torch.linspace(0.9, 0.5, len(t["labels"]))} for t in SCENES.targets]
+        answers = [{**t, "scores": torch.linspace(0.9, 0.5, len(t["labels"]))} for t in SCENES.columns.targets]
         judged.add(answers, [{**truth, "scale": scale} for truth in truths])
         scores.append(detection_scores(*judged.whole(), 10))
     assert scores[0].keys() == scores[1].keys()

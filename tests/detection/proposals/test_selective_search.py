@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import functional as F
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.detection.proposals.selective_search import first, selective_search
 
-SCENE = DigitScenes(train=1, val=1, test=1).split("val").images[0]
+SCENE = DigitScenes(train=1, val=1, test=1).split("val").columns.images[0]
 
 
 def rows(boxes: torch.Tensor) -> list[tuple[float, ...]]:

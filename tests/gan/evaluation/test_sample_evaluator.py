@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from leyden.data.columns import Images
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.splits import InMemory, Resized, decode
 from leyden.gan.evaluation.sample_evaluator import Generated, Judge, Sampler
@@ -31,7 +32,9 @@ def judge() -> Judge:
 @pytest.fixture(scope="module")
 def unseen(judge: Judge) -> dict[str, float]:
     val = split("val")
-    return judge.test(give(torch.cat([val.images, judge.train_images]), torch.cat([val.targets, judge.train_labels])))
+    return judge.test(
+        give(torch.cat([val.columns.images, judge.train_images]), torch.cat([val.columns.labels, judge.train_labels]))
+    )
 
 
 def test_unseen_digits_are_near_the_floor_and_noise_is_far(unseen: dict[str, float]) -> None:
@@ -63,13 +66,13 @@ def test_scores_are_the_metrics_on_equal_numbers_of_images(judge: Judge, unseen:
     assert unseen["fid_floor"] == pytest.approx(frechet_distance(test, train[:539]).item())
     assert unseen["kid_floor"] == pytest.approx(kernel_distance(test, train[:539]).item())
     assert unseen["density_floor"] == pytest.approx(manifolds(test, train[:539]).density.item())
-    images = torch.cat([split("val").images, judge.train_images])[:539]
+    images = torch.cat([split("val").columns.images, judge.train_images])[:539]
     assert unseen["neighbour_ratio"] == pytest.approx(nearest_ratio(judge.features(images), test, train).item())
     assert unseen["swd"] == pytest.approx(sliced_wasserstein(judge.test_images, images, 31)[16])  # 31 x 539 > 2^14
 
 
 def test_baselines_are_computed_once(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = give(split("train").images)
+    fresh = give(split("train").columns.images)
     first = judge.test(fresh)
     calls: list[int] = []
     distances = judge._distances
@@ -109,13 +112,13 @@ def test_validation_is_against_as_many_training_images(judge: Judge) -> None:
 
 def test_conditional_accuracy_is_the_share_named_as_what_was_asked_for(judge: Judge) -> None:
     real = split("test")
-    named = judge.features.classify(real.images)
+    named = judge.features.classify(real.columns.images)
     assert named is not None
-    right = (named == real.targets).float().mean().item()
-    assert judge.test(give(real.images, real.targets))["conditional_accuracy"] == pytest.approx(right)
-    wrong = (real.targets + 1) % 10
-    assert judge.test(give(real.images, wrong))["conditional_accuracy"] < 0.02
-    assert "conditional_accuracy" not in judge.test(give(real.images))
+    right = (named == real.columns.labels).float().mean().item()
+    assert judge.test(give(real.columns.images, real.columns.labels))["conditional_accuracy"] == pytest.approx(right)
+    wrong = (real.columns.labels + 1) % 10
+    assert judge.test(give(real.columns.images, wrong))["conditional_accuracy"] < 0.02
+    assert "conditional_accuracy" not in judge.test(give(real.columns.images))
 
 
 def test_nearest_training_image_of_a_training_image_is_itself(judge: Judge) -> None:
@@ -150,7 +153,7 @@ def test_without_classes_there_are_no_modes_but_distances() -> None:
 
 
 def test_a_cached_judge_is_the_same_judge(judge: Judge, tmp_path: Path) -> None:
-    fresh = give(split("val").images.repeat(6, 1, 1, 1))
+    fresh = give(split("val").columns.images.repeat(6, 1, 1, 1))
     expected = judge.validation(fresh)
     for _ in range(2):  # the first one learns and keeps, the second one finds
         cached = Judge(split("train"), split("test"), 10, 5000, CPU, cache=tmp_path)
@@ -161,9 +164,9 @@ def test_a_cached_judge_is_the_same_judge(judge: Judge, tmp_path: Path) -> None:
 
 
 def test_images_below_16_pixels_have_no_pyramid() -> None:
-    small = [InMemory(torch.randint(0, 256, (100, 1, 8, 8), dtype=torch.uint8), torch.zeros(100)) for _ in range(2)]
+    small = [InMemory(Images(torch.randint(0, 256, (100, 1, 8, 8), dtype=torch.uint8))) for _ in range(2)]
     judge = Judge(small[0], small[1], classes=0, limit=100, device=CPU)
-    assert "swd" not in judge.test(give(small[1].images))
+    assert "swd" not in judge.test(give(small[1].columns.images))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,7 @@ def test_images_below_16_pixels_have_no_pyramid() -> None:
 def test_too_few_images_for_the_metrics_say_how_many_they_need(
     train: int, test: int, classes: int, dimensions: int, need: int
 ) -> None:
-    few = [InMemory(*split(stage).take(torch.arange(count))) for stage, count in (("train", train), ("test", test))]
+    few = [InMemory(split(stage).take(torch.arange(count))) for stage, count in (("train", train), ("test", test))]
     message = (
         f"judging by the {dimensions} features of .* needs {need} training and {need} test images, "
         f"got {train} and {min(test, train)}: set model.eval_samples={need} or more"
@@ -188,7 +191,7 @@ def test_another_extractor_adds_its_distances_under_its_name(dev_data: Path, mon
         pytest.skip(f"no {file}")
     monkeypatch.setitem(inherited_features.SIDES, "squeezenet1_1", 48)  # a twentieth of the work
     judge = Judge(split("train"), split("test"), 10, 5000, CPU, extractor="squeezenet1_1", weights=str(file))
-    val = split("val").images
+    val = split("val").columns.images
     scores = judge.test(give(torch.cat([val, judge.train_images])))
     inherited = {name for name in scores if "squeezenet1_1" in name}
     kinds = ("", "_floor", "_noise")

@@ -9,6 +9,7 @@ from torch.nn.functional import softplus
 from training import assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.batches.gan_images import GanImages
+from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.noise_to_image.conditional import DISCRIMINATORS, Auxiliary, ConditionalGAN, Generator, Projection
 from leyden.gan.pixels import to_signed
@@ -147,7 +148,7 @@ def test_both_networks_are_given_the_labels_of_the_batch(batch: tuple[Tensor, Te
     """So fakes follow the classes of the data, however unequal, and D sees a fake with the class asked of it."""
     pixels, labels = torch.full((5, 1, 16, 16), 255, dtype=torch.uint8), torch.tensor([0, 0, 0, 0, 7])
     model = tiny()
-    real, given = model.prepare((pixels, labels))
+    real, given = model.prepare(LabelledImages(pixels, labels))
     assert torch.equal(real, to_signed(pixels))
     assert torch.equal(given, labels)
     asked: list[Tensor] = []

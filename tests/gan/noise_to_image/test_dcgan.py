@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer, seed_everything
-from torch import Tensor
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.batches.gan_images import GanImages
+from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.noise_to_image.dcgan import DCGAN, Discriminator, Generator
 from leyden.gan.pixels import to_signed, to_uint8
@@ -74,7 +74,7 @@ def test_a_step_is_the_papers(data: GanImages) -> None:
     """D descends on its loss with G's fakes as constants; G then descends against the new D, which stays as it is."""
     from torch.nn.functional import softplus
 
-    images = to_signed(torch.stack([data.split("train")[i][0] for i in range(32)]))
+    images = to_signed(torch.stack([data.split("train")[i].images for i in range(32)]))
     seed_everything(0, verbose=False)
     model = tiny(ema_decay=0.0)
     seed_everything(0, verbose=False)
@@ -99,7 +99,7 @@ def test_a_step_is_the_papers(data: GanImages) -> None:
         def __len__(self) -> int:
             return 32
 
-        def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        def __getitem__(self, index: int) -> LabelledImages:
             return data.split("train")[index]
 
     loader = torch.utils.data.DataLoader(First(), 32)

@@ -8,6 +8,7 @@ from torch.nn.functional import softplus
 from training import Kept, StepSeed, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.batches.gan_images import GanImages
+from leyden.data.columns import LabelledImages, collate
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.noise_to_image.lapgan import LAPGAN
 from leyden.gan.noise_to_image.pyramid import take_apart, up
@@ -28,12 +29,11 @@ def seeded(**values) -> LAPGAN:
 
 
 @pytest.fixture(scope="module")
-def batch(data: GanImages) -> tuple[Tensor, Tensor]:
-    pairs = [data.split("train")[i] for i in range(32)]
-    return torch.stack([image for image, _ in pairs]), torch.tensor([label for _, label in pairs])
+def batch(data: GanImages) -> LabelledImages:
+    return collate([data.split("train")[i] for i in range(32)])
 
 
-def losses(model: LAPGAN, batch: tuple[Tensor, Tensor], level: int) -> list[Tensor]:
+def losses(model: LAPGAN, batch: LabelledImages, level: int) -> list[Tensor]:
     """D's and G's loss of one level, on noise that is the same for every call."""
     model.trainer = quiet_trainer(log_every_n_steps=0)
     torch.manual_seed(1)
@@ -56,7 +56,7 @@ def touched(model: LAPGAN) -> dict[str, set[int]]:
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
-def test_a_levels_losses_reach_its_own_networks_only(batch: tuple[Tensor, Tensor], level: int) -> None:
+def test_a_levels_losses_reach_its_own_networks_only(batch: LabelledImages, level: int) -> None:
     on_d, on_g = losses(seeded(), batch, level)
     model = seeded()
     losses(model, batch, level)[0].backward()
@@ -68,7 +68,7 @@ def test_a_levels_losses_reach_its_own_networks_only(batch: tuple[Tensor, Tensor
 
 
 @pytest.mark.parametrize("level", [0, 1])
-def test_finer_levels_never_see_what_coarser_ones_make(batch: tuple[Tensor, Tensor], level: int) -> None:
+def test_finer_levels_never_see_what_coarser_ones_make(batch: LabelledImages, level: int) -> None:
     model = seeded()
     before = losses(model, batch, level)
     for coarser in (*model.generator[level + 1 :], *model.discriminator[level + 1 :]):
@@ -84,8 +84,10 @@ def test_training_levels_together_is_training_each_alone(data: GanImages) -> Non
     batches: list[Tensor] = []
 
     class Batches(Callback):
-        def on_train_batch_start(self, run: Trainer, module: LightningModule, batch: list[Tensor], index: int) -> None:
-            batches.append(batch[0])
+        def on_train_batch_start(
+            self, run: Trainer, module: LightningModule, batch: LabelledImages, index: int
+        ) -> None:
+            batches.append(batch.images)
 
     quiet_trainer(max_steps=steps, callbacks=[StepSeed(), Batches()]).fit(ours, data)
     for level, side in enumerate((16, 8)):
@@ -190,12 +192,12 @@ def test_sampling_is_repeatable_and_changes_nothing(size: int, coarsest: int) ->
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
-def test_told_the_class_all_networks_use_it(batch: tuple[Tensor, Tensor]) -> None:
+def test_told_the_class_all_networks_use_it(batch: LabelledImages) -> None:
     model = seeded(conditional=True).eval()
     real, given = model.prepare(batch)
-    assert all(torch.equal(labels, batch[1]) for _, labels in given)
+    assert all(torch.equal(labels, batch.labels) for _, labels in given)
     noise = model.noise(32).split(model.noise_sizes, 1)
-    others = (batch[1] + 1) % 10
+    others = (batch.labels + 1) % 10
     for level, (low_pass, labels) in enumerate(given):
         generator = model.generator[level]
         made = generator(noise[level], low_pass, labels)
@@ -242,7 +244,7 @@ def test_every_network_moves_in_every_precision(data: GanImages, precision: str,
 
 
 @pytest.mark.parametrize("values", [{"r1": 1.0}, {"loss": "wasserstein"}, {"loss": "hinge", "spectral_norm": True}])
-def test_other_losses_and_penalties_act_at_every_level(batch: tuple[Tensor, Tensor], values: dict) -> None:
+def test_other_losses_and_penalties_act_at_every_level(batch: LabelledImages, values: dict) -> None:
     model = seeded(discriminator_norm="none", **values)
     model.trainer = quiet_trainer(log_every_n_steps=0)
     real, given = model.prepare(batch)

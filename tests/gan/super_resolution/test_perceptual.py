@@ -12,7 +12,7 @@ from leyden.gan.super_resolution.perceptual import DISTORTIONS, SPOIL, Perceptua
 
 @pytest.fixture(scope="module")
 def images() -> Tensor:
-    return ImagePatches(32, train=64, val=1, test=1).split("train").images
+    return ImagePatches(32, train=64, val=1, test=1).split("train").columns.images
 
 
 def test_the_content_loss_is_the_mean_squared_difference_of_scaled_maps() -> None:

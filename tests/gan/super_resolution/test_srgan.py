@@ -12,9 +12,10 @@ from torch.optim import Adam
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.batches.crops import SuperResolution, enlarge, shrink, whole_multiple
-from leyden.data.source import Source
+from leyden.data.columns import Images
+from leyden.data.source import ImageSource
 from leyden.data.source.builtin.image_patches import photographs
-from leyden.data.source.builtin.whole_images import Whole
+from leyden.data.splits import VariedImages
 from leyden.gan.pixels import to_signed, to_uint8
 from leyden.gan.super_resolution.nets import Discriminator, Generator, in_tiles
 from leyden.gan.super_resolution.perceptual import Perceptual, learnt
@@ -29,17 +30,14 @@ PARTS = {
 """Top row, height and width of each."""
 
 
-class Pieces(Source):
+class Pieces(ImageSource):
     """Parts of one photograph, each of another size, so that whole pictures are quickly judged."""
 
     name, channels, image_size = "pieces", 3, 16
 
-    def __init__(self) -> None:
-        self.class_names: list[str] = []
-
-    def split(self, stage: str) -> Whole:
+    def split(self, stage: str) -> VariedImages:
         whole = photographs("val")[0]
-        return Whole([whole[:, top : top + h, 150 : 150 + w].contiguous() for top, h, w in PARTS[stage]])
+        return VariedImages([whole[:, top : top + h, 150 : 150 + w].contiguous() for top, h, w in PARTS[stage]])
 
 
 def count(network: nn.Module) -> int:
@@ -229,7 +227,7 @@ def test_the_perceptual_loss_is_content_and_a_little_adversary(data: SuperResolu
     model = tiny(adversarial_weight=0.25, memory_format="channels_last")
     model.perceptual, model.trainer = stand_in(), trainer(1, log_every_n_steps=0)
     images = next(iter(data.train_dataloader()))[0]
-    real, small = model.prepare((images, None))
+    real, small = model.prepare(Images(images))
     fake = model.fake(real, small)
     content = 0.25 * (model.perceptual.network(fake) - model.perceptual.network(real)).square().mean()
     adversarial = softplus(-model.discriminator(fake)).mean()
@@ -241,7 +239,7 @@ def test_the_perceptual_loss_is_content_and_a_little_adversary(data: SuperResolu
 def test_networks_see_the_ranges_of_the_paper() -> None:
     model = tiny()
     images = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 16, 16)
-    real, small = model.prepare((images, None))
+    real, small = model.prepare(Images(images))
     assert [real.min(), real.max(), small.min(), small.max()] == [-1, 1, 0, 1]
     assert small.shape == (2, 3, 8, 8)
     seen: list[Tensor] = []
@@ -310,8 +308,8 @@ def test_a_run_logs_scores_of_all_three_and_a_picture(data: SuperResolution) -> 
     kinds, methods = ("psnr_y", "ssim_y", "swd"), ("", "_bicubic", "_srresnet")
     assert scores.keys() == {f"test/{kind}{method}" for kind in kinds for method in methods}
     values = []
-    for picture, _ in data.split("test"):
-        truth = whole_multiple(picture, 2)[None]
+    for image in data.split("test").images:
+        truth = whole_multiple(image, 2)[None]
         values.append(psnr(enlarge(shrink(truth, 2), 2), truth, 2).item())
     assert scores["test/psnr_y_bicubic"] == pytest.approx(sum(values) / len(values), abs=1e-4)
     sheet = logger.pictures["comparison"]

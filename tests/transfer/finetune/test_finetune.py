@@ -211,9 +211,9 @@ def test_a_cosine_head_starts_at_the_mean_features_of_each_class(fit: Callable, 
     model, seen = fit(data, strategy="head", head="cosine")
     split = data.split("train")
     model.eval()
-    directions = F.normalize(model.net.features(split.images))  # frozen, so as they were
+    directions = F.normalize(model.net.features(split.columns.images))  # frozen, so as they were
     for label in range(5):
-        expected = directions[split.targets == label].mean(0)
+        expected = directions[split.columns.labels == label].mean(0)
         torch.testing.assert_close(seen.states[0]["net.head.weight"][label], expected)
 
 
@@ -227,7 +227,7 @@ def test_features_before_training_are_kept_with_the_checkpoint(
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     loaded = Finetune.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
     assert torch.equal(loaded.before, model.before)
-    images = data.split("val").images[:7]
+    images = data.split("val").columns.images[:7]
     assert not torch.allclose(model.eval().net.features(images), model.before)
 
 

@@ -173,7 +173,7 @@ def _test_images(record: Record, count: int) -> list[Input]:
     data = build(record.config["data"], record.allow)
     data.prepare_data()
     split = data.examples("test")
-    return [Input(f"test_{i:05d}.png", partial(lambda i: split[i][0], i)) for i in range(min(count, len(split)))]
+    return [Input(f"test_{i:05d}.png", partial(lambda i: split[i].images, i)) for i in range(min(count, len(split)))]
 
 
 def _chunks(inputs: list[Input]) -> Iterator[list[tuple[str, Tensor]]]:

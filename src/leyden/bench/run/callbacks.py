@@ -17,7 +17,7 @@ from torch import Tensor
 
 from leyden.bench.run.loggers import RunLogger
 from leyden.core.files import write_whole
-from leyden.data.loader import mix
+from leyden.core.seeding import mix
 
 
 class StepSeed(Callback):

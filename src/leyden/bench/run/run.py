@@ -25,7 +25,7 @@ from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.record import Record
 from leyden.bench.run.steps import with_quick_steps, without_idle_hooks
 from leyden.core.files import clear_leftovers
-from leyden.data.loader import mix
+from leyden.core.seeding import mix
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from leyden.bench.search.study import TRIAL, conclude, jobs_of, open_study, sett
 from leyden.bench.sweep.plan import Plan
 from leyden.bench.sweep.resources import share
 from leyden.bench.sweep.store import ASIDE
-from leyden.data.loader import mix
+from leyden.core.seeding import mix
 
 CALLBACK = "leyden.bench.search.pruning.Pruning"
 Launch = Callable[..., Any]

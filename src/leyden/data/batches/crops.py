@@ -1,155 +1,166 @@
-"""Whole pictures for super-resolution: random crops of them to train on, each as it is to judge on."""
+"""Crops of whole images for super-resolution to train on, and whole images to evaluate on."""
 
-import hashlib
 import logging
-from typing import Any, TypedDict
+from collections.abc import Iterator
+from copy import copy
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.v2.functional import resize
 
-from leyden.data.loader import Batch, Loader
-from leyden.data.module import STAGES, ImageData, Stage
-from leyden.data.source import Source
-from leyden.data.source.builtin.whole_images import Whole
-from leyden.data.splits import InMemory
+from leyden.data.columns import Images
+from leyden.data.loader import Loader
+from leyden.data.module import DataModule
+from leyden.data.source import ImageSource
+from leyden.data.specs import PixelSpec
+from leyden.data.splits import InMemory, Split, Stage, VariedImages
 
 log = logging.getLogger(__name__)
 
 
-class Spec(TypedDict):
-    """What a technique of super-resolution must know of its data."""
+class SuperResolution(DataModule):
+    """Batches of high-resolution images; the technique makes the low-resolution ones from them, by ``shrink``.
 
-    channels: int
-    image_size: int
-
-
-class SuperResolution(ImageData):
-    """Batches of high-resolution pictures; the technique makes the low-resolution ones from them, by ``shrink``.
-
-    Training batches are crops uint8 (B, C, S, S) at random places, turned and mirrored in one of the eight ways;
-    validation and test batches are whole pictures, uint8 (1, C, H, W), each of its own size. Targets are all 0. All
-    pictures are kept in memory.
+    Training batches are ``Images`` (B, C, S, S): crops at random places, turned and mirrored in one of the eight ways.
+    Validation and test batches are ``Images`` (1, C, H, W): whole images, each of its own size. All images are kept in
+    memory.
 
     Args:
         source: of images; they may have any sizes.
         image_size: side S of the training crops in pixels.
         batch_size: crops per step and device.
-        epoch_size: crops per epoch; every training picture gives as many of them as any other, give or take one.
-        sizes: training pictures are also shrunk to these shares of their sides, 1 being the picture itself; what
+        epoch_size: crops per epoch; every training image gives as many of them as any other, give or take one.
+        sizes: training images are also shrunk to these fractions of their sides, 1 being the image itself; what
             becomes smaller than a crop is left out.
         seed: of the order and the crops.
 
     Raises:
-        ValueError: ``sizes`` is not above 0 and up to 1, or a training picture is smaller than a crop.
+        ValueError: ``sizes`` is not above 0 and up to 1, or a training image is smaller than a crop.
     """
+
+    consumes: ClassVar[str] = "images"
+    source: ImageSource
 
     def __init__(
         self,
-        source: Source,
+        source: ImageSource,
         image_size: int = 96,
         batch_size: int = 16,
         epoch_size: int = 1600,
         sizes: list[float] | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(source, image_size, batch_size, eval_batch_size=1, in_memory=True, seed=seed)
+        super().__init__(source, batch_size, eval_batch_size=1, seed=seed)
+        self.image_size = image_size
         self.sizes = sizes or [1.0]
         if not all(0 < size <= 1 for size in self.sizes):
-            raise ValueError(f"data.sizes={self.sizes}: shares of a picture's sides, above 0 and up to 1")
+            raise ValueError(f"data.sizes={self.sizes}: fractions of an image's sides, above 0 and up to 1")
         self.epoch_size = epoch_size
-        self._crops: Crops | None = None
+        self._crops: RandomCrops | None = None
 
     @property
-    def spec(self) -> Spec:  # type: ignore[override]  # there are no classes
+    def spec(self) -> PixelSpec:
         """What the model must know; valid after ``prepare_data``."""
-        return Spec(channels=self.source.channels, image_size=self.image_size)
+        return PixelSpec(channels=self.source.channels, image_size=self.image_size)
 
-    @property
-    def fingerprint(self) -> str:
-        """A short hash of the training pictures and of how many there are in each split."""
-        digest = hashlib.sha256(repr([len(self.split(stage)) for stage in STAGES]).encode())
-        for picture in self.split("train").pictures:
-            digest.update(picture.numpy().tobytes())
-        return digest.hexdigest()[:16]
+    def content(self, split: Split) -> Iterator[bytes]:
+        """Bytes that tell a split from others: all its images."""
+        for i in range(len(split)):
+            yield split[i].images.numpy().tobytes()
 
-    def split(self, stage: Stage) -> Whole:
-        """The whole pictures of a stage, read on first use."""
-        if stage not in self._splits:
-            raw = self.examples(stage)
-            pictures = [raw[i][0] for i in range(len(raw))]
-            if not pictures:
-                raise ValueError(f"{self.source.name}: the {stage} split is empty")
-            size = sum(picture.nbytes for picture in pictures)
-            log.info("%s: %d pictures to %s, %.1f MB in memory", self.source.name, len(pictures), stage, size / 1e6)
-            self._splits[stage] = Whole(pictures)
-        found = self._splits[stage]
-        assert isinstance(found, Whole)
-        return found
+    def prepared(self, raw: Split) -> VariedImages:
+        """Whole images, read into memory."""
+        split = VariedImages([raw[i].images for i in range(len(raw))])
+        size = sum(image.nbytes for image in split.images)
+        log.info("%s: %d images, %.1f MB in memory", self.source.name, len(split), size / 1e6)
+        return split
 
-    def crops(self) -> "Crops":
-        """What cuts the training crops out of the training pictures, of all ``sizes``."""
+    def crops(self, count: int) -> "RandomCrops":
+        """``count`` crops an epoch out of the training images, of all ``sizes``."""
         if self._crops is None:
-            least = self.image_size
-            for number, picture in enumerate(self.split("train").pictures):
-                if min(picture.shape[1:]) < least:
-                    height, width = picture.shape[1:]
-                    raise ValueError(
-                        f"{self.source.name}: training picture {number} has {width} x {height} pixels, a crop has "
-                        f"data.image_size={least}: lower it, or take small pictures away"
-                    )
-            shrunk = [
-                resize(picture, [round(min(picture.shape[1:]) * size)], antialias=True) if size < 1 else picture
-                for size in self.sizes
-                for picture in self.split("train").pictures
-                if round(min(picture.shape[1:]) * size) >= least
-            ]
-            self._crops = Crops(shrunk, least)
-        return self._crops
+            self._crops = RandomCrops(self._pyramid(), self.image_size)
+        return self._crops.of(count)
 
-    def _loader(self, stage: Stage) -> Loader:
+    def loader(self, stage: Stage) -> Loader:
+        """Crops to train on, whole images to evaluate on; the same crops in every epoch where the trainer overfits."""
         if stage != "train":
-            return Loader(self.split(stage), batch_size=1)
-        # The loader orders and hands out numbers of pictures; the crops are the "augmentation" of these numbers.
-        crops = self.crops()
-        numbers = torch.arange(self.epoch_size) % len(crops)
-        split = InMemory(numbers, torch.zeros_like(numbers))
-        if self.trainer is not None and self.trainer.overfit_batches > 0:  # type: ignore[attr-defined]
-            u = torch.rand(self.epoch_size, crops.draws, generator=torch.Generator().manual_seed(self.seed))
-            return Loader(InMemory(*crops(numbers, split.targets, u)), self.batch_size)
-        numbered = self._on_device(split)
-        return Loader(numbered, self.batch_size, train=True, seed=self.seed, augment=crops, limit=self.taken)
+            return super().loader(stage)
+        crops = self.crops(self.epoch_size)
+        if self.overfits:
+            return Loader(InMemory(crops.fixed(self.seed)), self.batch_size)
+        return Loader(self.on_device(crops), self.batch_size, train=True, seed=self.seed, limit=self.taken)
+
+    def _pyramid(self) -> list[Tensor]:
+        split, side = self.split("train"), self.image_size
+        images = [split[i].images for i in range(len(split))]
+        for number, image in enumerate(images):
+            height, width = image.shape[1:]
+            if min(height, width) < side:
+                raise ValueError(
+                    f"{self.source.name}: training image {number} has {width} x {height} pixels, a crop has "
+                    f"data.image_size={side}: lower it, or take small images away"
+                )
+        return [
+            resize(image, [round(min(image.shape[1:]) * size)], antialias=True) if size < 1 else image
+            for size in self.sizes
+            for image in images
+            if round(min(image.shape[1:]) * size) >= side
+        ]
 
 
-class Crops:
-    """Turns numbers of pictures into random square crops of them, turned and mirrored.
+class RandomCrops:
+    """A split whose examples are random square crops of images, turned and mirrored (``leyden.data.splits.Sampled``).
 
-    The pictures lie in memory one behind another, so that a batch of crops is one look-up, on any device.
+    Example i is a crop of image i modulo their number. The images lie in memory one behind another, so that a batch of
+    crops is one look-up, on any device.
 
     Args:
-        pictures: uint8 (C, H, W) each, no side below ``side``.
+        images: uint8 (C, H, W) each, no side below ``side``.
         side: of the crops in pixels.
     """
 
     draws = 3
 
-    def __init__(self, pictures: list[Tensor], side: int) -> None:
+    def __init__(self, images: list[Tensor], side: int) -> None:
         self.side = side
-        self.channels = len(pictures[0])
-        self.pixels = torch.cat([picture.flatten() for picture in pictures])
-        self.sizes = torch.tensor([picture.shape[1:] for picture in pictures])
-        self.starts = torch.tensor([0, *(picture.numel() for picture in pictures)]).cumsum(0)[:-1]
+        self.channels = len(images[0])
+        self.count = len(images)
+        self.pixels = torch.cat([image.flatten() for image in images])
+        self.sizes = torch.tensor([image.shape[1:] for image in images])
+        self.starts = torch.tensor([0, *(image.numel() for image in images)]).cumsum(0)[:-1]
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return self.count
 
-    def __call__(self, images: Tensor, targets: Any, u: Tensor) -> Batch:
-        """Crops uint8 (B, C, S, S) of the pictures that ``images`` (B,) are the numbers of, by ``u`` (B, 3)."""
-        device = images.device
-        if self.pixels.device != device:
-            self.pixels, self.sizes, self.starts = self.pixels.to(device), self.sizes.to(device), self.starts.to(device)
-        height, width = self.sizes[images].unbind(1)
+    @property
+    def nbytes(self) -> int:
+        """What the images take."""
+        return self.pixels.nbytes
+
+    def of(self, count: int) -> "RandomCrops":
+        """The same images with ``count`` examples."""
+        other = copy(self)
+        other.count = count
+        return other
+
+    def to(self, device: torch.device) -> "RandomCrops":
+        """The same split with its images on ``device``."""
+        other = copy(self)
+        other.pixels, other.sizes, other.starts = (x.to(device) for x in (self.pixels, self.sizes, self.starts))
+        return other
+
+    def fixed(self, seed: int) -> Images:
+        """A crop for every example, drawn by ``seed``."""
+        u = torch.rand(len(self), self.draws, generator=torch.Generator().manual_seed(seed))
+        return self.sample(torch.arange(len(self)), u)
+
+    def sample(self, indices: Tensor, u: Tensor) -> Images:
+        """Crops uint8 (B, C, S, S) of the images ``indices`` (B,) modulo their number, by ``u`` (B, 3)."""
+        device = self.pixels.device
+        numbers, u = indices.to(device) % len(self.starts), u.to(device)
+        height, width = self.sizes[numbers].unbind(1)
         places = torch.stack([height, width]) - self.side + 1
         top, left = (u[:, :2].T * places).long().minimum(places - 1)  # u * n may round up to n
         way = (u[:, 2] * 8).long()
@@ -159,8 +170,8 @@ class Crops:
         columns = torch.where((way & 2 > 0)[:, None], steps.flip(0), steps) + left[:, None]
         place = (rows * width[:, None])[:, :, None] + columns[:, None, :]
         place = torch.where((way & 4 > 0)[:, None, None], place.mT, place)
-        planes = self.starts[images][:, None] + torch.arange(self.channels, device=device) * (height * width)[:, None]
-        return self.pixels[planes[:, :, None, None] + place[:, None]], targets
+        planes = torch.arange(self.channels, device=device) * (height * width)[:, None] + self.starts[numbers][:, None]
+        return Images(self.pixels[planes[:, :, None, None] + place[:, None]])
 
 
 def shrink(images: Tensor, scale: int) -> Tensor:

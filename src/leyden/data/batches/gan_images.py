@@ -1,17 +1,19 @@
-"""Images for generative networks: any source of images, at a power of two; labels are kept for the judge alone."""
+"""Images for generative networks: any source of images, at a power of two; labels are kept for the evaluation alone."""
 
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
 
-from leyden.data.loader import Batch
-from leyden.data.module import ImageData
-from leyden.data.source import Source
+from leyden.data.columns import Images, LabelledImages
+from leyden.data.images import ImageDataModule
+from leyden.data.source import ImageSource
+
+AnyImages = TypeVar("AnyImages", Images, LabelledImages)
 
 
-class GanImages(ImageData):
-    """Batches of uint8 images (B, C, H, W) with their labels, which unconditional techniques do not look at.
+class GanImages(ImageDataModule):
+    """Batches of uint8 images (B, C, H, W), with labels where the source has classes; most techniques ignore them.
 
     Args:
         source: where images come from.
@@ -27,7 +29,7 @@ class GanImages(ImageData):
 
     def __init__(
         self,
-        source: Source,
+        source: ImageSource,
         image_size: int = 32,
         batch_size: int = 64,
         eval_batch_size: int = 256,
@@ -46,6 +48,7 @@ class Flip:
 
     draws = 1
 
-    def __call__(self, images: Tensor, targets: Any, u: Tensor) -> Batch:
-        """Mirrors those of ``images`` (B, C, H, W) whose ``u`` (B, 1) is below 1/2."""
-        return torch.where((u < 0.5).view(-1, 1, 1, 1), images.flip(-1), images), targets
+    def __call__(self, batch: AnyImages, u: Tensor) -> AnyImages:
+        """Mirrors those of the images (B, C, H, W) whose ``u`` (B, 1) is below 1/2."""
+        mirrored = torch.where((u < 0.5).view(-1, 1, 1, 1), batch.images.flip(-1), batch.images)
+        return batch._replace(images=mirrored)

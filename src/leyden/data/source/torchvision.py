@@ -10,10 +10,10 @@ from torch import Tensor
 from torchvision import datasets
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from leyden.data.source import Source
-from leyden.data.splits import InMemory, Subset, labels_of, select, stratified
-
-Stage = Literal["train", "val", "test"]
+from leyden.core.splits import stratified
+from leyden.data.columns import Images, LabelledImages
+from leyden.data.source import ImageSource
+from leyden.data.splits import InMemory, Stage, Subset, labels_of, select
 
 
 class Layout(NamedTuple):
@@ -69,7 +69,7 @@ SETS = {
 }
 
 
-class TorchvisionSet(Source):
+class TorchvisionSet(ImageSource):
     """One of torchvision's sets; where it has no validation split, a tenth of its training split, stratified, is that.
 
     Args:
@@ -94,7 +94,7 @@ class TorchvisionSet(Source):
         self.layout = SETS[name]
         self.channels = self.layout.channels
         self.image_size = self.layout.image_size
-        self._splits: dict[Stage, InMemory | Subset] = {}
+        self._splits: dict[Stage, InMemory[LabelledImages] | Subset] = {}
 
     def prepare(self) -> None:
         """Downloads what is missing, if allowed, and reads labels, and images that lie in one array."""
@@ -107,7 +107,7 @@ class TorchvisionSet(Source):
             if labels.min() < 0 or labels.max() >= len(self.class_names):
                 raise ValueError(f"{self.name}: a label outside the {len(self.class_names)} classes: {labels.unique()}")
             self._splits[stage] = (
-                InMemory(_as_nchw(whole.data, self.layout.array), labels)
+                InMemory(LabelledImages(_as_nchw(whole.data, self.layout.array), labels))
                 if self.layout.array is not None
                 else Subset(_Files(whole, self.name), torch.arange(len(labels)), labels)
             )
@@ -118,7 +118,7 @@ class TorchvisionSet(Source):
             self._splits["train"] = select(whole_train, train, labels[train])
             self._splits["val"] = select(whole_train, val, labels[val])
 
-    def split(self, stage: Stage) -> InMemory | Subset:
+    def split(self, stage: Stage) -> InMemory[LabelledImages] | Subset:
         """Images (C, H, W) and labels; of one size and in memory where torchvision keeps them in one array."""
         self.prepare()
         return self._splits[stage]
@@ -144,12 +144,12 @@ class _Files:
     def __len__(self) -> int:
         return len(self.whole)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, None]:
+    def __getitem__(self, index: int) -> Images:
         try:
-            picture, _ = self.whole[index]
-            return pil_to_tensor(picture.convert("RGB")), None
+            image, _ = self.whole[index]
+            return Images(pil_to_tensor(image.convert("RGB")))
         except OSError as error:
-            raise ValueError(f"{self.name}: picture {index} cannot be read ({error}); repair or remove it") from error
+            raise ValueError(f"{self.name}: image {index} cannot be read ({error}); repair or remove it") from error
 
 
 def _as_nchw(data: Any, axes: Literal["NHW", "NWH", "NHWC", "NCHW"]) -> Tensor:

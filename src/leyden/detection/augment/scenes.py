@@ -11,7 +11,9 @@ from torchvision import tv_tensors
 from torchvision.ops import box_iou
 from torchvision.transforms.v2 import functional as F
 
-from leyden.data.loader import Augment, mix
+from leyden.core.seeding import mix
+from leyden.data.columns import Scenes, collate
+from leyden.data.loader import Augment
 from leyden.data.splits import InMemory, Split
 from leyden.detection.boxes.batch import Target
 
@@ -31,17 +33,16 @@ class Chain:
         self.parts = list(parts)
         self.draws = sum(part.draws for part in parts)
 
-    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
-        """Changes uint8 ``images`` (B, C, S, S) and ``targets`` by ``u`` (B, draws), uniform in [0, 1)."""
+    def __call__(self, batch: Scenes, u: Tensor) -> Scenes:
+        """Changes scenes uint8 (B, C, S, S) by ``u`` (B, draws), uniform in [0, 1)."""
         for part, own in zip(self.parts, u.split([part.draws for part in self.parts], 1), strict=True):
-            images, targets = part(images, targets, own)
-        return images, targets
+            batch = part(batch, own)
+        return batch
 
 
-def mirror(
-    images: Tensor, targets: list[Target], chosen: Tensor, upside_down: bool = False
-) -> tuple[Tensor, list[Target]]:
-    """Mirrors the images that are ``chosen`` (B,) bool, left to right or upside down, with boxes and proposals."""
+def mirror(batch: Scenes, chosen: Tensor, upside_down: bool = False) -> Scenes:
+    """Mirrors the scenes that are ``chosen`` (B,) bool, left to right or upside down, with boxes and proposals."""
+    images, targets = batch
     images = torch.where(chosen[:, None, None, None], images.flip(2 if upside_down else 3), images)
     flip = F.vertical_flip_bounding_boxes if upside_down else F.horizontal_flip_bounding_boxes
     size = tuple(images.shape[2:])
@@ -51,7 +52,7 @@ def mirror(
         else target
         for target, turn in zip(targets, chosen.tolist(), strict=True)
     ]
-    return images, turned
+    return Scenes(images, turned)
 
 
 class UpsideDown:
@@ -59,9 +60,9 @@ class UpsideDown:
 
     draws = 1
 
-    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
-        """Changes uint8 ``images`` (B, C, S, S) and ``targets`` by ``u`` (B, 1), uniform in [0, 1)."""
-        return mirror(images, targets, u[:, 0] < 0.5, upside_down=True)
+    def __call__(self, batch: Scenes, u: Tensor) -> Scenes:
+        """Changes scenes uint8 (B, C, S, S) by ``u`` (B, 1), uniform in [0, 1)."""
+        return mirror(batch, u[:, 0] < 0.5, upside_down=True)
 
 
 class ZoomAndCrop:
@@ -87,14 +88,13 @@ class ZoomAndCrop:
         self.zoom_out = zoom_out
         self.iou_crop = iou_crop
 
-    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
-        """Changes uint8 ``images`` (B, C, S, S) and ``targets`` by ``u`` (B, 2), uniform in [0, 1)."""
+    def __call__(self, batch: Scenes, u: Tensor) -> Scenes:
+        """Changes scenes uint8 (B, C, S, S) by ``u`` (B, 2), uniform in [0, 1)."""
         # Fifty windows need more numbers than one would hand over: two of them make a seed.
         seeds = [mix(*(int(number * 2**24) for number in row)) for row in u.tolist()]
-        pairs = [self._one(*example) for example in zip(images, targets, seeds, strict=True)]
-        return torch.stack([image for image, _ in pairs]), [target for _, target in pairs]
+        return collate([self._one(*example) for example in zip(*batch, seeds, strict=True)])
 
-    def _one(self, image: Tensor, target: Target, seed: int) -> tuple[Tensor, Target]:
+    def _one(self, image: Tensor, target: Target, seed: int) -> Scenes:
         generator = torch.Generator().manual_seed(seed)
         side = image.shape[-1]
         half, growth, *place = torch.rand(4, generator=generator).tolist()
@@ -105,7 +105,7 @@ class ZoomAndCrop:
             corner = torch.tensor([left, top, left, top])
             window = iou_window(target["boxes"].cpu() + corner, canvas, generator)
         if window == (0, 0, side, side) and canvas == side:
-            return image, target
+            return Scenes._make((image, target))
         # What the window shows of the image, in pixels of the image; and where that lies in the result.
         x1, y1, x2, y2 = window[0] - left, window[1] - top, window[2] - left, window[3] - top
         seen = [max(y1, 0), max(x1, 0), min(y2, side), min(x2, side)]
@@ -117,7 +117,7 @@ class ZoomAndCrop:
         whole = fill[:, None, None].repeat(1, side, side)
         whole[:, part[0] : part[0] + size[0], part[1] : part[1] + size[1]] = piece
         shown["boxes"] += torch.tensor([part[1], part[0]] * 2, device=image.device)
-        return whole, shown
+        return Scenes._make((whole, shown))
 
 
 def iou_window(boxes: Tensor, side: int, generator: torch.Generator) -> tuple[int, int, int, int]:
@@ -170,20 +170,20 @@ class Mosaic:
     def __init__(self, probability: float) -> None:
         self.probability = probability
 
-    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
-        """Changes uint8 ``images`` (B, C, S, S) and ``targets`` by ``u`` (B, 18), uniform in [0, 1)."""
+    def __call__(self, batch: Scenes, u: Tensor) -> Scenes:
+        """Changes scenes uint8 (B, C, S, S) by ``u`` (B, 18), uniform in [0, 1)."""
+        images, targets = batch
         made, scenes = images.clone(), list(targets)
         for i in (u[:, 0] < self.probability).nonzero().flatten().tolist():
             numbers = u[i].tolist()
             others = [int(number * len(self.split)) for number in numbers[3:6]]
             tiles = [(images[i], targets[i]), *self._pictures(others, images.device)]
             made[i], scenes[i] = _mosaic(tiles, numbers[1:3], numbers[6:])
-        return made, scenes
+        return Scenes(made, scenes)
 
     def _pictures(self, indices: list[int], device: torch.device) -> list[tuple[Tensor, Target]]:
         if isinstance(self.split, InMemory):
-            taken, targets = self.split.take(torch.tensor(indices, device=self.split.images.device))
-            pairs = list(zip(taken, targets, strict=True))
+            pairs = list(zip(*self.split.take(torch.tensor(indices, device=self.split.device)), strict=True))
         else:
             pairs = [self.split[index] for index in indices]
         return [(image.to(device), {key: value.to(device) for key, value in t.items()}) for image, t in pairs]
@@ -226,12 +226,13 @@ class Rescale:
     def __init__(self, sizes: list[int]) -> None:
         self.sizes = sizes
 
-    def __call__(self, images: Tensor, targets: list[Target], u: Tensor) -> tuple[Tensor, list[Target]]:
-        """Uint8 ``images`` (B, C, S, S) and ``targets`` at the size that ``u[0, 0]`` chooses."""
+    def __call__(self, batch: Scenes, u: Tensor) -> Scenes:
+        """Scenes uint8 (B, C, S, S) at the size that ``u[0, 0]`` chooses."""
+        images, targets = batch
         size = self.sizes[int(float(u[0, 0]) * len(self.sizes))]
         ratio = size / images.shape[-1]
         scaled = [{**target, "boxes": target["boxes"] * ratio} for target in targets]
-        return F.resize(images, [size, size], antialias=True), scaled
+        return Scenes(F.resize(images, [size, size], antialias=True), scaled)
 
 
 def _show(image: Tensor, target: Target, window: list[int], size: list[int]) -> tuple[Tensor, Target]:

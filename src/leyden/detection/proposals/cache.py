@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from leyden.core.files import write_whole
+from leyden.data.columns import Scenes
 from leyden.data.splits import InMemory, Split
 from leyden.detection.boxes.batch import Target
 from leyden.detection.proposals.selective_search import Search, first, opencv, selective_search
@@ -75,8 +76,8 @@ class Proposals:
             )
         if not isinstance(split, InMemory):
             return Proposed(split, self.boxes)
-        pairs = zip(split.targets, self.boxes, strict=True)
-        return InMemory(split.images, [{**target, "proposals": boxes} for target, boxes in pairs])
+        pairs = zip(split.columns.targets, self.boxes, strict=True)
+        return InMemory(Scenes(split.columns.images, [{**target, "proposals": boxes} for target, boxes in pairs]))
 
     def recall(self, iou: float = 0.5) -> float:
         """The share of the split's objects that a proposal overlaps by ``iou``; NaN where there are none."""
@@ -94,7 +95,9 @@ class Proposals:
     def _found(self) -> list[Tensor]:
         began = time.perf_counter()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            boxes = list(pool.map(lambda i: selective_search(self.split[i][0], **self.search), range(len(self.split))))
+            boxes = list(
+                pool.map(lambda i: selective_search(self.split[i].images, **self.search), range(len(self.split)))
+            )
         log.info("selective search in %d images: %.1f s", len(boxes), time.perf_counter() - began)
         return boxes
 
@@ -130,9 +133,9 @@ class Proposed:
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Target]:
+    def __getitem__(self, index: int) -> Scenes:
         image, target = self.split[index]
-        return image, {**target, "proposals": self.boxes[index]}
+        return Scenes._make((image, {**target, "proposals": self.boxes[index]}))
 
 
 def _read(split: Split) -> tuple[str, list[Target]]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from leyden.data.columns import collate
 from leyden.data.splits import InMemory, Split
 from leyden.metrics.fidelity import NEIGHBOURS, frechet_distance, kernel_distance, manifolds, modes, nearest_ratio
 from leyden.metrics.learned_features import DIMENSIONS, learn_features
@@ -215,9 +216,7 @@ def _choose(split: Split, limit: int, labelled: bool, device: torch.device) -> t
     """Images (N, C, H, W) and labels (N,) of a split, in one fixed random order, at most ``limit`` of them."""
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[:limit]
     if isinstance(split, InMemory):
-        images, labels = split.take(order.to(split.images.device))
+        batch = split.take(order.to(split.device))
     else:
-        pairs = [split[i] for i in order.tolist()]
-        images = torch.stack([image for image, _ in pairs])
-        labels = torch.tensor([label for _, label in pairs]) if labelled else None
-    return images.to(device), labels.to(device) if labelled else None
+        batch = collate([split[i] for i in order.tolist()])
+    return batch.images.to(device), batch.labels.to(device) if labelled else None

@@ -9,9 +9,9 @@ from typing import Any, Literal, Unpack, get_args
 import torch
 from torch import Tensor, nn
 
+from leyden.core.seeding import mix
 from leyden.core.technique import Predictions
-from leyden.data.loader import mix
-from leyden.data.module import ImageData
+from leyden.data.images import ImageDataModule
 from leyden.data.splits import labels_of
 from leyden.gan.adversarial import AdversarialModule, Game
 from leyden.gan.evaluation.sample_evaluator import Generated, Judge
@@ -184,7 +184,7 @@ class NoiseToImage(AdversarialModule):
         """Trained when it is first asked for: it is the same for every run on the same data."""
         if self._judge is None:
             data = getattr(self.trainer, "datamodule", None)
-            if not isinstance(data, ImageData):
+            if not isinstance(data, ImageDataModule):
                 raise ValueError("scores need all images: hand over a DataModule, trainer.fit(model, datamodule=data)")
             train, test = data.split("train"), data.split("test")
             self._judge = self._new_judge(train, test, len(self.class_names), device=self.device)

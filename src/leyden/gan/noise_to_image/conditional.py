@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from leyden.data.columns import LabelledImages
 from leyden.gan.noise_to_image import dcgan
 from leyden.gan.noise_to_image.base import Judged, NoiseToImage
 from leyden.gan.noise_to_image.dcgan import Norm, features, initialise, stage_widths
@@ -160,9 +161,9 @@ class ConditionalGAN(NoiseToImage):
         initialise(discriminator)
         self.play(generator, discriminator)
 
-    def prepare(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def prepare(self, batch: LabelledImages) -> tuple[Tensor, Tensor]:
         """Real images (N, C, S, S) in -1..1, and the classes (N,) of both them and the fakes."""
-        return to_signed(batch[0]), batch[1]
+        return to_signed(batch.images), batch.labels
 
     def fake(self, real: Tensor, given: Tensor) -> Tensor:
         """Images (N, C, S, S) in -1..1 of the classes ``given`` (N,)."""

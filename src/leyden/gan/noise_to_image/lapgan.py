@@ -234,8 +234,8 @@ class LAPGAN(NoiseToImage):
 
         Where the finer levels rest, there is only the coarsest.
         """
-        details, low_passes = take_apart(to_signed(batch[0]), len(self.noise_sizes))
-        labels = batch[1] if self.conditional else None
+        details, low_passes = take_apart(to_signed(batch.images), len(self.noise_sizes))
+        labels = batch.labels if self.conditional else None
         given: list[Told] = [(low_pass, labels) for low_pass in low_passes]
         return (details[-1:], given[-1:]) if self.global_step % self.detail_every else (details, given)
 

@@ -140,7 +140,7 @@ class SRGAN(AdversarialModule):
 
     def prepare(self, batch: Any) -> tuple[Tensor, Tensor]:
         """The true images in -1..1 and, for G, the small ones made from them in 0..1."""
-        return to_signed(batch[0]), shrink(batch[0], self.scale).float() / 255
+        return to_signed(batch.images), shrink(batch.images, self.scale).float() / 255
 
     def fake(self, real: Tensor, given: Tensor) -> Tensor:
         """The small images (N, C, H, W) enlarged: float32, in -1..1 but not clipped."""
@@ -201,10 +201,7 @@ class SRGAN(AdversarialModule):
             raise ValueError(
                 "the perceptual network needs the data: hand them over, trainer.fit(model, datamodule=data)"
             )
-        crops = data.crops()
-        numbers = torch.arange(PATCHES) % len(crops)
-        u = torch.rand(PATCHES, crops.draws, generator=torch.Generator().manual_seed(0))
-        images = crops(numbers, None, u)[0].to(self.device)
+        images = data.crops(PATCHES).fixed(seed=0).images.to(self.device)
         name, layer, weights = self.look_at
         if name == DISTORTIONS:
             self.perceptual = learnt(images, layer or "conv2", self.perceptual_cache)
@@ -262,7 +259,7 @@ class SRGAN(AdversarialModule):
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Scores a whole picture by all methods; see ``leyden.gan.super_resolution.evaluation``."""
-        self._judge("val", batch[0], batch_idx)
+        self._judge("val", batch.images, batch_idx)
 
     def on_validation_epoch_end(self) -> None:
         """Shows details side by side."""
@@ -270,7 +267,7 @@ class SRGAN(AdversarialModule):
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Scores a whole picture by all methods; see ``leyden.gan.super_resolution.evaluation``."""
-        self._judge("test", batch[0], batch_idx)
+        self._judge("test", batch.images, batch_idx)
 
     def on_test_epoch_end(self) -> None:
         """Shows details side by side."""

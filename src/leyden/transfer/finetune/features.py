@@ -120,6 +120,6 @@ def first_features(net: Classifier, data: TransferImages, count: int, device: to
     """Features (N, F), float32 on the CPU, of the first ``count`` validation images, or of all if there are fewer."""
     split = data.split("val")
     parts = torch.arange(min(count, len(split))).split(data.eval_batch_size)
-    images = (torch.stack([split[i][0] for i in part.tolist()]).to(device) for part in parts)
+    images = (torch.stack([split[i].images for i in part.tolist()]).to(device) for part in parts)
     with evaluation_mode(net):
         return torch.cat([net.features(part).float().cpu() for part in images])

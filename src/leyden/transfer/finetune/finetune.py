@@ -227,7 +227,7 @@ class Finetune(ClassifierTask):
         super().on_test_epoch_end()
         data = getattr(self.trainer, "datamodule", None)
         if len(self.before) and isinstance(data, TransferImages):
-            labels = torch.tensor([data.split("val")[i][1] for i in range(len(self.before))])
+            labels = torch.tensor([data.split("val")[i].labels for i in range(len(self.before))])
             after = first_features(self.net, data, len(self.before), self.device)
             self.evaluator.log_features(self, self.before, after, labels)
 

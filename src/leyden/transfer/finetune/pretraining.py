@@ -61,8 +61,8 @@ def pretrained_state(
 
 def _signature(batches: Loader, split: InMemory) -> list[object]:
     """Everything that decides what is seen: images and labels, their order, and how they are changed."""
-    digest = hashlib.sha256(split.images.cpu().numpy().tobytes())
-    digest.update(torch.as_tensor(split.targets).cpu().numpy().tobytes())
+    digest = hashlib.sha256(split.columns.images.cpu().numpy().tobytes())
+    digest.update(split.columns.labels.cpu().numpy().tobytes())
     views: Any = batches.augment
     return [digest.hexdigest(), batches.seed, batches.batch_size, views.count, vars(views.then)]
 

@@ -14,9 +14,9 @@ def train():
 
 
 def test_shapes_and_types(train):
-    assert train.images.shape == (60, 3, 128, 128)
-    assert train.images.dtype == torch.uint8
-    for target in train.targets:
+    assert train.columns.images.shape == (60, 3, 128, 128)
+    assert train.columns.images.dtype == torch.uint8
+    for target in train.columns.targets:
         assert 1 <= len(target["labels"]) <= 6
         assert target["boxes"].shape == (len(target["labels"]), 4)
         assert (target["boxes"].dtype, target["labels"].dtype) == (torch.float32, torch.int64)
@@ -24,18 +24,18 @@ def test_shapes_and_types(train):
 
 
 def test_boxes_are_proper_and_inside(train):
-    boxes = torch.cat([target["boxes"] for target in train.targets])
+    boxes = torch.cat([target["boxes"] for target in train.columns.targets])
     assert boxes.min() >= 0
     assert boxes.max() <= 128
     sizes = boxes[:, 2:] - boxes[:, :2]
     assert sizes.min() >= 3
     assert sizes.max() <= 64
     assert sizes[:, 1].max() > 2.5 * sizes[:, 1].min()
-    assert len(torch.cat([target["labels"] for target in train.targets]).unique()) == 10
+    assert len(torch.cat([target["labels"] for target in train.columns.targets]).unique()) == 10
 
 
 def test_digits_hardly_overlap(train):
-    for target in train.targets:
+    for target in train.columns.targets:
         shared = _overlap(target["boxes"][None], target["boxes"][None])[0]
         shared.fill_diagonal_(0)
         assert shared.max() <= SCENES.overlap
@@ -43,8 +43,8 @@ def test_digits_hardly_overlap(train):
 
 def test_only_the_inside_of_boxes_differs_from_the_photograph(train):
     background = patches("train", 60, 128, stage_generator(0, "train"))
-    changed = (train.images.int() - background.int()).abs().amax(1)
-    for change, target in zip(changed, train.targets, strict=True):
+    changed = (train.columns.images.int() - background.int()).abs().amax(1)
+    for change, target in zip(changed, train.columns.targets, strict=True):
         outside = torch.ones(128, 128, dtype=torch.bool)
         for x1, y1, x2, y2 in target["boxes"].int().tolist():
             # A tight box: ink touches its sides. What is less than half opaque may lie outside, within a scan's cell.
@@ -57,14 +57,17 @@ def test_only_the_inside_of_boxes_differs_from_the_photograph(train):
 
 def test_scenes_depend_on_the_seed_alone(train):
     again = DigitScenes(train=60).split("train")
-    assert torch.equal(again.images, train.images)
-    assert all(torch.equal(a["boxes"], b["boxes"]) for a, b in zip(again.targets, train.targets, strict=True))
-    assert not torch.equal(DigitScenes(train=60, seed=1).split("train").images, train.images)
+    assert torch.equal(again.columns.images, train.columns.images)
+    assert all(
+        torch.equal(a["boxes"], b["boxes"]) for a, b in zip(again.columns.targets, train.columns.targets, strict=True)
+    )
+    assert not torch.equal(DigitScenes(train=60, seed=1).split("train").columns.images, train.columns.images)
 
 
 def test_the_splits_draw_on_disjoint_digits():
     kinds = {
-        stage: {tuple(image.flatten().tolist()) for image in Digits().split(stage).images} for stage in SCENES.counts
+        stage: {tuple(image.flatten().tolist()) for image in Digits().split(stage).columns.images}
+        for stage in SCENES.counts
     }
     assert not kinds["train"] & kinds["test"]
     assert not kinds["train"] & kinds["val"]

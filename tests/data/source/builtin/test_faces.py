@@ -9,11 +9,11 @@ from leyden.data.source.builtin.faces import Faces
 
 def test_splits_are_all_patches_once_and_balanced() -> None:
     parts = [Faces().split(stage) for stage in ("train", "val", "test")]
-    assert [part.targets.bincount().tolist() for part in parts] == [[60, 60], [10, 10], [30, 30]]
-    assert len({bytes(image.numpy()) for part in parts for image in part.images}) == 200
-    assert parts[0].images.shape == (120, 1, 25, 25)
-    assert parts[0].images.dtype == torch.uint8
-    assert parts[0].images.max() > 240
+    assert [part.columns.labels.bincount().tolist() for part in parts] == [[60, 60], [10, 10], [30, 30]]
+    assert len({bytes(image.numpy()) for part in parts for image in part.columns.images}) == 200
+    assert parts[0].columns.images.shape == (120, 1, 25, 25)
+    assert parts[0].columns.images.dtype == torch.uint8
+    assert parts[0].columns.images.max() > 240
 
 
 def test_labels_follow_the_files_documentation() -> None:
@@ -23,5 +23,5 @@ def test_labels_follow_the_files_documentation() -> None:
     assert Faces().class_names == ["face", "other"]
     for stage in ("train", "val", "test"):
         split = Faces().split(stage)
-        told = [bytes(image.numpy()) in faces for image in split.images]
-        assert told == (split.targets == 0).tolist()
+        told = [bytes(image.numpy()) in faces for image in split.columns.images]
+        assert told == (split.columns.labels == 0).tolist()

@@ -21,14 +21,14 @@ def test_counts_sizes_and_targets():
     source = ImagePatches(48, train=30, val=5, test=7)
     for stage, count in (("train", 30), ("val", 5), ("test", 7)):
         split = source.split(stage)
-        assert split.images.shape == (count, 3, 48, 48)
-        assert split.images.dtype == torch.uint8
-        assert split.targets.tolist() == [0] * count
-    assert source.class_names == []
+        assert split.columns.images.shape == (count, 3, 48, 48)
+        assert split.columns.images.dtype == torch.uint8
+        assert split.columns._fields == ("images",)
+    assert not source.class_names
 
 
 def test_patches_depend_on_the_seed_alone():
-    first, again, other = (ImagePatches(32, 20, 1, 1, seed=seed).split("train").images for seed in (0, 0, 1))
+    first, again, other = (ImagePatches(32, 20, 1, 1, seed=seed).split("train").columns.images for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
@@ -43,4 +43,4 @@ def test_a_patch_is_a_piece_of_its_photograph():
 
 
 def test_photographs_smaller_than_a_patch_are_enlarged():
-    assert ImagePatches(400, train=1, val=2, test=1).split("val").images.shape == (2, 3, 400, 400)
+    assert ImagePatches(400, train=1, val=2, test=1).split("val").columns.images.shape == (2, 3, 400, 400)

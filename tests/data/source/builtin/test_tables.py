@@ -11,14 +11,14 @@ def test_rows_features_and_classes(name: str, rows: int, features: int, classes:
     assert sum(len(part) for part in parts) == rows
     assert len(source.class_names) == classes
     assert len(source.feature_names) == features
-    assert parts[0].images.shape[1:] == (features,)
-    assert parts[0].images.dtype == torch.float32
-    whole = torch.cat([part.targets for part in parts]).bincount()
-    assert (parts[0].targets.bincount() - 0.6 * whole).abs().max() <= 1
+    assert parts[0].columns.rows.shape[1:] == (features,)
+    assert parts[0].columns.rows.dtype == torch.float32
+    whole = torch.cat([part.columns.labels for part in parts]).bincount()
+    assert (parts[0].columns.labels.bincount() - 0.6 * whole).abs().max() <= 1
 
 
 def test_standardised_by_the_training_split_alone() -> None:
-    train, test = Tables("wine").split("train").images, Tables("wine").split("test").images
+    train, test = Tables("wine").split("train").columns.rows, Tables("wine").split("test").columns.rows
     assert train.mean(0).abs().max() < 1e-5
     assert (train.std(0, correction=0) - 1).abs().max() < 1e-5
     assert test.mean(0).abs().max() > 0.05

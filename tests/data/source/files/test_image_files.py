@@ -16,7 +16,7 @@ def fill(folder: Path, count: int, value: int = 0) -> None:
 
 def values(source: ImageFiles, stage: str) -> list[int]:
     split = source.split(stage)
-    return [int(split[i][0][0, 0, 0]) for i in range(len(split))]
+    return [int(split[i].images[0, 0, 0]) for i in range(len(split))]
 
 
 def test_folders_are_searched_at_any_depth(tmp_path: Path) -> None:
@@ -28,8 +28,8 @@ def test_folders_are_searched_at_any_depth(tmp_path: Path) -> None:
     assert values(source, "train") == [10, 11, 20]
     assert values(source, "val") == [30]
     assert values(source, "test") == [40, 41]
-    picture, target = source.split("test")[1]
-    assert (picture.shape, target) == ((3, 5, 5), 0)
+    example = source.split("test")[1]
+    assert (example.images.shape, example._fields) == ((3, 5, 5), ("images",))
 
 
 def test_what_is_not_given_is_taken_out_of_training(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_an_index_changes_nothing(tmp_path: Path) -> None:
 
 def test_grey_pictures_on_request(tmp_path: Path) -> None:
     fill(tmp_path / "train", 3)
-    assert ImageFiles(str(tmp_path), "train", None, None, channels=1).split("train")[0][0].shape[0] == 1
+    assert ImageFiles(str(tmp_path), "train", None, None, channels=1).split("train")[0].images.shape[0] == 1
 
 
 def test_bad_folders_are_refused(tmp_path: Path) -> None:

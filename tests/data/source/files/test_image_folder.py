@@ -13,12 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
+from leyden.core.splits import stratified
+from leyden.data.images import ImageDataModule
 from leyden.data.loader import Loader
-from leyden.data.module import ImageData
 from leyden.data.source.files import listing
 from leyden.data.source.files.image_folder import ImageFolder, ImageList, read_image
 from leyden.data.source.files.listing import Listing, list_images
-from leyden.data.splits import InMemory, Resized, Subset, stratified
+from leyden.data.splits import InMemory, Resized, Subset
 
 
 def paint(root: Path, *folders: str, count: int = 10) -> str:
@@ -32,18 +33,18 @@ def paint(root: Path, *folders: str, count: int = 10) -> str:
 
 def reds(source: ImageFolder, stage: str) -> list[int]:
     split = source.split(stage)
-    return [int(split[i][0][0, 0, 0]) for i in range(len(split))]
+    return [int(split[i].images[0, 0, 0]) for i in range(len(split))]
 
 
 def test_class_folders_are_shared_out(tmp_path: Path) -> None:
     source = ImageFolder(paint(tmp_path, "ants", "bees"))
     source.prepare()
     assert source.class_names == ["ants", "bees"]
-    assert [source.split(s).targets.bincount().tolist() for s in ("train", "val", "test")] == [[6, 6], [1, 1], [3, 3]]
+    assert [source.split(s).labels.bincount().tolist() for s in ("train", "val", "test")] == [[6, 6], [1, 1], [3, 3]]
     seen = reds(source, "train") + reds(source, "val") + reds(source, "test")
     assert sorted(seen) == [*range(10), *range(20, 30)]
     assert all(
-        (red >= 20) == label for red, label in zip(reds(source, "test"), source.split("test").targets, strict=True)
+        (red >= 20) == label for red, label in zip(reds(source, "test"), source.split("test").labels, strict=True)
     )
     assert reds(source, "train") == reds(ImageFolder(str(tmp_path)), "train")
 
@@ -75,12 +76,12 @@ def test_all_of_train_is_learnt_where_nothing_is_held_out(tmp_path: Path) -> Non
 
 
 def test_pictures_become_one_size(tmp_path: Path) -> None:
-    data = ImageData(ImageFolder(paint(tmp_path, "a", "b")))
+    data = ImageDataModule(ImageFolder(paint(tmp_path, "a", "b")))
     data.prepare_data()
-    assert data.split("train")[0][0].shape == (3, 64, 64)
-    grey = ImageData(ImageFolder(str(tmp_path), channels=1), image_size=16)
+    assert data.split("train")[0].images.shape == (3, 64, 64)
+    grey = ImageDataModule(ImageFolder(str(tmp_path), channels=1), image_size=16)
     grey.prepare_data()
-    assert grey.split("train")[0][0].shape == (1, 16, 16)
+    assert grey.split("train")[0].images.shape == (1, 16, 16)
 
 
 def test_real_photographs(dev_data: Path) -> None:
@@ -89,15 +90,15 @@ def test_real_photographs(dev_data: Path) -> None:
     assert source.class_names == ["ants", "bees"]
     assert sum(len(source.split(stage)) for stage in ("train", "val")) == 244
     assert len(source.split("test")) == 153
-    assert min(source.split("train")[0][0].shape[1:]) == 256
+    assert min(source.split("train")[0].images.shape[1:]) == 256
 
 
 def test_people_as_classes(dev_data: Path) -> None:
     source = ImageFolder(str(dev_data / "att_faces"), channels=1)
     source.prepare()
     assert len(source.class_names) == 40
-    assert source.split("test").targets.bincount().tolist() == [3] * 40
-    assert source.split("test")[0][0].shape == (1, 112, 92)
+    assert source.split("test").labels.bincount().tolist() == [3] * 40
+    assert source.split("test")[0].images.shape == (1, 112, 92)
 
 
 def test_missing_root(tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_a_broken_picture_is_named(content: bytes, tmp_path: Path) -> None:
     root = paint(tmp_path, "a", "b")
     for file in (tmp_path / "b").iterdir():
         file.write_bytes(content)
-    data = ImageData(ImageFolder(root))
+    data = ImageDataModule(ImageFolder(root))
     data.prepare_data()
     with pytest.raises(ValueError, match=r"b/\d\.png: this picture cannot be read"):
         data.split("train")
@@ -184,7 +185,7 @@ def walks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def counts(source: ImageFolder) -> dict[str, int]:
     """How many pictures there are of each class."""
-    labels = torch.cat([source.split(stage).targets for stage in ("train", "val", "test")])
+    labels = torch.cat([source.split(stage).labels for stage in ("train", "val", "test")])
     return dict(zip(source.class_names, labels.bincount().tolist(), strict=True))
 
 
@@ -219,7 +220,7 @@ def test_a_second_start_looks_into_no_folder(pictures: Path, walks: list[str]) -
     assert walks == []
     for stage in ("train", "val", "test"):
         assert reds(second, stage) == reds(first, stage)
-        assert torch.equal(second.split(stage).targets, first.split(stage).targets)
+        assert torch.equal(second.split(stage).labels, first.split(stage).labels)
     assert walks == ["a", "b"]  # the one without an index
 
 
@@ -401,18 +402,18 @@ def test_a_split_over_the_limit_is_decoded_as_needed(tmp_path: Path, caplog: pyt
     """12 pictures of 3 x 64 x 64 bytes are 0.000147 GB."""
     root = paint(tmp_path, "a", "b")
     with caplog.at_level(logging.INFO):
-        assert isinstance(ImageData(ImageFolder(root, in_memory_limit=0.000148)).split("train"), InMemory)
+        assert isinstance(ImageDataModule(ImageFolder(root, in_memory_limit=0.000148)).split("train"), InMemory)
         assert "more than" not in caplog.text
-        assert isinstance(ImageData(ImageFolder(root, in_memory_limit=0.000146)).split("train"), Resized)
+        assert isinstance(ImageDataModule(ImageFolder(root, in_memory_limit=0.000146)).split("train"), Resized)
     assert "more than data.source.in_memory_limit=0.000146 (data.in_memory=true" in caplog.text
-    assert isinstance(ImageData(ImageFolder(root, in_memory_limit=0), in_memory=True).split("train"), InMemory)
+    assert isinstance(ImageDataModule(ImageFolder(root, in_memory_limit=0), in_memory=True).split("train"), InMemory)
 
 
 def test_the_fingerprint_of_what_is_not_decoded_tells_files_apart(tmp_path: Path) -> None:
     """200 training pictures, of which 64 are looked at; the names and sizes of the others count."""
 
     def fingerprint(root: Path) -> str:
-        return ImageData(ImageFolder(str(root)), image_size=8, in_memory=False).fingerprint
+        return ImageDataModule(ImageFolder(str(root)), image_size=8, in_memory=False).fingerprint
 
     for place in ("one", "same", "renamed", "other"):
         paint(tmp_path / place, "train/a", "train/b", count=100)
@@ -428,7 +429,7 @@ def test_epochs_of_streamed_pictures_are_those_of_memory(pictures: Path) -> None
     """The order is one of (seed, epoch), whether an index, workers or memory gives the pictures."""
 
     def epochs(source: ImageFolder, kept: bool, workers: int) -> list[torch.Tensor]:
-        data = ImageData(source, image_size=8, batch_size=4, in_memory=kept, workers=workers, seed=5)
+        data = ImageDataModule(source, image_size=8, batch_size=4, in_memory=kept, workers=workers, seed=5)
         loader = data.train_dataloader()
         assert isinstance(loader, Loader)
         return [images for _ in range(2) for images, _ in loader]

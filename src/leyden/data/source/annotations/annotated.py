@@ -1,10 +1,6 @@
-"""Pictures with boxes as files have them, and as training takes them.
+"""Pictures with boxes as files have them, and as training takes them (``leyden.data.columns.Target``).
 
-A target is {"boxes": (n, 4) float32 xyxy pixels, "labels": (n,) int64} and what else the format knows of its objects:
-"difficult" (n,) bool (VOC), "crowd" (n,) bool, "area" (n,) float32 square pixels, and "image_id" () int64 (COCO).
-
-Corners are continuous: (0, 0) is the upper left corner of the upper left pixel, (width, height) the lower right corner
-of the lower right one. Each reader turns its format into that, and nobody else does.
+Each reader turns its format's corners into continuous ones, and nobody else does.
 """
 
 import math
@@ -14,11 +10,11 @@ from typing import NamedTuple
 
 import torch
 from PIL import Image
-from torch import Tensor
 
+from leyden.data.columns import Scenes, Target
 from leyden.data.issues import DataIssue, Effect
-from leyden.data.source import Stage
 from leyden.data.source.files.image_folder import read_image
+from leyden.data.splits import Stage
 
 Corners = tuple[float, float, float, float]
 ROUNDING = 0.5
@@ -81,7 +77,7 @@ class Annotated(NamedTuple):
 
     picture: Picture
     size: tuple[int, int]
-    target: dict[str, Tensor]
+    target: Target
     bad: list[Corners]
     """Boxes that are cut or left out."""
 
@@ -96,7 +92,7 @@ class AnnotatedImages:
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def __getitem__(self, index: int) -> Scenes:
         """A uint8 image (channels, H, W) and its target.
 
         Raises:
@@ -111,10 +107,10 @@ class AnnotatedImages:
                 f"so), but {picture.written}:{picture.line} speaks of {size[0]}x{size[1]}: its boxes would lie "
                 "elsewhere; correct one of the two"
             )
-        return image, target
+        return Scenes._make((image, target))
 
 
-def learnable(target: dict[str, Tensor]) -> dict[str, Tensor]:
+def learnable(target: Target) -> Target:
     """The "boxes" and "labels" of what training learns: neither difficult objects nor crowds.
 
     The code of the R-CNN papers learns no difficult object either (``use_diff`` is false there). The price is that the

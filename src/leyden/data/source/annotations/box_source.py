@@ -1,17 +1,16 @@
 """What sources of annotated pictures share: what becomes of bad boxes, and who is in which split."""
 
-import hashlib
 import logging
 from abc import abstractmethod
-from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor
 
+from leyden.core.splits import by_name
+from leyden.data.columns import Target
 from leyden.data.issues import DataIssue, Effect, by_kind
-from leyden.data.source import Source, Stage
+from leyden.data.source import ImageSource
 from leyden.data.source.annotations.annotated import (
     Annotated,
     AnnotatedImages,
@@ -24,19 +23,18 @@ from leyden.data.source.annotations.annotated import (
     picture_size,
 )
 from leyden.data.source.files.image_folder import VAL_NAMES
-from leyden.data.splits import Split
+from leyden.data.splits import STAGES, Split, Stage
 
 log = logging.getLogger(__name__)
 
 OnBadBox = Literal["drop", "clip", "fail"]
-STAGES: tuple[Stage, ...] = ("train", "val", "test")
 FOLDERS: dict[Stage, tuple[str, ...]] = {"train": ("train",), "val": VAL_NAMES, "test": ("test",)}
 """What the folders of a split are called."""
 TOLD = 5
 """Findings and names that an error shows."""
 
 
-class BoxSource(Source):
+class BoxSource(ImageSource):
     """Pictures with boxes in files. A child class reads one format.
 
     What the three splits are made of, the same each time:
@@ -64,7 +62,7 @@ class BoxSource(Source):
         seed: of the hash.
     """
 
-    produces: ClassVar[Literal["images", "boxes", "rows"]] = "boxes"
+    produces: ClassVar[str] = "boxes"
     image_size = 320
     """Pixels, where ``data.image_size`` is null: pictures differ in size."""
     least: ClassVar[float] = 0.01
@@ -164,9 +162,7 @@ class BoxSource(Source):
             usable.append(Annotated(picture, size, *self._target(picture, size, reading)))
         return usable
 
-    def _target(
-        self, picture: Picture, size: tuple[int, int], reading: Reading
-    ) -> tuple[dict[str, Tensor], list[Corners]]:
+    def _target(self, picture: Picture, size: tuple[int, int], reading: Reading) -> tuple[Target, list[Corners]]:
         """What is left of the boxes by the policy, and the bad ones."""
         kept: list[Box] = []
         bad: list[Corners] = []
@@ -227,28 +223,16 @@ def share_out(parts: dict[Stage, list[Annotated]], holdout: float, seed: int) ->
     if val and test:
         return {"train": train, "val": val, "test": test}
     if not val and not test:
-        return dict(zip(STAGES, _carve(train, (0.6, 0.7), seed), strict=True))
+        return dict(zip(STAGES, _by_name(train, (0.6, 0.1, 0.3), seed), strict=True))
     if not holdout:
         return {"train": train, "val": test or val, "test": test or val}
-    learnt, held = _carve(train, (1 - holdout,), seed)
+    learnt, held = _by_name(train, (1 - holdout, holdout), seed)
     return {"train": learnt, "val": held, "test": test or val}
 
 
-def _carve(examples: list[Annotated], edges: tuple[float, ...], seed: int) -> list[list[Annotated]]:
-    """Cuts the examples, in the order of a hash of their names, at these fractions; each part is in the old order.
-
-    Each part has one at least; where there are not enough, the last parts have none.
-    """
-
-    def draw(place: int) -> str:
-        return hashlib.sha256(f"{seed}/{examples[place].picture.path.name}".encode()).hexdigest()
-
-    order = sorted(range(len(examples)), key=draw)
-    count, parts = len(order), len(edges) + 1
-    inner = enumerate(edges, 1)
-    cuts = [max(min(round(edge * count), count - parts + place), min(place, count)) for place, edge in inner]
-    cuts = [0, *cuts, count]
-    return [[examples[i] for i in sorted(order[a:b])] for a, b in pairwise(cuts)]
+def _by_name(examples: list[Annotated], fractions: tuple[float, ...], seed: int) -> list[list[Annotated]]:
+    parts = by_name([example.picture.path.name for example in examples], fractions, seed)
+    return [[examples[i] for i in part] for part in parts]
 
 
 def _find_doubles(reading: Reading) -> None:

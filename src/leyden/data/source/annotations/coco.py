@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from leyden.data.source import Stage
 from leyden.data.source.annotations.annotated import Box, Corners, Picture, Reading
-from leyden.data.source.annotations.box_source import FOLDERS, STAGES, BoxSource, OnBadBox
+from leyden.data.source.annotations.box_source import FOLDERS, BoxSource, OnBadBox
 from leyden.data.source.annotations.lines import MalformedError, read_json_lists
+from leyden.data.splits import STAGES, Stage
 
 Entries = list[tuple[Any, int]]
 WORDS: dict[Stage, str] = {"train": r"train", "val": r"val", "test": r"test"}

@@ -8,10 +8,10 @@ from xml.etree.ElementTree import Element
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from leyden.data.source import Stage
 from leyden.data.source.annotations.annotated import Box, Corners, Picture, Reading
 from leyden.data.source.annotations.box_source import BoxSource, OnBadBox, split_folders
 from leyden.data.source.annotations.lines import MalformedError, read_xml
+from leyden.data.splits import Stage
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 PICTURES, ANNOTATIONS = ("JPEGImages", "images"), ("Annotations", "annotations")

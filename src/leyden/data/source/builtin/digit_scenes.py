@@ -1,21 +1,22 @@
 """Scenes for detection: scikit-learn's handwritten digits, one to six of them, on pieces of real photographs."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from leyden.data.source import Source
+from leyden.data.columns import Scenes
+from leyden.data.source import ImageSource
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.image_patches import patches, stage_generator
-from leyden.data.splits import InMemory
+from leyden.data.splits import InMemory, Stage
 
 ATTEMPTS = 20
 """Places that are tried for a digit before the scene does without it."""
 
 
-class DigitScenes(Source):
+class DigitScenes(ImageSource):
     """Digits of several sizes and colours on photographs, with tight boxes around their ink.
 
     The splits share neither digits (those of ``Digits``) nor photographs (those of ``ImagePatches``): the test shows
@@ -36,7 +37,7 @@ class DigitScenes(Source):
         ValueError: sizes out of order or too small to read.
     """
 
-    produces: ClassVar[Literal["images", "boxes", "rows"]] = "boxes"
+    produces: ClassVar[str] = "boxes"
     name = "digit_scenes"
     channels = 3
 
@@ -66,13 +67,13 @@ class DigitScenes(Source):
         self.overlap = overlap
         self.seed = seed
 
-    def split(self, stage: Literal["train", "val", "test"]) -> InMemory:
+    def split(self, stage: Stage) -> InMemory[Scenes]:
         """Scenes (N, 3, image_size, image_size) and for each {"boxes": (n, 4) xyxy pixels, "labels": (n,)}."""
         generator = stage_generator(self.seed, stage)
         count, slots, side = self.counts[stage], self.digits, self.image_size
         images = patches(stage, count, side, generator)
         pool = Digits().split(stage)
-        every, classes = pool.take(torch.arange(len(pool)))
+        every, classes = pool.columns
         which = torch.randint(len(pool), (count, slots), generator=generator)
         present = torch.arange(slots) < torch.randint(1, slots + 1, (count, 1), generator=generator)
         ratio = self.largest / self.smallest
@@ -94,10 +95,8 @@ class DigitScenes(Source):
                 )
         boxes = tight + corners.repeat(1, 1, 2)
         labels = classes[which]
-        return InMemory(
-            images,
-            [{"boxes": b[p].float(), "labels": t[p]} for b, t, p in zip(boxes, labels, present, strict=True)],
-        )
+        found = zip(boxes, labels, present, strict=True)
+        return InMemory(Scenes(images, [{"boxes": b[p].float(), "labels": t[p]} for b, t, p in found]))
 
 
 def _ink(digits: Tensor, sizes: Tensor) -> tuple[dict[int, tuple[Tensor, Tensor]], Tensor]:

@@ -1,7 +1,6 @@
 """Real colour photographs that lie inside scikit-image and scikit-learn, cropped into patches."""
 
 from pathlib import Path
-from typing import Literal
 
 import skimage
 import sklearn
@@ -10,8 +9,9 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from leyden.data.source import Source
-from leyden.data.splits import InMemory
+from leyden.data.columns import Images
+from leyden.data.source import ImageSource
+from leyden.data.splits import InMemory, Stage
 
 FOLDERS = (Path(skimage.__file__).parent / "data", Path(sklearn.__file__).parent / "datasets" / "images")
 PHOTOGRAPHS = {
@@ -25,8 +25,8 @@ SCALES = (1.0, 0.71, 0.5, 0.35)
 """Sizes, relative to the original, at which patches are cut."""
 
 
-class ImagePatches(Source):
-    """Patches of real photographs, without classes (every target is 0).
+class ImagePatches(ImageSource):
+    """Patches of real photographs, without classes.
 
     The three splits use different photographs, so no patch of one overlaps a patch of another: training sees an
     astronaut, coffee, a motorcycle, a rocket, a flower and stained tissue, validation a cat, testing a Chinese
@@ -44,16 +44,14 @@ class ImagePatches(Source):
     channels = 3
 
     def __init__(self, image_size: int = 64, train: int = 2000, val: int = 200, test: int = 500, seed: int = 0) -> None:
-        self.class_names: list[str] = []
         self.image_size = image_size
         self.counts = {"train": train, "val": val, "test": test}
         self.seed = seed
 
-    def split(self, stage: Literal["train", "val", "test"]) -> InMemory:
-        """Patches (N, 3, image_size, image_size) and targets (N,), all 0."""
+    def split(self, stage: Stage) -> InMemory[Images]:
+        """Patches (N, 3, image_size, image_size)."""
         generator = stage_generator(self.seed, stage)
-        images = patches(stage, self.counts[stage], self.image_size, generator)
-        return InMemory(images, torch.zeros(len(images), dtype=torch.int64))
+        return InMemory(Images(patches(stage, self.counts[stage], self.image_size, generator)))
 
 
 def stage_generator(seed: int, stage: str) -> torch.Generator:

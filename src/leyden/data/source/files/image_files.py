@@ -1,21 +1,20 @@
 """Pictures of any sizes in folders, without classes."""
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from leyden.data.source import Source
+from leyden.data.source import ImageSource
 from leyden.data.source.files.image_folder import ImageList
 from leyden.data.source.files.listing import Listing, list_images
+from leyden.data.splits import Stage
 
-Stage = Literal["train", "val", "test"]
 TENTH = 10
 
 
-class ImageFiles(Source):
-    """Picture files below folders, at any depth, in the order of their paths; every target is 0.
+class ImageFiles(ImageSource):
+    """Picture files below folders, at any depth, in the order of their paths; without classes.
 
     A folder that is not given is taken out of the training pictures: every tenth of them validates, and every tenth
     of those that are left tests.
@@ -50,7 +49,6 @@ class ImageFiles(Source):
         self.root = Path(root).expanduser()
         self.folders: dict[Stage, str | None] = {"train": train, "val": val, "test": test}
         self.name = f"pictures in {self.root}"
-        self.class_names: list[str] = []
         self.channels = channels
         self.index_cache = Path(index_cache) if index_cache else None
         self.in_memory_limit = in_memory_limit

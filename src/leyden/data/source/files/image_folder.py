@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Literal
 
 import torch
 from PIL import Image, ImageOps
@@ -10,17 +9,18 @@ from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from leyden.data.source import Source
+from leyden.core.splits import stratified
+from leyden.data.columns import Images
+from leyden.data.source import ImageSource
 from leyden.data.source.files.listing import Listing, list_images
-from leyden.data.splits import Subset, stratified
+from leyden.data.splits import Stage, Subset
 
 log = logging.getLogger(__name__)
 
-Stage = Literal["train", "val", "test"]
 VAL_NAMES = ("val", "valid", "validation")
 
 
-class ImageFolder(Source):
+class ImageFolder(ImageSource):
     """``root/<class>/...`` or ``root/{train,val,test}/<class>/...``, the picture files at any depth below a class.
 
     What the three splits are made of, stratified by class and the same each time:
@@ -92,7 +92,7 @@ class ImageFolder(Source):
         val = next((folders[name] for name in VAL_NAMES if name in folders), None)
         test = folders.get("test")
         if "train" not in folders or (val is None and test is None):
-            self._splits = _carve(training, {"train": 0.6, "val": 0.1, "test": 0.3})
+            self._splits = _share_out(training, {"train": 0.6, "val": 0.1, "test": 0.3})
         elif val is not None and test is not None:
             self._splits = {"train": training, "val": self._pictures(val), "test": self._pictures(test)}
         else:
@@ -100,7 +100,7 @@ class ImageFolder(Source):
             assert tested is not None
             test_split = self._pictures(tested)
             if self.holdout:
-                parts = _carve(training, {"train": 1 - self.holdout, "val": self.holdout})
+                parts = _share_out(training, {"train": 1 - self.holdout, "val": self.holdout})
                 log.info("%s: %.0f %% of train validates, %s tests", self.name, 100 * self.holdout, tested.name)
             else:
                 parts = {"train": training, "val": test_split}
@@ -130,7 +130,7 @@ class ImageFolder(Source):
 
 
 class ImageList:
-    """Picture files as a split, decoded when asked for; every target is 0.
+    """Image files as a split, decoded when asked for, without classes.
 
     Args:
         files: where they are.
@@ -146,8 +146,8 @@ class ImageList:
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return read_image(self.files[index], self.channels), 0
+    def __getitem__(self, index: int) -> Images:
+        return Images(read_image(self.files[index], self.channels))
 
 
 def read_image(path: str | Path, channels: int = 3) -> Tensor:
@@ -167,9 +167,9 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
         raise ValueError(f"{path}: this picture cannot be read ({error}); repair or remove it") from error
 
 
-def _carve(split: Subset, shares: dict[Stage, float]) -> dict[Stage, Subset]:
-    parts = stratified(split.targets, list(shares.values()))
-    return {stage: Subset(split.split, part, split.targets[part]) for stage, part in zip(shares, parts, strict=True)}
+def _share_out(split: Subset, fractions: dict[Stage, float]) -> dict[Stage, Subset]:
+    parts = stratified(split.labels, list(fractions.values()))
+    return {stage: Subset(split.split, part, split.labels[part]) for stage, part in zip(fractions, parts, strict=True)}
 
 
 def _folders(folder: Path) -> list[Path]:

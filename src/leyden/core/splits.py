@@ -1,0 +1,57 @@
+"""Which examples belong to which part of a data set: pure functions of labels or names and a seed.
+
+scikit-learn's ``train_test_split(stratify=...)`` is not used: it cuts into two parts only, and two cuts in a row round
+twice, so that a class of ten may get 6 + 0 + 4 of (0.6, 0.1, 0.3) and not 6 + 1 + 3; it refuses a class with a single
+example; and its members are those of NumPy's shuffle, which NumPy does not promise to keep, whereas the splits of a
+source never change.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+
+def stratified(labels: Tensor, fractions: Sequence[float], seed: int = 0) -> list[Tensor]:
+    """Splits indices so that every class is divided in the same proportions.
+
+    Args:
+        labels: (N,) int64 classes.
+        fractions: of each part; they add up to 1.
+        seed: of the shuffle inside each class; the split is a pure function of (labels, fractions, seed).
+
+    Returns:
+        One sorted int64 index tensor per fraction; together they are 0..N-1, without overlap.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    parts: list[list[Tensor]] = [[] for _ in fractions]
+    by_class = labels.argsort(stable=True).split(labels.unique(return_counts=True)[1].tolist())
+    for members in by_class:
+        members = members[torch.randperm(len(members), generator=generator)]
+        edges = (torch.tensor([0.0, *fractions]).cumsum(0) * len(members)).round().long()
+        for part, start, stop in zip(parts, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+            part.append(members[start:stop])
+    return [torch.cat(part).sort().values for part in parts]
+
+
+def by_name(names: Sequence[str], fractions: Sequence[float], seed: int = 0) -> list[list[int]]:
+    """Splits examples by a hash of their names, so that neither their order nor a few more change much.
+
+    Args:
+        names: of the N examples.
+        fractions: of each part; they add up to 1.
+        seed: of the hash.
+
+    Returns:
+        Sorted indices per fraction; together they are 0..N-1, without overlap. Each part has one example at least;
+        where there are not enough, the last parts have none.
+    """
+    order = sorted(range(len(names)), key=lambda i: hashlib.sha256(f"{seed}/{names[i]}".encode()).hexdigest())
+    count, parts = len(names), len(fractions)
+    edges = [sum(fractions[:place]) for place in range(1, parts)]
+    cuts = [
+        max(min(round(edge * count), count - parts + place), min(place, count)) for place, edge in enumerate(edges, 1)
+    ]
+    return [sorted(order[start:stop]) for start, stop in pairwise([0, *cuts, count])]

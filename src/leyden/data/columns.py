@@ -1,0 +1,98 @@
+"""Named columns: what a split holds, what a batch is and what one example is, all three the same NamedTuple.
+
+A column of a split or a batch is a tensor whose first axis counts the examples, or a list with an entry for each; in
+one example that axis is missing. Techniques read ``batch.images``, never ``batch[0]``. A new kind of data is a new
+NamedTuple: nothing here and nothing in the loader knows the names.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from lightning.fabric.utilities import move_data_to_device
+from torch import Tensor
+
+Columns = TypeVar("Columns", bound=NamedTuple)
+
+Target = dict[str, Tensor]
+"""The objects of one image, for detection. Here, and nowhere else, is said what it holds:
+
+- "boxes": (n, 4) float32 xyxy, in pixels of the image as it is in the batch. Corners are continuous: (0, 0) is the
+  upper left corner of the upper left pixel, (width, height) the lower right corner of the lower right one.
+- "labels": (n,) int64, 0 .. classes - 1.
+
+Where the source knows it, or a DataModule adds it:
+
+- "difficult": (n,) bool; to be neither hit nor miss (VOC).
+- "crowd": (n,) bool; a box around many objects: what lies on it is neither hit nor false alarm (COCO).
+- "area": (n,) float32 square pixels of the object's outline, at the image's own size (COCO).
+- "image_id": () int64, the image's number in its file (COCO).
+- "scale": (2,) float32, pixels of the batch's image per pixel of the file's, in x and y; missing where both are equal.
+- "proposals": (n, 4) float32 xyxy pixels, regions that may hold an object.
+"""
+
+
+class Images(NamedTuple):
+    """Images without classes."""
+
+    images: Tensor
+    """(B, C, H, W) uint8."""
+
+
+class LabelledImages(NamedTuple):
+    """Images with their classes."""
+
+    images: Tensor
+    """(B, C, H, W) uint8."""
+    labels: Tensor
+    """(B,) int64, 0 .. classes - 1."""
+
+
+class Scenes(NamedTuple):
+    """Images with the objects on them."""
+
+    images: Tensor
+    """(B, C, H, W) uint8."""
+    targets: list[Target]
+    """One per image."""
+
+
+class LabelledRows(NamedTuple):
+    """Rows of a table with their classes."""
+
+    rows: Tensor
+    """(B, features) float32."""
+    labels: Tensor
+    """(B,) int64, 0 .. classes - 1."""
+
+
+def collate(examples: Sequence[Columns]) -> Columns:
+    """One batch of several examples: tensors are stacked, numbers become a tensor, everything else a list."""
+    first = examples[0]
+    return first._make(stack(list(values)) for values in zip(*examples, strict=True))
+
+
+def stack(values: list[Any]) -> Any:
+    """One column of the values of several examples: a tensor (B, ...) of tensors or numbers, a list of all else."""
+    if isinstance(values[0], Tensor):
+        return torch.stack(values)
+    return torch.tensor(values) if isinstance(values[0], int | float) else values
+
+
+def tensors(columns: Any) -> Iterator[Tensor]:
+    """The columns that are tensors, also those of NamedTuples inside; lists are not looked into."""
+    for column in columns:
+        if isinstance(column, Tensor):
+            yield column
+        elif isinstance(column, tuple):
+            yield from tensors(column)
+
+
+def to_device(columns: Columns, device: torch.device) -> Columns:
+    """The same columns with all tensors, also those inside lists and dicts, on ``device``."""
+    return move_data_to_device(columns, device)
+
+
+def device_of(columns: Any) -> torch.device:
+    """Where the first column that is a tensor lies; the CPU if none is."""
+    return next((column.device for column in tensors(columns)), torch.device("cpu"))

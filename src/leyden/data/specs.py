@@ -1,0 +1,40 @@
+"""What a model must know of its data: TypedDicts whose keys are the names of constructor arguments.
+
+A model is built as ``Model(**options, **data.spec)``, so what the data knows is never typed twice.
+"""
+
+from typing import TypedDict
+
+
+class PixelSpec(TypedDict):
+    """What every technique on images must know."""
+
+    channels: int
+    """1 for grey, 3 for RGB."""
+    image_size: int
+    """Side of the square training images in pixels."""
+
+
+class ImageSpec(PixelSpec):
+    """Images whose classes, or whose objects' classes, have names."""
+
+    class_names: list[str]
+    """In the order of the labels; empty if the images have no classes."""
+
+
+class TableSpec(TypedDict):
+    """Rows of a table."""
+
+    class_names: list[str]
+    """In the order of the labels; empty if the rows have no classes."""
+    feature_names: list[str]
+    """One per column of ``rows``, in that order."""
+
+
+class TextSpec(TypedDict):
+    """Text as numbers."""
+
+    vocabulary: list[str]
+    """The token of each number, from 0."""
+    context: int
+    """Tokens of an example."""
