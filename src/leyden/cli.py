@@ -212,8 +212,9 @@ def _join_run() -> int:
 
 
 def _run_record(record: "Record") -> int:
+    from leyden.bench.compat import rank
     from leyden.bench.config.allow_list import ALLOW
-    from leyden.bench.run.run import rank, run
+    from leyden.bench.run.run import run
     from leyden.bench.run.summary import show
 
     os.environ |= {RECORD: str(record.folder.absolute()), ALLOW: ",".join(record.allow)}  # for the other processes

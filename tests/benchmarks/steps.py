@@ -24,12 +24,10 @@ import by_hand  # beside this file
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from leyden.bench.config.compose import compose
 from leyden.bench.run.run import assemble
-from leyden.bench.run.steps import HOOKS
 from leyden.data.batches.crops import SuperResolution
 from leyden.data.columns import Images, collate
 from leyden.data.module import DataModule
@@ -91,22 +89,12 @@ def with_leyden(words: list[str], other: Callable[[], None] = lambda: None) -> t
 def with_lightning(words: list[str], other: Callable[[], None]) -> tuple[float, float]:
     """The least that Lightning's loop can cost: the same data and module, no logger and no callback but the watch."""
     data, model, ours = bare(words)
-    slowed(model)
     turns = Turns()
     turns.other = other
     off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
     limits: dict[str, Any] = {"max_steps": ours.max_steps, "max_epochs": -1, "limit_val_batches": 0}
     Trainer(accelerator="cpu", precision=ours.precision, callbacks=[turns], **limits, **off).fit(model, data)
     return turns.result()
-
-
-def slowed(model: LightningModule) -> None:
-    """Takes back what `with_quick_steps` made quick."""
-    kind: Any = type(model)
-    del kind.training_step.__signature__
-    model.__class__ = type(kind.__name__, (kind,), {"__setattr__": nn.Module.__setattr__})
-    for hook in HOOKS:
-        vars(model).pop(hook, None)
 
 
 def by_a_loop(words: list[str], make: Callable[[Any], by_hand.Step]) -> Callable[[], None]:

@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from leyden.bench.run.callbacks import LastCheckpoint
+from leyden.bench.run.resume import LastCheckpoint
 from leyden.data.columns import Scenes
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.splits import InMemory

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import torch
 from commands import FAST
+from lightning.pytorch.plugins import TorchCheckpointIO
 
 from leyden.bench.config.compose import compose
 from leyden.bench.config.validate import compose_and_check
-from leyden.bench.run.checkpoint import BrokenCheckpointError, best, newest, verify
+from leyden.bench.run.checkpoint import AtomicCheckpointIO, BrokenCheckpointError, best, newest, verify
 from leyden.bench.run.record import Record, RecordError
 from leyden.bench.run.run import run
 
@@ -57,7 +58,7 @@ def test_a_run_begins_at_the_start_where_its_best_weights_are_lost(
 
 
 def test_another_techniques_checkpoint_is_no_broken_one(record: Record) -> None:
-    with pytest.raises(RecordError, match=r"the config wants leyden\.gan\.dcgan\.DCGAN"):
+    with pytest.raises(RecordError, match=r"the config wants leyden\.gan\.noise_to_image\.dcgan\.DCGAN"):
         newest(record, "leyden.gan.noise_to_image.dcgan.DCGAN")
     assert len(list(record.checkpoint("best").parent.iterdir())) == 2
 
@@ -83,3 +84,19 @@ def test_a_run_goes_on_from_the_one_before_and_ends_as_if_left_alone(tmp_path: P
         assert metrics == expected[0]
         torch.testing.assert_close(weights, expected[1], rtol=0, atol=0)
         assert curves == expected[2]
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    io, path = AtomicCheckpointIO("a.Technique"), tmp_path / "checkpoints" / "last.ckpt"
+    io.save_checkpoint({"step": 1}, path)
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        io.save_checkpoint({"step": 2}, path)
+    assert TorchCheckpointIO().load_checkpoint(path, weights_only=True) == {"step": 1, "technique": "a.Technique"}
+    assert list(path.parent.iterdir()) == [path]

@@ -1,6 +1,7 @@
-"""Finding and opening checkpoints, with errors that say what to do; none of them can run code."""
+"""Checkpoint files: written whole or not at all, found, and opened without running code that they may hold."""
 
 import logging
+import os
 import pickle
 import zipfile
 from collections.abc import Iterator
@@ -8,9 +9,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import torch
+from lightning.pytorch.plugins import TorchCheckpointIO
 
 from leyden.bench.config.allow_list import NotAllowedError
 from leyden.bench.run.record import Record, RecordError
+from leyden.core.files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +30,7 @@ def technique_of(config: dict[str, Any]) -> str:
 def newest(record: Record, technique: str) -> Path | None:
     """The checkpoint from which a stopped run goes on; None where it must begin at the start.
 
-    One that was cut short is said and left aside: instead of last.ckpt it is best.ckpt, from some steps earlier.
+    One that was cut short is logged and passed over: instead of last.ckpt it is best.ckpt, from some steps earlier.
     Without a whole best.ckpt, whose place nothing can take, the run begins at the start and ends as it would have.
 
     Raises:
@@ -48,7 +51,7 @@ def newest(record: Record, technique: str) -> Path | None:
 
 
 def best(record: Record, technique: str) -> Path:
-    """The checkpoint that a record's answers come from.
+    """The checkpoint that a record's predictions come from.
 
     Raises:
         RecordError: the run has not come as far as to have one, or it is broken or another technique's.
@@ -68,7 +71,7 @@ def verify(path: Path, technique: str) -> None:
     Raises:
         BrokenCheckpointError: the file is cut short or holds something else.
         RecordError: it belongs to another technique.
-        NotAllowedError: it holds code, or names by which Lightning would call code or delete files.
+        NotAllowedError: it holds code, or names files that Lightning would delete.
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
@@ -84,8 +87,6 @@ def verify(path: Path, technique: str) -> None:
     made_by = checkpoint.get("technique") if isinstance(checkpoint, dict) else None
     if made_by != technique:
         raise RecordError(f"{path} holds {made_by or 'no technique of Leyden'}, the config wants {technique}")
-    if "_instantiator" in (checkpoint.get("hyper_parameters") or {}):
-        raise NotAllowedError(f"{path}: refused: it names a function that is to build the model")
     # ModelCheckpoint deletes a file that its stored state names, if it seems to lie in its own folder.
     if climbing := next((text for text in _texts(checkpoint.get("callbacks")) if ".." in PurePath(text).parts), None):
         raise NotAllowedError(f"{path}: refused: it names the file {climbing}, which need not lie in the record")
@@ -110,3 +111,29 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _texts(inner)
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint under another name beside its place, then renames it: a kill leaves the old one whole.
+
+    Args:
+        technique: dotted name of the class whose checkpoints these are; it is written into each.
+    """
+
+    def __init__(self, technique: str) -> None:
+        self.technique = technique
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Saves ``checkpoint`` at ``path``, whole or not at all."""
+
+        def put(partial: Path) -> None:
+            with partial.open("wb") as file:
+                try:
+                    torch.save({**checkpoint, "technique": self.technique}, file)
+                except RuntimeError as error:
+                    # On a full disk torch's writer speaks of positions in its archive.
+                    raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+                file.flush()
+                os.fsync(file.fileno())
+
+        write_whole(Path(path), put)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import platform
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 
+from leyden.bench.compat import cpu_multiplies_bf16
 from leyden.bench.run.record import Record
 
 log = logging.getLogger(__name__)
@@ -23,8 +23,7 @@ def as_begun(record: Record) -> dict[str, Any]:
     config, devices = record.config, record.environment.get("devices")
     if devices is not None:
         torch.set_num_threads(devices["threads"])
-        began = devices.get("precision", config["trainer"]["precision"])  # older records say the config's alone
-        config["trainer"] = {**config["trainer"], "precision": began}
+        config["trainer"] = {**config["trainer"], "precision": devices["precision"]}
     return config
 
 
@@ -76,6 +75,4 @@ def computes_bf16(accelerator: str = "cpu") -> bool:
     """
     if accelerator != "cpu" and torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if platform.machine() in ("aarch64", "arm64"):
-        return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.cpu._is_avx512_bf16_supported()
+    return cpu_multiplies_bf16()

@@ -69,12 +69,12 @@ class RunLogger(ABC):
 class TensorBoard(RunLogger, TensorBoardLogger):
     """TensorBoard events in the run's folder itself; hyperparameters are written once, with the final metrics."""
 
-    def __init__(self, save_dir: str) -> None:
-        super().__init__(save_dir, name="", version="", default_hp_metric=False)
+    def __init__(self, save_dir: str, purge_step: int | None = None) -> None:
+        TensorBoardLogger.__init__(self, save_dir, name="", version="", default_hp_metric=False, purge_step=purge_step)
 
     def rewind(self, step: int) -> None:
         """Makes TensorBoard hide the points after ``step`` that a killed run left."""
-        self._kwargs["purge_step"] = step + 1
+        TensorBoard.__init__(self, self.save_dir, step + 1)  # its file is not open yet
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:

@@ -15,15 +15,16 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from leyden.bench.compat import rank
 from leyden.bench.config.instantiate import build, build_all
-from leyden.bench.run.callbacks import AtomicCheckpointIO, FiniteLoss, LastValues, StepSeed, checkpoints
-from leyden.bench.run.checkpoint import best, newest, technique_of
+from leyden.bench.run.callbacks import FiniteLoss, LastValues, StepSeed
+from leyden.bench.run.checkpoint import AtomicCheckpointIO, best, newest, technique_of
 from leyden.bench.run.devices import as_begun, devices_of, look_for_gpus_once, precision_here, refuse_absent_gpu
 from leyden.bench.run.global_batch import GlobalBatch
 from leyden.bench.run.loggers import RunLogger
 from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.record import Record
-from leyden.bench.run.steps import with_quick_steps, without_idle_hooks
+from leyden.bench.run.resume import LastCheckpoint
 from leyden.core.files import clear_leftovers
 from leyden.core.seeding import mix
 
@@ -88,23 +89,23 @@ def assemble(config: dict[str, Any], folder: Path, allow: Collection[str] = ()) 
     data = build(config["data"], allow)
     data.prepare_data()
     torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
-    model = with_quick_steps(build(config["model"], allow, **data.spec))
+    model = build(config["model"], allow, **data.spec)
+    kept = folder / "checkpoints"
     trainer = build(
         config["trainer"],
         allow,
         precision=precision_here(config["trainer"]),
         default_root_dir=str(folder),
-        callbacks=without_idle_hooks(
-            [
-                *build_all(config["callbacks"], allow),
-                StepSeed(config["seed"]),
-                FiniteLoss(),
-                LastValues(),
-                GlobalBatch(config.get("scale_lr", False)),  # older records have none
-                Timer(),
-                *checkpoints(model, folder / "checkpoints", config["checkpoint"]["every_n_steps"]),
-            ]
-        ),
+        callbacks=[
+            *build_all(config["callbacks"], allow),
+            StepSeed(config["seed"]),
+            FiniteLoss(),
+            LastValues(),
+            GlobalBatch(config["scale_lr"]),
+            Timer(),
+            ModelCheckpoint(kept, "best", monitor=model.monitor, mode=model.mode, enable_version_counter=False),
+            LastCheckpoint(kept / "last.ckpt", config["checkpoint"]["every_n_steps"]),
+        ],
         logger=build_all(config["logger"], allow, save_dir=str(folder)),
         plugins=[AtomicCheckpointIO(technique_of(config))],
     )
@@ -171,11 +172,6 @@ def _rewind(loggers: list[Logger], checkpoint: Path | None) -> None:
     for logger in loggers:
         if isinstance(logger, RunLogger) and rank() == 0:
             logger.rewind(step)
-
-
-def rank() -> int:
-    """Which of a distributed run's processes this is, also before the trainer exists."""
-    return getattr(rank_zero_only, "rank", None) or 0
 
 
 def _plain(metrics: Any) -> dict[str, float]:
