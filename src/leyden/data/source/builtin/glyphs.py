@@ -1,0 +1,51 @@
+"""Letters of three alphabets in sixteen typefaces: many classes with few examples each, for few-shot learning."""
+
+import torch
+
+from leyden.core.seeding import mix
+from leyden.data.columns import LabelledImages
+from leyden.data.source import ImageSource
+from leyden.data.source.builtin.typefaces import UNICODE_FACES, draw, vary
+from leyden.data.splits import STAGES, InMemory, Stage
+
+ALPHABETS: dict[Stage, str] = {
+    "train": "ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghjnqrty0123456789",  # of small letters those that look unlike capitals
+    "val": "ΓΔΘΛΞΠΣΦΨΩ",
+    "test": "БДЖИЙЛЦЧШЩЪЫЬЭЮЯ",
+}
+"""Latin letters and digits, Greek capitals, Cyrillic capitals: no character of one looks like one of another."""
+
+
+class Glyphs(ImageSource):
+    """Grey images of characters, white on black; each split has an alphabet of its own, so its classes are new ones.
+
+    An image is a pure function of (seed, split, index).
+
+    Args:
+        image_size: side of the images in pixels.
+        per_face: images of each character in each of the sixteen typefaces.
+        degrees: greatest rotation to either side.
+        seed: of how the characters are turned, moved and scaled.
+
+    Raises:
+        ValueError: a number is below its least value.
+    """
+
+    name = "glyphs"
+    channels = 1
+
+    def __init__(self, image_size: int = 28, per_face: int = 2, degrees: float = 15.0, seed: int = 0) -> None:
+        if image_size < 8 or per_face < 1 or degrees < 0:
+            raise ValueError("data.source: image_size from 8, per_face from 1, degrees from 0")
+        self.image_size = image_size
+        self.class_names = list("".join(ALPHABETS[stage] for stage in STAGES))
+        self.per_face, self.degrees, self.seed = per_face, degrees, seed
+
+    def split(self, stage: Stage) -> InMemory[LabelledImages]:
+        """Images (N, 1, S, S) and labels, which are places in ``class_names``; typeface after typeface."""
+        characters = ALPHABETS[stage]
+        drawn = torch.cat([draw(characters, face, self.image_size) for face in UNICODE_FACES])
+        generator = torch.Generator().manual_seed(mix(self.seed, STAGES.index(stage)))
+        images = vary(drawn.repeat_interleave(self.per_face, 0), self.degrees, generator)
+        numbers = torch.tensor([self.class_names.index(character) for character in characters])
+        return InMemory(LabelledImages(images, numbers.repeat(len(UNICODE_FACES)).repeat_interleave(self.per_face)))
