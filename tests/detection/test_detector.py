@@ -5,7 +5,8 @@ from typing import Any
 import lightning
 import pytest
 import torch
-from detections import random_scenes, truth
+from detections import random_scenes
+from detections import target as truth
 from torch import Tensor, nn
 
 from leyden.core.technique import PredictOptions

@@ -3,7 +3,7 @@ from pathlib import Path
 import lightning
 import pytest
 import torch
-from detections import truth
+from detections import target as truth
 from torch.utils.data import DataLoader
 from torchvision.ops import box_convert, box_iou
 from training import quiet_trainer

@@ -3,7 +3,7 @@ from pathlib import Path
 import lightning
 import pytest
 import torch
-from detections import truth
+from detections import target as truth
 from torchvision.models import vgg16
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 

@@ -19,8 +19,8 @@ from leyden.metrics.super_resolution import Lpips, luma, psnr, ssim, texture_dis
 @pytest.fixture(scope="module")
 def pair() -> tuple[Tensor, Tensor]:
     """A photograph bicubically shrunk and enlarged, and itself: (1, 3, 150, 224) each."""
-    truth = photographs("val")[0][None, :, 100:250, 100:324]
-    return enlarge(shrink(truth, 2), 2), truth
+    target = photographs("val")[0][None, :, 100:250, 100:324]
+    return enlarge(shrink(target, 2), 2), target
 
 
 def test_luma_is_matlabs(pair: tuple[Tensor, Tensor]) -> None:
@@ -32,29 +32,29 @@ def test_luma_is_matlabs(pair: tuple[Tensor, Tensor]) -> None:
 
 
 def test_psnr_of_a_known_error_inside_the_border() -> None:
-    truth = torch.full((2, 1, 20, 30), 100.0)
-    images = truth.clone()
+    target = torch.full((2, 1, 20, 30), 100.0)
+    images = target.clone()
     images[0] += 5
     images[1] += 10
     images[:, :, :3] = 255  # the border does not count
     expected = [10 * math.log10(255**2 / 25), 10 * math.log10(255**2 / 100)]
-    assert psnr(images, truth, 3).tolist() == pytest.approx(expected)
+    assert psnr(images, target, 3).tolist() == pytest.approx(expected)
     # The mean of the pictures' values, not that of their mean error.
-    assert psnr(images, truth, 3).mean().item() != pytest.approx(10 * math.log10(255**2 / 62.5), abs=0.1)
+    assert psnr(images, target, 3).mean().item() != pytest.approx(10 * math.log10(255**2 / 62.5), abs=0.1)
 
 
 @pytest.mark.parametrize("border", [0, 2, 4])
 def test_psnr_and_ssim_are_those_of_reference_packages(pair: tuple[Tensor, Tensor], border: int) -> None:
-    images, truth = (
+    images, target = (
         rgb2ycbcr(which[0].permute(1, 2, 0).numpy())[border : 150 - border, border : 224 - border, 0] for which in pair
     )
-    expected = peak_signal_noise_ratio(truth, images, data_range=255)
+    expected = peak_signal_noise_ratio(target, images, data_range=255)
     assert psnr(*pair, border).item() == pytest.approx(expected, abs=1e-4)
     similar = structural_similarity(
-        truth, images, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        target, images, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
     assert ssim(*pair, border).item() == pytest.approx(similar, abs=1e-4)
-    per_image = PeakSignalNoiseRatio(data_range=255.0)(torch.tensor(images), torch.tensor(truth)).item()
+    per_image = PeakSignalNoiseRatio(data_range=255.0)(torch.tensor(images), torch.tensor(target)).item()
     assert psnr(*pair, border).item() == pytest.approx(per_image, abs=1e-4)
 
 
@@ -74,23 +74,23 @@ def test_bicubic_on_set5_is_what_tables_say(dev_data: Path, scale: int, publishe
     split = ImageFiles(str(dev_data / "super_resolution"), "T91", None, "Set5").split("test")
     scores = []
     for i in range(len(split)):
-        truth = whole_multiple(split[i].images, scale)[None]
-        scores.append(psnr(enlarge(shrink(truth, scale), scale), truth, scale).item())
+        target = whole_multiple(split[i].images, scale)[None]
+        scores.append(psnr(enlarge(shrink(target, scale), scale), target, scale).item())
     assert sum(scores) / 5 == pytest.approx(published, abs=tolerance)
 
 
 def test_texture_distance_sees_what_is_missing_but_not_where_it_lies(pair: tuple[Tensor, Tensor]) -> None:
-    blurred, truth = pair
-    assert texture_distance(truth, truth) == 0
-    blur = texture_distance(blurred, truth)
-    more = texture_distance(enlarge(shrink(truth, 4), 4)[..., :224], truth[..., :148, :])
-    moved = texture_distance(truth.flip(-1), truth)
-    noisy = texture_distance((truth.float() + 20 * torch.randn(truth.shape)).clamp(0, 255), truth)
+    blurred, target = pair
+    assert texture_distance(target, target) == 0
+    blur = texture_distance(blurred, target)
+    more = texture_distance(enlarge(shrink(target, 4), 4)[..., :224], target[..., :148, :])
+    moved = texture_distance(target.flip(-1), target)
+    noisy = texture_distance((target.float() + 20 * torch.randn(target.shape)).clamp(0, 255), target)
     assert moved < blur / 2 < blur < more
     assert moved < blur < noisy
-    assert texture_distance(blurred, truth) == blur
+    assert texture_distance(blurred, target) == blur
     with pytest.raises(ValueError, match="differ in shape"):
-        texture_distance(blurred, truth[:, :1])
+        texture_distance(blurred, target[:, :1])
 
 
 def test_lpips_is_torchmetrics_with_the_given_backbone(pair: tuple[Tensor, Tensor]) -> None:
@@ -112,6 +112,6 @@ def test_lpips_is_torchmetrics_with_the_given_backbone(pair: tuple[Tensor, Tenso
 
 def test_lpips_with_imagenet_weights_ranks_blur(dev_data: Path, pair: tuple[Tensor, Tensor]) -> None:
     weights = torch.load(dev_data / "weights" / "squeezenet1_1_imagenet.pth", weights_only=True)
-    lpips, truth = Lpips(weights), pair[1][..., :148, :]
-    distances = [lpips(enlarge(shrink(truth, scale), scale), truth).item() for scale in (2, 4)]
+    lpips, target = Lpips(weights), pair[1][..., :148, :]
+    distances = [lpips(enlarge(shrink(target, scale), scale), target).item() for scale in (2, 4)]
     assert 0 < distances[0] < distances[1]

@@ -5,15 +5,15 @@ import torch
 Boxes = dict[str, torch.Tensor]
 
 
-def truth(*boxes: list[float], labels: list[int] | None = None, **extra: list) -> Boxes:
+def target(*boxes: list[float], labels: list[int] | None = None, **extra: list) -> Boxes:
     """Objects, of class 0 unless said otherwise."""
     found = {"boxes": torch.tensor(boxes).reshape(-1, 4), "labels": torch.tensor(labels or [0] * len(boxes)).long()}
     return found | {key: torch.tensor(value) for key, value in extra.items()}
 
 
-def answer(*rows: tuple[list[float], float], labels: list[int] | None = None) -> Boxes:
+def prediction(*rows: tuple[list[float], float], labels: list[int] | None = None) -> Boxes:
     """Boxes with their scores."""
-    return truth(*[box for box, _ in rows], labels=labels) | {"scores": torch.tensor([score for _, score in rows])}
+    return target(*[box for box, _ in rows], labels=labels) | {"scores": torch.tensor([score for _, score in rows])}
 
 
 def random_scenes(
@@ -35,7 +35,7 @@ def random_scenes(
     def uniform(*shape: int) -> torch.Tensor:
         return torch.rand(*shape, generator=generator)
 
-    answers, truths = [], []
+    predictions, targets = [], []
     for _ in range(images):
         count = int(torch.randint(0, 6, (), generator=generator))
         low = uniform(count, 2) * 200
@@ -55,6 +55,6 @@ def random_scenes(
                 part["boxes"] = part["boxes"].round()
             found["scores"] = (10 * found["scores"]).round() / 10
             there["area"] = (boxes[:, 2:] - boxes[:, :2]).prod(1) * (0.3 + 0.7 * uniform(count))
-        truths.append(there)
-        answers.append(found)
-    return answers, truths
+        targets.append(there)
+        predictions.append(found)
+    return predictions, targets

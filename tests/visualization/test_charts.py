@@ -12,36 +12,36 @@ CURVES: dict[str, Curve] = {
 FLAT: dict[str, Curve] = {"flat": ([1, 10, 100], [0.5, 0.5, 0.5], None)}
 
 
-def near(picture: torch.Tensor, colour: str | tuple[int, ...], tolerance: int = 2) -> torch.Tensor:
+def near(image: torch.Tensor, colour: str | tuple[int, ...], tolerance: int = 2) -> torch.Tensor:
     """Where the picture has this colour: (H, W) bool."""
     rgb = tuple(bytes.fromhex(colour[1:])) if isinstance(colour, str) else colour
-    return ((picture.int() - torch.tensor(rgb)[:, None, None]).abs() <= tolerance).all(0)
+    return ((image.int() - torch.tensor(rgb)[:, None, None]).abs() <= tolerance).all(0)
 
 
-def runs(there: torch.Tensor) -> list[float]:
+def runs(mask: torch.Tensor) -> list[float]:
     """Middles of the runs of True in (n,) bool."""
-    edges = torch.diff(there.int(), prepend=torch.zeros(1), append=torch.zeros(1))
+    edges = torch.diff(mask.int(), prepend=torch.zeros(1), append=torch.zeros(1))
     pairs = zip((edges == 1).nonzero().flatten().tolist(), (edges == -1).nonzero().flatten().tolist(), strict=True)
     return [(start + end - 1) / 2 for start, end in pairs]
 
 
-def markers(picture: torch.Tensor) -> list[float]:
+def markers(image: torch.Tensor) -> list[float]:
     """Columns of the middles of the first curve's markers; the legend below is left out."""
-    return runs(near(picture[:, :500], COLOURS[0]).sum(0) > 6)  # thicker than the line
+    return runs(near(image[:, :500], COLOURS[0]).sum(0) > 6)  # thicker than the line
 
 
-def axis_row(picture: torch.Tensor) -> int:
+def axis_row(image: torch.Tensor) -> int:
     """The row of the horizontal axis, its longest black line."""
-    return int(near(picture, (0, 0, 0), 40).sum(1).argmax())
+    return int(near(image, (0, 0, 0), 40).sum(1).argmax())
 
 
 def test_curves_have_their_size_and_colours() -> None:
-    picture = draw_curves(CURVES, "images", "accuracy", "Labels")
-    assert picture.dtype == torch.uint8
-    assert picture.shape == (3, 600, 900)
+    image = draw_curves(CURVES, "images", "accuracy", "Labels")
+    assert image.dtype == torch.uint8
+    assert image.shape == (3, 600, 900)
     for colour, free in zip(COLOURS, (False, False, True), strict=False):
-        assert near(picture, colour).any() != free
-    assert near(picture[:, axis_row(picture) :], COLOURS[1]).any()  # the legend is below the axis
+        assert near(image, colour).any() != free
+    assert near(image[:, axis_row(image) :], COLOURS[1]).any()  # the legend is below the axis
 
 
 def test_curves_rise_to_the_right() -> None:
@@ -50,29 +50,29 @@ def test_curves_rise_to_the_right() -> None:
 
 
 def test_the_band_lies_evenly_around_the_line() -> None:
-    picture = draw_curves({"a": ([0, 1], [0.5, 0.5], [0.1, 0.1])}, "x", "y")
+    image = draw_curves({"a": ([0, 1], [0.5, 0.5], [0.1, 0.1])}, "x", "y")
     tint = tuple(round(255 * 0.82 + 0.18 * c) for c in bytes.fromhex(COLOURS[0][1:]))
     column = 503  # between the markers, beside the grid
-    band = near(picture, tint)[:, column].nonzero().flatten()
-    line = near(picture, COLOURS[0])[:500, column].nonzero().flatten().float().mean()
+    band = near(image, tint)[:, column].nonzero().flatten()
+    line = near(image, COLOURS[0])[:500, column].nonzero().flatten().float().mean()
     assert band.max() - band.min() > 100
     assert (band.max() + band.min()) / 2 == pytest.approx(line, abs=2)
     assert not near(draw_curves({"a": ([0, 1], [0.5, 0.5], None)}, "x", "y"), tint)[:500, column].any()
 
 
 def test_powers_of_ten_are_evenly_spaced_on_a_logarithmic_axis() -> None:
-    left, middle, right = markers(draw_curves(FLAT, "x", "y", log_x=True))
-    assert middle - left == pytest.approx(right - middle, abs=1.5)
-    left, middle, right = markers(draw_curves(FLAT, "x", "y"))
-    assert middle - left < (right - middle) / 5
+    left, middle, correct = markers(draw_curves(FLAT, "x", "y", log_x=True))
+    assert middle - left == pytest.approx(correct - middle, abs=1.5)
+    left, middle, correct = markers(draw_curves(FLAT, "x", "y"))
+    assert middle - left < (correct - middle) / 5
 
 
 def test_words_stand_below_categories() -> None:
     curve: dict[str, Curve] = {"a": ([0, 1, 2], [0.5, 0.5, 0.5], None)}
-    picture = draw_curves(curve, "x", "y", ticks=["", "mmmm", "mm"])
-    row = axis_row(picture)
-    ink = near(picture[:, row + 8 : row + 26], (0, 0, 0), 120).any(0)
-    words = [ink[round(column) - 60 : round(column) + 60].nonzero().flatten() for column in markers(picture)]
+    image = draw_curves(curve, "x", "y", ticks=["", "mmmm", "mm"])
+    row = axis_row(image)
+    ink = near(image[:, row + 8 : row + 26], (0, 0, 0), 120).any(0)
+    words = [ink[round(column) - 60 : round(column) + 60].nonzero().flatten() for column in markers(image)]
     assert [len(word) > 0 for word in words] == [False, True, True]
     assert words[1].max() - words[1].min() > 1.5 * (words[2].max() - words[2].min())
     assert all((word.max() + word.min()) / 2 == pytest.approx(60, abs=4) for word in words[1:])
@@ -81,10 +81,10 @@ def test_words_stand_below_categories() -> None:
 
 
 def test_the_mark_is_a_vertical_line_at_its_position() -> None:
-    picture = draw_curves(FLAT, "x", "y", log_x=True, mark=10)
-    dashes = near(picture, (89, 89, 89), 12).sum(0)
+    image = draw_curves(FLAT, "x", "y", log_x=True, mark=10)
+    dashes = near(image, (89, 89, 89), 12).sum(0)
     assert dashes.max() > 150
-    assert float(dashes.argmax()) == pytest.approx(markers(picture)[1], abs=2)
+    assert float(dashes.argmax()) == pytest.approx(markers(image)[1], abs=2)
 
 
 def test_nan_leaves_a_gap() -> None:
@@ -96,8 +96,8 @@ def test_nan_leaves_a_gap() -> None:
 def test_names_are_shown_as_they_are() -> None:
     # Neither hidden for its underscore nor read as a formula.
     names = ("a", r"_a $\neither$")
-    pictures = [draw_curves({name: ([0, 1], [0, 1], None)}, "x", "y", ticks=["", name]) for name in names]
-    plain, signs = (near(picture[:, -60:], (0, 0, 0), 60).sum() for picture in pictures)
+    images = [draw_curves({name: ([0, 1], [0, 1], None)}, "x", "y", ticks=["", name]) for name in names]
+    plain, signs = (near(image[:, -60:], (0, 0, 0), 60).sum() for image in images)
     assert signs > 3 * plain
 
 
@@ -109,7 +109,7 @@ def test_names_are_shown_as_they_are() -> None:
         ({"a": ([1, 2], [1], None)}, {}, "curve 'a'"),
         ({"a": ([1, 2], [1, 2], [0.1])}, {}, "curve 'a'"),
         ({"a": ([0, 2], [1, 2], None)}, {"log_x": True}, "above 0"),
-        (FLAT, {"log_x": True, "ticks": ["a", "b"]}, "no words"),
+        (FLAT, {"log_x": True, "ticks": ["a", "b"]}, "no labels"),
     ],
 )
 def test_curves_that_cannot_be_drawn(curves: dict, options: dict, message: str) -> None:
@@ -117,9 +117,9 @@ def test_curves_that_cannot_be_drawn(curves: dict, options: dict, message: str) 
         draw_curves(curves, "x", "y", **options)
 
 
-def bar_lengths(picture: torch.Tensor) -> list[int]:
+def bar_lengths(image: torch.Tensor) -> list[int]:
     """Pixels of each bar, from the top."""
-    bars = near(picture, COLOURS[0])
+    bars = near(image, COLOURS[0])
     return [int(bars[round(row)].sum()) for row in runs(bars.any(1))]
 
 
@@ -152,14 +152,14 @@ BLUE, ORANGE = "#1f77b4", "#ff7f0e"  # the first two of tab10
 
 
 def test_points_lie_in_their_panel_in_the_colour_of_their_class() -> None:
-    picture = draw_points({"before": PLACES, "after": -PLACES}, LABELS, ["cat", "dog"])
-    assert picture.shape == (3, 525, 900)
-    before, after = picture[:, :440, :450], picture[:, :440, 450:]
+    image = draw_points({"before": PLACES, "after": -PLACES}, LABELS, ["cat", "dog"])
+    assert image.shape == (3, 525, 900)
+    before, after = image[:, :440, :450], image[:, :440, 450:]
     for panel, sign in ((before, 1), (after, -1)):
         (y_cat, x_cat), (y_dog, x_dog) = (near(panel, c).nonzero().float().mean(0) for c in (BLUE, ORANGE))
         assert sign * (x_dog - x_cat) > 100
         assert sign * (y_cat - y_dog) > 100
-    assert near(picture[:, 440:], BLUE).any()  # the legend
+    assert near(image[:, 440:], BLUE).any()  # the legend
 
 
 def test_up_to_twenty_classes_have_a_legend() -> None:

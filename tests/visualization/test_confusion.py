@@ -3,9 +3,9 @@ import torch
 from leyden.visualization.confusion import draw_confusion
 
 
-def cells(picture: torch.Tensor, count: int, cell: int = 44) -> torch.Tensor:
+def cells(image: torch.Tensor, count: int, cell: int = 44) -> torch.Tensor:
     """The colour near a corner of each cell, (rows, columns, 3): beside the number."""
-    grid = picture[:, -12 - count * cell : -12, -12 - count * cell : -12]
+    grid = image[:, -12 - count * cell : -12, -12 - count * cell : -12]
     return grid[:, 4::cell, 4::cell].permute(1, 2, 0).long()
 
 
@@ -26,9 +26,9 @@ def test_colour_tells_the_share_of_the_row() -> None:
 
 def test_many_and_long_names_fit() -> None:
     names = [f"a rather long name {i}" for i in range(12)]
-    picture = draw_confusion(torch.eye(12), names)
-    assert picture.dtype == torch.uint8
-    assert picture.shape[0] == 3
-    assert picture.shape[1] > 12 * 44 + 100  # room above for upright names
+    image = draw_confusion(torch.eye(12), names)
+    assert image.dtype == torch.uint8
+    assert image.shape[0] == 3
+    assert image.shape[1] > 12 * 44 + 100  # room above for upright names
     assert draw_confusion(torch.eye(200), [str(i) for i in range(200)]).shape[1] < 1500
     assert draw_confusion(torch.zeros(2, 2), ["a", "b"]).shape[0] == 3

@@ -5,10 +5,10 @@ from leyden.visualization.grid import grid, side_by_side, upscale
 
 def test_grid_puts_images_row_by_row() -> None:
     images = torch.stack([torch.full((1, 4, 4), value, dtype=torch.uint8) for value in (10, 20, 30)])
-    picture = grid(images, columns=2)
-    assert picture.dtype == torch.uint8
-    assert picture.shape == (3, 2 * 5 + 1, 2 * 5 + 1)
-    assert (picture[:, 1, 1].tolist(), picture[:, 1, 6].tolist(), picture[:, 6, 1].tolist()) == (
+    drawn = grid(images, columns=2)
+    assert drawn.dtype == torch.uint8
+    assert drawn.shape == (3, 2 * 5 + 1, 2 * 5 + 1)
+    assert (drawn[:, 1, 1].tolist(), drawn[:, 1, 6].tolist(), drawn[:, 6, 1].tolist()) == (
         [10] * 3,
         [20] * 3,
         [30] * 3,
@@ -26,9 +26,9 @@ def test_upscale_repeats_pixels_and_never_shrinks() -> None:
 
 def test_beside_keeps_pictures_and_writes_titles() -> None:
     left, right = torch.zeros(3, 40, 60, dtype=torch.uint8), torch.full((3, 40, 50), 9, dtype=torch.uint8)
-    picture = side_by_side({"real": left, "generated": right}, gap=10)
-    assert picture.shape == (3, 72, 120)
-    assert torch.equal(picture[:, 32:, :60], left)
-    assert torch.equal(picture[:, 32:, 70:], right)
-    assert (picture[:, :32, :60] < 128).any()
-    assert (picture[:, :, 60:70] == 255).all()
+    drawn = side_by_side({"real": left, "generated": right}, gap=10)
+    assert drawn.shape == (3, 72, 120)
+    assert torch.equal(drawn[:, 32:, :60], left)
+    assert torch.equal(drawn[:, 32:, 70:], right)
+    assert (drawn[:, :32, :60] < 128).any()
+    assert (drawn[:, :, 60:70] == 255).all()

@@ -5,11 +5,11 @@ from leyden.visualization.labelled import draw_labelled, draw_sheet
 
 def test_small_images_are_enlarged_by_whole_pixels() -> None:
     image = torch.arange(64, dtype=torch.uint8).reshape(1, 8, 8)
-    picture = draw_labelled(image, "x", side=160)
+    drawn = draw_labelled(image, "x", side=160)
     enlarged = image.expand(3, -1, -1).repeat_interleave(20, 1).repeat_interleave(20, 2)
-    assert torch.equal(picture[:, :160, :160], enlarged)
-    assert picture.shape[1] > 160
-    assert (picture[:, 160:] < 100).any()  # words below it
+    assert torch.equal(drawn[:, :160, :160], enlarged)
+    assert drawn.shape[1] > 160
+    assert (drawn[:, 160:] < 100).any()  # words below it
 
 
 def test_large_images_keep_their_pixels() -> None:

@@ -8,18 +8,18 @@ from training import Kept, quiet_trainer
 from leyden.visualization.logging import logs_now
 
 
-class Speaks(LightningModule):
-    """Logs a number in every step, and notes the steps of which ``logs_now`` says that it is heard."""
+class LogsSteps(LightningModule):
+    """Logs a number in every step, and notes the steps for which ``logs_now`` is true."""
 
     def __init__(self) -> None:
         super().__init__()
         self.layer = torch.nn.Linear(1, 1)
-        self.said: list[int] = []
+        self.logged: list[int] = []
 
     def training_step(self, batch: list[Tensor], batch_index: int) -> Tensor:
         if logs_now(self):
-            self.said.append(self.global_step)
-        loss = self.layer(batch.images).sum()
+            self.logged.append(self.global_step)
+        loss = self.layer(batch[0]).sum()
         self.log("x", loss.detach())
         return loss
 
@@ -28,8 +28,8 @@ class Speaks(LightningModule):
 
 
 @pytest.mark.parametrize(("every", "steps"), [(0, []), (1, list(range(8))), (3, [2, 5]), (50, [])])
-def test_numbers_are_heard_when_lightning_hands_them_on(every: int, steps: list[int]) -> None:
-    model, logger = Speaks(), Kept()
+def test_logs_now_agrees_with_lightning(every: int, steps: list[int]) -> None:
+    model, logger = LogsSteps(), Kept()
     run = quiet_trainer(max_steps=8, max_epochs=-1, logger=logger, log_every_n_steps=every)
     run.fit(model, DataLoader(TensorDataset(torch.ones(5, 1))))  # so the eight steps are in two epochs
-    assert model.said == logger.steps.get("x", []) == steps
+    assert model.logged == logger.steps.get("x", []) == steps

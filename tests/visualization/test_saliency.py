@@ -69,12 +69,12 @@ def test_overlay_without_heat_is_the_grey_image() -> None:
 def test_overlay_colours_the_hot_side_alone() -> None:
     heat = torch.zeros(4, 8)
     heat[:, 6:] = 1
-    picture = overlay(torch.full((1, 16, 32), 100, dtype=torch.uint8), heat)
-    assert picture.dtype == torch.uint8
-    assert picture.shape == (3, 16, 32)
-    assert (picture[:, :, :20] == 100).all()
+    drawn = overlay(torch.full((1, 16, 32), 100, dtype=torch.uint8), heat)
+    assert drawn.dtype == torch.uint8
+    assert drawn.shape == (3, 16, 32)
+    assert (drawn[:, :, :20] == 100).all()
     expected = (torch.tensor(RAMP[2]) * OPACITY + 100 * (1 - OPACITY)).round().to(torch.uint8)
-    assert torch.equal(picture[:, :, -1], expected[:, None].expand(-1, 16))
+    assert torch.equal(drawn[:, :, -1], expected[:, None].expand(-1, 16))
 
 
 def test_overlay_runs_from_cold_through_warm_to_hot() -> None:

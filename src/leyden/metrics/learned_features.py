@@ -1,4 +1,4 @@
-"""Feature vectors of images for judging generators, learned from the data at hand: no weights to download.
+"""Feature vectors for the evaluation of generators, learned from the data at hand: no weights to download.
 
 Inception features, the custom for photographs of 299 pixels, say little about digits. Here a small classifier is
 trained on the training split and its last hidden layer, before the ReLU, is the feature space (behind it some features

@@ -1,4 +1,4 @@
-"""Features of a published network for judging generators, beside those learned from the data at hand."""
+"""Features of a published network for the evaluation of generators, beside those learned from the data at hand."""
 
 import torch
 from torch import Tensor
@@ -39,8 +39,8 @@ class PretrainedFeatures:
             load_pretrained(self.net, find_weights(weights, self.net), self.net.stage_names)
         except (ValueError, FileNotFoundError) as error:
             # They speak of a technique's own network; here the user has set other keys.
-            words = str(error).replace("model.backbone", "model.extractor")
-            raise type(error)(words.replace("model.weights", "model.extractor_weights")) from error
+            message = str(error).replace("model.backbone", "model.extractor")
+            raise type(error)(message.replace("model.weights", "model.extractor_weights")) from error
         self.net.to(device).eval().requires_grad_(False)
         self.device = device
         self.dimensions = self.net.num_features

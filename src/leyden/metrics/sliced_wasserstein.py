@@ -1,4 +1,4 @@
-"""Sliced Wasserstein distance of image patches, level by level of a Laplacian pyramid: a judge without a network."""
+"""Sliced Wasserstein distance of image patches, level by level of a Laplacian pyramid; needs no network."""
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ def sliced_wasserstein(
 
     Args:
         real: (N, C, H, W) uint8, on any device.
-        generated: likewise, as many; two samples of one distribution are the nearer, the more there are.
+        generated: (N, C, H, W) uint8, as many; two samples of one distribution are the nearer, the more there are.
         patches: of each image and level.
         projections: random directions.
         seed: of places and directions.

@@ -48,7 +48,7 @@ def draw_curves(
         y: what the heights are, with unit.
         title: above the chart.
         log_x: positions on a logarithmic axis.
-        ticks: words below the positions 0, 1, 2, ... where a position is a category; not with ``log_x``.
+        ticks: labels below the positions 0, 1, 2, ... where a position is a category; not with ``log_x``.
         mark: position of a dashed vertical line.
 
     Returns:
@@ -61,7 +61,7 @@ def draw_curves(
     if not positions:
         raise ValueError("no points to draw")
     if log_x and (ticks is not None or min(positions) <= 0):
-        raise ValueError("a logarithmic axis needs positions above 0 and no words below them")
+        raise ValueError("a logarithmic axis needs positions above 0 and no labels below them")
     figure = _figure(WIDTH, HEIGHT, title)
     axes = _axes(figure, x, y)
     lines: list[Line2D] = []
@@ -79,7 +79,7 @@ def draw_curves(
     axes.grid(color="0.88")
     _scale(axes, positions, log_x, ticks)
     _legend(figure, lines, list(curves), _columns(list(curves), WIDTH))
-    return _picture(figure)
+    return _draw(figure)
 
 
 def draw_bars(values: Mapping[str, float], x: str, title: str) -> Tensor:
@@ -115,7 +115,7 @@ def draw_bars(values: Mapping[str, float], x: str, title: str) -> Tensor:
     axes.set_xlim(0, 1.08)  # room for the number behind a full bar
     axes.set_xticks(np.linspace(0, 1, 6))
     axes.grid(axis="x", color="0.88")
-    return _picture(figure)
+    return _draw(figure)
 
 
 def draw_spreads(values: Mapping[str, Sequence[float]], x: str) -> Tensor:
@@ -145,7 +145,7 @@ def draw_spreads(values: Mapping[str, Sequence[float]], x: str) -> Tensor:
     axes.set_ylim(len(values) - 0.4, -0.6)  # downwards, the first on top
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.grid(color="0.88")
-    return _picture(figure)
+    return _draw(figure)
 
 
 def draw_points(left_right: Mapping[str, Tensor], labels: Tensor, names: Sequence[str]) -> Tensor:
@@ -183,13 +183,13 @@ def draw_points(left_right: Mapping[str, Tensor], labels: Tensor, names: Sequenc
     if legend:
         dots = [Line2D([], [], color=colour, marker="o", markersize=8, linestyle="") for colour in palette]
         _legend(figure, dots, names, columns)
-    return _picture(figure)
+    return _draw(figure)
 
 
 def draw_trade_offs(
     panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], y: str, title: str
 ) -> Tensor:
-    """What several things reach against what they cost: a panel per cost, a large point per thing among its runs.
+    """Quality against cost: a panel per cost, a large point per name, its mean, among the points of its runs.
 
     Args:
         panels: by what is paid, with unit: by name, the cost (above 0, on a logarithmic axis) and the gain of each run.
@@ -219,7 +219,7 @@ def draw_trade_offs(
         _scale(axes, [x for xs, _ in panel.values() for x in xs], log_x=True, ticks=None)
     marks = [Line2D([], [], color=colour, marker=marker, markersize=10, ls="") for colour, marker in looks.values()]
     _legend(figure, marks, names, _columns(names, width))
-    return _picture(figure)
+    return _draw(figure)
 
 
 def _figure(width: int, height: int, title: str = "") -> Figure:
@@ -243,7 +243,7 @@ def _axes(figure: Figure, x: str, y: str, place: tuple[int, int, int] = (1, 1, 1
 
 
 def _scale(axes: Axes, positions: Sequence[float], log_x: bool, ticks: Sequence[str] | None) -> None:
-    """Puts numbers that people would write, or words, below the positions."""
+    """Puts round numbers, or labels, below the positions."""
     if ticks is not None:
         slanted = sum(map(len, ticks)) > 70  # letters that fit side by side
         axes.set_xticks(range(len(ticks)), ticks, rotation=25 if slanted else 0, ha="right" if slanted else "center")
@@ -268,7 +268,7 @@ def _legend(figure: Figure, marks: Sequence[Line2D], names: Sequence[str], colum
     figure.legend(marks, names, loc="outside lower center", ncols=columns, fontsize=TICK, frameon=False)
 
 
-def _picture(figure: Figure) -> Tensor:
+def _draw(figure: Figure) -> Tensor:
     """Draws the figure: uint8 (3, H, W)."""
     canvas = FigureCanvasAgg(figure)
     for text in figure.findobj(Text):

@@ -1,4 +1,4 @@
-"""A confusion matrix as a picture."""
+"""A confusion matrix as an image."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ PAPER, INK = (255, 255, 255), (40, 40, 40)
 
 
 def draw_confusion(matrix: Tensor, names: Sequence[str], cell: int = 44) -> Tensor:
-    """Draws who was taken for whom: a row per true class, a column per answer, the counts in the cells.
+    """Draws a confusion matrix: a row per true class, a column per predicted class, the counts in the cells.
 
     A cell is the darker, the larger its share of its row: blue on the diagonal, red beside it.
 
     Args:
-        matrix: (C, C) counts; row = truth, column = answer.
+        matrix: (C, C) counts; row = true class, column = predicted class.
         names: of the C classes.
         cell: side of a cell in pixels; with more than 20 classes cells shrink and lose their numbers.
 
@@ -29,14 +29,14 @@ def draw_confusion(matrix: Tensor, names: Sequence[str], cell: int = 44) -> Tens
     left, top = 34 + label, 34 + (label if label > cell else 16)
     canvas = Image.new("RGB", (left + count * cell + 12, top + count * cell + 12), PAPER)
     draw = ImageDraw.Draw(canvas)
-    draw.text((left + count * cell / 2, 6), "answer", INK, font, anchor="ma")
-    _vertical(canvas, "truth", (6, top + count * cell // 2), font)
+    draw.text((left + count * cell / 2, 6), "prediction", INK, font, anchor="ma")
+    _vertical(canvas, "target", (6, top + count * cell // 2), font)
     counts = matrix.cpu().long()
     shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
     for row in range(count):
         for column in range(count):
             colour = (31, 97, 170) if row == column else (200, 48, 32)
-            share = float(shares[row, column]) ** 0.5  # a few errors among many right answers must be seen
+            share = float(shares[row, column]) ** 0.5  # a few errors among many correct predictions must be seen
             x, y = left + column * cell, top + row * cell
             fill = tuple(round(255 + (c - 255) * share) for c in colour)
             draw.rectangle((x, y, x + cell - 2, y + cell - 2), fill if counts[row, column] else (246, 246, 246))

@@ -14,7 +14,7 @@ def grid(images: Tensor, columns: int = 8) -> Tensor:
 def upscale(image: Tensor, least: int = 512) -> Tensor:
     """Enlarges (C, H, W) by the smallest whole factor that makes its shorter side ``least`` pixels or more.
 
-    Pixels stay what they were (nearest neighbour), so nobody judges the interpolation instead of the network.
+    Pixels stay what they were (nearest neighbour), so that no interpolation is taken for the network's work.
     """
     factor = max(1, -(-least // min(image.shape[-2:])))
     return image.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
@@ -23,12 +23,12 @@ def upscale(image: Tensor, least: int = 512) -> Tensor:
 def side_by_side(titled: dict[str, Tensor], gap: int = 16) -> Tensor:
     """Pictures (3, h, w) uint8 of one height side by side, each below its title, on white: (3, H, W) uint8."""
     font = ImageFont.load_default(20)
-    height = 32 + max(picture.shape[1] for picture in titled.values())
-    width = sum(picture.shape[2] + gap for picture in titled.values()) - gap
+    height = 32 + max(image.shape[1] for image in titled.values())
+    width = sum(image.shape[2] + gap for image in titled.values()) - gap
     canvas = Image.new("RGB", (width, height), "white")
     left = 0
-    for title, picture in titled.items():
+    for title, image in titled.items():
         ImageDraw.Draw(canvas).text((left, 4), title, "black", font)
-        canvas.paste(to_pil_image(picture), (left, 32))
-        left += picture.shape[2] + gap
+        canvas.paste(to_pil_image(image), (left, 32))
+        left += image.shape[2] + gap
     return pil_to_tensor(canvas)

@@ -1,4 +1,4 @@
-"""Pictures with words below them: one, or a sheet of many."""
+"""Images with captions below them: one, or a sheet of many."""
 
 from collections.abc import Sequence
 
@@ -71,28 +71,28 @@ def thumbnail(image: Tensor, side: int = SHEET_SIDE) -> Tensor:
 
 
 def _fitted(image: Tensor, side: int) -> Image.Image:
-    picture = _enlarged(image, side)
-    picture.thumbnail((side, side))  # leaves what is small enough as it is
-    return picture
+    fitted = _enlarged(image, side)
+    fitted.thumbnail((side, side))  # leaves what is small enough as it is
+    return fitted
 
 
 def _enlarged(image: Tensor, side: int) -> Image.Image:
     """By whole pixels, up to ``side``; what is larger keeps its size."""
-    picture = to_pil_image(image.cpu().expand(3, -1, -1))
-    factor = max(1, side // max(picture.size))
-    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    small = to_pil_image(image.cpu().expand(3, -1, -1))
+    factor = max(1, side // max(small.size))
+    return small.resize((small.width * factor, small.height * factor), Image.Resampling.NEAREST)
 
 
 def _text_size(text: str, font: Font) -> tuple[int, int]:
-    _, _, right, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((0, 0), text, font)
-    return int(right) + 1, int(bottom) + 1
+    _, _, correct, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((0, 0), text, font)
+    return int(correct) + 1, int(bottom) + 1
 
 
-def _tile(picture: Image.Image, caption: str, width: int | None) -> Image.Image:
+def _tile(image: Image.Image, caption: str, width: int | None) -> Image.Image:
     font = ImageFont.load_default(12)
     text_width, text_height = _text_size(caption, font)
-    width = width or max(picture.width, text_width + 8)
-    tile = Image.new("RGB", (width, picture.height + text_height + 8), PAPER)
-    tile.paste(picture, (0, 0))
-    ImageDraw.Draw(tile).multiline_text((0, picture.height + 3), caption, INK, font)
+    width = width or max(image.width, text_width + 8)
+    tile = Image.new("RGB", (width, image.height + text_height + 8), PAPER)
+    tile.paste(image, (0, 0))
+    ImageDraw.Draw(tile).multiline_text((0, image.height + 3), caption, INK, font)
     return tile

@@ -10,7 +10,7 @@ from torch import Tensor
 
 @runtime_checkable
 class LogsImages(Protocol):
-    """A logger with the signature that Lightning's loggers use for pictures."""
+    """A logger with the signature that Lightning's loggers use for images."""
 
     def log_image(self, key: str, images: Sequence[Any], step: int | None = None) -> None:
         """Keeps ``images`` under ``key``."""
@@ -23,25 +23,25 @@ def logs_now(module: LightningModule) -> bool:
     return every > 0 and (module.global_step + 1) % every == 0
 
 
-def log_image(module: LightningModule, tag: str, picture: Tensor) -> None:
-    """Hands a uint8 image (3, H, W) to every logger that takes pictures, at the module's optimizer step.
+def log_image(module: LightningModule, tag: str, image: Tensor) -> None:
+    """Hands a uint8 image (3, H, W) to every logger that takes images, at the module's optimizer step.
 
     Args:
         module: attached to a trainer; without loggers nothing happens.
         tag: such as ``samples``, ``predictions``, ``confusion``; the same for all families.
-        picture: RGB.
+        image: RGB.
     """
     if not module.trainer.is_global_zero or module.trainer.sanity_checking:
         return
     for logger in module.loggers:
         if isinstance(logger, LogsImages):
-            logger.log_image(tag, [picture], step=module.global_step)
+            logger.log_image(tag, [image], step=module.global_step)
         elif isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_image(tag, picture, module.global_step)
+            logger.experiment.add_image(tag, image, module.global_step)
 
 
 def log_embedding(module: LightningModule, tag: str, features: Tensor, labels: Sequence[str]) -> None:
-    """Hands features (N, F) with a word for each to TensorBoard's projector, at the module's optimizer step."""
+    """Hands features (N, F) with a label for each to TensorBoard's projector, at the module's optimizer step."""
     if not module.trainer.is_global_zero or module.trainer.sanity_checking:
         return
     for logger in module.loggers:
@@ -49,10 +49,10 @@ def log_embedding(module: LightningModule, tag: str, features: Tensor, labels: S
             logger.experiment.add_embedding(features, list(labels), global_step=module.global_step, tag=tag)
 
 
-def log_text(module: LightningModule, tag: str, words: str) -> None:
+def log_text(module: LightningModule, tag: str, text: str) -> None:
     """Hands markdown text to TensorBoard's text page, at the module's optimizer step."""
     if not module.trainer.is_global_zero or module.trainer.sanity_checking:
         return
     for logger in module.loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_text(tag, words, module.global_step)
+            logger.experiment.add_text(tag, text, module.global_step)

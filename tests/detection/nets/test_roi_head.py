@@ -1,6 +1,6 @@
 import pytest
 import torch
-from detections import truth
+from detections import target as truth
 from torch import nn
 from torchvision.models.detection._utils import BalancedPositiveNegativeSampler, BoxCoder
 from torchvision.models.detection.roi_heads import fastrcnn_loss

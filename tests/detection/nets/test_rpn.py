@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from detections import truth
+from detections import target as truth
 from torch import nn
 from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.models.detection.rpn import RegionProposalNetwork

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 import torch
-from detections import answer, random_scenes, truth
+from detections import prediction, random_scenes, target
 
 from leyden.metrics.detection.accumulator import DetectionAccumulator, ignored
 from leyden.metrics.detection.scores import detection_scores
@@ -12,13 +12,13 @@ A, FAR = [0.0, 0, 100, 100], [300.0, 300, 400, 400]
 
 
 def test_the_score_is_that_of_all_batches_together():
-    answers, truths = random_scenes(5)
+    predictions, targets = random_scenes(5)
     gathered = DetectionAccumulator()
     for start in range(0, 20, 6):
-        gathered.add(answers[start : start + 6], truths[start : start + 6])
+        gathered.add(predictions[start : start + 6], targets[start : start + 6])
     found = detection_scores(*gathered.whole(), 3)
-    torch.testing.assert_close(found, detection_scores(answers, truths, 3), equal_nan=True)
-    batches = [detection_scores(answers[i : i + 6], truths[i : i + 6], 3)["ap50"] for i in range(0, 20, 6)]
+    torch.testing.assert_close(found, detection_scores(predictions, targets, 3), equal_nan=True)
+    batches = [detection_scores(predictions[i : i + 6], targets[i : i + 6], 3)["ap50"] for i in range(0, 20, 6)]
     assert abs(torch.stack(batches).mean() - found["ap50"]) > 1e-3  # why it is computed once
     gathered.clear()
     assert gathered.whole() == ([], [])
@@ -26,36 +26,36 @@ def test_the_score_is_that_of_all_batches_together():
 
 def test_images_that_come_twice_count_once():
     gathered = DetectionAccumulator()
-    first = truth(A, image_id=7)
-    gathered.add([answer((A, 0.9)), answer((A, 0.8))], [first, truth(FAR, image_id=8)])
-    gathered.add([answer((A, 0.9)), answer((A, 0.8))], [first, truth(A)])  # of the last nobody knows who it is
-    answers, truths = gathered.whole()
-    assert [t["boxes"].tolist() for t in truths] == [[A], [FAR], [A]]
-    assert len(answers) == 3
-    assert all("image_id" not in t for t in truths)
+    first = target(A, image_id=7)
+    gathered.add([prediction((A, 0.9)), prediction((A, 0.8))], [first, target(FAR, image_id=8)])
+    gathered.add([prediction((A, 0.9)), prediction((A, 0.8))], [first, target(A)])  # of the last nobody knows who it is
+    predictions, targets = gathered.whole()
+    assert [t["boxes"].tolist() for t in targets] == [[A], [FAR], [A]]
+    assert len(predictions) == 3
+    assert all("image_id" not in t for t in targets)
 
 
 def test_sizes_are_those_of_the_sources_images():
     # A picture of 200 x 100 squeezed into 50 x 50: what is 10 x 20 here was 40 x 40 there, a medium one.
-    here = truth([10.0, 10, 20, 30], scale=[0.25, 0.5])
+    here = target([10.0, 10, 20, 30], scale=[0.25, 0.5])
     gathered = DetectionAccumulator()
-    gathered.add([answer(([10.0, 10, 20, 30], 0.9))], [here])
-    answers, truths = gathered.whole()
-    assert answers[0]["boxes"].tolist() == truths[0]["boxes"].tolist() == [[40, 20, 80, 60]]
-    found = detection_scores(answers, truths, 1)
+    gathered.add([prediction(([10.0, 10, 20, 30], 0.9))], [here])
+    predictions, targets = gathered.whole()
+    assert predictions[0]["boxes"].tolist() == targets[0]["boxes"].tolist() == [[40, 20, 80, 60]]
+    found = detection_scores(predictions, targets, 1)
     assert found["ap_medium"].item() == pytest.approx(1)
     assert found["ap_small"].isnan()
 
 
 def test_what_is_ignored():
-    assert ignored(truth(A, FAR)).tolist() == [False, False]
-    both = truth(A, FAR, A, difficult=[True, False, False], crowd=[False, True, False])
+    assert ignored(target(A, FAR)).tolist() == [False, False]
+    both = target(A, FAR, A, difficult=[True, False, False], crowd=[False, True, False])
     assert ignored(both).tolist() == [True, True, False]
 
 
 def test_as_many_answers_as_truths():
     with pytest.raises(ValueError, match="argument 2 is shorter"):
-        DetectionAccumulator().add([answer(), answer()], [truth()])
+        DetectionAccumulator().add([prediction(), prediction()], [target()])
 
 
 RANK = """
@@ -77,12 +77,12 @@ dist.destroy_process_group()
 
 
 def test_every_rank_has_the_set_of_one_process_in_its_order(tmp_path):
-    answers, truths = random_scenes(6, images=7)
-    numbered = [{**t, "image_id": torch.tensor(100 + i)} for i, t in enumerate(truths)]
+    predictions, targets = random_scenes(6, images=7)
+    numbered = [{**t, "image_id": torch.tensor(100 + i)} for i, t in enumerate(targets)]
     cases = {
-        "unequal load": (answers, truths, [[0, 2, 4, 6], [1, 3, 5]]),
-        "padded, as Lightning's sampler does it": (answers, numbered, [[0, 2, 4, 6], [1, 3, 5, 0]]),
-        "nothing for the second rank": (answers[:1], truths[:1], [[0], []]),
+        "unequal load": (predictions, targets, [[0, 2, 4, 6], [1, 3, 5]]),
+        "padded, as Lightning's sampler does it": (predictions, numbered, [[0, 2, 4, 6], [1, 3, 5, 0]]),
+        "nothing for the second rank": (predictions[:1], targets[:1], [[0], []]),
     }
     torch.save(cases, tmp_path / "cases.pt")
     ranks = [subprocess.Popen([sys.executable, "-c", RANK, str(rank), str(tmp_path)]) for rank in range(2)]
@@ -90,7 +90,7 @@ def test_every_rank_has_the_set_of_one_process_in_its_order(tmp_path):
     for rank in range(2):
         gathered = torch.load(tmp_path / f"{rank}.pt")
         assert set(gathered) == set(cases)
-        for said, there in gathered.values():
-            torch.testing.assert_close(said, answers[: len(said)])
-            torch.testing.assert_close(there, truths[: len(said)])
-        assert [len(said) for said, _ in gathered.values()] == [7, 7, 1]
+        for detections, objects in gathered.values():
+            torch.testing.assert_close(detections, predictions[: len(detections)])
+            torch.testing.assert_close(objects, targets[: len(detections)])
+        assert [len(detections) for detections, _ in gathered.values()] == [7, 7, 1]

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from detections import Boxes, answer, random_scenes, truth
+from detections import Boxes, prediction, random_scenes, target
 
 from leyden.metrics.detection.average_precision import average_precision
 from leyden.metrics.detection.coco_ap import STATS, coco_ap
@@ -15,68 +15,68 @@ A, B, FAR = [0.0, 0, 100, 100], [30.0, 0, 130, 100], [300.0, 300, 400, 400]
 
 # What is answered, what is there; VOC with all points and with 11; COCO's AP, AP50, AP75.
 CASES = {
-    "doublet": ([answer(([0.0, 0, 100, 61], 0.9), ([0.0, 0, 100, 91], 0.8))], [truth(A)], (1, 1, 0.6, 1, 0.5)),
-    "false first": ([answer((FAR, 0.9), (A, 0.8))], [truth(A)], (0.5, 0.5, 0.5, 0.5, 0.5)),
-    "one of two": ([answer((A, 0.9))], [truth(A, FAR)], (0.5, 6 / 11, 51 / 101, 51 / 101, 51 / 101)),
-    "on an empty image": ([answer((A, 0.8)), answer((A, 0.9))], [truth(A), truth()], (0.5, 0.5, 0.5, 0.5, 0.5)),
+    "doublet": ([prediction(([0.0, 0, 100, 61], 0.9), ([0.0, 0, 100, 91], 0.8))], [target(A)], (1, 1, 0.6, 1, 0.5)),
+    "false first": ([prediction((FAR, 0.9), (A, 0.8))], [target(A)], (0.5, 0.5, 0.5, 0.5, 0.5)),
+    "one of two": ([prediction((A, 0.9))], [target(A, FAR)], (0.5, 6 / 11, 51 / 101, 51 / 101, 51 / 101)),
+    "on an empty one": ([prediction((A, 0.8)), prediction((A, 0.9))], [target(A), target()], (0.5, 0.5, 0.5, 0.5, 0.5)),
     "VOC's matching is not COCO's": (
-        [answer((A, 0.9), ([14.0, 0, 114, 100], 0.8))], [truth(A, B)],
+        [prediction((A, 0.9), ([14.0, 0, 114, 100], 0.8))], [target(A, B)],
         (0.5, 6 / 11, (5 * 1 + 5 * 51 / 101) / 10, 1, 51 / 101),
     ),
-    "nothing answered": ([answer()], [truth(A)], (0, 0, 0, 0, 0)),
-    "perfect": ([answer((A, 0.9), (FAR, 0.1))], [truth(A, FAR)], (1, 1, 1, 1, 1)),
+    "nothing answered": ([prediction()], [target(A)], (0, 0, 0, 0, 0)),
+    "perfect": ([prediction((A, 0.9), (FAR, 0.1))], [target(A, FAR)], (1, 1, 1, 1, 1)),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_small_cases_by_hand(name: str):
-    answers, truths, (all_points, eleven, ap, ap50, ap75) = CASES[name]
-    found = detection_scores(answers, truths, 1)
+    predictions, targets, (all_points, eleven, ap, ap50, ap75) = CASES[name]
+    found = detection_scores(predictions, targets, 1)
     assert found["voc_ap50"].item() == pytest.approx(all_points, abs=1e-6)
     assert found["voc07_ap50"].item() == pytest.approx(eleven, abs=1e-6)
     assert [found[key].item() for key in ("ap", "ap50", "ap75")] == pytest.approx([ap, ap50, ap75], abs=1e-6)
 
 
 def test_three_ways_to_read_one_curve():
-    right = np.array([True, False, True, False])
+    correct = np.array([True, False, True, False])
     # Precision 1, 1/2, 2/3, 1/2 at recall 1/3, 1/3, 2/3, 2/3; monotonous 1, 2/3, 2/3, 1/2.
-    assert average_precision(right, 3) == pytest.approx(1 / 3 + 2 / 9)
-    assert average_precision(right, 3, 11) == pytest.approx((4 + 3 * 2 / 3) / 11)
-    assert average_precision(right, 3, 101) == pytest.approx((34 + 33 * 2 / 3) / 101)
+    assert average_precision(correct, 3) == pytest.approx(1 / 3 + 2 / 9)
+    assert average_precision(correct, 3, 11) == pytest.approx((4 + 3 * 2 / 3) / 11)
+    assert average_precision(correct, 3, 101) == pytest.approx((34 + 33 * 2 / 3) / 101)
     assert average_precision(np.zeros(0, bool), 3) == average_precision(np.zeros(0, bool), 3, 11) == 0
 
 
 def test_an_overlap_of_exactly_one_half_counts_for_coco_but_not_for_voc():
-    answers, truths = [answer(([0.0, 0, 100, 50], 0.9))], [truth(A)]
-    assert voc_ap(answers, truths, 1).item() == 0
-    assert coco_ap(answers, truths, 1)["ap50"].item() == pytest.approx(1)
+    predictions, targets = [prediction(([0.0, 0, 100, 50], 0.9))], [target(A)]
+    assert voc_ap(predictions, targets, 1).item() == 0
+    assert coco_ap(predictions, targets, 1)["ap50"].item() == pytest.approx(1)
 
 
 def test_difficult_objects_are_neither_hits_nor_misses():
-    truths = [truth(A, FAR, difficult=[False, True])]
-    for said in (answer((FAR, 0.9), (A, 0.8)), answer((A, 0.8))):
-        found = detection_scores([said], truths, 1)
+    targets = [target(A, FAR, difficult=[False, True])]
+    for detections in (prediction((FAR, 0.9), (A, 0.8)), prediction((A, 0.8))):
+        found = detection_scores([detections], targets, 1)
         assert found["voc_ap50"] == found["voc07_ap50"] == 1
         assert found["ap"].item() == pytest.approx(1)
-    twice = [answer((FAR, 0.9), (FAR, 0.85), (A, 0.8))]
-    assert voc_ap(twice, truths, 1).item() == 1
+    twice = [prediction((FAR, 0.9), (FAR, 0.85), (A, 0.8))]
+    assert voc_ap(twice, targets, 1).item() == 1
     # To COCO's rule a difficult object is a single thing: the second answer is one too many.
-    assert coco_ap(twice, truths, 1)["ap50"].item() == pytest.approx(0.5)
+    assert coco_ap(twice, targets, 1)["ap50"].item() == pytest.approx(0.5)
 
 
 def test_what_lies_in_a_crowd_is_ignored_by_coco_and_needs_an_overlap_for_voc():
     inside = [0.0, 0, 40, 40]  # 16 % of A
-    answers = [answer((inside, 0.9), (inside, 0.85), (FAR, 0.8))]
-    crowd = [truth(A, FAR, crowd=[True, False])]
-    assert coco_ap(answers, crowd, 1)["ap50"].item() == pytest.approx(1)
-    assert coco_ap(answers, [truth(A, FAR, difficult=[True, False])], 1)["ap50"].item() == pytest.approx(1 / 3)
-    assert voc_ap(answers, crowd, 1).item() == pytest.approx(1 / 3)
+    predictions = [prediction((inside, 0.9), (inside, 0.85), (FAR, 0.8))]
+    crowd = [target(A, FAR, crowd=[True, False])]
+    assert coco_ap(predictions, crowd, 1)["ap50"].item() == pytest.approx(1)
+    assert coco_ap(predictions, [target(A, FAR, difficult=[True, False])], 1)["ap50"].item() == pytest.approx(1 / 3)
+    assert voc_ap(predictions, crowd, 1).item() == pytest.approx(1 / 3)
 
 
 def test_classes_without_objects_are_no_number():
-    answers, truths = [answer((A, 0.9))], [truth(A)]
-    assert voc_ap(answers, truths, 3).isnan().tolist() == [False, True, True]
-    found = coco_ap(answers, truths, 3)
+    predictions, targets = [prediction((A, 0.9))], [target(A)]
+    assert voc_ap(predictions, targets, 3).isnan().tolist() == [False, True, True]
+    found = coco_ap(predictions, targets, 3)
     assert found["ap50_class"].isnan().tolist() == [False, True, True]
     assert found["precision50"].shape == (3, 101)
     assert found["ap"].item() == pytest.approx(1)
@@ -85,35 +85,35 @@ def test_classes_without_objects_are_no_number():
 
 
 def test_a_set_without_objects_has_no_precision():
-    for truths in ([truth(), truth()], [truth(A, crowd=[True]), truth(A, difficult=[True])]):
-        found = detection_scores([answer((A, 0.9)), answer()], truths, 2)
+    for targets in ([target(), target()], [target(A, crowd=[True]), target(A, difficult=[True])]):
+        found = detection_scores([prediction((A, 0.9)), prediction()], targets, 2)
         assert all(found[name].isnan() for name in ("ap", "ap50", "ar100", "voc_ap50", "voc07_ap50"))
     assert detection_scores([], [], 1)["ap"].isnan()
 
 
-def pycocotools(answers: list[Boxes], truths: list[Boxes], classes: int) -> list[float]:
+def pycocotools(predictions: list[Boxes], targets: list[Boxes], classes: int) -> list[float]:
     """The twelve numbers of the reference code."""
     coco, cocoeval = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
     annotations, results = [], []
-    for i, (said, there) in enumerate(zip(answers, truths, strict=True)):
-        for j, (x1, y1, x2, y2) in enumerate(there["boxes"].tolist()):
-            crowd, difficult = bool(there["crowd"][j]), bool(there["difficult"][j])
-            area = float(there["area"][j]) if "area" in there else (x2 - x1) * (y2 - y1)
+    for i, (detections, objects) in enumerate(zip(predictions, targets, strict=True)):
+        for j, (x1, y1, x2, y2) in enumerate(objects["boxes"].tolist()):
+            crowd, difficult = bool(objects["crowd"][j]), bool(objects["difficult"][j])
+            area = float(objects["area"][j]) if "area" in objects else (x2 - x1) * (y2 - y1)
             annotations.append(
                 {
-                    "id": len(annotations) + 1, "image_id": i, "category_id": int(there["labels"][j]),
+                    "id": len(annotations) + 1, "image_id": i, "category_id": int(objects["labels"][j]),
                     "bbox": [x1, y1, x2 - x1, y2 - y1], "iscrowd": int(crowd),
                     # pycocotools ignores what is out of every range of areas; another way to spare an object it lacks.
                     "area": 1e12 if difficult and not crowd else area,
                 }
             )  # fmt: skip
-        for box, label, score in zip(*(said[key].tolist() for key in ("boxes", "labels", "scores")), strict=True):
+        for box, label, score in zip(*(detections[key].tolist() for key in ("boxes", "labels", "scores")), strict=True):
             x1, y1, x2, y2 = box
             bbox = [x1, y1, x2 - x1, y2 - y1]
             results.append({"image_id": i, "category_id": label, "bbox": bbox, "score": score})
     truth_api = coco.COCO()
     truth_api.dataset = {
-        "images": [{"id": i} for i in range(len(truths))],
+        "images": [{"id": i} for i in range(len(targets))],
         "annotations": annotations,
         "categories": [{"id": label} for label in range(classes)],
     }
@@ -129,9 +129,9 @@ def pycocotools(answers: list[Boxes], truths: list[Boxes], classes: int) -> list
 @pytest.mark.parametrize("spared", [0.0, 0.15])
 def test_pycocotools_says_the_same_of_hundreds_of_sets(whole: bool, spared: float):
     for seed in range(60):
-        answers, truths = random_scenes(seed, images=6, shake=8, whole=whole, spared=spared)
-        wanted = pycocotools(answers, truths, 3)
-        found = coco_ap(answers, truths, 3)
+        predictions, targets = random_scenes(seed, images=6, shake=8, whole=whole, spared=spared)
+        wanted = pycocotools(predictions, targets, 3)
+        found = coco_ap(predictions, targets, 3)
         got = [-1 if found[name].isnan() else found[name].item() for name in STATS]
         assert got == pytest.approx(wanted, abs=1e-6), f"seed {seed}"
         torch.testing.assert_close(found["ap_class"].nanmean(), found["ap"], atol=1e-6, rtol=0, equal_nan=True)
@@ -140,7 +140,7 @@ def test_pycocotools_says_the_same_of_hundreds_of_sets(whole: bool, spared: floa
         )
 
 
-def voc_by_the_book(answers: list[Boxes], truths: list[Boxes], label: int, iou: float, eleven: bool) -> float:
+def voc_by_the_book(predictions: list[Boxes], targets: list[Boxes], label: int, iou: float, eleven: bool) -> float:
     """The development kit's loop over detections, in plain Python, with its widths x2 - x1 + 1.
 
     It is given corners as the kit has them: the first and the last pixel.
@@ -154,36 +154,36 @@ def voc_by_the_book(answers: list[Boxes], truths: list[Boxes], label: int, iou: 
         areas = [(c[2] - c[0] + 1) * (c[3] - c[1] + 1) for c in (a, b)]
         return width * height / (sum(areas) - width * height)
 
-    there, objects = [], 0
-    for t in truths:
+    by_image, objects = [], 0
+    for t in targets:
         rows = zip(t["boxes"].tolist(), t["labels"].tolist(), t["difficult"].tolist(), strict=True)
-        there.append([[box, hard, False] for box, of, hard in rows if of == label])
-        objects += sum(not hard for _, hard, _ in there[-1])
+        by_image.append([[box, hard, False] for box, of, hard in rows if of == label])
+        objects += sum(not hard for _, hard, _ in by_image[-1])
     if objects == 0:
         return float("nan")
-    said = [
+    detections = [
         (float(score), i, box)
-        for i, a in enumerate(answers)
+        for i, a in enumerate(predictions)
         for box, of, score in zip(a["boxes"].tolist(), a["labels"], a["scores"], strict=True)
         if of == label
     ]
-    said.sort(key=lambda row: -row[0])
-    precisions, recalls, right, wrong = [], [], 0, 0
-    for _, i, box in said:
+    detections.sort(key=lambda row: -row[0])
+    precisions, recalls, correct, wrong = [], [], 0, 0
+    for _, i, box in detections:
         best, chosen = -1.0, None
-        for thing in there[i]:
-            value = overlap(box, thing[0])
+        for candidate in by_image[i]:
+            value = overlap(box, candidate[0])
             if value > best:
-                best, chosen = value, thing
+                best, chosen = value, candidate
         if best > iou:
             if chosen[1]:
                 continue
-            right, wrong = (right + 1, wrong) if not chosen[2] else (right, wrong + 1)
+            correct, wrong = (correct + 1, wrong) if not chosen[2] else (correct, wrong + 1)
             chosen[2] = True
         else:
             wrong += 1
-        precisions.append(right / (right + wrong))
-        recalls.append(right / objects)
+        precisions.append(correct / (correct + wrong))
+        recalls.append(correct / objects)
     if eleven:
         reached = [[p for p, r in zip(precisions, recalls, strict=True) if r >= k / 10 - 1e-12] for k in range(11)]
         return sum(max(values, default=0.0) for values in reached) / 11
@@ -202,12 +202,12 @@ def last_pixel_inside(boxes: list[Boxes]) -> list[Boxes]:
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_vocs_own_loop_says_the_same_of_hundreds_of_sets(whole: bool):
     for seed in range(100):
-        answers, truths = random_scenes(seed, images=6, shake=12, whole=whole)
-        for one in truths:
+        predictions, targets = random_scenes(seed, images=6, shake=12, whole=whole)
+        for one in targets:
             one["difficult"] = torch.arange(len(one["labels"])) % 4 == 3
         for points in (None, 11):
-            found = voc_ap(last_pixel_inside(answers), last_pixel_inside(truths), 3, points=points)
-            wanted = [voc_by_the_book(answers, truths, label, 0.5, points == 11) for label in range(3)]
+            found = voc_ap(last_pixel_inside(predictions), last_pixel_inside(targets), 3, points=points)
+            wanted = [voc_by_the_book(predictions, targets, label, 0.5, points == 11) for label in range(3)]
             assert found.tolist() == pytest.approx(wanted, abs=1e-6, nan_ok=True), f"seed {seed}"
 
 
@@ -227,14 +227,14 @@ def test_the_best_known_example_gets_its_number_with_inclusive_pixels(dev_data, 
         x, y, width, height = torch.tensor([[float(word) for word in row[-4:]] for row in rows]).T
         return torch.stack([x, y, x + width + wider, y + height + wider], 1)
 
-    truths = [truth(*boxes(rows).tolist()) for rows in of_text_files(folder / "groundtruths")]
-    answers = [
-        answer(*zip(boxes(rows).tolist(), [float(row[1]) for row in rows], strict=True))
+    targets = [target(*boxes(rows).tolist()) for rows in of_text_files(folder / "groundtruths")]
+    predictions = [
+        prediction(*zip(boxes(rows).tolist(), [float(row[1]) for row in rows], strict=True))
         for rows in of_text_files(folder / "detections")
     ]
-    assert (sum(len(t["labels"]) for t in truths), sum(len(a["labels"]) for a in answers)) == (15, 24)
-    assert voc_ap(answers, truths, 1, iou).item() == pytest.approx(all_points, abs=1e-6)
-    assert voc_ap(answers, truths, 1, iou, points=11).item() == pytest.approx(eleven, abs=1e-6)
+    assert (sum(len(t["labels"]) for t in targets), sum(len(a["labels"]) for a in predictions)) == (15, 24)
+    assert voc_ap(predictions, targets, 1, iou).item() == pytest.approx(all_points, abs=1e-6)
+    assert voc_ap(predictions, targets, 1, iou, points=11).item() == pytest.approx(eleven, abs=1e-6)
 
 
 # The facts' numbers, to ten places (the file with the data has four).
@@ -256,31 +256,31 @@ def test_the_official_fake_results_get_the_official_numbers(dev_data):
             "labels": torch.tensor([categories[row["category_id"]] for row in rows], dtype=torch.int64),
         }
 
-    answers, truths = [], []
+    predictions, targets = [], []
     for image in sorted({row["id"] for row in dataset["images"]}):
-        there = [row for row in dataset["annotations"] if row["image_id"] == image]
-        said = [row for row in results if row["image_id"] == image]
-        area = torch.tensor([row["area"] for row in there])
-        crowd = torch.tensor([bool(row["iscrowd"]) for row in there], dtype=torch.bool)
-        truths.append(gather(there) | {"area": area, "crowd": crowd})
-        answers.append(gather(said) | {"scores": torch.tensor([row["score"] for row in said])})
-    assert (len(truths), sum(len(t["labels"]) for t in truths), sum(int(t["crowd"].sum()) for t in truths)) == (
+        objects = [row for row in dataset["annotations"] if row["image_id"] == image]
+        detections = [row for row in results if row["image_id"] == image]
+        area = torch.tensor([row["area"] for row in objects])
+        crowd = torch.tensor([bool(row["iscrowd"]) for row in objects], dtype=torch.bool)
+        targets.append(gather(objects) | {"area": area, "crowd": crowd})
+        predictions.append(gather(detections) | {"scores": torch.tensor([row["score"] for row in detections])})
+    assert (len(targets), sum(len(t["labels"]) for t in targets), sum(int(t["crowd"].sum()) for t in targets)) == (
         100, 839, 9,
     )  # fmt: skip
-    found = coco_ap(answers, truths, len(categories))
+    found = coco_ap(predictions, targets, len(categories))
     assert [found[name].item() for name in STATS] == pytest.approx(OFFICIAL, abs=1e-6)
     assert [found[name].item() for name in STATS] == pytest.approx(published, abs=6e-5)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_truth_itself_is_perfect_and_a_last_false_alarm_changes_nothing(seed: int):
-    _, truths = random_scenes(seed, images=8)
-    answers = [{**t, "scores": torch.rand(len(t["labels"]), generator=torch.Generator().manual_seed(seed))}
-               for t in truths]  # fmt: skip
+    _, targets = random_scenes(seed, images=8)
+    predictions = [{**t, "scores": torch.rand(len(t["labels"]), generator=torch.Generator().manual_seed(seed))}
+               for t in targets]  # fmt: skip
     names = ("ap", "ap50", "ap75", "ar100", "voc_ap50", "voc07_ap50")
-    perfect = detection_scores(answers, truths, 3)
+    perfect = detection_scores(predictions, targets, 3)
     assert [perfect[name].item() for name in names] == pytest.approx([1] * 6)
-    false = answer((FAR, -1.0))
-    more = [{key: torch.cat([a[key], false[key]]) for key in ("boxes", "labels", "scores")} for a in answers]
-    worse = detection_scores(more, truths, 3)
+    false = prediction((FAR, -1.0))
+    more = [{key: torch.cat([a[key], false[key]]) for key in ("boxes", "labels", "scores")} for a in predictions]
+    worse = detection_scores(more, targets, 3)
     assert [worse[name].item() for name in names] == pytest.approx([1] * 6)

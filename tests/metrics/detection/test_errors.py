@@ -1,6 +1,6 @@
 import pytest
 import torch
-from detections import answer, random_scenes, truth
+from detections import prediction, random_scenes, target
 
 from leyden.metrics.detection.coco_ap import coco_ap
 from leyden.metrics.detection.errors import KINDS, detection_errors
@@ -10,40 +10,40 @@ NEAR = [60.0, 0, 160, 100]  # overlaps A by 1/4
 ASIDE = [85.0, 0, 185, 100]  # by 0.08
 
 
-def counts(said: dict, there: dict, classes: int = 2) -> dict[str, int]:
-    return {kind: n for kind, n in detection_errors([said], [there], classes).counts.items() if n}
+def counts(detections: dict, objects: dict, classes: int = 2) -> dict[str, int]:
+    return {kind: n for kind, n in detection_errors([detections], [objects], classes).counts.items() if n}
 
 
 @pytest.mark.parametrize(
-    ("said", "there", "expected"),
+    ("detections", "objects", "expected"),
     [
-        (answer((A, 0.9)), truth(A), {}),
-        (answer((NEAR, 0.9)), truth(A), {"localisation": 1}),  # nothing is missed: moved, it would be found
-        (answer((A, 0.9), labels=[1]), truth(A), {"class": 1}),
-        (answer((A, 0.9), (A, 0.8)), truth(A), {"duplicate": 1}),
-        (answer((ASIDE, 0.9)), truth(A), {"background": 1, "missed": 1}),
-        (answer((FAR, 0.9)), truth(), {"background": 1}),
-        (answer((NEAR, 0.9), labels=[1]), truth(A), {"both": 1, "missed": 1}),
-        (answer(), truth(A), {"missed": 1}),
-        (answer((NEAR, 0.9)), truth(A, difficult=[True]), {"background": 1}),
-        (answer(([10.0, 10, 30, 30], 0.9)), truth(A, crowd=[True]), {}),
+        (prediction((A, 0.9)), target(A), {}),
+        (prediction((NEAR, 0.9)), target(A), {"localisation": 1}),  # nothing is missed: moved, it would be found
+        (prediction((A, 0.9), labels=[1]), target(A), {"class": 1}),
+        (prediction((A, 0.9), (A, 0.8)), target(A), {"duplicate": 1}),
+        (prediction((ASIDE, 0.9)), target(A), {"background": 1, "missed": 1}),
+        (prediction((FAR, 0.9)), target(), {"background": 1}),
+        (prediction((NEAR, 0.9), labels=[1]), target(A), {"both": 1, "missed": 1}),
+        (prediction(), target(A), {"missed": 1}),
+        (prediction((NEAR, 0.9)), target(A, difficult=[True]), {"background": 1}),
+        (prediction(([10.0, 10, 30, 30], 0.9)), target(A, crowd=[True]), {}),
         # Near an object that was found already: still a matter of place, but it would mend nothing.
-        (answer((A, 0.9), (NEAR, 0.8)), truth(A), {"localisation": 1}),
+        (prediction((A, 0.9), (NEAR, 0.8)), target(A), {"localisation": 1}),
     ],
 )
-def test_each_kind_by_hand(said: dict, there: dict, expected: dict[str, int]):
-    assert counts(said, there) == expected
+def test_each_kind_by_hand(detections: dict, objects: dict, expected: dict[str, int]):
+    assert counts(detections, objects) == expected
 
 
 def test_what_each_kind_costs_by_hand():
     # One object in each of two images: the first is found after a false alarm, the second only nearly.
-    answers = [answer((FAR, 0.9), (A, 0.8)), answer((NEAR, 0.7))]
-    lost = detection_errors(answers, [truth(A), truth(A)], 1).lost
+    predictions = [prediction((FAR, 0.9), (A, 0.8)), prediction((NEAR, 0.7))]
+    lost = detection_errors(predictions, [target(A), target(A)], 1).lost
     now = 0.5 * 51 / 101
     assert lost["background"] == pytest.approx(1 * 51 / 101 - now)
     assert lost["localisation"] == pytest.approx(2 / 3 - now)  # found at 1/2, then at 2/3: the curve is lifted to 2/3
     assert lost["class"] == lost["duplicate"] == lost["both"] == lost["missed"] == 0
-    assert detection_errors([answer((A, 0.9))], [truth(A, FAR)], 1).lost["missed"] == pytest.approx(50 / 101)
+    assert detection_errors([prediction((A, 0.9))], [target(A, FAR)], 1).lost["missed"] == pytest.approx(50 / 101)
 
 
 # What the authors' package (tidecv 1.0.1, where answers in a crowd are no errors, as in its later versions) gives for
@@ -57,10 +57,10 @@ REFERENCE = {
 
 @pytest.mark.parametrize("seed", REFERENCE)
 def test_the_authors_package_says_the_same(seed: int):
-    answers, truths = random_scenes(seed, shake=16)
-    for there in truths:
-        there["crowd"] = torch.arange(len(there["labels"])) == 4
-    errors = detection_errors(answers, truths, 3)
+    predictions, targets = random_scenes(seed, shake=16)
+    for objects in targets:
+        objects["crowd"] = torch.arange(len(objects["labels"])) == 4
+    errors = detection_errors(predictions, targets, 3)
     expected_counts, expected_lost = REFERENCE[seed]
     assert [errors.counts[kind] for kind in KINDS] == expected_counts
     assert [errors.lost[kind] for kind in KINDS] == pytest.approx(expected_lost, abs=1e-7)
@@ -68,17 +68,17 @@ def test_the_authors_package_says_the_same(seed: int):
 
 def test_every_answer_has_one_verdict_and_no_cost_exceeds_what_is_missing():
     for seed in range(20):
-        answers, truths = random_scenes(seed, images=8, shake=16, spared=0.1)
-        errors = detection_errors(answers, truths, 3)
-        ap50 = coco_ap(answers, truths, 3)["ap50"].item()
-        assert sum(errors.counts.values()) - errors.counts["missed"] <= sum(len(a["labels"]) for a in answers)
+        predictions, targets = random_scenes(seed, images=8, shake=16, spared=0.1)
+        errors = detection_errors(predictions, targets, 3)
+        ap50 = coco_ap(predictions, targets, 3)["ap50"].item()
+        assert sum(errors.counts.values()) - errors.counts["missed"] <= sum(len(a["labels"]) for a in predictions)
         assert all(0 <= lost <= 1 - ap50 + 0.02 for lost in errors.lost.values())
 
 
 def test_perfect_answers_have_no_errors_and_an_empty_set_has_none():
-    _, truths = random_scenes(3)
-    answers = [{**t, "scores": torch.rand(len(t["labels"]))} for t in truths]
-    for errors in (detection_errors(answers, truths, 3), detection_errors([], [], 3)):
+    _, targets = random_scenes(3)
+    predictions = [{**t, "scores": torch.rand(len(t["labels"]))} for t in targets]
+    for errors in (detection_errors(predictions, targets, 3), detection_errors([], [], 3)):
         assert set(errors.counts) == set(errors.lost) == set(KINDS)
         assert set(errors.counts.values()) == {0}
         assert set(errors.lost.values()) == {0.0}

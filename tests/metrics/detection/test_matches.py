@@ -1,6 +1,6 @@
 import pytest
 import torch
-from detections import answer, random_scenes, truth
+from detections import prediction, random_scenes, target
 from torchvision.ops import box_iou
 
 from leyden.metrics.detection.matches import IGNORED, NOTHING, match_detections, missed, overlaps
@@ -9,10 +9,10 @@ A, B, FAR = [0.0, 0, 100, 100], [30.0, 0, 130, 100], [300.0, 300, 400, 400]
 
 
 def test_overlaps_are_torchvisions_and_of_crowds_the_share_of_the_answer():
-    answers, truths = random_scenes(0)
-    for said, there in zip(answers, truths, strict=True):
-        expected = box_iou(said["boxes"].double(), there["boxes"].double())
-        torch.testing.assert_close(overlaps(said["boxes"], there["boxes"]), expected)
+    predictions, targets = random_scenes(0)
+    for detections, objects in zip(predictions, targets, strict=True):
+        expected = box_iou(detections["boxes"].double(), objects["boxes"].double())
+        torch.testing.assert_close(overlaps(detections["boxes"], objects["boxes"]), expected)
     boxes, others = torch.tensor([[0.0, 0, 40, 40], [-40.0, 0, 40, 10]]), torch.tensor([A, A])
     crowd = overlaps(boxes, others, torch.tensor([False, True]))
     assert crowd[:, 1].tolist() == pytest.approx([1, 0.5])
@@ -21,44 +21,48 @@ def test_overlaps_are_torchvisions_and_of_crowds_the_share_of_the_answer():
 
 
 def test_the_surest_answer_takes_the_free_object_that_it_overlaps_most():
-    said = answer(([14.0, 0, 114, 100], 0.7), (A, 0.9), (A, 0.8), (FAR, 0.6))
+    detections = prediction(([14.0, 0, 114, 100], 0.7), (A, 0.9), (A, 0.8), (FAR, 0.6))
     # A goes to the surest; the next has only B left, at 0.54; the third finds nothing free.
-    assert match_detections(said, truth(A, B)).tolist() == [NOTHING, 0, 1, NOTHING]
-    assert match_detections(said, truth(A, B), 0.6).tolist() == [1, 0, NOTHING, NOTHING]
-    assert missed(truth(A, B, FAR), match_detections(said, truth(A, B, FAR))).tolist() == [False, False, False]
+    assert match_detections(detections, target(A, B)).tolist() == [NOTHING, 0, 1, NOTHING]
+    assert match_detections(detections, target(A, B), 0.6).tolist() == [1, 0, NOTHING, NOTHING]
+    assert missed(target(A, B, FAR), match_detections(detections, target(A, B, FAR))).tolist() == [
+        False,
+        False,
+        False,
+    ]
 
 
 def test_the_class_must_be_right_unless_it_may_be_any():
-    said, there = answer((A, 0.9), labels=[1]), truth(A)
-    assert match_detections(said, there).tolist() == [NOTHING]
-    assert missed(there, match_detections(said, there)).tolist() == [True]
-    assert match_detections(said, there, by_class=False).tolist() == [0]
+    detections, objects = prediction((A, 0.9), labels=[1]), target(A)
+    assert match_detections(detections, objects).tolist() == [NOTHING]
+    assert missed(objects, match_detections(detections, objects)).tolist() == [True]
+    assert match_detections(detections, objects, by_class=False).tolist() == [0]
 
 
 def test_difficult_objects_and_crowds_are_neither_found_nor_missed():
-    there = truth(A, FAR, difficult=[True, False], crowd=[False, True])
+    objects = target(A, FAR, difficult=[True, False], crowd=[False, True])
     inside = [310.0, 310, 330, 330]
-    said = answer((A, 0.9), (A, 0.8), (inside, 0.7), ([0.0, 0, 40, 40], 0.6))
-    assert match_detections(said, there).tolist() == [IGNORED, IGNORED, IGNORED, NOTHING]
-    assert missed(there, match_detections(said, there)).tolist() == [False, False]
+    detections = prediction((A, 0.9), (A, 0.8), (inside, 0.7), ([0.0, 0, 40, 40], 0.6))
+    assert match_detections(detections, objects).tolist() == [IGNORED, IGNORED, IGNORED, NOTHING]
+    assert missed(objects, match_detections(detections, objects)).tolist() == [False, False]
     # What is free comes first, even if the crowd is nearer.
-    assert match_detections(answer((A, 0.9)), truth(A, B, crowd=[True, False]), 0.5).tolist() == [1]
+    assert match_detections(prediction((A, 0.9)), target(A, B, crowd=[True, False]), 0.5).tolist() == [1]
 
 
 def test_nothing_on_either_side():
-    assert match_detections(answer(), truth(A)).tolist() == []
-    assert match_detections(answer((A, 0.9)), truth()).tolist() == [NOTHING]
-    assert missed(truth(), torch.tensor([NOTHING])).tolist() == []
+    assert match_detections(prediction(), target(A)).tolist() == []
+    assert match_detections(prediction((A, 0.9)), target()).tolist() == [NOTHING]
+    assert missed(target(), torch.tensor([NOTHING])).tolist() == []
 
 
 @pytest.mark.parametrize("spared", [0.0, 0.2])
 def test_each_object_is_found_once_and_no_free_pair_is_left(spared: float):
     for seed in range(30):
-        for said, there in zip(*random_scenes(seed, images=5, whole=True, spared=spared), strict=True):
-            found = match_detections(said, there)
+        for detections, objects in zip(*random_scenes(seed, images=5, whole=True, spared=spared), strict=True):
+            found = match_detections(detections, objects)
             hits = found[found >= 0]
             assert len(hits.unique()) == len(hits)
-            shared = overlaps(said["boxes"], there["boxes"])
-            shared[said["labels"][:, None] != there["labels"]] = 0
+            shared = overlaps(detections["boxes"], objects["boxes"])
+            shared[detections["labels"][:, None] != objects["labels"]] = 0
             assert (shared[found >= 0, hits] >= 0.5).all()
-            assert (shared[found == NOTHING][:, missed(there, found)] < 0.5).all()
+            assert (shared[found == NOTHING][:, missed(objects, found)] < 0.5).all()

@@ -6,23 +6,23 @@ BLACK = torch.zeros(3, 40, 80, dtype=torch.uint8)
 TARGET = {"boxes": torch.tensor([[10.0, 20, 30, 35]]), "labels": torch.tensor([1])}
 
 
-def places(picture: torch.Tensor, colour: tuple[int, int, int]) -> list[int]:
-    y, x = (picture == torch.tensor(colour)[:, None, None]).all(0).nonzero(as_tuple=True)
+def places(image: torch.Tensor, colour: tuple[int, int, int]) -> list[int]:
+    y, x = (image == torch.tensor(colour)[:, None, None]).all(0).nonzero(as_tuple=True)
     return [int(x.min()), int(y.min()), int(x.max()), int(y.max())] if len(x) else []
 
 
 def test_boxes_lie_where_they_should_at_the_size_of_the_sheet():
-    picture = draw_annotated(BLACK, TARGET, ["a", "b"], side=160)
-    assert picture.shape == (3, 80, 160)
-    left, _, _, bottom = places(picture, class_colour(1))
+    image = draw_annotated(BLACK, TARGET, ["a", "b"], side=160)
+    assert image.shape == (3, 80, 160)
+    left, _, _, bottom = places(image, class_colour(1))
     assert (left, bottom) == (20, 70)
     small = draw_annotated(BLACK, TARGET, ["a", "b"], side=40)
     assert small.shape == (3, 20, 40)
 
 
 def test_a_bad_box_without_an_area_is_seen():
-    picture = draw_annotated(BLACK, TARGET, ["a", "b"], bad=[(60, 20, 60, 20)], side=80)
-    x1, y1, x2, y2 = places(picture, BAD)
+    image = draw_annotated(BLACK, TARGET, ["a", "b"], bad=[(60, 20, 60, 20)], side=80)
+    x1, y1, x2, y2 = places(image, BAD)
     assert x1 <= 60 - LEAST + 1 <= 60 + LEAST - 1 <= x2
     assert y1 <= 20 - LEAST + 1 <= 20 + LEAST - 1 <= y2
     assert places(draw_annotated(BLACK, TARGET, ["a", "b"], bad=[(500, -30, 900, -10)], side=80), BAD)

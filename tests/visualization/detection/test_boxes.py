@@ -21,27 +21,27 @@ ANSWERED = {"boxes": torch.tensor([[12.0, 22, 32, 52]]), "labels": torch.tensor(
 NOTHING = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0).long(), "scores": torch.zeros(0)}
 
 
-def coloured(picture: torch.Tensor, colour: tuple[int, int, int]) -> torch.Tensor:
-    return (picture == torch.tensor(colour)[:, None, None]).all(0)
+def coloured(image: torch.Tensor, colour: tuple[int, int, int]) -> torch.Tensor:
+    return (image == torch.tensor(colour)[:, None, None]).all(0)
 
 
-def colours(picture: torch.Tensor) -> set[tuple[int, int, int]]:
-    return {colour for colour in (HIT, FALSE_ALARM, MISS, IGNORED) if coloured(picture, colour).any()}
+def colours(image: torch.Tensor) -> set[tuple[int, int, int]]:
+    return {colour for colour in (HIT, FALSE_ALARM, MISS, IGNORED) if coloured(image, colour).any()}
 
 
 def test_boxes_lie_where_they_should_at_the_enlarged_size():
-    picture = draw_boxes(BLACK, NOTHING, ["a", "b"], OBJECT, side=256)
-    assert picture.shape == (3, 256, 256)
-    y, x = coloured(picture, TARGET).nonzero(as_tuple=True)
+    image = draw_boxes(BLACK, NOTHING, ["a", "b"], OBJECT, side=256)
+    assert image.shape == (3, 256, 256)
+    y, x = coloured(image, TARGET).nonzero(as_tuple=True)
     assert [x.min(), y.min(), x.max(), y.max()] == [40, 80, 120, 200]
-    assert not coloured(picture, PREDICTED).any()
+    assert not coloured(image, PREDICTED).any()
 
 
 def test_truth_and_answers_have_their_own_colours_and_answers_a_label():
-    picture = draw_boxes(BLACK, ANSWERED, ["a", "b"], OBJECT, side=256)
-    assert coloured(picture, TARGET).any()
-    assert coloured(picture, (255, 255, 255)).any()
-    y, _ = coloured(picture, PREDICTED).nonzero(as_tuple=True)
+    image = draw_boxes(BLACK, ANSWERED, ["a", "b"], OBJECT, side=256)
+    assert coloured(image, TARGET).any()
+    assert coloured(image, (255, 255, 255)).any()
+    y, _ = coloured(image, PREDICTED).nonzero(as_tuple=True)
     assert y.min() < 22 * 4
 
 
@@ -50,7 +50,7 @@ def test_grey_images_and_empty_answers():
 
 
 @pytest.mark.parametrize(
-    ("answer", "found", "expected"),
+    ("prediction", "found", "expected"),
     [
         (ANSWERED, [0], {HIT}),
         (ANSWERED, [-1], {FALSE_ALARM, MISS}),
@@ -58,8 +58,10 @@ def test_grey_images_and_empty_answers():
         (ANSWERED, [-2], {IGNORED, MISS}),
     ],
 )
-def test_each_verdict_has_its_colour(answer: dict, found: list[int], expected: set):
-    assert colours(draw_evaluated(BLACK, answer, OBJECT, torch.tensor(found).long(), ["a", "b"], side=256)) == expected
+def test_each_verdict_has_its_colour(prediction: dict, found: list[int], expected: set):
+    assert (
+        colours(draw_evaluated(BLACK, prediction, OBJECT, torch.tensor(found).long(), ["a", "b"], side=256)) == expected
+    )
 
 
 @pytest.mark.parametrize("kind", ["difficult", "crowd"])
@@ -70,27 +72,27 @@ def test_what_does_not_count_is_grey_and_no_miss(kind: str):
 
 def test_a_missed_object_is_dashed_and_lies_where_it_should():
     low = {"boxes": torch.tensor([[10.0, 30, 50, 60]]), "labels": torch.tensor([1])}
-    picture = draw_evaluated(BLACK, NOTHING, low, torch.zeros(0).long(), ["a", "b"], side=256)
-    edge = coloured(picture, MISS)[240, 40:201]  # the lower one
+    image = draw_evaluated(BLACK, NOTHING, low, torch.zeros(0).long(), ["a", "b"], side=256)
+    edge = coloured(image, MISS)[240, 40:201]  # the lower one
     assert 0.3 < edge.float().mean() < 0.8
-    y, x = coloured(picture, MISS).nonzero(as_tuple=True)
+    y, x = coloured(image, MISS).nonzero(as_tuple=True)
     assert (abs(x.min() - 40) <= 2, abs(x.max() - 200) <= 2, abs(y.max() - 240) <= 2) == (True, True, True)
 
 
 def test_a_box_without_area_or_outside_is_drawn_without_harm():
     odd = {"boxes": torch.tensor([[5.0, 5, 5, 5], [-20.0, -20, 90, 90]]), "labels": torch.tensor([0, 0])}
-    said = {**odd, "scores": torch.ones(2)}
-    assert draw_evaluated(BLACK, said, odd, torch.tensor([-1, 0]), ["a"]).shape == (3, 320, 320)
+    detections = {**odd, "scores": torch.ones(2)}
+    assert draw_evaluated(BLACK, detections, odd, torch.tensor([-1, 0]), ["a"]).shape == (3, 320, 320)
 
 
 def test_scenes_are_laid_out_in_rows_below_a_legend():
     images = BLACK[None].expand(5, -1, -1, -1)
     found = [torch.tensor([i % 2 - 1]) for i in range(5)]
-    picture = draw_scenes(images, [ANSWERED] * 5, [OBJECT] * 5, found, ["a", "b"])
-    assert picture.shape == (3, 2 * 262 + 36, 4 * 262 + 6)
-    assert all(coloured(picture[:, :30], colour).sum() >= 15 * 15 for colour in LEGEND.values())
+    image = draw_scenes(images, [ANSWERED] * 5, [OBJECT] * 5, found, ["a", "b"])
+    assert image.shape == (3, 2 * 262 + 36, 4 * 262 + 6)
+    assert all(coloured(image[:, :30], colour).sum() >= 15 * 15 for colour in LEGEND.values())
 
 
 def test_a_sheet_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="needs pictures"):
+    with pytest.raises(ValueError, match="needs images"):
         draw_tiles([], LEGEND)

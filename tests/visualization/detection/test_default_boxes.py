@@ -17,8 +17,8 @@ def boxes() -> torch.Tensor:
 def test_matched_boxes_have_the_colour_of_their_map_and_lie_where_they_should():
     match = torch.full((1, 10), -1)
     match[0, 0] = 0
-    picture = draw_default_boxes(IMAGES, TRUTHS, boxes(), match, MAPS)
-    second = picture[:, 36:292, 268:524]  # beside the first tile, which shows the shapes
+    image = draw_default_boxes(IMAGES, TRUTHS, boxes(), match, MAPS)
+    second = image[:, 36:292, 268:524]  # beside the first tile, which shows the shapes
     assert not (second == torch.tensor(COLOURS[1])[:, None, None]).all(0).any()
     # Box 0 has side 16 around (16, 16), the object's own place: white lies on it.
     y, x = (second == 255).all(0).nonzero(as_tuple=True)
@@ -26,11 +26,11 @@ def test_matched_boxes_have_the_colour_of_their_map_and_lie_where_they_should():
 
 
 def test_the_first_tile_shows_a_cell_of_each_map():
-    picture = draw_default_boxes(IMAGES, TRUTHS, boxes(), torch.full((1, 10), -1), MAPS)
-    first = picture[:, 36:292, 6:262]
-    for colour, (left, right) in zip(COLOURS, [(130, 255), (10, 250)], strict=False):
+    image = draw_default_boxes(IMAGES, TRUTHS, boxes(), torch.full((1, 10), -1), MAPS)
+    first = image[:, 36:292, 6:262]
+    for colour, (left, correct) in zip(COLOURS, [(130, 255), (10, 250)], strict=False):
         _, x = (first == torch.tensor(colour)[:, None, None]).all(0).nonzero(as_tuple=True)
-        assert left < x.min() < x.max() <= right
+        assert left < x.min() < x.max() <= correct
 
 
 def test_maps_must_fit_the_boxes():

@@ -1,4 +1,4 @@
-"""The answers and the truth of a whole split, gathered batch by batch and from all ranks, so that it is scored once."""
+"""Predictions and targets of a whole split, gathered batch by batch and from all ranks, so that it is scored once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,9 +8,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 Boxes = dict[str, Tensor]
-"""Answers of an image: {"boxes": (n, 4) xyxy, "labels": (n,) int64, "scores": (n,)}.
+"""Predictions of an image: {"boxes": (n, 4) xyxy, "labels": (n,) int64, "scores": (n,)}.
 
-Its truth: {"boxes", "labels"}, and where a source knows them
+Its target: {"boxes", "labels"}, and where a source knows them
 
 - "difficult" (n,) bool: VOC's objects that are hard even for people; neither hits nor misses.
 - "crowd" (n,) bool: COCO's boxes around many objects; what lies on one is neither a hit nor a false alarm.
@@ -20,10 +20,10 @@ Its truth: {"boxes", "labels"}, and where a source knows them
 """
 
 
-def ignored(truth: Boxes) -> Tensor:
+def ignored(target: Boxes) -> Tensor:
     """Which objects (n,) bool are neither hits nor misses: difficult ones and crowds."""
-    nothing = torch.zeros(truth["labels"].shape, dtype=torch.bool, device=truth["labels"].device)
-    return truth.get("difficult", nothing) | truth.get("crowd", nothing)
+    nothing = torch.zeros(target["labels"].shape, dtype=torch.bool, device=target["labels"].device)
+    return target.get("difficult", nothing) | target.get("crowd", nothing)
 
 
 class DetectionAccumulator:
@@ -36,25 +36,28 @@ class DetectionAccumulator:
     def __init__(self) -> None:
         self._images: list[tuple[int | None, Boxes, Boxes]] = []
 
-    def add(self, answers: Sequence[Boxes], truths: Sequence[Boxes]) -> None:
-        """Adds the images of a batch: their answers and truths, see ``Boxes``, in pixels of the network's images.
+    def add(self, predictions: Sequence[Boxes], targets: Sequence[Boxes]) -> None:
+        """Adds the images of a batch: their predictions and targets, see ``Boxes``, in pixels of the network's images.
 
         They are kept in pixels of the source's images, in which COCO's sizes are meant.
 
         Raises:
-            ValueError: answers and truths differ in number.
+            ValueError: predictions and targets differ in number.
         """
-        for answer, truth in zip(answers, truths, strict=True):
-            said, there = ({key: value.detach().cpu() for key, value in boxes.items()} for boxes in (answer, truth))
-            scale, number = there.pop("scale", None), there.pop("image_id", None)
-            there.pop("proposals", None)  # many, and nothing to be judged by
+        for prediction, target in zip(predictions, targets, strict=True):
+            found, wanted = (
+                {key: value.detach().cpu() for key, value in boxes.items()} for boxes in (prediction, target)
+            )
+            scale, number = wanted.pop("scale", None), wanted.pop("image_id", None)
+            wanted.pop("proposals", None)  # many, and not needed for any score
             if scale is not None:
-                for boxes in (said, there):
+                for boxes in (found, wanted):
                     boxes["boxes"] = boxes["boxes"].double() / scale.repeat(2)
-            self._images.append((None if number is None else int(number), said, there))
+            self._images.append((None if number is None else int(number), found, wanted))
 
     def whole(self) -> tuple[list[Boxes], list[Boxes]]:
-        """Answers and truths of all images of all ranks, each image once; every rank must call it, and gets the same.
+        """Predictions and targets of all images of all ranks, each image once; every rank must call it, and gets the
+        same.
 
         Samplers for several processes pad their shares with images of the beginning: a known "image_id" counts once.
         Ranks are interleaved as ``leyden.data.loader.Loader`` deals them out, so that the order is that of one process
@@ -67,15 +70,15 @@ class DetectionAccumulator:
         longest = max(len(share) for share in shares)
         dealt = [share[i] for i in range(longest) for share in shares if i < len(share)]
         seen: set[int] = set()
-        answers, truths = [], []
-        for number, answer, truth in dealt:
+        predictions, targets = [], []
+        for number, prediction, target in dealt:
             if number is not None and number in seen:
                 continue
             if number is not None:
                 seen.add(number)
-            answers.append(answer)
-            truths.append(truth)
-        return answers, truths
+            predictions.append(prediction)
+            targets.append(target)
+        return predictions, targets
 
     def clear(self) -> None:
         """Forgets all images."""

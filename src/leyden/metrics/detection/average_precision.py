@@ -3,11 +3,11 @@
 import numpy as np
 
 
-def average_precision(right: np.ndarray, objects: int, points: int | None = None) -> float:
-    """Average precision of the answers of one class.
+def average_precision(correct: np.ndarray, objects: int, points: int | None = None) -> float:
+    """Average precision of the detections of one class.
 
     Args:
-        right: (n,) bool, of answers with the surest first: it found an object.
+        correct: (n,) bool, highest score first: whether the detection found an object.
         objects: how many there are to find, at least 1.
         points: None: the whole area below the curve whose precision was made monotonous (VOC 2010 on); 11: the mean at
             recalls 0, 0.1 .. 1 (VOC 2007); 101: that at 0, 0.01 .. 1 (COCO). These are not the same number: one of two
@@ -16,8 +16,8 @@ def average_precision(right: np.ndarray, objects: int, points: int | None = None
     Returns:
         in [0, 1].
     """
-    hits = right.cumsum()
-    recall, precision = hits / objects, hits / np.arange(1, len(right) + 1)
+    hits = correct.cumsum()
+    recall, precision = hits / objects, hits / np.arange(1, len(correct) + 1)
     monotonous = np.maximum.accumulate(precision[::-1])[::-1]
     if points is None:
         return float((np.diff(recall, prepend=0) * monotonous).sum())

@@ -22,12 +22,12 @@ OUT_OF_RANGE = 2e10
 a single object (not a crowd) need not be found."""
 
 
-def coco_ap(answers: Sequence[Boxes], truths: Sequence[Boxes], classes: int) -> dict[str, Tensor]:
+def coco_ap(predictions: Sequence[Boxes], targets: Sequence[Boxes], classes: int) -> dict[str, Tensor]:
     """The twelve numbers that COCO prints, AP per class, and precision over recall.
 
     Args:
-        answers: detections of each image.
-        truths: objects of each image. A crowd may be found any number of times, by whatever lies on it, or not at all;
+        predictions: detections of each image.
+        targets: objects of each image. A crowd may be found any number of times, by whatever lies on it, or not at all;
             a difficult object once, by IoU, or not at all.
         classes: how many; labels are 0 .. classes - 1.
 
@@ -35,10 +35,10 @@ def coco_ap(answers: Sequence[Boxes], truths: Sequence[Boxes], classes: int) -> 
         "ap" .. "ar_large": () in [0, 1], NaN where nothing of the kind occurs (pycocotools says -1). Small, medium and
         large are areas below 32 x 32, up to 96 x 96, and above.
         "ap_class", "ap50_class": (classes,), NaN for classes without objects;
-        "precision50": (classes, 101) precision at recalls 0, 0.01 .. 1 at IoU 0.5, likewise.
+        "precision50": (classes, 101) precision at recalls 0, 0.01 .. 1 at IoU 0.5, NaN for classes without objects.
     """
-    truth = _dataset(truths, classes)
-    evaluation = COCOeval_faster(truth, _detections(truth, answers), "bbox")
+    target = _dataset(targets, classes)
+    evaluation = COCOeval_faster(target, _detections(target, predictions), "bbox")
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
@@ -53,18 +53,18 @@ def coco_ap(answers: Sequence[Boxes], truths: Sequence[Boxes], classes: int) -> 
     return result
 
 
-def _dataset(truths: Sequence[Boxes], classes: int) -> COCO:
+def _dataset(targets: Sequence[Boxes], classes: int) -> COCO:
     annotations: list[dict[str, Any]] = []
-    for image, truth in enumerate(truths, 1):
-        boxes = truth["boxes"].double()
+    for image, target in enumerate(targets, 1):
+        boxes = target["boxes"].double()
         sizes = boxes[:, 2:] - boxes[:, :2]
         nothing = torch.zeros(len(boxes), dtype=torch.bool)
-        crowd = truth.get("crowd", nothing)
-        areas = truth.get("area", sizes.prod(1)).double()
-        areas = areas.masked_fill(truth.get("difficult", nothing) & ~crowd, OUT_OF_RANGE)
+        crowd = target.get("crowd", nothing)
+        areas = target.get("area", sizes.prod(1)).double()
+        areas = areas.masked_fill(target.get("difficult", nothing) & ~crowd, OUT_OF_RANGE)
         rows = zip(
             torch.cat([boxes[:, :2], sizes], 1).tolist(),
-            truth["labels"].tolist(),
+            target["labels"].tolist(),
             areas.tolist(),
             crowd.int().tolist(),
             strict=True,
@@ -83,19 +83,21 @@ def _dataset(truths: Sequence[Boxes], classes: int) -> COCO:
             )
     return COCO(
         {
-            "images": [{"id": image} for image in range(1, len(truths) + 1)],
+            "images": [{"id": image} for image in range(1, len(targets) + 1)],
             "annotations": annotations,
             "categories": [{"id": label, "name": str(label)} for label in range(classes)],
         }
     )
 
 
-def _detections(truth: COCO, answers: Sequence[Boxes]) -> COCO:
+def _detections(target: COCO, predictions: Sequence[Boxes]) -> COCO:
     rows = []
-    for image, answer in enumerate(answers, 1):
-        boxes = answer["boxes"].double()
+    for image, prediction in enumerate(predictions, 1):
+        boxes = prediction["boxes"].double()
         ids = torch.full_like(boxes[:, :1], image)
         sizes = boxes[:, 2:] - boxes[:, :2]
-        rows.append(torch.cat([ids, boxes[:, :2], sizes, answer["scores"][:, None], answer["labels"][:, None]], 1))
+        rows.append(
+            torch.cat([ids, boxes[:, :2], sizes, prediction["scores"][:, None], prediction["labels"][:, None]], 1)
+        )
     table = torch.cat(rows).numpy() if rows else np.zeros((0, 7))
-    return truth.loadRes(table)
+    return target.loadRes(table)

@@ -1,4 +1,4 @@
-"""Who was taken for whom by a detector, and what was taken for background."""
+"""Confusion matrix of a detector, with background as one more class."""
 
 from collections.abc import Sequence
 
@@ -10,32 +10,32 @@ from leyden.metrics.detection.matches import IGNORED, match_detections, missed
 
 
 def detection_confusion(
-    answers: Sequence[Boxes], truths: Sequence[Boxes], classes: int, score: float = 0.5, iou: float = 0.5
+    predictions: Sequence[Boxes], targets: Sequence[Boxes], classes: int, score: float = 0.5, iou: float = 0.5
 ) -> Tensor:
-    """Counts of what objects were answered to be.
+    """Counts of objects by true and predicted class.
 
-    The surest answer takes the free object that it overlaps most, of whatever class; so a class that is wrong counts in
-    its cell, and not as a miss and a false alarm. An answer without an object stands in the last row, an object without
-    an answer in the last column. Difficult objects, crowds and what lies on them are left out.
+    In the order of their scores, detections take the free object that they overlap most, of whatever class; so a wrong
+    class counts in its cell, and not as a miss and a false alarm. A detection without an object counts in the last row,
+    an object without a detection in the last column. Difficult objects, crowds and what lies on them are left out.
 
     Args:
-        answers: of each image.
-        truths: of each image.
+        predictions: of each image.
+        targets: of each image.
         classes: how many; labels are 0 .. classes - 1.
-        score: answers that are less sure are left out.
-        iou: least overlap of an answer with its object.
+        score: detections below it are left out.
+        iou: least overlap of a detection with its object.
 
     Returns:
-        (classes + 1, classes + 1) int64; row = truth, column = answer, background last in both.
+        (classes + 1, classes + 1) int64; row = true class, column = predicted class, background last in both.
     """
     cells = []
-    for answer, truth in zip(answers, truths, strict=True):
-        sure = answer["scores"] >= score
-        answer = {key: value[sure] for key, value in answer.items()}
-        found = match_detections(answer, truth, iou, by_class=False)
-        labels = torch.cat([truth["labels"], torch.tensor([classes])])  # NOTHING, -1, is background
+    for prediction, target in zip(predictions, targets, strict=True):
+        sure = prediction["scores"] >= score
+        prediction = {key: value[sure] for key, value in prediction.items()}
+        found = match_detections(prediction, target, iou, by_class=False)
+        labels = torch.cat([target["labels"], torch.tensor([classes])])  # NOTHING, -1, is background
         counting = found != IGNORED
-        cells.append(labels[found[counting]] * (classes + 1) + answer["labels"][counting])
-        cells.append(truth["labels"][missed(truth, found)] * (classes + 1) + classes)
+        cells.append(labels[found[counting]] * (classes + 1) + prediction["labels"][counting])
+        cells.append(target["labels"][missed(target, found)] * (classes + 1) + classes)
     every = torch.cat(cells) if cells else torch.zeros(0, dtype=torch.int64)
     return torch.bincount(every, minlength=(classes + 1) ** 2).view(classes + 1, classes + 1)

@@ -1,4 +1,4 @@
-"""Which answer found which object, by COCO's rule; what verdicts, confusion and error kinds rest on."""
+"""Which detection found which object, by COCO's rule; confusion and kinds of errors are counted from it."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ from torch import Tensor
 from leyden.metrics.detection.accumulator import Boxes, ignored
 
 NOTHING, IGNORED = -1, -2
-"""An answer that found no object; one on a difficult object or a crowd, which is neither right nor wrong."""
+"""A detection that found no object; one on a difficult object or a crowd, which is neither right nor wrong."""
 
 
 def overlaps(boxes: Tensor, others: Tensor, crowd: Tensor | None = None) -> Tensor:
@@ -32,31 +32,31 @@ def overlaps(boxes: Tensor, others: Tensor, crowd: Tensor | None = None) -> Tens
     return shared / union.clamp(min=torch.finfo(torch.float64).tiny)
 
 
-def match_detections(answer: Boxes, truth: Boxes, iou: float = 0.5, by_class: bool = True) -> Tensor:
-    """What each answer of an image found: the surest first takes the free object that it overlaps most.
+def match_detections(prediction: Boxes, target: Boxes, iou: float = 0.5, by_class: bool = True) -> Tensor:
+    """The object that each detection of an image found: highest score first, each takes the free one it overlaps most.
 
-    An answer that is left over is ignored if it lies on a difficult object (IoU) or on a crowd (share of its area),
-    whoever else lies there.
+    A detection that is left over is ignored if it lies on a difficult object (IoU) or on a crowd (share of its area),
+    even if another one lies there too.
 
     Args:
-        answer: n answers.
-        truth: m objects.
+        prediction: n detections.
+        target: m objects.
         iou: least overlap.
-        by_class: answer and object must have the same class.
+        by_class: detection and object must have the same class.
 
     Returns:
-        (n,) int64: the index of the object, ``NOTHING`` or ``IGNORED``, in the order of ``answer``.
+        (n,) int64: the index of the object, ``NOTHING`` or ``IGNORED``, in the order of ``prediction``.
     """
-    shared = overlaps(answer["boxes"], truth["boxes"], truth.get("crowd"))
+    shared = overlaps(prediction["boxes"], target["boxes"], target.get("crowd"))
     if by_class:
-        shared[answer["labels"][:, None] != truth["labels"]] = 0
-    spared = ignored(truth)
+        shared[prediction["labels"][:, None] != target["labels"]] = 0
+    spared = ignored(target)
     rest = shared[:, spared]
     on_ignored = (rest >= iou).any(1).numpy() if rest.shape[1] else np.zeros(len(shared), bool)
     free = shared.masked_fill(spared, 0).numpy()
     found = np.where(on_ignored, IGNORED, NOTHING)
     candidates = free.max(1, initial=0) >= iou
-    for i in np.argsort(-answer["scores"].numpy(), kind="stable"):
+    for i in np.argsort(-prediction["scores"].numpy(), kind="stable"):
         if candidates[i]:
             best = free[i].argmax()
             if free[i, best] >= iou:
@@ -65,13 +65,13 @@ def match_detections(answer: Boxes, truth: Boxes, iou: float = 0.5, by_class: bo
     return torch.from_numpy(found)
 
 
-def missed(truth: Boxes, found: Tensor) -> Tensor:
+def missed(target: Boxes, found: Tensor) -> Tensor:
     """Which objects (m,) bool no detection found, less those that need not be found.
 
     Args:
-        truth: the image's objects.
+        target: the image's objects.
         found: what ``match_detections`` returned.
     """
-    result = ~ignored(truth)
+    result = ~ignored(target)
     result[found[found >= 0]] = False
     return result

@@ -20,13 +20,13 @@ from leyden.metrics.detection.matches import overlaps
 
 
 def voc_ap(
-    answers: Sequence[Boxes], truths: Sequence[Boxes], classes: int, iou: float = 0.5, points: int | None = None
+    predictions: Sequence[Boxes], targets: Sequence[Boxes], classes: int, iou: float = 0.5, points: int | None = None
 ) -> Tensor:
     """Average precision of each class over all images together.
 
     Args:
-        answers: detections of each image.
-        truths: objects of each image. Whether or not, and how often, a difficult one or a crowd is found does not
+        predictions: detections of each image.
+        targets: objects of each image. Whether or not, and how often, a difficult one or a crowd is found does not
             count; VOC has no crowds, and other than COCO's rule this one asks for an overlap (IoU) with them too.
         classes: how many; labels are 0 .. classes - 1.
         iou: a detection must overlap its object by more than this.
@@ -35,15 +35,18 @@ def voc_ap(
     Returns:
         (classes,) float64 in [0, 1]; NaN for classes without (countable) objects.
     """
-    labels, hard = _all([truth["labels"] for truth in truths]), _all([ignored(truth) for truth in truths]).astype(bool)
-    answered, scores = _all([a["labels"] for a in answers]), _all([a["scores"] for a in answers])
-    best, overlap = _nearest(answers, truths)
+    labels, hard = (
+        _all([target["labels"] for target in targets]),
+        _all([ignored(target) for target in targets]).astype(bool),
+    )
+    predicted, scores = _all([a["labels"] for a in predictions]), _all([a["scores"] for a in predictions])
+    best, overlap = _nearest(predictions, targets)
     result = torch.full((classes,), torch.nan, dtype=torch.float64)
     for label in range(classes):
         objects = int((~hard[labels == label]).sum())
         if objects == 0:
             continue
-        mine = np.flatnonzero(answered == label)
+        mine = np.flatnonzero(predicted == label)
         mine = mine[np.argsort(-scores[mine], kind="stable")]
         found = overlap[mine] > iou
         spared = found.copy()
@@ -59,18 +62,18 @@ def _all(parts: list[Tensor]) -> np.ndarray:
     return torch.cat(parts).numpy() if parts else np.zeros(0)
 
 
-def _nearest(answers: Sequence[Boxes], truths: Sequence[Boxes]) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(predictions: Sequence[Boxes], targets: Sequence[Boxes]) -> tuple[np.ndarray, np.ndarray]:
     """For each detection the object of its class that it overlaps most, counted over all images, and how much."""
     best, overlap, before = [], [], 0
-    for answer, truth in zip(answers, truths, strict=True):
-        if len(truth["labels"]) == 0:
-            overlap.append(torch.zeros(len(answer["labels"]), dtype=torch.float64))
-            best.append(torch.zeros(len(answer["labels"]), dtype=torch.int64))
+    for prediction, target in zip(predictions, targets, strict=True):
+        if len(target["labels"]) == 0:
+            overlap.append(torch.zeros(len(prediction["labels"]), dtype=torch.float64))
+            best.append(torch.zeros(len(prediction["labels"]), dtype=torch.int64))
             continue
-        shared = overlaps(answer["boxes"], truth["boxes"])
-        shared[answer["labels"][:, None] != truth["labels"]] = 0
+        shared = overlaps(prediction["boxes"], target["boxes"])
+        shared[prediction["labels"][:, None] != target["labels"]] = 0
         values, places = shared.max(1)
         overlap.append(values)
         best.append(places + before)
-        before += len(truth["labels"])
+        before += len(target["labels"])
     return _all(best).astype(np.int64), _all(overlap)

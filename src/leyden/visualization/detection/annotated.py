@@ -15,7 +15,7 @@ LEAST = 6
 
 def draw_annotated(
     image: Tensor,
-    truth: dict[str, Tensor],
+    target: dict[str, Tensor],
     class_names: Sequence[str],
     bad: Sequence[Sequence[float]] = (),
     side: int = 320,
@@ -24,8 +24,8 @@ def draw_annotated(
 
     Args:
         image: uint8 (1 or 3, H, W); resized until its longer side is ``side``.
-        truth: "boxes" (n, 4) xyxy pixels of ``image``, "labels" (n,), also "difficult" and "crowd" (n,) bool, which are
-            named.
+        target: "boxes" (n, 4) xyxy pixels of ``image``, "labels" (n,), also "difficult" and "crowd" (n,) bool, which
+            are named.
         class_names: by label.
         bad: finite xyxy boxes that are cut or not used; where they leave the image they are drawn at its border.
         side: pixels.
@@ -36,10 +36,10 @@ def draw_annotated(
     height, width = image.shape[1:]
     scale = side / max(height, width)
     shown = F.resize(image, [max(1, round(height * scale)), max(1, round(width * scale))], antialias=True)
-    flags = [key for key in ("difficult", "crowd") if key in truth]
+    flags = [key for key in ("difficult", "crowd") if key in target]
     marks = []
-    for i, (box, label) in enumerate(zip(truth["boxes"].tolist(), truth["labels"].tolist(), strict=True)):
-        text = " ".join([class_names[label], *(key for key in flags if truth[key][i])])
+    for i, (box, label) in enumerate(zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True)):
+        text = " ".join([class_names[label], *(key for key in flags if target[key][i])])
         marks.append(Mark([x * scale for x in box], class_colour(label), text))
     for box in bad:
         x1, y1, x2, y2 = (min(max(x * scale, 0), shown.shape[2 - i % 2] - 1) for i, x in enumerate(box))

@@ -30,33 +30,33 @@ class Mark(NamedTuple):
 
 def draw_boxes(
     image: Tensor,
-    answer: dict[str, Tensor],
+    prediction: dict[str, Tensor],
     class_names: Sequence[str],
-    truth: dict[str, Tensor] | None = None,
+    target: dict[str, Tensor] | None = None,
     side: int = 320,
 ) -> Tensor:
-    """An image with the truth as green and the answers as magenta boxes, the latter with class and score.
+    """An image with its objects as green and the detections as magenta boxes, the latter with class and score.
 
     Args:
         image: uint8 (1 or 3, H, W); enlarged by a whole factor until its longer side is nearly ``side``.
-        answer: "boxes" (n, 4) xyxy pixels of ``image``, "labels" (n,), "scores" (n,).
+        prediction: "boxes" (n, 4) xyxy pixels of ``image``, "labels" (n,), "scores" (n,).
         class_names: by label.
-        truth: "boxes", "labels" where known.
+        target: "boxes", "labels" where known.
         side: pixels.
 
     Returns:
         uint8 (3, H', W').
     """
-    there = [Mark(box, TARGET) for box in truth["boxes"].tolist()] if truth is not None else []
-    # The surest last, so that its label lies on top.
-    said = [Mark(box, PREDICTED, text) for box, text in reversed(_told(answer, class_names))]
-    return draw_marks(image, there + said, side)
+    target_marks = [Mark(box, TARGET) for box in target["boxes"].tolist()] if target is not None else []
+    # The highest score last, so that its label lies on top.
+    predicted_marks = [Mark(box, PREDICTED, text) for box, text in reversed(_captions(prediction, class_names))]
+    return draw_marks(image, target_marks + predicted_marks, side)
 
 
 def draw_evaluated(
     image: Tensor,
-    answer: dict[str, Tensor],
-    truth: dict[str, Tensor],
+    prediction: dict[str, Tensor],
+    target: dict[str, Tensor],
     found: Tensor,
     class_names: Sequence[str],
     side: int = 320,
@@ -64,27 +64,27 @@ def draw_evaluated(
     """An image with hits (green), false alarms (magenta) and misses (amber, dashed), each with its class.
 
     Below a hit lies the object itself as a thin white box. Grey is what does not count: difficult objects and crowds,
-    and answers on them.
+    and detections on them.
 
     Args:
         image: uint8 (1 or 3, H, W), as for :func:`draw_boxes`.
-        answer: "boxes" (n, 4) xyxy pixels, "labels" (n,), "scores" (n,).
-        truth: "boxes" (m, 4), "labels" (m,), and where known "difficult" (m,) and "crowd" (m,) bool.
-        found: (n,) int64 index of the object that each answer found; -1: none, -2: it does not count.
+        prediction: "boxes" (n, 4) xyxy pixels, "labels" (n,), "scores" (n,).
+        target: "boxes" (m, 4), "labels" (m,), and where known "difficult" (m,) and "crowd" (m,) bool.
+        found: (n,) int64 index of the object that each detection found; -1: none, -2: it does not count.
         class_names: by label.
         side: pixels.
 
     Returns:
         uint8 (3, H', W').
     """
-    spared = torch.zeros(len(truth["labels"]), dtype=torch.bool)
+    spared = torch.zeros(len(target["labels"]), dtype=torch.bool)
     for key in ("difficult", "crowd"):
-        spared |= truth.get(key, spared).cpu()
+        spared |= target.get(key, spared).cpu()
     hit = torch.zeros_like(spared)
     hit[found[found >= 0].cpu()] = True
     marks = []
     for box, label, counts_not, was_hit in zip(
-        truth["boxes"].tolist(), truth["labels"].tolist(), spared.tolist(), hit.tolist(), strict=True
+        target["boxes"].tolist(), target["labels"].tolist(), spared.tolist(), hit.tolist(), strict=True
     ):
         if counts_not:
             marks.append(Mark(box, IGNORED, dashed=True))
@@ -93,23 +93,23 @@ def draw_evaluated(
         else:
             marks.append(Mark(box, MISS, class_names[label], dashed=True))
     verdicts = [(FALSE_ALARM, IGNORED)[-1 - number] if number < 0 else HIT for number in found.tolist()]
-    told = zip(_told(answer, class_names), verdicts, strict=True)
-    said = [Mark(box, colour, text if colour != IGNORED else "") for (box, text), colour in told]
-    return draw_marks(image, marks + said[::-1], side)
+    captions = zip(_captions(prediction, class_names), verdicts, strict=True)
+    predicted_marks = [Mark(box, colour, text if colour != IGNORED else "") for (box, text), colour in captions]
+    return draw_marks(image, marks + predicted_marks[::-1], side)
 
 
 def draw_scenes(
     images: Tensor,
-    answers: Sequence[dict[str, Tensor]],
-    truths: Sequence[dict[str, Tensor]],
+    predictions: Sequence[dict[str, Tensor]],
+    targets: Sequence[dict[str, Tensor]],
     found: Sequence[Tensor],
     class_names: Sequence[str],
     columns: int = 4,
 ) -> Tensor:
-    """Images (N, C, H, W) uint8 of a batch in rows, judged as by :func:`draw_judged`, with a legend: (3, H', W')."""
+    """Images (N, C, H, W) uint8 of a batch in rows, drawn as by :func:`draw_evaluated`, with a legend: (3, H', W')."""
     tiles = [
-        draw_evaluated(image, answer, truth, verdicts, class_names, side=256)
-        for image, answer, truth, verdicts in zip(images, answers, truths, found, strict=True)
+        draw_evaluated(image, prediction, target, verdicts, class_names, side=256)
+        for image, prediction, target, verdicts in zip(images, predictions, targets, found, strict=True)
     ]
     return draw_tiles(tiles, LEGEND, columns)
 
@@ -117,11 +117,11 @@ def draw_scenes(
 def draw_marks(image: Tensor, marks: Sequence[Mark], side: int = 320) -> Tensor:
     """An image with boxes, the last on top: uint8 (1 or 3, H, W), enlarged by a whole factor, to (3, H', W')."""
     factor = max(1, side // max(image.shape[1:]))
-    picture = to_pil_image(image.cpu().expand(3, -1, -1))
-    picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-    draw = ImageDraw.Draw(picture)
-    line = max(2, max(picture.size) // 160)
-    font = ImageFont.load_default(max(12, max(picture.size) // 26))
+    canvas = to_pil_image(image.cpu().expand(3, -1, -1))
+    canvas = canvas.resize((canvas.width * factor, canvas.height * factor), Image.Resampling.NEAREST)
+    draw = ImageDraw.Draw(canvas)
+    line = max(2, max(canvas.size) // 160)
+    font = ImageFont.load_default(max(12, max(canvas.size) // 26))
     for mark in marks:
         box = [x * factor for x in mark.box]
         if mark.dashed:
@@ -129,28 +129,30 @@ def draw_marks(image: Tensor, marks: Sequence[Mark], side: int = 320) -> Tensor:
         else:
             draw.rectangle(box, outline=mark.colour, width=max(1, line // 2) if mark.thin else line)
         if mark.text:
-            _label(draw, mark.text, box, mark.colour, font, picture.size)
-    return pil_to_tensor(picture)
+            _label(draw, mark.text, box, mark.colour, font, canvas.size)
+    return pil_to_tensor(canvas)
 
 
 def draw_tiles(tiles: Sequence[Tensor], legend: dict[str, Colour], columns: int = 4) -> Tensor:
     """Pictures (3, h, w) uint8 of one size in rows below a legend, on white: (3, H', W').
 
     Raises:
-        ValueError: no pictures.
+        ValueError: no images.
     """
     if not tiles:
-        raise ValueError("a sheet needs pictures")
+        raise ValueError("a sheet needs images")
     height, width = tiles[0].shape[1:]
     gap, head, font = 6, 30, ImageFont.load_default(16)
     rows, columns = -(-len(tiles) // columns), min(columns, len(tiles))
-    words = sum(int(font.getlength(word)) + 40 for word in legend)
-    canvas = Image.new("RGB", (max(words, columns * (width + gap) + gap), rows * (height + gap) + gap + head), PAPER)
+    width_of_legend = sum(int(font.getlength(name)) + 40 for name in legend)
+    canvas = Image.new(
+        "RGB", (max(width_of_legend, columns * (width + gap) + gap), rows * (height + gap) + gap + head), PAPER
+    )
     draw, left = ImageDraw.Draw(canvas), gap
-    for word, colour in legend.items():
+    for name, colour in legend.items():
         draw.rectangle((left, 8, left + 14, 22), fill=colour)
-        draw.text((left + 20, 5), word, "black", font)
-        left += int(font.getlength(word)) + 40
+        draw.text((left + 20, 5), name, "black", font)
+        left += int(font.getlength(name)) + 40
     for i, tile in enumerate(tiles):
         canvas.paste(
             to_pil_image(tile), (gap + i % columns * (width + gap), head + gap + i // columns * (height + gap))
@@ -158,8 +160,8 @@ def draw_tiles(tiles: Sequence[Tensor], legend: dict[str, Colour], columns: int 
     return pil_to_tensor(canvas)
 
 
-def _told(answer: dict[str, Tensor], class_names: Sequence[str]) -> list[tuple[list[float], str]]:
-    rows = zip(answer["boxes"].tolist(), answer["labels"].tolist(), answer["scores"].tolist(), strict=True)
+def _captions(prediction: dict[str, Tensor], class_names: Sequence[str]) -> list[tuple[list[float], str]]:
+    rows = zip(prediction["boxes"].tolist(), prediction["labels"].tolist(), prediction["scores"].tolist(), strict=True)
     return [(box, f"{class_names[label]} {score:.0%}") for box, label, score in rows]
 
 
@@ -179,8 +181,8 @@ def _label(
     draw: ImageDraw.ImageDraw, text: str, box: Sequence[float], colour: Colour, font: Font, size: tuple[int, int]
 ) -> None:
     """Text on a plate above the box, or inside it where there is no room above."""
-    left, top, right, bottom = draw.textbbox((0, 0), text, font)
-    width, height = right - left + 4, bottom - top + 4
+    left, top, correct, bottom = draw.textbbox((0, 0), text, font)
+    width, height = correct - left + 4, bottom - top + 4
     x = min(max(box[0], 0), size[0] - width)
     y = box[1] - height if box[1] >= height else max(box[1], 0)
     draw.rectangle((x, y, x + width, y + height), fill=colour)

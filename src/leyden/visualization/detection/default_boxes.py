@@ -19,7 +19,7 @@ COLOURS: tuple[Colour, ...] = (
 
 
 def draw_default_boxes(
-    images: Tensor, truths: Sequence[dict[str, Tensor]], boxes: Tensor, match: Tensor, maps: Sequence[tuple[int, int]]
+    images: Tensor, targets: Sequence[dict[str, Tensor]], boxes: Tensor, match: Tensor, maps: Sequence[tuple[int, int]]
 ) -> Tensor:
     """First the shapes of one cell in the middle of each map, then images with the default boxes that objects got.
 
@@ -27,9 +27,9 @@ def draw_default_boxes(
 
     Args:
         images: (B, C, H, W) uint8.
-        truths: of each image, "boxes" (m, 4) xyxy pixels.
+        targets: of each image, "boxes" (m, 4) xyxy pixels.
         boxes: (P, 4) all default boxes, xyxy pixels, map by map, row by row, cell by cell.
-        match: (B, P) int64 index of the object that a box is to answer for, -1: background.
+        match: (B, P) int64 index of the object that a box is matched to, -1: background.
         maps: cells in a row, and boxes per cell, of each square map.
 
     Returns:
@@ -50,8 +50,8 @@ def draw_default_boxes(
         middle += range(first, first + per_cell)
         start += size
     tiles = [_tile(images[0], [], middle, corners, level)]
-    for image, truth, row in zip(images, truths, match, strict=True):
-        tiles.append(_tile(image, truth["boxes"].tolist(), (row >= 0).nonzero().flatten().tolist(), corners, level))
+    for image, target, row in zip(images, targets, match, strict=True):
+        tiles.append(_tile(image, target["boxes"].tolist(), (row >= 0).nonzero().flatten().tolist(), corners, level))
     legend = {
         f"{cells} x {cells} cells, {count} boxes": COLOURS[k % len(COLOURS)]
         for k, ((cells, _), count) in enumerate(zip(maps, sizes, strict=True))

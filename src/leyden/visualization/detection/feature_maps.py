@@ -1,4 +1,4 @@
-"""What a network's feature maps see: how strongly each cell answers, as colour over the image."""
+"""Feature maps as colour over the image: how strongly each cell is activated."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,9 @@ SIDE = 256
 
 
 def strength(maps: Tensor) -> Tensor:
-    """How strongly each cell of a map answers, as the greatest magnitude of its channels.
+    """Activation of each cell of a map, as the greatest magnitude of its channels.
 
-    The mean of the channels, which is more usual, shows above all where the image ends, which many of them answer.
+    The mean of the channels, which is more usual, shows above all where the image ends, which activates many of them.
 
     Args:
         maps: (B, C, f, f) activations.
@@ -43,10 +43,10 @@ def draw_feature_maps(images: Tensor, maps: Sequence[Tensor], strides: Sequence[
     """
     tiles, captions = [], []
     heats = [F.interpolate(strength(x)[:, None].cpu(), images.shape[2:], mode="nearest")[:, 0] for x in maps]
-    words = [
+    titles = [
         f"stride {s}: {len(x[0])} channels, {x.shape[2]} x {x.shape[3]}" for x, s in zip(maps, strides, strict=True)
     ]
     for i, image in enumerate(images):
         tiles += [image, *(overlay(image, heat[i]) for heat in heats)]
-        captions += ["image", *words]
+        captions += ["image", *titles]
     return draw_sheet(tiles, captions, "no images", 1 + len(maps), SIDE)

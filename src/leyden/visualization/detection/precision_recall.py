@@ -1,4 +1,4 @@
-"""How precise a detector's answers are when so many of the objects are to be found, and how many proposals reach."""
+"""Precision over recall of a detector, and recall over the number of its proposals."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from leyden.visualization.charts import Curve, draw_curves
 
-MOST = 8
+MAX_DETECTIONS = 8
 """Curves of single classes."""
 
 
@@ -31,11 +31,11 @@ def draw_precision_recall(precision: Tensor, class_names: Sequence[str]) -> Tens
     recall = torch.linspace(0, 1, precision.shape[1]).tolist()
     mean = precision[present].mean(0)
     curves: dict[str, Curve] = {f"mean of {len(present)} ({mean.mean():.2f})": (recall, mean.tolist(), None)}
-    worst = present[area[present].argsort()[:MOST]].sort().values
+    worst = present[area[present].argsort()[:MAX_DETECTIONS]].sort().values
     for label in worst.tolist() if len(present) > 1 else []:
         curves[f"{class_names[label]} ({area[label]:.2f})"] = (recall, precision[label].tolist(), None)
     title = "Precision over recall at IoU 0.5 (area below)"
-    return draw_curves(curves, "recall: share of the objects found", "precision: share of right answers", title)
+    return draw_curves(curves, "recall: share of the objects found", "precision: share of correct detections", title)
 
 
 def draw_proposal_recall(recall: Tensor, counts: Sequence[int], ious: Sequence[float]) -> Tensor:
