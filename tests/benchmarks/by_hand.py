@@ -14,7 +14,7 @@ from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LinearLR, LRScheduler
 
 from leyden.gan.augment import cutout, translate
-from leyden.gan.super_resolution.perceptual import learnt
+from leyden.gan.super_resolution.perceptual import train_perceptual
 from leyden.nets.memory_format import arrange
 
 Step = Callable[[Tensor, Any], None]
@@ -35,17 +35,17 @@ def gan(model: Any) -> Step:
     g, d, average = model.generator, model.discriminator, deepcopy(model.generator)
     adams, schedules = adams_of(model)
 
-    def look(images: Tensor) -> Tensor:
+    def critic(images: Tensor) -> Tensor:
         return d(augmented(images, model)).float()
 
     def step(images: Tensor, _: Any) -> None:
         real = images.float() / 127.5 - 1
-        fake = g(torch.randn(len(real), model.latent_dim))
-        descend(adams[1], F.softplus(-look(real)).mean() + F.softplus(look(fake.detach())).mean())
+        fake = g(torch.randn(len(real), model.sampler.latent_dim))
+        descend(adams[1], F.softplus(-critic(real)).mean() + F.softplus(critic(fake.detach())).mean())
         d.requires_grad_(False)
-        descend(adams[0], F.softplus(-look(fake)).mean())
+        descend(adams[0], F.softplus(-critic(fake)).mean())
         d.requires_grad_(True)
-        follow(average, g, model.ema_decay)
+        update_ema(average, g, model.options.ema_decay)
         advance(schedules)
 
     return step
@@ -56,17 +56,17 @@ def conditional(model: Any) -> Step:
     g, d, average = model.generator, model.discriminator, deepcopy(model.generator)
     adams, schedules = adams_of(model)
 
-    def look(images: Tensor, labels: Tensor) -> Tensor:
+    def critic(images: Tensor, labels: Tensor) -> Tensor:
         return d(augmented(images, model), labels).float()
 
     def step(images: Tensor, labels: Tensor) -> None:
         real = images.float() / 127.5 - 1
-        fake = g(torch.randn(len(real), model.latent_dim), labels)
-        descend(adams[1], F.softplus(-look(real, labels)).mean() + F.softplus(look(fake.detach(), labels)).mean())
+        fake = g(torch.randn(len(real), model.sampler.latent_dim), labels)
+        descend(adams[1], F.softplus(-critic(real, labels)).mean() + F.softplus(critic(fake.detach(), labels)).mean())
         d.requires_grad_(False)
-        descend(adams[0], F.softplus(-look(fake, labels)).mean())
+        descend(adams[0], F.softplus(-critic(fake, labels)).mean())
         d.requires_grad_(True)
-        follow(average, g, model.ema_decay)
+        update_ema(average, g, model.options.ema_decay)
         advance(schedules)
 
     return step
@@ -83,7 +83,7 @@ def lapgan(model: Any) -> Step:
         low_pass = F.interpolate(small, scale_factor=2, mode="bilinear")
         return [images - low_pass, small], [low_pass, torch.zeros_like(small)]
 
-    def look(first: int, details: list[Tensor], low_passes: list[Tensor]) -> list[Tensor]:
+    def critic(first: int, details: list[Tensor], low_passes: list[Tensor]) -> list[Tensor]:
         triples = zip(d[first:], details, low_passes, strict=True)
         return [net(augmented(low + detail, model), None).float() for net, detail, low in triples]
 
@@ -94,13 +94,13 @@ def lapgan(model: Any) -> Step:
         real, low_passes = (levels[first:] for levels in pyramid(images.float() / 127.5 - 1))
         noise = [torch.randn(len(images), size) for size in model.noise_sizes[first:]]
         fake = [net(z, low, None) for net, z, low in zip(g[first:], noise, low_passes, strict=True)]
-        on_real = look(first, real, low_passes)
-        on_fake = look(first, [detail.detach() for detail in fake], low_passes)
+        on_real = critic(first, real, low_passes)
+        on_fake = critic(first, [detail.detach() for detail in fake], low_passes)
         descend(adams[1], sum(F.softplus(-x).mean() for x in on_real) + sum(F.softplus(x).mean() for x in on_fake))
         d.requires_grad_(False)
-        descend(adams[0], sum(F.softplus(-x).mean() for x in look(first, fake, low_passes)))
+        descend(adams[0], sum(F.softplus(-x).mean() for x in critic(first, fake, low_passes)))
         d.requires_grad_(True)
-        follow(average, g, model.ema_decay)
+        update_ema(average, g, model.options.ema_decay)
         advance(schedules)
 
     return step
@@ -113,7 +113,7 @@ def srresnet(model: Any) -> Step:
     def step(images: Tensor, _: Any) -> None:
         real = images.float() / 127.5 - 1
         descend(adams[0], F.mse_loss(g(shrunk(images, model.scale)).float(), real))
-        follow(average, g, model.ema_decay)
+        update_ema(average, g, model.options.ema_decay)
         advance(schedules[:1])
 
     return step
@@ -123,8 +123,9 @@ def srgan(model: Any) -> Step:
     g, d, average = model.generator, model.discriminator, deepcopy(model.generator)
     adams, schedules = adams_of(model)
     size = (64, model.channels, model.hparams["image_size"], model.hparams["image_size"])
-    eyes = learnt(torch.randint(256, size, dtype=torch.uint8), "conv2", steps=1)  # what they see does not matter here
-    arrange(eyes.network, model.memory_format)
+    # What its features are does not matter here.
+    features = train_perceptual(torch.randint(256, size, dtype=torch.uint8), "conv2", steps=1)
+    arrange(features.network, model.options.memory_format)
 
     def step(images: Tensor, _: Any) -> None:
         real = images.float() / 127.5 - 1
@@ -132,11 +133,11 @@ def srgan(model: Any) -> Step:
         descend(adams[1], F.softplus(-d(real).float()).mean() + F.softplus(d(fake.detach()).float()).mean())
         d.requires_grad_(False)
         with torch.no_grad():
-            seen = eyes(real)
-        content = F.mse_loss(eyes(fake), seen) + model.pixel_weight * F.mse_loss(fake, real)
+            seen = features(real)
+        content = F.mse_loss(features(fake), seen) + model.pixel_weight * F.mse_loss(fake, real)
         descend(adams[0], content + model.adversarial_weight * F.softplus(-d(fake).float()).mean())
         d.requires_grad_(True)
-        follow(average, g, model.ema_decay)
+        update_ema(average, g, model.options.ema_decay)
         advance(schedules)
 
     return step
@@ -170,9 +171,9 @@ def descend(optimizer: Optimizer, loss: Tensor) -> None:
 
 def adams_of(model: Any) -> tuple[list[Adam], list[LRScheduler]]:
     """Of G and D, and what lets their rates fall where the lab's do."""
-    networks = (model.generator, model.discriminator)
-    adams = [Adam(net.parameters(), lr, model.betas, fused=True) for net, lr in zip(networks, model.rates, strict=True)]
-    return adams, [] if model.schedule == "constant" else [LinearLR(adam, 1, 0, 10000) for adam in adams]
+    players = (model.players["generator"], model.players["discriminator"])
+    adams = [Adam(player.network.parameters(), player.lr, player.betas, fused=True) for player in players]
+    return adams, [] if model.options.schedule == "constant" else [LinearLR(adam, 1, 0, 10000) for adam in adams]
 
 
 def advance(schedules: list[LRScheduler]) -> None:
@@ -182,11 +183,11 @@ def advance(schedules: list[LRScheduler]) -> None:
 
 def augmented(images: Tensor, model: Any) -> Tensor:
     """Differentiable augmentation, as much as the lab has."""
-    return cutout(translate(images, model.translation), model.cutout)
+    return cutout(translate(images, model.options.translation), model.options.cutout)
 
 
 @torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
+def update_ema(average: nn.Module, network: nn.Module, decay: float) -> None:
     """The moving average of weights; batch statistics too."""
     for old, new in zip(average.parameters(), network.parameters(), strict=True):
         old.lerp_(new, 1 - decay)

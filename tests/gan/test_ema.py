@@ -2,13 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from leyden.gan.ema import Average
+from leyden.gan.ema import EMA
 
 
-def test_ramps_up_and_then_follows_the_recursion() -> None:
+def test_ramps_up_then_follows_the_recursion() -> None:
     network = nn.Linear(1, 1, bias=False)
     network.weight.data.fill_(0)
-    average, expected = Average(network, decay=0.5), 0.0
+    average, expected = EMA(network, decay=0.5), 0.0
     for step in range(1, 20):
         network.weight.data.fill_(step)
         average.update(network, step)
@@ -17,9 +17,9 @@ def test_ramps_up_and_then_follows_the_recursion() -> None:
         assert average.network.weight.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_batch_statistics_follow_too_and_sampling_leaves_them_alone() -> None:
+def test_batch_statistics_follow_and_sampling_keeps_them() -> None:
     network = nn.Sequential(nn.BatchNorm1d(2))
-    average = Average(network, decay=0.0)
+    average = EMA(network, decay=0.0)
     network(torch.randn(8, 2) + 3)
     average.update(network, 1)
     torch.testing.assert_close(average.network.state_dict(), network.state_dict())
@@ -30,9 +30,9 @@ def test_batch_statistics_follow_too_and_sampling_leaves_them_alone() -> None:
 
 
 def test_the_average_is_never_trained() -> None:
-    assert not any(p.requires_grad for p in Average(nn.Linear(2, 2), 0.9).parameters())
+    assert not any(p.requires_grad for p in EMA(nn.Linear(2, 2), 0.9).parameters())
 
 
 def test_refuses_a_decay_of_one() -> None:
     with pytest.raises(ValueError, match=r"in \[0, 1\), got 1"):
-        Average(nn.Linear(1, 1), 1.0)
+        EMA(nn.Linear(1, 1), 1.0)

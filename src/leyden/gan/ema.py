@@ -1,21 +1,26 @@
-"""An exponential moving average of a network: the generator that is looked at and judged."""
+"""An exponential moving average of a network: the generator that is sampled and evaluated."""
 
 import copy
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
-class Average(nn.Module):
+class EMA(nn.Module):
     """A copy of a network whose weights and buffers follow the original's slowly.
 
     A generator circles around its equilibrium; the average of its path lies nearer to it (Yazici et al. 2019). The
     decay ramps up as min(decay, (1 + t) / (10 + t)) with the step t: with a constant 0.995 the average would still
     hold a good part of the untrained weights after hundreds of steps.
 
+    ``torch.optim.swa_utils.AveragedModel`` does the same with three differences that would change results: its first
+    update copies, it averages integer buffers by rounding, and its step count is a tensor, so that a ramp would wait
+    for the GPU at each step. Its averaging function is used here.
+
     Args:
         network: what is averaged; copied once, never trained.
-        decay: share of the average that stays at each step, in [0, 1); 0 makes it a plain copy.
+        decay: fraction of the average that stays at each step, in [0, 1); 0 makes it a plain copy.
 
     Raises:
         ValueError: ``decay`` is outside [0, 1).
@@ -40,15 +45,16 @@ class Average(nn.Module):
             network: the one under training.
             step: how many steps it has made, from 1.
         """
-        weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        floating: tuple[list[Tensor], list[Tensor]] = ([], [])
+        averages: list[Tensor] = []
+        currents: list[Tensor] = []
         for average, current in zip(_tensors(self.network), _tensors(network), strict=True):
             if average.is_floating_point():
-                floating[0].append(average)
-                floating[1].append(current)
+                averages.append(average)
+                currents.append(current)
             else:
                 average.copy_(current)
-        torch._foreach_lerp_(*floating, weight)  # all in one call: on a GPU that is one kernel
+        decay = min(self.decay, (1 + step) / (10 + step))
+        get_ema_multi_avg_fn(decay)(averages, currents, None)  # all in one call: on a GPU that is one kernel
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:

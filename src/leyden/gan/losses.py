@@ -2,7 +2,7 @@
 
 With D the probability sigmoid(logit), -ln D = softplus(-logit) and -ln(1 - D) = softplus(logit): written so, no sigmoid
 saturates or overflows. Every function takes logits (N,) of real and (M,) of generated images and returns the () mean
-that its network descends; ``LOSSES`` pairs them up.
+that its side minimises; ``LOSSES`` pairs them up.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ LossName = Literal[
 
 
 class Loss(NamedTuple):
-    """What the two networks descend."""
+    """What the two sides minimise."""
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     """Of (real, fake) logits."""
@@ -51,7 +51,7 @@ def non_saturating(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def minimax(real: Tensor, fake: Tensor) -> Tensor:
-    """G in the minimax game: E ln(1 - D(G(z))) (Goodfellow et al. 2014, eq. 1); -ln 2 where D cannot tell.
+    """G with the minimax loss: E ln(1 - D(G(z))) (Goodfellow et al. 2014, eq. 1); -ln 2 where D cannot tell.
 
     Its gradient vanishes where the discriminator is sure: the reason for ``non_saturating``.
     """
@@ -102,7 +102,7 @@ def relativistic_average(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def relativistic_average_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """G: the same with the roles exchanged."""
+    """G: ``relativistic_average`` with the roles of real and generated logits exchanged."""
     return relativistic_average(fake, real)
 
 

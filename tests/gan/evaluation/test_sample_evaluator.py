@@ -7,7 +7,7 @@ from torch import Tensor
 from leyden.data.columns import Images
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.splits import InMemory, Resized, decode
-from leyden.gan.evaluation.sample_evaluator import Generated, Judge, Sampler
+from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator, Sampler
 from leyden.metrics import pretrained_features as inherited_features
 from leyden.metrics.fidelity import frechet_distance, kernel_distance, manifolds, nearest_ratio
 from leyden.metrics.sliced_wasserstein import sliced_wasserstein
@@ -25,15 +25,18 @@ def give(images: Tensor, labels: Tensor | None = None) -> Sampler:
 
 
 @pytest.fixture(scope="module")
-def judge() -> Judge:
-    return Judge(split("train"), split("test"), classes=10, limit=5000, device=CPU)
+def evaluator() -> SampleEvaluator:
+    return SampleEvaluator(split("train"), split("test"), classes=10, limit=5000, device=CPU)
 
 
 @pytest.fixture(scope="module")
-def unseen(judge: Judge) -> dict[str, float]:
+def unseen(evaluator: SampleEvaluator) -> dict[str, float]:
     val = split("val")
-    return judge.test(
-        give(torch.cat([val.columns.images, judge.train_images]), torch.cat([val.columns.labels, judge.train_labels]))
+    return evaluator.test(
+        give(
+            torch.cat([val.columns.images, evaluator.train_images]),
+            torch.cat([val.columns.labels, evaluator.train_labels]),
+        )
     )
 
 
@@ -61,28 +64,28 @@ def test_every_score_has_its_floor_and_its_noise_baseline(unseen: dict[str, floa
     assert unseen.keys() == WITH_BASELINES | pairs | plain | {"judge_accuracy", "conditional_accuracy"}
 
 
-def test_scores_are_the_metrics_on_equal_numbers_of_images(judge: Judge, unseen: dict[str, float]) -> None:
-    test, train = judge.features(judge.test_images), judge.features(judge.train_images)
+def test_scores_are_those_of_the_metrics(evaluator: SampleEvaluator, unseen: dict[str, float]) -> None:
+    test, train = evaluator.features(evaluator.test_images), evaluator.features(evaluator.train_images)
     assert unseen["fid_floor"] == pytest.approx(frechet_distance(test, train[:539]).item())
     assert unseen["kid_floor"] == pytest.approx(kernel_distance(test, train[:539]).item())
     assert unseen["density_floor"] == pytest.approx(manifolds(test, train[:539]).density.item())
-    images = torch.cat([split("val").columns.images, judge.train_images])[:539]
-    assert unseen["neighbour_ratio"] == pytest.approx(nearest_ratio(judge.features(images), test, train).item())
-    assert unseen["swd"] == pytest.approx(sliced_wasserstein(judge.test_images, images, 31)[16])  # 31 x 539 > 2^14
+    images = torch.cat([split("val").columns.images, evaluator.train_images])[:539]
+    assert unseen["neighbour_ratio"] == pytest.approx(nearest_ratio(evaluator.features(images), test, train).item())
+    assert unseen["swd"] == pytest.approx(sliced_wasserstein(evaluator.test_images, images, 31)[16])  # 31 x 539 > 2^14
 
 
-def test_baselines_are_computed_once(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_baselines_are_computed_once(evaluator: SampleEvaluator, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = give(split("train").columns.images)
-    first = judge.test(fresh)
+    first = evaluator.test(fresh)
     calls: list[int] = []
-    distances = judge._distances
-    monkeypatch.setattr(judge, "_distances", lambda images: calls.append(len(images)) or distances(images))
-    assert judge.test(fresh) == first
+    distances = evaluator._distances
+    monkeypatch.setattr(evaluator, "_distances", lambda images: calls.append(len(images)) or distances(images))
+    assert evaluator.test(fresh) == first
     assert calls == [539]
 
 
-def test_five_of_ten_digits_show_in_recall_coverage_and_modes(judge: Judge) -> None:
-    scores = judge.test(give(judge.train_images[judge.train_labels < 5].repeat(2, 1, 1, 1)))
+def test_five_of_ten_digits_show_in_recall_coverage_and_modes(evaluator: SampleEvaluator) -> None:
+    scores = evaluator.test(give(evaluator.train_images[evaluator.train_labels < 5].repeat(2, 1, 1, 1)))
     assert scores["modes"] <= 6  # the classifier errs on a few
     assert scores["mode_kl"] == pytest.approx(0.69, abs=0.05)
     assert scores["recall"] < 0.7
@@ -90,19 +93,19 @@ def test_five_of_ten_digits_show_in_recall_coverage_and_modes(judge: Judge) -> N
     assert scores["precision"] > 0.85
 
 
-def test_copies_of_training_images_show_in_the_ratio_of_distances(judge: Judge) -> None:
-    assert judge.test(give(judge.train_images))["neighbour_ratio"] == pytest.approx(0, abs=1e-3)
+def test_copies_of_training_images_show_in_the_ratio_of_distances(evaluator: SampleEvaluator) -> None:
+    assert evaluator.test(give(evaluator.train_images))["neighbour_ratio"] == pytest.approx(0, abs=1e-3)
 
 
-def test_one_image_repeated_is_one_mode_with_no_coverage(judge: Judge) -> None:
-    scores = judge.validation(give(judge.train_images[:1].expand(2000, -1, -1, -1)))
+def test_one_image_repeated_is_one_mode_with_no_coverage(evaluator: SampleEvaluator) -> None:
+    scores = evaluator.validation(give(evaluator.train_images[:1].expand(2000, -1, -1, -1)))
     assert scores["modes"] == 1
     assert scores["coverage"] < 0.05
     assert scores["precision"] == 1
 
 
-def test_validation_is_against_as_many_training_images(judge: Judge) -> None:
-    scores = judge.validation(give(judge.train_images, judge.train_labels))
+def test_validation_is_against_as_many_training_images(evaluator: SampleEvaluator) -> None:
+    scores = evaluator.validation(give(evaluator.train_images, evaluator.train_labels))
     manifold = {"precision", "recall", "density", "coverage"}
     assert scores.keys() == manifold | {"fid", "modes", "mode_kl", "conditional_accuracy", "samples"}
     assert scores["samples"] == len(split("train")) == 1078
@@ -110,21 +113,23 @@ def test_validation_is_against_as_many_training_images(judge: Judge) -> None:
     assert scores["coverage"] == 1
 
 
-def test_conditional_accuracy_is_the_share_named_as_what_was_asked_for(judge: Judge) -> None:
+def test_conditional_accuracy_is_the_share_named_as_what_was_asked_for(evaluator: SampleEvaluator) -> None:
     real = split("test")
-    named = judge.features.classify(real.columns.images)
+    named = evaluator.features.classify(real.columns.images)
     assert named is not None
     right = (named == real.columns.labels).float().mean().item()
-    assert judge.test(give(real.columns.images, real.columns.labels))["conditional_accuracy"] == pytest.approx(right)
+    assert evaluator.test(give(real.columns.images, real.columns.labels))["conditional_accuracy"] == pytest.approx(
+        right
+    )
     wrong = (real.columns.labels + 1) % 10
-    assert judge.test(give(real.columns.images, wrong))["conditional_accuracy"] < 0.02
-    assert "conditional_accuracy" not in judge.test(give(real.columns.images))
+    assert evaluator.test(give(real.columns.images, wrong))["conditional_accuracy"] < 0.02
+    assert "conditional_accuracy" not in evaluator.test(give(real.columns.images))
 
 
-def test_nearest_training_image_of_a_training_image_is_itself(judge: Judge) -> None:
-    found = judge.nearest(judge.train_images[:4], 2)
+def test_nearest_training_image_of_a_training_image_is_itself(evaluator: SampleEvaluator) -> None:
+    found = evaluator.nearest(evaluator.train_images[:4], 2)
     assert found.shape == (4, 2, 1, 16, 16)
-    assert torch.equal(found[:, 0], judge.train_images[:4])
+    assert torch.equal(found[:, 0], evaluator.train_images[:4])
 
 
 def test_equal_numbers_of_images_and_never_more_than_the_limit(tmp_path: Path) -> None:
@@ -134,39 +139,39 @@ def test_equal_numbers_of_images_and_never_more_than_the_limit(tmp_path: Path) -
         asked.append(count)
         return Generated(torch.randint(0, 256, (count, 1, 16, 16), dtype=torch.uint8))
 
-    judge = Judge(split("train"), split("test"), classes=10, limit=100, device=CPU)
-    assert judge.validation(generate)["samples"] == judge.test(generate)["samples"] == 100
+    evaluator = SampleEvaluator(split("train"), split("test"), classes=10, limit=100, device=CPU)
+    assert evaluator.validation(generate)["samples"] == evaluator.test(generate)["samples"] == 100
     assert asked == [100, 100]
-    assert len(judge.train_images) == len(judge.test_images) == 100
+    assert len(evaluator.train_images) == len(evaluator.test_images) == 100
 
 
 def test_without_classes_there_are_no_modes_but_distances() -> None:
-    judge = Judge(split("train"), split("test"), classes=0, limit=5000, device=CPU)
-    scores = judge.test(give(judge.train_images, judge.train_labels))
+    evaluator = SampleEvaluator(split("train"), split("test"), classes=0, limit=5000, device=CPU)
+    scores = evaluator.test(give(evaluator.train_images, evaluator.train_labels))
     assert not {"modes", "mode_kl", "judge_accuracy", "conditional_accuracy"} & scores.keys()
     assert scores["fid_over_floor"] == pytest.approx(1)
     assert scores["fid_noise"] > 5 * scores["fid_floor"]
-    assert judge.about == (
-        f"features of principal components of the pixels ({judge.features.key}, d = 64); "
+    assert evaluator.description == (
+        f"features of principal components of the pixels ({evaluator.features.key}, d = 64); "
         "539 test and 1078 training images"
     )
 
 
-def test_a_cached_judge_is_the_same_judge(judge: Judge, tmp_path: Path) -> None:
+def test_a_cached_evaluator_is_the_same(evaluator: SampleEvaluator, tmp_path: Path) -> None:
     fresh = give(split("val").columns.images.repeat(6, 1, 1, 1))
-    expected = judge.validation(fresh)
+    expected = evaluator.validation(fresh)
     for _ in range(2):  # the first one learns and keeps, the second one finds
-        cached = Judge(split("train"), split("test"), 10, 5000, CPU, cache=tmp_path)
+        cached = SampleEvaluator(split("train"), split("test"), 10, 5000, CPU, cache=tmp_path)
         assert cached.validation(fresh) == expected
-        assert cached.about == judge.about
-    assert [file.name for file in tmp_path.iterdir()] == [f"evaluator_{judge.features.key}.pt"]
-    assert f"a classifier ({judge.features.key}, d = 64, test accuracy 0.9" in judge.about
+        assert cached.description == evaluator.description
+    assert [file.name for file in tmp_path.iterdir()] == [f"evaluator_{evaluator.features.key}.pt"]
+    assert f"a classifier ({evaluator.features.key}, d = 64, test accuracy 0.9" in evaluator.description
 
 
 def test_images_below_16_pixels_have_no_pyramid() -> None:
     small = [InMemory(Images(torch.randint(0, 256, (100, 1, 8, 8), dtype=torch.uint8))) for _ in range(2)]
-    judge = Judge(small[0], small[1], classes=0, limit=100, device=CPU)
-    assert "swd" not in judge.test(give(small[1].columns.images))
+    evaluator = SampleEvaluator(small[0], small[1], classes=0, limit=100, device=CPU)
+    assert "swd" not in evaluator.test(give(small[1].columns.images))
 
 
 @pytest.mark.parametrize(
@@ -178,11 +183,11 @@ def test_too_few_images_for_the_metrics_say_how_many_they_need(
 ) -> None:
     few = [InMemory(split(stage).take(torch.arange(count))) for stage, count in (("train", train), ("test", test))]
     message = (
-        f"judging by the {dimensions} features of .* needs {need} training and {need} test images, "
+        f"evaluating by the {dimensions} features of .* needs {need} training and {need} test images, "
         f"got {train} and {min(test, train)}: set model.eval_samples={need} or more"
     )
     with pytest.raises(ValueError, match=message):
-        Judge(few[0], few[1], classes, 5000, CPU)
+        SampleEvaluator(few[0], few[1], classes, 5000, CPU)
 
 
 def test_another_extractor_adds_its_distances_under_its_name(dev_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,9 +195,11 @@ def test_another_extractor_adds_its_distances_under_its_name(dev_data: Path, mon
     if not file.is_file():
         pytest.skip(f"no {file}")
     monkeypatch.setitem(inherited_features.SIDES, "squeezenet1_1", 48)  # a twentieth of the work
-    judge = Judge(split("train"), split("test"), 10, 5000, CPU, extractor="squeezenet1_1", weights=str(file))
+    evaluator = SampleEvaluator(
+        split("train"), split("test"), 10, 5000, CPU, extractor="squeezenet1_1", weights=str(file)
+    )
     val = split("val").columns.images
-    scores = judge.test(give(torch.cat([val, judge.train_images])))
+    scores = evaluator.test(give(torch.cat([val, evaluator.train_images])))
     inherited = {name for name in scores if "squeezenet1_1" in name}
     kinds = ("", "_floor", "_noise")
     assert inherited == {
@@ -201,7 +208,7 @@ def test_another_extractor_adds_its_distances_under_its_name(dev_data: Path, mon
     }
     assert scores["fid_squeezenet1_1_over_floor"] < 2
     assert scores["fid_squeezenet1_1_noise"] > 10 * scores["fid_squeezenet1_1_floor"]
-    assert f"those of squeezenet1_1 with weights {file} (d = 512)" in judge.about
-    assert "fid_squeezenet1_1" not in judge.validation(give(judge.train_images))
+    assert f"those of squeezenet1_1 with weights {file} (d = 512)" in evaluator.description
+    assert "fid_squeezenet1_1" not in evaluator.validation(give(evaluator.train_images))
     with pytest.raises(ValueError, match="by the 512 features of squeezenet1_1 needs 513 training and 513 test images"):
-        Judge(split("train"), split("test"), 10, 500, CPU, extractor="squeezenet1_1", weights=str(file))
+        SampleEvaluator(split("train"), split("test"), 10, 500, CPU, extractor="squeezenet1_1", weights=str(file))

@@ -31,10 +31,10 @@ def batch() -> tuple[Tensor, Tensor]:
 
 
 def losses(model: ConditionalGAN, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """What D and G descend, off the loop."""
+    """Of D and of G, off the loop."""
     model.trainer = quiet_trainer(log_every_n_steps=0)
-    fake = model.fake(images, labels)
-    return model.discriminator_loss(images, fake.detach(), labels), model.generator_loss(images, fake, labels)
+    fake = model.generator(model.sampler.noise(len(images)), labels)
+    return model.discriminator_loss(images, fake, labels), model.generator_loss(images, fake, labels)
 
 
 @conditions
@@ -48,8 +48,8 @@ def test_a_label_counts_from_the_start(condition: str, batch: tuple[Tensor, Tens
     others_of_d, others_of_g = losses(model, images, others)
     assert of_d != others_of_d
     assert of_g != others_of_g
-    if condition != "auxiliary":  # which is not told the label
-        assert (model.look(images, labels) != model.look(images, others)).all()
+    if condition != "auxiliary":  # which is not given the label
+        assert (model.critic(images, labels) != model.critic(images, others)).all()
 
 
 @conditions
@@ -90,7 +90,7 @@ def test_projection_is_the_papers_formula(batch: tuple[Tensor, Tensor]) -> None:
         torch.testing.assert_close(logit, expected)
 
 
-def test_projections_difference_of_two_classes_is_linear_in_the_features(batch: tuple[Tensor, Tensor]) -> None:
+def test_projection_is_linear_in_the_features(batch: tuple[Tensor, Tensor]) -> None:
     images, _ = batch
     network = Projection(10, 1, 16, 4).eval()
     three, four = torch.full((8,), 3), torch.full((8,), 4)
@@ -99,7 +99,7 @@ def test_projections_difference_of_two_classes_is_linear_in_the_features(batch: 
     torch.testing.assert_close(network(images, three) - network(images, four), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_spectral_norm_reaches_the_projection_and_spares_the_planes() -> None:
+def test_spectral_norm_spares_the_planes() -> None:
     def largest(weight: Tensor) -> float:
         return torch.linalg.matrix_norm(weight, 2).item()
 
@@ -113,7 +113,7 @@ def test_spectral_norm_reaches_the_projection_and_spares_the_planes() -> None:
     assert planes.std().item() == pytest.approx(1, abs=0.1)
 
 
-def test_an_auxiliary_classifier_pays_the_cross_entropy_of_its_logits(batch: tuple[Tensor, Tensor]) -> None:
+def test_auxiliary_loss_is_cross_entropy(batch: tuple[Tensor, Tensor]) -> None:
     """-z_y + ln sum_k exp z_k of real images and of fakes for D, of fakes for G (Odena et al. 2017, eq. 3)."""
     images, labels = batch
 
@@ -144,18 +144,19 @@ def test_a_sure_and_right_classifier_costs_nothing(batch: tuple[Tensor, Tensor])
     assert of_g.item() == pytest.approx(math.log(2))
 
 
-def test_both_networks_are_given_the_labels_of_the_batch(batch: tuple[Tensor, Tensor]) -> None:
+def test_both_networks_get_the_labels(batch: tuple[Tensor, Tensor]) -> None:
     """So fakes follow the classes of the data, however unequal, and D sees a fake with the class asked of it."""
     pixels, labels = torch.full((5, 1, 16, 16), 255, dtype=torch.uint8), torch.tensor([0, 0, 0, 0, 7])
     model = tiny()
-    real, given = model.prepare(LabelledImages(pixels, labels))
+    model.trainer = quiet_trainer(log_every_n_steps=0)
+    real, _, given = model.prepare(LabelledImages(pixels, labels))
     assert torch.equal(real, to_signed(pixels))
     assert torch.equal(given, labels)
     asked: list[Tensor] = []
     model.generator.register_forward_hook(lambda network, inputs, output: asked.append(inputs[1]))
     model.discriminator.register_forward_hook(lambda network, inputs, output: asked.append(inputs[1]))
     losses(model, real, given)
-    assert len(asked) == 4  # the fakes, then D on real and fake, then G's look
+    assert len(asked) == 4  # the fakes, D on real and fake, D on fake for G
     assert all(torch.equal(label, labels) for label in asked)
 
 
@@ -176,14 +177,14 @@ def test_both_networks_move(data: GanImages, condition: str, loss: str, precisio
 
 
 @conditions
-def test_stopped_and_resumed_is_as_if_left_alone(condition: str, tmp_path: Path) -> None:
+def test_resume_is_exact(condition: str, tmp_path: Path) -> None:
     new = partial(tiny, condition=condition, spectral_norm=True, schedule="cosine")
     assert_resumed_is_as_if_left_alone(new, lambda: GanImages(Digits(), 16, 200), tmp_path)
     again = ConditionalGAN.load_from_checkpoint(tmp_path / "stopped.ckpt", weights_only=True)
     assert again.condition == condition
 
 
-def test_predict_of_a_class() -> None:
+def test_sample_of_a_class() -> None:
     model = tiny()
     by_name, by_number = (model.sample(count=3, label=label, seed=1) for label in ("class 7", "7"))
     assert [row["class"] for row in by_name.rows] == ["class 7"] * 3

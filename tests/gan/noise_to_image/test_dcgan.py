@@ -29,7 +29,7 @@ def test_canonical_parameter_counts(channels: int, generator: int, discriminator
 
 
 @pytest.mark.parametrize("size", [16, 32, 64, 128])
-def test_every_size_goes_from_noise_to_images_to_logits(size: int) -> None:
+def test_every_size_passes_both_networks(size: int) -> None:
     images = Generator(3, size, 2, 5)(torch.randn(4, 5))
     assert images.shape == (4, 3, size, size)
     assert images.abs().max() <= 1
@@ -37,7 +37,7 @@ def test_every_size_goes_from_noise_to_images_to_logits(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [8, 28, 256])
-def test_other_sizes_are_refused_with_the_cure(size: int) -> None:
+def test_other_sizes_are_refused(size: int) -> None:
     with pytest.raises(ValueError, match=rf"16, 32, 64, 128, got {size}: set data.image_size"):
         tiny(image_size=size)
 
@@ -71,7 +71,7 @@ def test_one_step_per_batch_is_counted(data: GanImages, precision: str) -> None:
 
 
 def test_a_step_is_the_papers(data: GanImages) -> None:
-    """D descends on its loss with G's fakes as constants; G then descends against the new D, which stays as it is."""
+    """D steps on its loss with G's images as constants; G then steps against the new D, which stays as it is."""
     from torch.nn.functional import softplus
 
     images = to_signed(torch.stack([data.split("train")[i].images for i in range(32)]))
@@ -104,11 +104,11 @@ def test_a_step_is_the_papers(data: GanImages) -> None:
 
     loader = torch.utils.data.DataLoader(First(), 32)
     quiet_trainer(max_steps=1, callbacks=[Seed()]).fit(ours, loader)
-    for network, expected in ((ours.generator, g), (ours.discriminator, d), (ours.average.network, g)):
+    for network, expected in ((ours.generator, g), (ours.discriminator, d), (ours.ema.network, g)):
         torch.testing.assert_close(network.state_dict(), expected.state_dict(), rtol=1e-5, atol=1e-7)
 
 
-def test_neither_step_computes_the_other_networks_gradients(data: GanImages) -> None:
+def test_a_step_leaves_the_other_network_alone(data: GanImages) -> None:
     class Watch(Callback):
         def on_after_backward(self, trainer: Trainer, module: LightningModule) -> None:
             active = [p.requires_grad for p in module.discriminator.parameters()]
@@ -122,29 +122,29 @@ def test_neither_step_computes_the_other_networks_gradients(data: GanImages) -> 
     assert all(p.requires_grad for p in [*model.generator.parameters(), *model.discriminator.parameters()])
 
 
-def test_the_checkpoint_holds_all_and_plain_values_only(data: GanImages, tmp_path: Path) -> None:
+def test_checkpoint_holds_all_in_plain_values(data: GanImages, tmp_path: Path) -> None:
     model = tiny()
     run = quiet_trainer(max_steps=3)
     run.fit(model, data)
     run.save_checkpoint(tmp_path / "a.ckpt")
     again = DCGAN.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
-    assert torch.equal(again.fixed_noise, model.fixed_noise)
-    assert torch.equal(again.generate(again.fixed_noise), model.generate(model.fixed_noise))
+    assert torch.equal(again.sampler.fixed_noise, model.sampler.fixed_noise)
+    assert torch.equal(again.generate(again.sampler.fixed_noise), model.generate(model.sampler.fixed_noise))
     assert again.hparams["base_channels"] == 4
 
 
-def test_stopped_and_resumed_is_as_if_left_alone(tmp_path: Path) -> None:
+def test_resume_is_exact(tmp_path: Path) -> None:
     assert_resumed_is_as_if_left_alone(tiny, lambda: GanImages(Digits(), 16, 200), tmp_path)
 
 
-def test_a_run_logs_scores_health_and_pictures(data: GanImages) -> None:
+def test_a_run_logs_scores_and_images(data: GanImages) -> None:
     logger, model = Kept(), tiny(eval_samples=200)
     run = quiet_trainer(max_steps=4, limit_val_batches=1, val_check_interval=4, logger=logger, log_every_n_steps=2)
     run.fit(model, data)
     assert logger.pictures.keys() == {"samples", "interpolation"}
     assert {"val/fid", "val/coverage", "val/modes", "val/mode_kl"} <= run.callback_metrics.keys()
-    health = ("d_accuracy_real", "d_accuracy_fake", "distance_from_equilibrium", "gradient_generator")
-    for name in ("loss_generator", "loss_discriminator", "gradient_discriminator", *health):
+    monitored = ("d_accuracy_real", "d_accuracy_fake", "distance_from_equilibrium", "gradient_generator")
+    for name in ("loss_generator", "loss_discriminator", "gradient_discriminator", *monitored):
         assert logger.steps[f"train/{name}"] == [1, 3]  # Lightning's x axis begins at 0
     first, again = run.test(model, data, verbose=False), run.test(model, data, verbose=False)
     assert first == again
@@ -158,29 +158,29 @@ def test_a_run_logs_scores_health_and_pictures(data: GanImages) -> None:
         assert min(picture.shape[1:]) >= 512
 
 
-def test_scores_need_a_data_module() -> None:
+def test_testing_needs_a_data_module() -> None:
     with pytest.raises(ValueError, match="hand over a DataModule"):
         quiet_trainer(limit_test_batches=1).test(tiny(), GanImages(Digits(), 16).test_dataloader(), verbose=False)
 
 
-def test_sampling_is_repeatable_and_changes_nothing() -> None:
+def test_generating_changes_nothing() -> None:
     model = tiny().train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    samples = model.generate(model.fixed_noise)
+    samples = model.generate(model.sampler.fixed_noise)
     assert samples.dtype == torch.uint8
     assert samples.shape == (64, 1, 16, 16)
-    assert torch.equal(samples[:3], model.generate(model.fixed_noise[:3]))
+    assert torch.equal(samples[:3], model.generate(model.sampler.fixed_noise[:3]))
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
-def test_predict_samples_from_noise_alone() -> None:
+def test_sample_from_noise_alone() -> None:
     model = tiny()
     predictions = model.sample(count=3)
     assert len(predictions.rows) == len(predictions.images) == 3
     assert predictions.images[0].shape == (3, 128, 128)
 
 
-def test_pixels_survive_the_way_to_floats_and_back() -> None:
+def test_pixels_survive_floats() -> None:
     pixels = torch.arange(256, dtype=torch.uint8)
     assert torch.equal(to_uint8(to_signed(pixels)), pixels)
     assert to_signed(pixels).aminmax() == (-1, 1)

@@ -8,7 +8,7 @@ from torch.nn.functional import softplus
 from training import Kept, StepSeed, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.batches.gan_images import GanImages
-from leyden.data.columns import LabelledImages, collate
+from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.noise_to_image.lapgan import LAPGAN
 from leyden.gan.noise_to_image.pyramid import take_apart, up
@@ -30,19 +30,18 @@ def seeded(**values) -> LAPGAN:
 
 @pytest.fixture(scope="module")
 def batch(data: GanImages) -> LabelledImages:
-    return collate([data.split("train")[i] for i in range(32)])
+    return data.split("train").take(torch.arange(32))
 
 
 def losses(model: LAPGAN, batch: LabelledImages, level: int) -> list[Tensor]:
     """D's and G's loss of one level, on noise that is the same for every call."""
     model.trainer = quiet_trainer(log_every_n_steps=0)
     torch.manual_seed(1)
-    real, given = model.prepare(batch)
-    fake = model.fake(real, given)
-    critic = model.critic(level, *given[level])
+    real, fake, conditions = model.prepare(batch)
+    critic = model.critic(level, *conditions[level])
     return [
-        model.tell_apart(critic, real[level], fake[level].detach()),
-        model.pass_for_real(critic, real[level], fake[level]),
+        model.criterion.discriminator_loss(critic, real[level], fake[level].detach()),
+        model.criterion.generator_loss(critic, real[level], fake[level]),
     ]
 
 
@@ -171,10 +170,10 @@ def test_a_detail_depends_on_noise_and_on_the_low_pass() -> None:
 def test_samples_go_up_the_pyramid_level_by_level() -> None:
     """Equation 3, written out for three levels."""
     model = seeded()
-    noise = model.noise(5)
+    noise = model.sampler.noise(5)
     assert noise.shape == (5, 16 * 16 + 8 * 8 + 8)
     z_0, z_1, z_2 = noise.split([256, 64, 8], 1)
-    g_0, g_1, g_2 = model.average.network.eval()
+    g_0, g_1, g_2 = model.ema.network.eval()
     image = g_2(z_2, None, None)
     image = up(image) + g_1(z_1, up(image), None)
     image = up(image) + g_0(z_0, up(image), None)
@@ -182,21 +181,22 @@ def test_samples_go_up_the_pyramid_level_by_level() -> None:
 
 
 @pytest.mark.parametrize(("size", "coarsest"), [(16, 4), (16, 8), (32, 16), (64, 8)])
-def test_sampling_is_repeatable_and_changes_nothing(size: int, coarsest: int) -> None:
+def test_generating_changes_nothing(size: int, coarsest: int) -> None:
     model = tiny(image_size=size, coarsest=coarsest, channels=3).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    samples = model.generate(model.fixed_noise)
+    samples = model.generate(model.sampler.fixed_noise)
     assert samples.dtype == torch.uint8
     assert samples.shape == (64, 3, size, size)
-    assert torch.equal(samples[:3], model.generate(model.fixed_noise[:3]))
+    assert torch.equal(samples[:3], model.generate(model.sampler.fixed_noise[:3]))
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
-def test_told_the_class_all_networks_use_it(batch: LabelledImages) -> None:
+def test_all_networks_use_the_class(batch: LabelledImages) -> None:
     model = seeded(conditional=True).eval()
-    real, given = model.prepare(batch)
+    model.trainer = quiet_trainer(log_every_n_steps=0)
+    real, _, given = model.prepare(batch)
     assert all(torch.equal(labels, batch.labels) for _, labels in given)
-    noise = model.noise(32).split(model.noise_sizes, 1)
+    noise = model.sampler.noise(32).split(model.noise_sizes, 1)
     others = (batch.labels + 1) % 10
     for level, (low_pass, labels) in enumerate(given):
         generator = model.generator[level]
@@ -204,7 +204,7 @@ def test_told_the_class_all_networks_use_it(batch: LabelledImages) -> None:
         assert not torch.allclose(made, generator(noise[level], low_pass, others))
         on_real = model.critic(level, low_pass, labels)(real[level])
         assert not torch.allclose(on_real, model.critic(level, low_pass, others)(real[level]))
-    samples = model.generate(model.fixed_noise[:1].expand(10, -1), torch.arange(10))
+    samples = model.generate(model.sampler.fixed_noise[:1].expand(10, -1), torch.arange(10))
     assert len(torch.unique(samples.float(), dim=0)) == 10
     assert model.sample(count=2, label="3", seed=0).rows == [
         {"sample": 0, "class": "3"},
@@ -213,7 +213,7 @@ def test_told_the_class_all_networks_use_it(batch: LabelledImages) -> None:
 
 
 @pytest.mark.parametrize(("steps", "resting"), [(1, False), (2, True), (3, True), (4, False)])
-def test_finer_levels_may_learn_from_every_third_batch_only(data: GanImages, steps: int, resting: bool) -> None:
+def test_finer_levels_may_rest(data: GanImages, steps: int, resting: bool) -> None:
     """The last of so many steps is the first, second, third or fourth; the coarsest level learns in all."""
     values = {"schedule": "constant", "detail_every": 3}
     model, before = seeded(**values), seeded(**values)
@@ -247,20 +247,19 @@ def test_every_network_moves_in_every_precision(data: GanImages, precision: str,
 def test_other_losses_and_penalties_act_at_every_level(batch: LabelledImages, values: dict) -> None:
     model = seeded(discriminator_norm="none", **values)
     model.trainer = quiet_trainer(log_every_n_steps=0)
-    real, given = model.prepare(batch)
-    loss = model.discriminator_loss(real, [fake.detach() for fake in model.fake(real, given)], given)
+    loss = model.discriminator_loss(*model.prepare(batch))
     loss.backward()
     assert loss.isfinite()
     assert touched(model)["discriminator"] == {0, 1, 2}
 
 
-def test_stopped_and_resumed_is_as_if_left_alone(tmp_path: Path) -> None:
+def test_resume_is_exact(tmp_path: Path) -> None:
     stopped = assert_resumed_is_as_if_left_alone(tiny, lambda: GanImages(Digits(), 16, 200), tmp_path)
     again = LAPGAN.load_from_checkpoint(tmp_path / "stopped.ckpt", weights_only=True)
-    assert torch.equal(again.generate(again.fixed_noise), stopped.generate(again.fixed_noise))
+    assert torch.equal(again.generate(again.sampler.fixed_noise), stopped.generate(again.sampler.fixed_noise))
 
 
-def test_a_run_shows_the_pyramid_and_logs_one_game(data: GanImages) -> None:
+def test_a_run_shows_the_pyramid(data: GanImages) -> None:
     logger, model = Kept(), tiny(eval_samples=200)
     run = quiet_trainer(max_steps=4, limit_val_batches=1, val_check_interval=4, logger=logger, log_every_n_steps=2)
     run.fit(model, data)
@@ -269,7 +268,7 @@ def test_a_run_shows_the_pyramid_and_logs_one_game(data: GanImages) -> None:
     assert picture.shape[0] == 3
     assert min(picture.shape[1:]) >= 300
     assert len(logger.steps["train/d_ranking"]) == len(logger.steps["train/loss_generator"]) == 2
-    assert model.health.weights[0].item() == pytest.approx(1 - 0.95**2)  # one game was watched, twice
+    assert model.training_monitor.weights[0].item() == pytest.approx(1 - 0.95**2)  # one level was watched, twice
     assert "val/fid" in run.callback_metrics
 
 

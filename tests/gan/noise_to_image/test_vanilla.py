@@ -9,7 +9,6 @@ from training import assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.batches.gan_images import GanImages
 from leyden.data.source.builtin.digits import Digits
-from leyden.gan.adversarial import AdversarialModule
 from leyden.gan.losses import LOSSES
 from leyden.gan.noise_to_image.vanilla import Discriminator, Generator, VanillaGAN
 
@@ -42,7 +41,7 @@ def test_parameters_are_those_of_the_layers() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [8, 16, 17, 28])
-def test_any_size_goes_from_noise_to_images_to_logits(size: int, channels: int) -> None:
+def test_any_size_passes_both_networks(size: int, channels: int) -> None:
     images = Generator(channels, size, [6], 5)(torch.randn(4, 5))
     assert images.shape == (4, channels, size, size)
     assert images.abs().max() <= 1
@@ -61,14 +60,12 @@ def test_every_pixel_is_seen_and_moved() -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_the_discriminator_descends_the_same_where_both_kinds_pass_it_together(
-    loss: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("leyden.gan.adversarial.logs_now", lambda module: False)
+def test_passing_together_changes_no_loss(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leyden.gan.base.logs_now", lambda module: False)
     model = tiny(loss=loss, r1=2.0, gradient_penalty=0.0)
     real, fake = torch.randn(2, 6, 1, 8, 8)
-    apart = AdversarialModule.discriminator_loss(model, real, fake, None)
-    torch.testing.assert_close(model.discriminator_loss(real, fake, None), apart)
+    apart = model.criterion.discriminator_loss(model.critic, real, fake)
+    torch.testing.assert_close(model.discriminator_loss(real, fake), apart)
 
 
 def test_dropout_acts_in_training_alone() -> None:
@@ -94,19 +91,19 @@ def test_both_networks_move_with_every_loss(data: GanImages, loss: str, precisio
             assert not torch.equal(value, before[name]), name
 
 
-def test_stopped_and_resumed_is_as_if_left_alone(tmp_path: Path) -> None:
+def test_resume_is_exact(tmp_path: Path) -> None:
     new = partial(tiny, dropout=0.3, generator_norm="batch")
     assert_resumed_is_as_if_left_alone(new, lambda: GanImages(Digits(), 8, 200), tmp_path)
     again = VanillaGAN.load_from_checkpoint(tmp_path / "stopped.ckpt", weights_only=True)
     assert list(again.hparams["generator_widths"]) == [16, 12]
 
 
-def test_predict_gives_the_same_images_for_the_same_seed() -> None:
+def test_a_seed_repeats_the_samples() -> None:
     model = tiny()
     first, again, other = (model.sample(count=3, seed=seed).images for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(first, other, strict=True))
-    with pytest.raises(ValueError, match="VanillaGAN was not told the classes"):
+    with pytest.raises(ValueError, match="was not told the classes"):
         model.sample(1, label="3")
 
 
@@ -115,7 +112,7 @@ def test_predict_gives_the_same_images_for_the_same_seed() -> None:
     [
         ({"generator_widths": []}, "model.generator_widths needs a number of units"),
         ({"discriminator_widths": [8, 0]}, "model.discriminator_widths needs a number of units"),
-        ({"dropout": 1.0}, r"model.dropout is a share of units in \[0, 1\), got 1"),
+        ({"dropout": 1.0}, r"model.dropout is a fraction of units in \[0, 1\), got 1"),
     ],
 )
 def test_values_out_of_range_are_refused(values: dict, words: str) -> None:

@@ -18,7 +18,7 @@ from leyden.data.source.builtin.image_patches import photographs
 from leyden.data.splits import VariedImages
 from leyden.gan.pixels import to_signed, to_uint8
 from leyden.gan.super_resolution.nets import Discriminator, Generator, in_tiles
-from leyden.gan.super_resolution.perceptual import Perceptual, learnt
+from leyden.gan.super_resolution.perceptual import Perceptual, train_perceptual
 from leyden.gan.super_resolution.srgan import SRGAN
 from leyden.metrics.super_resolution import psnr
 
@@ -156,7 +156,7 @@ def test_tiles_join_without_a_seam(scale: int) -> None:
 # The two phases.
 
 
-def test_only_the_generator_learns_by_squared_error_at_first(data: SuperResolution) -> None:
+def test_first_phase_is_squared_error_alone(data: SuperResolution) -> None:
     model = tiny(mse_steps=None, ema_decay=0.0)
     start = copy.deepcopy(model.state_dict())
     images = next(iter(data.train_dataloader()))[0]
@@ -171,11 +171,11 @@ def test_only_the_generator_learns_by_squared_error_at_first(data: SuperResoluti
     torch.testing.assert_close(model.generator.state_dict(), network.state_dict(), rtol=1e-4, atol=1e-6)
     for name, value in model.discriminator.state_dict().items():
         assert torch.equal(value, start[f"discriminator.{name}"]), name
-    assert not run.optimizers[1].state
+    assert not run.optimizers[0].state
     assert not model.switched
 
 
-def test_the_switch_keeps_srresnet_and_begins_the_game_with_it(data: SuperResolution) -> None:
+def test_the_switch_keeps_srresnet(data: SuperResolution) -> None:
     class Watch(Callback):
         def on_train_batch_end(self, run: Trainer, module: LightningModule, *_) -> None:
             steps.append(run.global_step)
@@ -194,10 +194,10 @@ def test_the_switch_keeps_srresnet_and_begins_the_game_with_it(data: SuperResolu
     assert turns == ["G", "G", "G", "D", "G", "D", "G"]
     assert [bool(state["switched"]) for state in states] == [False, False, False, True, True]
     for name in model.srresnet.state_dict():
-        assert torch.equal(states[4][f"srresnet.{name}"], states[2][f"average.network.{name}"]), name
+        assert torch.equal(states[4][f"srresnet.{name}"], states[2][f"ema.network.{name}"]), name
     assert torch.equal(states[2]["discriminator.0.weight"], states[0]["discriminator.0.weight"])
     assert not torch.equal(states[3]["discriminator.0.weight"], states[2]["discriminator.0.weight"])
-    assert not torch.equal(states[3]["generator.last.weight"], states[2]["average.network.last.weight"])
+    assert not torch.equal(states[3]["generator.last.weight"], states[2]["ema.network.last.weight"])
     for optimizer in run.optimizers:  # Adam begins anew
         assert {int(state["step"]) for state in optimizer.state.values()} == {2}
     assert not any(p.requires_grad for p in model.srresnet.parameters())
@@ -211,27 +211,26 @@ def test_rates_run_through_either_phase(data: SuperResolution) -> None:
     rates: list[tuple[float, float]] = []
     model = tiny(mse_steps=4, lr_mse=1.0, lr_generator=0.02, lr_discriminator=0.03, schedule="step")
     trainer(8, Watch()).fit(model, data)
-    assert [g for g, _ in rates] == pytest.approx([1, 1, 0.1, 0.1, 0.02, 0.02, 0.002, 0.002])
-    assert [d for _, d in rates][4:] == pytest.approx([0.03, 0.03, 0.003, 0.003])
+    assert [g for _, g in rates] == pytest.approx([1, 1, 0.1, 0.1, 0.02, 0.02, 0.002, 0.002])
+    assert [d for d, _ in rates][4:] == pytest.approx([0.03, 0.03, 0.003, 0.003])
 
 
-def test_a_game_without_first_phase_has_no_srresnet(data: SuperResolution) -> None:
+def test_no_first_phase_no_srresnet(data: SuperResolution) -> None:
     model = tiny(mse_steps=0)
     run = trainer(1)
     run.fit(model, data)
-    assert run.optimizers[1].state
+    assert run.optimizers[0].state
     assert not model.switched
 
 
-def test_the_perceptual_loss_is_content_and_a_little_adversary(data: SuperResolution) -> None:
-    model = tiny(adversarial_weight=0.25, memory_format="channels_last")
+def test_perceptual_loss_is_content_and_adversary(data: SuperResolution) -> None:
+    model = tiny(mse_steps=0, adversarial_weight=0.25, memory_format="channels_last")
     model.perceptual, model.trainer = stand_in(), trainer(1, log_every_n_steps=0)
     images = next(iter(data.train_dataloader()))[0]
-    real, small = model.prepare(Images(images))
-    fake = model.fake(real, small)
+    real, fake = model.prepare(Images(images))
     content = 0.25 * (model.perceptual.network(fake) - model.perceptual.network(real)).square().mean()
     adversarial = softplus(-model.discriminator(fake)).mean()
-    loss = model.generator_loss(real, fake, small)
+    loss = model.generator_loss(real, fake)
     assert loss.item() == pytest.approx((content + 0.25 * adversarial).item(), rel=1e-5)
     assert content.item() > 0
 
@@ -239,16 +238,18 @@ def test_the_perceptual_loss_is_content_and_a_little_adversary(data: SuperResolu
 def test_networks_see_the_ranges_of_the_paper() -> None:
     model = tiny()
     images = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 16, 16)
-    real, small = model.prepare(Images(images))
+    seen: list[Tensor] = []
+    for network in (model.generator, model.discriminator):
+        network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    real, fake = model.prepare(Images(images))
+    (small,) = seen
     assert [real.min(), real.max(), small.min(), small.max()] == [-1, 1, 0, 1]
     assert small.shape == (2, 3, 8, 8)
-    seen: list[Tensor] = []
-    model.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    model.look(real, small)
-    model.look(model.fake(real, small), small)
-    assert torch.equal(seen[0], real)
+    model.critic(real)
+    model.critic(fake)
+    assert torch.equal(seen[1], real)
     # Nothing is clipped, or gradients would end there; G starts as interpolation, so black and white come through.
-    assert [x.item() for x in seen[1][..., 2:-2, 2:-2].aminmax()] == pytest.approx([-1, 1], abs=1e-5)
+    assert [x.item() for x in seen[2][..., 2:-2, 2:-2].aminmax()] == pytest.approx([-1, 1], abs=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
@@ -269,21 +270,21 @@ def test_every_loss_fits(data: SuperResolution, loss: str) -> None:
 
 
 @pytest.mark.parametrize("stop", [2, 3, 4, 5])
-def test_stopped_and_resumed_is_as_if_left_alone(tmp_path: Path, stop: int) -> None:
+def test_resume_is_exact(tmp_path: Path, stop: int) -> None:
     """Before, at and behind the switch, which is after step 3."""
     new_model = partial(tiny, mse_steps=3, translation=0.125)
     assert_resumed_is_as_if_left_alone(new_model, new_data, tmp_path, steps=7, stop=stop, callbacks=[Rehearsed()])
 
 
-def test_a_run_too_short_for_the_game_says_so(data: SuperResolution, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_too_short_for_the_second_phase_warns(data: SuperResolution, caplog: pytest.LogCaptureFixture) -> None:
     trainer(2).fit(tiny(mse_steps=2), data)
-    assert "all 2 steps are of the first phase (model.mse_steps=2): no game" in caplog.text
+    assert "all 2 steps are of the first phase (model.mse_steps=2): no adversarial training" in caplog.text
 
 
-def test_the_perceptual_network_is_learnt_from_the_crops(
+def test_perceptual_network_learns_from_crops(
     data: SuperResolution, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leyden.gan.super_resolution.srgan.learnt", partial(learnt, steps=2))
+    monkeypatch.setattr("leyden.gan.super_resolution.srgan.train_perceptual", partial(train_perceptual, steps=2))
     model, run = tiny(mse_steps=1, perceptual_cache=str(tmp_path)), trainer(2)
     run.callbacks = [callback for callback in run.callbacks if not isinstance(callback, Rehearsed)]
     run.fit(model, data)
@@ -298,7 +299,7 @@ def test_the_perceptual_network_is_learnt_from_the_crops(
 # What comes out.
 
 
-def test_a_run_logs_scores_of_all_three_and_a_picture(data: SuperResolution) -> None:
+def test_a_run_logs_scores_of_all_methods(data: SuperResolution) -> None:
     logger, model = Kept(), tiny(mse_steps=2)
     run = trainer(4, limit_val_batches=1.0, logger=logger, log_every_n_steps=1)
     run.fit(model, data)
@@ -308,9 +309,9 @@ def test_a_run_logs_scores_of_all_three_and_a_picture(data: SuperResolution) -> 
     kinds, methods = ("psnr_y", "ssim_y", "swd"), ("", "_bicubic", "_srresnet")
     assert scores.keys() == {f"test/{kind}{method}" for kind in kinds for method in methods}
     values = []
-    for image in data.split("test").images:
-        truth = whole_multiple(image, 2)[None]
-        values.append(psnr(enlarge(shrink(truth, 2), 2), truth, 2).item())
+    for (image,) in data.split("test"):
+        target = whole_multiple(image, 2)[None]
+        values.append(psnr(enlarge(shrink(target, 2), 2), target, 2).item())
     assert scores["test/psnr_y_bicubic"] == pytest.approx(sum(values) / len(values), abs=1e-4)
     sheet = logger.pictures["comparison"]
     assert sheet.dtype == torch.uint8
@@ -318,7 +319,7 @@ def test_a_run_logs_scores_of_all_three_and_a_picture(data: SuperResolution) -> 
 
 
 @pytest.mark.parametrize(("mse_steps", "monitor"), [(None, ("val/psnr_y", "max")), (3, ("val/swd", "min"))])
-def test_the_best_is_chosen_by_what_the_last_phase_is_for(mse_steps: int | None, monitor: tuple[str, str]) -> None:
+def test_last_phase_decides_the_monitor(mse_steps: int | None, monitor: tuple[str, str]) -> None:
     model = tiny(mse_steps=mse_steps)
     assert (model.monitor, model.mode) == monitor
 
@@ -343,7 +344,7 @@ def test_pictures_of_any_size_and_colour_are_enlarged() -> None:
     assert grey.predict(images).images[0].shape == (3, 18, 28)
 
 
-def test_the_checkpoint_holds_all_and_plain_values_only(data: SuperResolution, tmp_path: Path) -> None:
+def test_checkpoint_holds_all_in_plain_values(data: SuperResolution, tmp_path: Path) -> None:
     model = tiny(mse_steps=1)
     run = trainer(2)
     run.fit(model, data)
@@ -353,9 +354,9 @@ def test_the_checkpoint_holds_all_and_plain_values_only(data: SuperResolution, t
     assert list(again.methods(small)) == ["bicubic", "SRResNet", "SRGAN"]
     for ours, theirs in zip(model.methods(small).values(), again.methods(small).values(), strict=True):
         assert torch.equal(ours, theirs)
-    # The perceptual network is no part of it: it is learnt, or read, where a training needs it.
+    # The perceptual network is no part of it: it is trained, or read, where a training needs it.
     assert {name.split(".")[0] for name in again.state_dict()} == {
-        *("generator", "discriminator", "average", "srresnet", "switched", "health")
+        *("generator", "discriminator", "ema", "srresnet", "switched", "training_monitor")
     }
 
 
@@ -369,7 +370,7 @@ def test_the_checkpoint_holds_all_and_plain_values_only(data: SuperResolution, t
         ({"r1": 1.0}, r"model.r1=1 needs a gradient per image"),
     ],
 )
-def test_what_does_not_fit_is_refused(values: dict, message: str) -> None:
+def test_values_that_do_not_fit_are_refused(values: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tiny(**values)
 
@@ -379,9 +380,9 @@ def test_crops_must_be_a_multiple_of_the_scale() -> None:
         SRGAN(3, 30, scale=4)
 
 
-def test_what_judges_is_no_part_of_the_checkpoint(dev_data: Path) -> None:
+def test_lpips_is_no_part_of_the_checkpoint(dev_data: Path) -> None:
     weights = dev_data / "weights" / "squeezenet1_1_imagenet.pth"
     model = tiny(lpips_weights=str(weights))
     picture = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
-    assert "lpips" in model.comparison.score(picture, picture)
+    assert "lpips" in model.evaluation.score(picture, picture)
     assert model.state_dict().keys() == tiny().state_dict().keys()

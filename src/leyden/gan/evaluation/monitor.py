@@ -1,10 +1,10 @@
-"""The health of an adversarial game, which loss curves do not show: can D still tell, and does G still learn?
+"""A monitor of adversarial training for what loss curves do not show: can D still tell, and does G still learn?
 
 At equilibrium the discriminator cannot tell real from generated images (Goodfellow et al. 2014, theorem 1). How far it
 is from that is read off its logits, in a way that holds for every loss: the share of pairs of a real and a generated
-image that it ranks rightly. What the generator has learned is read off the judge's validation scores. The thresholds
-below were chosen on recorded runs of a DCGAN on digits at 16 pixels: sound, cut short, with a discriminator too fast or
-too slow, without batch normalisation, and with four losses.
+image that it ranks rightly. What the generator has learned is read off the validation scores of its samples. The
+thresholds below were chosen on recorded runs of a DCGAN on digits at 16 pixels: sound, cut short, with a discriminator
+too fast or too slow, without batch normalisation, and with four losses.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 DECAY = 0.95
-"""Of the running averages: about the last 20 watched steps."""
+"""Of the running averages: about the last 20 steps that were watched."""
 ROWS = 64
 """Validations that are remembered; when there are more, every second one is forgotten."""
 RANKS_ALL = 0.97
@@ -39,10 +39,10 @@ Name = Literal["balanced", "discriminator too strong", "generator collapsed", "n
 
 
 class Verdict(NamedTuple):
-    """How the game stands."""
+    """Whether training is balanced, and why."""
 
     name: Name
-    words: str
+    text: str
     """The evidence, in whole sentences."""
 
 
@@ -56,8 +56,8 @@ class Scores(NamedTuple):
     modes: float
 
 
-class Health(nn.Module):
-    """Watches a game; all it knows is in buffers, so a resumed run comes to the same verdict."""
+class TrainingMonitor(nn.Module):
+    """Watches an adversarial training; its state is in buffers, so a resumed run comes to the same verdict."""
 
     averages: Tensor
     """(3,) of ``WATCHED``, before the correction for having begun at 0."""
@@ -79,7 +79,7 @@ class Health(nn.Module):
 
     @torch.no_grad()
     def watch(self, real: Tensor, fake: Tensor, threshold: float | None) -> dict[str, Tensor]:
-        """Looks at the discriminator's logits of one step; waits for no device.
+        """Takes in the discriminator's logits of one step; waits for no device.
 
         Args:
             real: (N,) logits of real images.
@@ -102,12 +102,13 @@ class Health(nn.Module):
         self.weights[: len(new)].mul_(DECAY).add_(1 - DECAY)
         return seen | {"distance_from_equilibrium": (2 * seen["d_ranking"] - 1).abs()}
 
-    def scored(self, step: int, scores: Mapping[str, float]) -> None:
-        """Remembers a validation.
+    def record(self, step: int, scores: Mapping[str, float]) -> None:
+        """Takes in a validation.
 
         Args:
             step: of the training.
-            scores: of the judge: ``fid``, and ``precision``, ``coverage`` and ``modes`` where they are known.
+            scores: of ``SampleEvaluator.validation``: ``fid``, and ``precision``, ``coverage`` and ``modes`` where they
+                are known.
         """
         if self.count == ROWS:
             self.history[: ROWS // 2] = self.history[1::2].clone()
@@ -117,36 +118,36 @@ class Health(nn.Module):
         self.count += 1
 
     def verdict(self, classes: int = 0) -> Verdict:
-        """How the game stands after the last validation.
+        """Whether training is balanced, after the last validation.
 
         Args:
             classes: how many the data have; 0 takes the most that samples ever showed for all.
         """
         past = [Scores(*row) for row in self.history[: int(self.count)].tolist()]
         ranking, *accuracies = (self.averages / self.weights).tolist()
-        told = _tell_discriminator(ranking, accuracies)
+        of_d = _describe_discriminator(ranking, accuracies)
         if not past:
-            return _verdict("not converged", "No validation has judged the samples.", told)
+            return _verdict("not converged", "No validation has scored the samples.", of_d)
         now, nearest, widest = past[-1], min(past, key=_fid), max(past, key=_coverage)
         before = next(row for row in reversed(past) if row.step <= 0.75 * now.step or row is past[0])
         falling, worse = now.fid < (1 - FALLING) * before.fid, now.fid > WORSE * nearest.fid
         stalled = len(past) > 1 and not falling  # of a single validation nobody knows
         most = classes or max(row.modes for row in past)
-        fid, samples = _tell_fid(now, nearest), _tell_samples(now, widest, most)
+        fid, samples = _describe_fid(now, nearest), _describe_samples(now, widest, most)
 
         lost = worse and now.coverage < widest.coverage / 2 and widest.coverage >= LOW_COVERAGE
         alike = now.modes <= FEW_MODES * most or (now.coverage < NARROW * now.precision and not falling)
         if lost or (alike and now.precision >= LOOKS_REAL):
-            return _verdict("generator collapsed", samples, fid, told)
+            return _verdict("generator collapsed", samples, fid, of_d)
         if ranking >= RANKS_ALL and stalled and (worse or not now.coverage >= GOOD_COVERAGE):
             cure = "The generator no longer learns from it: lower model.lr_discriminator or raise model.translation."
-            return _verdict("discriminator too strong", told, cure, fid, samples)
+            return _verdict("discriminator too strong", of_d, cure, fid, samples)
         if falling:
             fell = f"from {before.fid:.3g} at step {before.step:.0f} to {now.fid:.3g}"
-            return _verdict("not converged", f"The FID still falls, {fell}: train longer.", samples, told)
+            return _verdict("not converged", f"The FID still falls, {fell}: train longer.", samples, of_d)
         if worse or now.coverage < LOW_COVERAGE:
-            return _verdict("not converged", fid, samples, told)
-        return _verdict("balanced", fid, samples, told)
+            return _verdict("not converged", fid, samples, of_d)
+        return _verdict("balanced", fid, samples, of_d)
 
 
 def _verdict(name: Name, *sentences: str) -> Verdict:
@@ -161,13 +162,13 @@ def _coverage(scores: Scores) -> float:
     return scores.coverage
 
 
-def _tell_fid(now: Scores, nearest: Scores) -> str:
+def _describe_fid(now: Scores, nearest: Scores) -> str:
     if now.step == nearest.step:
         return f"The FID of {now.fid:.3g} is the best so far."
     return f"The FID is {now.fid:.3g}; at best it was {nearest.fid:.3g}, at step {nearest.step:.0f}."
 
 
-def _tell_samples(now: Scores, widest: Scores, classes: float) -> str:
+def _describe_samples(now: Scores, widest: Scores, classes: float) -> str:
     """What samples show and reach, as far as it was measured."""
     parts = [f"draw {now.modes:.0f} of {classes:.0f} classes"] if now.modes == now.modes else []
     if now.coverage == now.coverage:
@@ -179,7 +180,7 @@ def _tell_samples(now: Scores, widest: Scores, classes: float) -> str:
     return f"Samples {', '.join(parts)}." if parts else ""
 
 
-def _tell_discriminator(ranking: float, accuracies: list[float]) -> str:
+def _describe_discriminator(ranking: float, accuracies: list[float]) -> str:
     if ranking != ranking:
         return "The discriminator was not watched."
     right = ""

@@ -1,4 +1,4 @@
-"""The judge of a generator: the same features, the same real images and the same counts for every run on a data set."""
+"""Scores of a generator's samples: the same features, real images and counts for every run on a data set."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -21,7 +21,7 @@ a second on one CPU core."""
 
 
 class Generated(NamedTuple):
-    """What a generator gives to be judged."""
+    """Generated images, and the classes that they were generated for."""
 
     images: Tensor
     """(N, C, H, W) uint8."""
@@ -30,10 +30,10 @@ class Generated(NamedTuple):
 
 
 Sampler = Callable[[int], Generated]
-"""Gives so many generated images."""
+"""Returns so many generated images."""
 
 
-class Judge:
+class SampleEvaluator:
     """Scores generated images against real ones; takes seconds to make and knows nothing of the generator.
 
     Features come from a classifier trained on the training split, or, for data without classes, from the principal
@@ -49,8 +49,8 @@ class Judge:
         limit: at most so many images of each split are used.
         device: where to compute.
         cache: folder in which the classifier is kept for other runs on the same data; None learns it every time.
-        extractor: "classifier" is what is said above. The name of a network in ``leyden.nets.zoo`` adds distances in
-            its features to the test, under names that end in its name, such as ``fid_inception_v3``.
+        extractor: "classifier" is described above. The name of a network in ``leyden.nets.zoo`` adds distances in its
+            features to the test, under names that end in its name, such as ``fid_inception_v3``.
         weights: of that network: "imagenet" or a file.
 
     Raises:
@@ -75,16 +75,16 @@ class Judge:
         # What can be refused is refused before anything is learned.
         own = DIMENSIONS if self.classes else min(DIMENSIONS, len(self.train_images) - 1)
         self._need_images("a classifier" if self.classes else "principal components", own)
-        inherited, beside = {}, ""
+        pretrained, beside = {}, ""
         if extractor != "classifier":
             network = PretrainedFeatures(extractor, weights, self.train_images.shape[1], device)
             self._need_images(extractor, network.dimensions)
-            inherited["_" + extractor.replace("/", "_")] = network
+            pretrained["_" + extractor.replace("/", "_")] = network
             beside = f"; beside them those of {extractor} with weights {weights} (d = {network.dimensions})"
         self.features = learn_features(self.train_images, self.train_labels, self.classes, device, cache=cache)
-        self._spaces: dict[str, Callable[[Tensor], Tensor]] = {"": self.features, **inherited}
+        self._spaces: dict[str, Callable[[Tensor], Tensor]] = {"": self.features, **pretrained}
         """By what the names of their scores end in."""
-        self.about = self._about() + beside
+        self.description = self._description() + beside
         """One line for the log."""
 
     def validation(self, sample: Sampler) -> dict[str, float]:
@@ -95,7 +95,7 @@ class Judge:
         score well here; ``neighbour_ratio`` of the test tells.
 
         Args:
-            sample: gives as many generated images as training images are used.
+            sample: returns as many generated images as training images are used.
 
         Returns:
             ``fid``, ``precision``, ``recall``, ``density``, ``coverage`` and ``samples``; with classes also ``modes``,
@@ -111,7 +111,7 @@ class Judge:
         """All scores against the test split, with as many generated images as it has.
 
         Args:
-            sample: gives as many generated images as test images are used.
+            sample: returns as many generated images as test images are used.
 
         Returns:
             ``fid``: Frechet distance to the test images (0 is best); ``kid``: kernel distance (about 0 is best);
@@ -120,7 +120,7 @@ class Judge:
             ``fid_floor``, ...: that of as many training images, which no generator should be expected to beat, and
             ``fid_noise``, ...: that of uniform noise. ``fid_over_floor``: the ratio of the two.
             ``neighbour_ratio`` (and ``neighbour_ratio_noise``): distance to the nearest training image over that of
-            test images (1: like new data, far below 1: copies). ``samples``: how many images were judged.
+            test images (1: like new data, far below 1: copies). ``samples``: how many images were compared.
 
             With classes also ``modes``: how many classes get 0.5 % of the samples or more; ``mode_kl``: KL of the class
             histogram from the data's in nats; ``conditional_accuracy``: share of the samples that the features'
@@ -198,11 +198,11 @@ class Judge:
         train, test = len(self.train_images), len(self.test_images)
         if min(train, test) < need:
             raise ValueError(
-                f"judging by the {dimensions} features of {extractor} needs {need} training and {need} test images, "
+                f"evaluating by the {dimensions} features of {extractor} needs {need} training and {need} test images, "
                 f"got {train} and {test}: set model.eval_samples={need} or more, or take a larger data/source"
             )
 
-    def _about(self) -> str:
+    def _description(self) -> str:
         features = f"{self.features.key}, d = {self.features.dimensions}"
         what = (
             f"a classifier ({features}, test accuracy {self.accuracy:.3f})"

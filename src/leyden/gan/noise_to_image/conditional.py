@@ -1,6 +1,6 @@
 """Conditional GAN (Mirza and Osindero 2014, "Conditional Generative Adversarial Nets"): images of a class one asks for.
 
-Both networks are told the class y (eq. 2):
+Both networks are given the class y (eq. 2):
 
     min_G max_D  E ln D(x, y) + E ln(1 - D(G(z, y), y))
 
@@ -9,10 +9,10 @@ G sees an embedding of y beside its noise z. How D uses y is ``condition``:
     concatenate   D looks at x with an embedding of y as one more channel (Mirza).
     projection    D(x, y) = l(h) + <embed(y), h>, h the features of x summed over its pixels (Miyato and Koyama 2018,
                   "cGANs with Projection Discriminator", eq. 8); the paper keeps D smooth by ``spectral_norm``.
-    auxiliary     D is not told y but names it: -ln C(y | x) is added to both losses (Odena et al. 2017, "Conditional
+    auxiliary     D is not given y but names it: -ln C(y | x) is added to both losses (Odena et al. 2017, "Conditional
                   Image Synthesis with Auxiliary Classifier GANs", eqs. 2 and 3, weighted by ``auxiliary_weight``).
 
-Fakes are made for the labels of the batch's real images, a draw from the class prior, and D judges them by those.
+Images are generated for the labels of the batch's real images, a draw from the class prior, and D is given those.
 
 Where we depart: the networks are convolutional as in ``leyden.gan.noise_to_image.dcgan``, with its departures, where
 Mirza's are fully connected; all three ways have that generator, and Miyato's and Odena's residual or deeper networks
@@ -26,10 +26,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from leyden.core.technique import Predictions
 from leyden.data.columns import LabelledImages
+from leyden.gan.base import AdversarialTask, Player
 from leyden.gan.noise_to_image import dcgan
-from leyden.gan.noise_to_image.base import Judged, NoiseToImage
 from leyden.gan.noise_to_image.dcgan import Norm, features, initialise, stage_widths
+from leyden.gan.noise_to_image.evaluation import SamplingEvaluation
+from leyden.gan.noise_to_image.options import SamplingKwargs, SamplingOptions
+from leyden.gan.noise_to_image.sampler import NoiseSampler
 from leyden.gan.pixels import to_signed, to_uint8
 
 Condition = Literal["concatenate", "projection", "auxiliary"]
@@ -50,11 +54,11 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.embed = nn.Embedding(classes, label_dim)
-        self.paint = dcgan.Generator(channels, image_size, base_channels, latent_dim + label_dim, norm)
+        self.layers = dcgan.Generator(channels, image_size, base_channels, latent_dim + label_dim, norm)
 
     def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
-        """See the class."""
-        return self.paint(torch.cat([noise, self.embed(labels)], dim=1))
+        """Images (N, channels, image_size, image_size) of noise (N, latent_dim) and labels (N,)."""
+        return self.layers(torch.cat([noise, self.embed(labels)], dim=1))
 
 
 class Concatenate(nn.Module):
@@ -63,12 +67,12 @@ class Concatenate(nn.Module):
     def __init__(self, classes: int, channels: int, image_size: int, base_channels: int, norm: Norm = "batch") -> None:
         super().__init__()
         self.embed = nn.Embedding(classes, image_size**2)
-        self.look = dcgan.Discriminator(channels + 1, image_size, base_channels, norm)
+        self.layers = dcgan.Discriminator(channels + 1, image_size, base_channels, norm)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """See the class."""
+        """Logits (N,) of images (N, channels, image_size, image_size), given their labels (N,)."""
         plane = self.embed(labels).view(-1, 1, *images.shape[2:])
-        return self.look(torch.cat([images, plane], dim=1))
+        return self.layers(torch.cat([images, plane], dim=1))
 
 
 class Projection(nn.Module):
@@ -83,7 +87,7 @@ class Projection(nn.Module):
         self.embed = nn.Linear(width, classes, bias=False)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """See the class."""
+        """Logits (N,) of images (N, channels, image_size, image_size), given their labels (N,)."""
         h = self.features(images).sum((2, 3))
         return self.real(h).squeeze(1) + self.embed(h).gather(1, labels.unsqueeze(1)).squeeze(1)
 
@@ -99,7 +103,7 @@ class Auxiliary(nn.Module):
         self.classes = nn.Conv2d(width, classes, 4)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """See the class."""
+        """Logits (N,) of being real and (N, classes) of the classes."""
         h = self.features(images)
         return self.real(h).flatten(), self.classes(h).flatten(1)
 
@@ -111,7 +115,7 @@ DISCRIMINATORS: dict[Condition, type[nn.Module]] = {
 }
 
 
-class ConditionalGAN(NoiseToImage):
+class ConditionalGAN(AdversarialTask):
     """Trains the two networks on labelled uint8 images; ``val/fid`` chooses the best checkpoint.
 
     Args:
@@ -124,8 +128,8 @@ class ConditionalGAN(NoiseToImage):
         label_dim: length of the class embedding beside it.
         auxiliary_weight: of the classification loss; for "auxiliary".
         generator_norm: "batch", "layer" or "none".
-        discriminator_norm: likewise; a gradient penalty or R1 needs "layer" or "none".
-        options: see ``NoiseToImage``.
+        discriminator_norm: "batch", "layer" or "none"; a gradient penalty or R1 needs one of the last two.
+        options: see ``SamplingOptions``.
 
     Raises:
         ValueError: the data have no classes, ``image_size`` is not one of those, or an option does not fit.
@@ -143,10 +147,13 @@ class ConditionalGAN(NoiseToImage):
         auxiliary_weight: float = 1.0,
         generator_norm: Norm = "batch",
         discriminator_norm: Norm = "batch",
-        **options: Unpack[Judged],
+        **options: Unpack[SamplingKwargs],
     ) -> None:
-        super().__init__(class_names, latent_dim, conditional=True, **options)
+        chosen = SamplingOptions(**options)
+        super().__init__(chosen)
         self.save_hyperparameters(logger=False)
+        self.sampler = NoiseSampler(self.generate, latent_dim, class_names, conditional=True)
+        self.evaluation = SamplingEvaluation(self.sampler, chosen)
         if condition not in DISCRIMINATORS:
             raise ValueError(f"model.condition must be one of {', '.join(DISCRIMINATORS)}, got {condition!r}")
         if auxiliary_weight <= 0:
@@ -155,47 +162,60 @@ class ConditionalGAN(NoiseToImage):
             )
         self.condition, self.auxiliary_weight = condition, auxiliary_weight
         classes, image = len(class_names), (channels, image_size, base_channels)
-        generator = Generator(classes, *image, latent_dim, label_dim, generator_norm)
-        discriminator = DISCRIMINATORS[condition](classes, *image, discriminator_norm)
-        initialise(generator)
-        initialise(discriminator)
-        self.play(generator, discriminator)
+        self.generator = Generator(classes, *image, latent_dim, label_dim, generator_norm)
+        self.discriminator = DISCRIMINATORS[condition](classes, *image, discriminator_norm)
+        initialise(self.generator)
+        initialise(self.discriminator)
+        self.criterion.constrain(self.discriminator)
+        self.set_players(
+            discriminator=Player(self.discriminator, self.discriminator_loss, chosen.lr_discriminator, chosen.betas),
+            generator=Player(
+                self.generator, self.generator_loss, chosen.lr_generator, chosen.betas, every=chosen.n_critic
+            ),
+        )
 
-    def prepare(self, batch: LabelledImages) -> tuple[Tensor, Tensor]:
-        """Real images (N, C, S, S) in -1..1, and the classes (N,) of both them and the fakes."""
-        return to_signed(batch.images), batch.labels
+    def prepare(self, batch: LabelledImages) -> tuple[Tensor, Tensor, Tensor]:
+        """Real images x and generated ones G(z, y), (N, C, S, S) in -1..1, and the classes y (N,) of both."""
+        real, labels = to_signed(batch.images), batch.labels
+        with self.graph_for("generator"):
+            return real, self.generator(self.sampler.noise(len(real)), labels), labels
 
-    def fake(self, real: Tensor, given: Tensor) -> Tensor:
-        """Images (N, C, S, S) in -1..1 of the classes ``given`` (N,)."""
-        return self.generator(self.noise(len(real)), given)
-
-    def look(self, images: Tensor, given: Tensor) -> Tensor:
-        """Images (N, C, S, S) in -1..1 and classes (N,) to D's float32 logits (N,), through random changes."""
+    def critic(self, images: Tensor, labels: Tensor) -> Tensor:
+        """D's float32 logits (N,) of images (N, C, S, S) in -1..1, which it sees augmented, and classes (N,)."""
         if self.condition == "auxiliary":
             return self.classify(images)[0]
-        return self.discriminator(self.change(images), given).float()
+        return self.discriminator(self.criterion.augment(images), labels).float()
 
     def classify(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """An auxiliary classifier's float32 logits of being real (N,) and of the classes (N, K), of one look."""
-        real, classes = self.discriminator(self.change(images))
+        """An auxiliary classifier's float32 logits of being real (N,) and of the classes (N, K), of one pass."""
+        real, classes = self.discriminator(self.criterion.augment(images))
         return real.float(), classes.float()
 
-    def discriminator_loss(self, real: Tensor, fake: Tensor, given: Tensor) -> Tensor:
-        """What D descends; an auxiliary classifier learns from real images and from fakes."""
+    def discriminator_loss(self, real: Tensor, fake: Tensor, labels: Tensor) -> Tensor:
+        """-E ln D(x, y) - E ln(1 - D(G(z, y), y)), or as ``loss`` says, () with a graph to D.
+
+        An auxiliary classifier adds the cross entropy of its classes, of real and of generated images.
+        """
+        fake, critic = fake.detach(), partial(self.critic, labels=labels)
         if self.condition != "auxiliary":
-            return super().discriminator_loss(real, fake, given)
+            return self.criterion.discriminator_loss(critic, real, fake, self.watch)
         (on_real, classes), (on_fake, classes_of_fake) = self.classify(real), self.classify(fake)
-        adversarial = self.on_logits(on_real, on_fake) + self.penalty(partial(self.look, given=given), real, fake)
-        named = cross_entropy(classes, given) + cross_entropy(classes_of_fake, given)
+        self.watch(on_real, on_fake)
+        adversarial = self.criterion.loss.discriminator(on_real, on_fake) + self.criterion.penalty(critic, real, fake)
+        named = cross_entropy(classes, labels) + cross_entropy(classes_of_fake, labels)
         return adversarial + self.auxiliary_weight * named
 
-    def generator_loss(self, real: Tensor, fake: Tensor, given: Tensor) -> Tensor:
-        """What G descends; it helps the auxiliary classifier to name its images."""
+    def generator_loss(self, real: Tensor, fake: Tensor, labels: Tensor) -> Tensor:
+        """-E ln D(G(z, y), y), or as ``loss`` says, () with a graph to G.
+
+        With an auxiliary classifier the cross entropy of the classes it sees in generated images is added.
+        """
         if self.condition != "auxiliary":
-            return super().generator_loss(real, fake, given)
+            return self.criterion.generator_loss(partial(self.critic, labels=labels), real, fake)
         on_fake, classes = self.classify(fake)
-        on_real = self.look(real, given) if self.loss.relative else on_fake
-        return self.loss.generator(on_real, on_fake) + self.auxiliary_weight * cross_entropy(classes, given)
+        on_real = self.critic(real, labels) if self.criterion.loss.relative else on_fake
+        adversarial = self.criterion.loss.generator(on_real, on_fake)
+        return adversarial + self.auxiliary_weight * cross_entropy(classes, labels)
 
     def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """uint8 images (N, C, H, W) of the averaged generator for ``noise`` (N, latent_dim) and classes (N,).
@@ -203,7 +223,11 @@ class ConditionalGAN(NoiseToImage):
         Raises:
             ValueError: no classes, or one outside the data.
         """
-        count = len(self.class_names)
+        count = len(self.sampler.class_names)
         if labels is None or not ((labels >= 0) & (labels < count)).all():
             raise ValueError(f"each image needs a class of the data, labels from 0 to {count - 1}; got {labels}")
-        return to_uint8(self.average(noise, labels))
+        return to_uint8(self.ema(noise, labels))
+
+    def sample(self, count: int, label: str | None = None, seed: int | None = None) -> Predictions:
+        """A row and an image for each of ``count`` samples; see ``leyden.core.technique.Samples``."""
+        return self.sampler.sample(count, label, seed)

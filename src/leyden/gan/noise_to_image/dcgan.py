@@ -1,6 +1,6 @@
 """Deep convolutional GAN (Radford, Metz and Chintala 2016, "Unsupervised Representation Learning with DCGAN").
 
-G turns noise z ~ N(0, I) into an image, D tells images from the data and from G apart; each step descends
+G turns noise z ~ N(0, I) into an image, D tells images from the data and from G apart; each step lowers
 
     D:  -E ln D(x) - E ln(1 - D(G(z)))
     G:  -E ln D(G(z))                      (non-saturating; ``loss`` chooses others)
@@ -16,12 +16,17 @@ saves a pass; samples come from a moving average of G.
 """
 
 from itertools import pairwise
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 from torch import Tensor, nn
 
-from leyden.gan.noise_to_image.base import Judged, NoiseToImage
-from leyden.gan.pixels import to_uint8
+from leyden.core.technique import Predictions
+from leyden.data.columns import LabelledImages
+from leyden.gan.base import AdversarialTask, Player
+from leyden.gan.noise_to_image.evaluation import SamplingEvaluation
+from leyden.gan.noise_to_image.options import SamplingKwargs, SamplingOptions
+from leyden.gan.noise_to_image.sampler import NoiseSampler
+from leyden.gan.pixels import to_signed, to_uint8
 
 SIZES = (16, 32, 64, 128)
 Norm = Literal["batch", "layer", "none"]
@@ -98,18 +103,18 @@ def initialise(network: nn.Module) -> None:
             nn.init.normal_(layer.weight, 1, 0.02)
 
 
-class DCGAN(NoiseToImage):
+class DCGAN(AdversarialTask):
     """Trains the two networks on uint8 images; ``val/fid`` chooses the best checkpoint.
 
     Args:
-        class_names: one per class of the data; only the judge of the samples uses them.
+        class_names: one per class of the data; only the evaluation of the samples uses them.
         channels: 1 for grey, 3 for RGB.
         image_size: side of the images in pixels: 16, 32, 64 or 128.
         base_channels: channels of the stage nearest to the image; doubled at each halving of the side.
         latent_dim: length of the noise vector.
         generator_norm: "batch" as in the paper, "layer" or "none".
-        discriminator_norm: likewise; a gradient penalty or R1 needs "layer" or "none".
-        options: see ``NoiseToImage``.
+        discriminator_norm: "batch", "layer" or "none"; a gradient penalty or R1 needs one of the last two.
+        options: see ``SamplingOptions``.
 
     Raises:
         ValueError: ``image_size`` is not one of those, or an option does not fit.
@@ -124,20 +129,47 @@ class DCGAN(NoiseToImage):
         latent_dim: int = 100,
         generator_norm: Norm = "batch",
         discriminator_norm: Norm = "batch",
-        **options: Unpack[Judged],
+        **options: Unpack[SamplingKwargs],
     ) -> None:
-        super().__init__(class_names, latent_dim, **options)
+        chosen = SamplingOptions(**options)
+        super().__init__(chosen)
         self.save_hyperparameters(logger=False)
-        generator = Generator(channels, image_size, base_channels, latent_dim, generator_norm)
-        discriminator = Discriminator(channels, image_size, base_channels, discriminator_norm)
-        initialise(generator)
-        initialise(discriminator)
-        self.play(generator, discriminator)
+        self.sampler = NoiseSampler(self.generate, latent_dim, class_names)
+        self.evaluation = SamplingEvaluation(self.sampler, chosen)
+        self.generator = Generator(channels, image_size, base_channels, latent_dim, generator_norm)
+        self.discriminator = Discriminator(channels, image_size, base_channels, discriminator_norm)
+        initialise(self.generator)
+        initialise(self.discriminator)
+        self.criterion.constrain(self.discriminator)
+        self.set_players(
+            discriminator=Player(self.discriminator, self.discriminator_loss, chosen.lr_discriminator, chosen.betas),
+            generator=Player(
+                self.generator, self.generator_loss, chosen.lr_generator, chosen.betas, every=chosen.n_critic
+            ),
+        )
 
-    def fake(self, real: Tensor, given: Any) -> Tensor:
-        """Images (N, C, S, S) in -1..1, as many as ``real`` has."""
-        return self.generator(self.noise(len(real)))
+    def prepare(self, batch: LabelledImages) -> tuple[Tensor, Tensor]:
+        """Real images x and as many generated ones G(z), (N, C, S, S) in -1..1."""
+        real = to_signed(batch.images)
+        with self.graph_for("generator"):
+            return real, self.generator(self.sampler.noise(len(real)))
+
+    def critic(self, images: Tensor) -> Tensor:
+        """D's float32 logits (N,) of images (N, C, S, S) in -1..1, which it sees augmented."""
+        return self.discriminator(self.criterion.augment(images)).float()
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """-E ln D(x) - E ln(1 - D(G(z))), or as ``loss`` says, () with a graph to D."""
+        return self.criterion.discriminator_loss(self.critic, real, fake.detach(), self.watch)
+
+    def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """-E ln D(G(z)), or as ``loss`` says, () with a graph to G."""
+        return self.criterion.generator_loss(self.critic, real, fake)
 
     def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
-        """uint8 images (N, C, H, W) of the averaged generator for ``noise`` (N, latent_dim)."""
-        return to_uint8(self.average(noise))
+        """uint8 images (N, C, H, W) of the averaged generator for ``noise`` (N, latent_dim); labels have no meaning."""
+        return to_uint8(self.ema(noise))
+
+    def sample(self, count: int, label: str | None = None, seed: int | None = None) -> Predictions:
+        """A row and an image for each of ``count`` samples; see ``leyden.core.technique.Samples``."""
+        return self.sampler.sample(count, label, seed)

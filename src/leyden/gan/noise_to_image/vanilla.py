@@ -1,11 +1,11 @@
 """The first adversarial networks (Goodfellow et al. 2014, "Generative Adversarial Nets"), of fully connected layers.
 
-G turns noise z ~ N(0, I) into an image, D tells images from the data and from G apart. The two play for
+G turns noise z ~ N(0, I) into an image, D tells images from the data and from G apart. Their objective is
 
     min_G max_D  E ln D(x) + E ln(1 - D(G(z)))         (eq. 1)
 
-With ``loss`` "minimax" G descends that very value; with "non_saturating", the default as in the paper's experiments
-(end of section 3), it descends -E ln D(G(z)) instead, which has the same fixed point and a gradient while D is surer.
+With ``loss`` "minimax" G minimises that very value; with "non_saturating", the default as in the paper's experiments
+(end of section 3), it minimises -E ln D(G(z)) instead, which has the same fixed point and a gradient while D is surer.
 
 Where we depart: hidden units are ReLU in G and LeakyReLU(0.2) in D, where the paper has ReLU and sigmoid in G and
 maxout in D; dropout in D, which the paper always has, is an option, because a shorter run with few images gains more
@@ -14,15 +14,19 @@ is Gaussian instead of uniform; Adam instead of momentum; samples come from a mo
 """
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from leyden.gan.noise_to_image.base import Judged, NoiseToImage
-from leyden.gan.pixels import to_uint8
+from leyden.core.technique import Predictions
+from leyden.data.columns import LabelledImages
+from leyden.gan.base import AdversarialTask, Player
+from leyden.gan.noise_to_image.evaluation import SamplingEvaluation
+from leyden.gan.noise_to_image.options import SamplingKwargs, SamplingOptions
+from leyden.gan.noise_to_image.sampler import NoiseSampler
+from leyden.gan.pixels import to_signed, to_uint8
 
 Norm = Literal["batch", "none"]
 """Between a hidden layer of G and its activation."""
@@ -54,19 +58,19 @@ class Discriminator(nn.Sequential):
         super().__init__(*layers, nn.Linear(widths[-1], 1), nn.Flatten(0))
 
 
-class VanillaGAN(NoiseToImage):
+class VanillaGAN(AdversarialTask):
     """Trains the two networks on uint8 images of any size; ``val/fid`` chooses the best checkpoint.
 
     Args:
-        class_names: one per class of the data; only the judge of the samples uses them.
+        class_names: one per class of the data; only the evaluation of the samples uses them.
         channels: 1 for grey, 3 for RGB.
         image_size: side of the images in pixels, any.
         generator_widths: units of G's hidden layers, from the noise to the image.
         discriminator_widths: units of D's hidden layers, from the image to the logit.
         latent_dim: length of the noise vector.
         generator_norm: "none" as in the paper, or "batch".
-        dropout: share of D's hidden units that are dropped in training; 0.5 in the paper, 0 leaves it out.
-        options: see ``NoiseToImage``.
+        dropout: fraction of D's hidden units that are dropped in training; 0.5 in the paper, 0 leaves it out.
+        options: see ``SamplingOptions``.
 
     Raises:
         ValueError: a network has no hidden layer, or an option is outside its range.
@@ -82,30 +86,56 @@ class VanillaGAN(NoiseToImage):
         latent_dim: int = 100,
         generator_norm: Norm = "none",
         dropout: float = 0.0,
-        **options: Unpack[Judged],
+        **options: Unpack[SamplingKwargs],
     ) -> None:
-        super().__init__(class_names, latent_dim, **options)
+        chosen = SamplingOptions(**options)
+        super().__init__(chosen)
         self.save_hyperparameters(logger=False)
         for name, widths in {"generator": generator_widths, "discriminator": discriminator_widths}.items():
             if not widths or min(widths) < 1:
                 raise ValueError(f"model.{name}_widths needs a number of units for each hidden layer, got {widths}")
         if not 0 <= dropout < 1:
-            raise ValueError(f"model.dropout is a share of units in [0, 1), got {dropout}")
-        self.play(
-            Generator(channels, image_size, generator_widths, latent_dim, generator_norm),
-            Discriminator(channels, image_size, discriminator_widths, dropout),
+            raise ValueError(f"model.dropout is a fraction of units in [0, 1), got {dropout}")
+        self.sampler = NoiseSampler(self.generate, latent_dim, class_names)
+        self.evaluation = SamplingEvaluation(self.sampler, chosen)
+        self.generator = Generator(channels, image_size, generator_widths, latent_dim, generator_norm)
+        self.discriminator = Discriminator(channels, image_size, discriminator_widths, dropout)
+        self.criterion.constrain(self.discriminator)
+        self.set_players(
+            discriminator=Player(self.discriminator, self.discriminator_loss, chosen.lr_discriminator, chosen.betas),
+            generator=Player(
+                self.generator, self.generator_loss, chosen.lr_generator, chosen.betas, every=chosen.n_critic
+            ),
         )
 
-    def fake(self, real: Tensor, given: Any) -> Tensor:
-        """Images (N, C, S, S) in -1..1, as many as ``real`` has."""
-        return self.generator(self.noise(len(real)))
+    def prepare(self, batch: LabelledImages) -> tuple[Tensor, Tensor]:
+        """Real images x and as many generated ones G(z), (N, C, S, S) in -1..1."""
+        real = to_signed(batch.images)
+        with self.graph_for("generator"):
+            return real, self.generator(self.sampler.noise(len(real)))
 
-    def discriminator_loss(self, real: Tensor, fake: Tensor, given: Any) -> Tensor:
-        """As in every GAN, but real and generated images pass D together: it normalises over none, and is faster."""
-        critic = partial(self.look, given=given)
-        on_real, on_fake = critic(torch.cat([real, fake])).chunk(2)
-        return self.on_logits(on_real, on_fake) + self.penalty(critic, real, fake)
+    def critic(self, images: Tensor) -> Tensor:
+        """D's float32 logits (N,) of images (N, C, S, S) in -1..1, which it sees augmented."""
+        return self.discriminator(self.criterion.augment(images)).float()
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """-E ln D(x) - E ln(1 - D(G(z))) (eq. 1), or as ``loss`` says, () with a graph to D.
+
+        Real and generated images pass D together, which is faster: it normalises over none of them.
+        """
+        fake = fake.detach()
+        on_real, on_fake = self.critic(torch.cat([real, fake])).chunk(2)
+        self.watch(on_real, on_fake)
+        return self.criterion.loss.discriminator(on_real, on_fake) + self.criterion.penalty(self.critic, real, fake)
+
+    def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """-E ln D(G(z)), or as ``loss`` says, () with a graph to G."""
+        return self.criterion.generator_loss(self.critic, real, fake)
 
     def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
-        """uint8 images (N, C, H, W) of the averaged generator for ``noise`` (N, latent_dim)."""
-        return to_uint8(self.average(noise))
+        """uint8 images (N, C, H, W) of the averaged generator for ``noise`` (N, latent_dim); labels have no meaning."""
+        return to_uint8(self.ema(noise))
+
+    def sample(self, count: int, label: str | None = None, seed: int | None = None) -> Predictions:
+        """A row and an image for each of ``count`` samples; see ``leyden.core.technique.Samples``."""
+        return self.sampler.sample(count, label, seed)

@@ -1,4 +1,4 @@
-"""The two networks of SRGAN, and how a picture of any size goes through the first."""
+"""The two networks of SRGAN, and how an image of any size goes through the first."""
 
 import math
 
@@ -10,7 +10,7 @@ from leyden.gan.pixels import to_uint8
 
 SCALES = (2, 4, 8)
 TILE = 512
-"""Large pictures are enlarged in squares that have this side afterwards, so that memory does not grow with them."""
+"""Large images are enlarged in squares that have this side afterwards, so that memory does not grow with them."""
 
 
 class Residual(nn.Sequential):
@@ -73,7 +73,7 @@ class Generator(nn.Module):
         return math.ceil(4 + 2 * self.blocks + 1 + sum(0.5**stage for stage in doublings) + 4 / self.scale)
 
     def forward(self, images: Tensor) -> Tensor:
-        """See the class."""
+        """Images (N, C, H, W) in 0..1 to (N, C, scale H, scale W) in -1..1, not clipped."""
         x = self.first(images)
         return self.last(self.doublings(x + self.body(x)))
 

@@ -3,8 +3,8 @@
 Ledig et al. 2017 (section 2.2.1) compare feature maps of VGG19 instead of pixels, because the mean squared error of
 pixels asks for the mean of all sharp images that might be true, which is blurred. Any network of ``leyden.nets.zoo``
 can take VGG19's place. Where no published weights can be had there is ``DISTORTIONS``: a small network of VGG's kind
-that has learnt, here and in seconds, to tell in which way patches of the training pictures were spoilt. So its features
-are about sharpness, noise, blocks and ringing; they know nothing of things, as ImageNet's do.
+that has learnt, here and in seconds, to tell in which way patches of the training images were spoilt. So its features
+are about sharpness, noise, blocks and ringing; unlike ImageNet's, they know nothing of objects.
 """
 
 import hashlib
@@ -49,14 +49,14 @@ class Perceptual:
         """Maps (N, F, H', W') of images (N, C, H, W) in -1..1, with a graph to them."""
         return self.network(images).float() * self.scale
 
-    def content(self, images: Tensor, truth: Tensor) -> Tensor:
+    def content(self, images: Tensor, target: Tensor) -> Tensor:
         """The mean squared difference of the maps of both, () with a graph to ``images`` (equation 5)."""
         with torch.no_grad():
-            true = self(truth)
+            true = self(target)
         return F.mse_loss(self(images), true)
 
 
-def published(name: str, layer: str, weights: str, images: Tensor) -> Perceptual:
+def load_perceptual(name: str, layer: str, weights: str, images: Tensor) -> Perceptual:
     """A network of the zoo up to the last activation of a stage, before the stage's pooling.
 
     Args:
@@ -88,7 +88,7 @@ def published(name: str, layer: str, weights: str, images: Tensor) -> Perceptual
     return found
 
 
-def learnt(images: Tensor, layer: str = "conv2", cache: Path | None = None, steps: int = 300) -> Perceptual:
+def train_perceptual(images: Tensor, layer: str = "conv2", cache: Path | None = None, steps: int = 300) -> Perceptual:
     """The network that tells distortions, a pure function of ``images``; the global random state stays as it was.
 
     Args:
@@ -118,7 +118,7 @@ def learnt(images: Tensor, layer: str = "conv2", cache: Path | None = None, step
         found = Perceptual(f"{DISTORTIONS}_{layer}", maps, 1.0)
         found.scale = _unit_scale(found, images)
     log.info(
-        "perceptual network: %s, learnt here from %d patches; it tells %d distortions with accuracy %.2f",
+        "perceptual network: %s, trained here on %d patches; it tells %d distortions with accuracy %.2f",
         *(found.name, len(images), len(SPOIL), accuracy),
     )
     return found
@@ -155,11 +155,11 @@ def _small_vgg(channels: int) -> nn.ModuleDict:
     return nn.ModuleDict(parts)
 
 
-def _train(network: nn.ModuleDict, images: Tensor, steps: int, share: int = 6, side: int = 32) -> float:
-    """Learns which distortion patches went through, ``share`` of each a step; gives the last 20 steps' accuracy."""
+def _train(network: nn.ModuleDict, images: Tensor, steps: int, count: int = 6, side: int = 32) -> float:
+    """Learns which distortion patches went through, ``count`` of each a step; returns the last 20 steps' accuracy."""
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
-    labels = torch.arange(len(SPOIL), device=images.device).repeat_interleave(share)
+    labels = torch.arange(len(SPOIL), device=images.device).repeat_interleave(count)
     side = min(side, images.shape[-1])
     right = []
     network.train()
@@ -167,7 +167,7 @@ def _train(network: nn.ModuleDict, images: Tensor, steps: int, share: int = 6, s
         chosen = torch.randint(len(images), (len(labels),), device=images.device)
         top, left = torch.randint(images.shape[-1] - side + 1, (2,)).tolist()
         patches = images[chosen][..., top : top + side, left : left + side].float() / 127.5 - 1
-        spoilt = torch.cat([spoil(part) for spoil, part in zip(SPOIL, patches.split(share), strict=True)])
+        spoilt = torch.cat([spoil(part) for spoil, part in zip(SPOIL, patches.split(count), strict=True)])
         logits = nn.Sequential(*network.values())(spoilt.clamp(-1, 1))
         loss = F.cross_entropy(logits, labels)
         optimizer.zero_grad()
