@@ -54,9 +54,10 @@ def listed(value: Any) -> Any:
 def defaults(target: type) -> dict[str, Any]:
     """The defaults of a constructor, those that it hands on as ``**options`` included.
 
-    Options stand in a base's constructor, or, as fields, in the dataclass that ``Unpack`` names by its ``options``.
+    Options stand in a base's constructor, or, as fields, in the dataclass ``options_type`` of the class.
     """
-    found: dict[str, Any] = {}
+    options = getattr(target, "options_type", None)
+    found = {f.name: listed(f.default) for f in fields(options) if f.default is not MISSING} if options else {}
     for cls in target.__mro__:
         if "__init__" not in vars(cls) or cls is LightningModule:
             continue

@@ -172,7 +172,7 @@ def descend(optimizer: Optimizer, loss: Tensor) -> None:
 def adams_of(model: Any) -> tuple[list[Adam], list[LRScheduler]]:
     """Of G and D, and what lets their rates fall where the lab's do."""
     players = (model.players["generator"], model.players["discriminator"])
-    adams = [Adam(player.network.parameters(), player.lr, player.betas, fused=True) for player in players]
+    adams = [Adam(player.network.parameters(), player.lr, model.options.betas, fused=True) for player in players]
     return adams, [] if model.options.schedule == "constant" else [LinearLR(adam, 1, 0, 10000) for adam in adams]
 
 

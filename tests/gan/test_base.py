@@ -14,7 +14,6 @@ from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
 from leyden.gan.base import AdversarialTask, Player
 from leyden.gan.losses import LOSSES
-from leyden.gan.options import AdversarialOptions
 from leyden.gan.pixels import to_signed
 
 
@@ -22,8 +21,7 @@ class Points(AdversarialTask):
     """Images of 4 pixels."""
 
     def __init__(self, norm: bool = False, **values) -> None:
-        options = AdversarialOptions(**values)
-        super().__init__(options)
+        super().__init__(**values)
         self.generator = nn.Sequential(
             nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 4), nn.Tanh(), nn.Unflatten(1, (1, 2, 2))
         )
@@ -33,10 +31,8 @@ class Points(AdversarialTask):
         )  # fmt: skip
         self.criterion.constrain(self.discriminator)
         self.set_players(
-            discriminator=Player(self.discriminator, self.discriminator_loss, options.lr_discriminator, options.betas),
-            generator=Player(
-                self.generator, self.generator_loss, options.lr_generator, options.betas, every=options.n_critic
-            ),
+            discriminator=Player(self.discriminator, self.discriminator_loss, self.options.lr_discriminator),
+            generator=Player(self.generator, self.generator_loss, self.options.lr_generator, self.options.n_critic),
         )
 
     def prepare(self, batch: Images) -> tuple[Tensor, Tensor]:

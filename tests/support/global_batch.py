@@ -4,19 +4,19 @@ What differs between processes by design is left out, so that the same steps com
 statistics (each rank has its own), and noise is made of the images (each rank draws its own).
 """
 
-from typing import Any
-
 from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from leyden.data.batches.gan_images import GanImages
+from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.source.builtin.digits import Digits
 from leyden.detection.data import DetectionData
 from leyden.detection.ssd import SSD
 from leyden.detection.yolox import YOLOX
 from leyden.gan.noise_to_image.vanilla import VanillaGAN
+from leyden.gan.pixels import to_signed
 from leyden.transfer.data import TransferImages
 from leyden.transfer.finetune.finetune import Finetune
 
@@ -28,8 +28,9 @@ Family = tuple[LightningDataModule, LightningModule, int]
 class GAN(VanillaGAN):
     """Two optimizers."""
 
-    def fake(self, real: Tensor, given: Any) -> Tensor:
-        return self.generator(real.flatten(1)[:, :8])
+    def prepare(self, batch: LabelledImages) -> tuple[Tensor, Tensor]:
+        real = to_signed(batch.images)
+        return real, self.generator(real.flatten(1)[:, :8])
 
 
 def fix_statistics(model: LightningModule) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import torch
 from lightning import LightningModule
@@ -29,10 +29,10 @@ class Player(NamedTuple):
     """Of what ``AdversarialTask.prepare`` returns for a batch: () with a graph to ``network``."""
     lr: float
     """Adam's rate."""
-    betas: tuple[float, float]
-    """Adam's decays of the gradients' mean and square."""
     every: int = 1
     """It steps on every so many batches."""
+    betas: tuple[float, float] | None = None
+    """Adam's decays of the gradients' mean and square; None takes those of the options."""
 
 
 class Evaluation(Protocol):
@@ -65,18 +65,20 @@ class AdversarialTask(LightningModule):
     count batches, as a person does.
 
     Args:
-        options: see ``AdversarialOptions``.
+        options: the fields of ``options_type``.
     """
 
+    options_type: ClassVar[type[AdversarialOptions]] = AdversarialOptions
+    """The dataclass that keeps ``**options``, and has their defaults."""
     evaluation: Evaluation
     players: dict[str, Player]
     ema: EMA
 
-    def __init__(self, options: AdversarialOptions) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.options = options
-        self.criterion = Criterion(options)
+        self.options = self.options_type(**options)
+        self.criterion = Criterion(self.options)
         self.training_monitor = TrainingMonitor()
 
     def set_players(self, **players: Player) -> None:
@@ -145,7 +147,8 @@ class AdversarialTask(LightningModule):
         optimizers: list[Optimizer] = []
         schedules: list[LRScheduler] = []
         for name, player in self.players.items():
-            optimizers.append(Adam(player.network.parameters(), player.lr, player.betas, fused=True))
+            betas = player.betas or self.options.betas
+            optimizers.append(Adam(player.network.parameters(), player.lr, betas, fused=True))
             if (factor := self.rate_factor(name)) is not None:
                 schedules.append(LambdaLR(optimizers[-1], factor))
         return optimizers, schedules

@@ -135,6 +135,9 @@ class ConditionalGAN(AdversarialTask):
         ValueError: the data have no classes, ``image_size`` is not one of those, or an option does not fit.
     """
 
+    options_type = SamplingOptions
+    options: SamplingOptions
+
     def __init__(
         self,
         class_names: list[str],
@@ -149,11 +152,10 @@ class ConditionalGAN(AdversarialTask):
         discriminator_norm: Norm = "batch",
         **options: Unpack[SamplingKwargs],
     ) -> None:
-        chosen = SamplingOptions(**options)
-        super().__init__(chosen)
+        super().__init__(**options)
         self.save_hyperparameters(logger=False)
         self.sampler = NoiseSampler(self.generate, latent_dim, class_names, conditional=True)
-        self.evaluation = SamplingEvaluation(self.sampler, chosen)
+        self.evaluation = SamplingEvaluation(self.sampler, self.options)
         if condition not in DISCRIMINATORS:
             raise ValueError(f"model.condition must be one of {', '.join(DISCRIMINATORS)}, got {condition!r}")
         if auxiliary_weight <= 0:
@@ -168,10 +170,8 @@ class ConditionalGAN(AdversarialTask):
         initialise(self.discriminator)
         self.criterion.constrain(self.discriminator)
         self.set_players(
-            discriminator=Player(self.discriminator, self.discriminator_loss, chosen.lr_discriminator, chosen.betas),
-            generator=Player(
-                self.generator, self.generator_loss, chosen.lr_generator, chosen.betas, every=chosen.n_critic
-            ),
+            discriminator=Player(self.discriminator, self.discriminator_loss, self.options.lr_discriminator),
+            generator=Player(self.generator, self.generator_loss, self.options.lr_generator, self.options.n_critic),
         )
 
     def prepare(self, batch: LabelledImages) -> tuple[Tensor, Tensor, Tensor]:

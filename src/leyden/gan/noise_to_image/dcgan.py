@@ -120,6 +120,9 @@ class DCGAN(AdversarialTask):
         ValueError: ``image_size`` is not one of those, or an option does not fit.
     """
 
+    options_type = SamplingOptions
+    options: SamplingOptions
+
     def __init__(
         self,
         class_names: list[str],
@@ -131,21 +134,18 @@ class DCGAN(AdversarialTask):
         discriminator_norm: Norm = "batch",
         **options: Unpack[SamplingKwargs],
     ) -> None:
-        chosen = SamplingOptions(**options)
-        super().__init__(chosen)
+        super().__init__(**options)
         self.save_hyperparameters(logger=False)
         self.sampler = NoiseSampler(self.generate, latent_dim, class_names)
-        self.evaluation = SamplingEvaluation(self.sampler, chosen)
+        self.evaluation = SamplingEvaluation(self.sampler, self.options)
         self.generator = Generator(channels, image_size, base_channels, latent_dim, generator_norm)
         self.discriminator = Discriminator(channels, image_size, base_channels, discriminator_norm)
         initialise(self.generator)
         initialise(self.discriminator)
         self.criterion.constrain(self.discriminator)
         self.set_players(
-            discriminator=Player(self.discriminator, self.discriminator_loss, chosen.lr_discriminator, chosen.betas),
-            generator=Player(
-                self.generator, self.generator_loss, chosen.lr_generator, chosen.betas, every=chosen.n_critic
-            ),
+            discriminator=Player(self.discriminator, self.discriminator_loss, self.options.lr_discriminator),
+            generator=Player(self.generator, self.generator_loss, self.options.lr_generator, self.options.n_critic),
         )
 
     def prepare(self, batch: LabelledImages) -> tuple[Tensor, Tensor]:

@@ -78,6 +78,8 @@ class LAPGAN(AdversarialTask):
         ValueError: ``image_size`` does not fit ``coarsest``, or an option does not fit.
     """
 
+    options_type = SamplingOptions
+    options: SamplingOptions
     evaluation: SamplingEvaluation
 
     def __init__(
@@ -95,8 +97,7 @@ class LAPGAN(AdversarialTask):
         conditional: bool = False,
         **options: Unpack[SamplingKwargs],
     ) -> None:
-        chosen = SamplingOptions(**options)
-        super().__init__(chosen)
+        super().__init__(**options)
         self.save_hyperparameters(logger=False)
         sides = level_sides(image_size, coarsest)
         if detail_every < 1:
@@ -104,7 +105,7 @@ class LAPGAN(AdversarialTask):
         self.detail_every, self.conditional = detail_every, conditional
         self.noise_sizes = [side * side for side in sides[:-1]] + [latent_dim]
         self.sampler = NoiseSampler(self.generate, sum(self.noise_sizes), class_names, conditional)
-        self.evaluation = SamplingEvaluation(self.sampler, chosen)
+        self.evaluation = SamplingEvaluation(self.sampler, self.options)
         classes = len(class_names) if conditional else 0
         self.generator = Generators(DetailGenerator(channels, side, detail_channels, classes) for side in sides[:-1])
         self.generator.append(CoarseGenerator(channels, coarsest, coarse_channels, latent_dim, generator_norm, classes))
@@ -116,10 +117,8 @@ class LAPGAN(AdversarialTask):
         initialise(self.discriminator[-1])
         self.criterion.constrain(self.discriminator)
         self.set_players(
-            discriminator=Player(self.discriminator, self.discriminator_loss, chosen.lr_discriminator, chosen.betas),
-            generator=Player(
-                self.generator, self.generator_loss, chosen.lr_generator, chosen.betas, every=chosen.n_critic
-            ),
+            discriminator=Player(self.discriminator, self.discriminator_loss, self.options.lr_discriminator),
+            generator=Player(self.generator, self.generator_loss, self.options.lr_generator, self.options.n_critic),
         )
 
     def prepare(self, batch: LabelledImages) -> tuple[list[Tensor], list[Tensor], list[Condition]]:

@@ -76,6 +76,9 @@ class VanillaGAN(AdversarialTask):
         ValueError: a network has no hidden layer, or an option is outside its range.
     """
 
+    options_type = SamplingOptions
+    options: SamplingOptions
+
     def __init__(
         self,
         class_names: list[str],
@@ -88,8 +91,7 @@ class VanillaGAN(AdversarialTask):
         dropout: float = 0.0,
         **options: Unpack[SamplingKwargs],
     ) -> None:
-        chosen = SamplingOptions(**options)
-        super().__init__(chosen)
+        super().__init__(**options)
         self.save_hyperparameters(logger=False)
         for name, widths in {"generator": generator_widths, "discriminator": discriminator_widths}.items():
             if not widths or min(widths) < 1:
@@ -97,15 +99,13 @@ class VanillaGAN(AdversarialTask):
         if not 0 <= dropout < 1:
             raise ValueError(f"model.dropout is a fraction of units in [0, 1), got {dropout}")
         self.sampler = NoiseSampler(self.generate, latent_dim, class_names)
-        self.evaluation = SamplingEvaluation(self.sampler, chosen)
+        self.evaluation = SamplingEvaluation(self.sampler, self.options)
         self.generator = Generator(channels, image_size, generator_widths, latent_dim, generator_norm)
         self.discriminator = Discriminator(channels, image_size, discriminator_widths, dropout)
         self.criterion.constrain(self.discriminator)
         self.set_players(
-            discriminator=Player(self.discriminator, self.discriminator_loss, chosen.lr_discriminator, chosen.betas),
-            generator=Player(
-                self.generator, self.generator_loss, chosen.lr_generator, chosen.betas, every=chosen.n_critic
-            ),
+            discriminator=Player(self.discriminator, self.discriminator_loss, self.options.lr_discriminator),
+            generator=Player(self.generator, self.generator_loss, self.options.lr_generator, self.options.n_critic),
         )
 
     def prepare(self, batch: LabelledImages) -> tuple[Tensor, Tensor]:

@@ -100,6 +100,7 @@ class SRGAN(AdversarialTask):
         ValueError: the scale is none of these, the crops are no multiple of it, or an option does not fit.
     """
 
+    options_type = SRGANOptions
     input_type: ClassVar[str] = "images"
     generator: Generator
     switched: Tensor
@@ -127,8 +128,7 @@ class SRGAN(AdversarialTask):
         lpips_weights: str | None = None,
         **options: Unpack[AdversarialKwargs],
     ) -> None:
-        chosen = SRGANOptions(**options)
-        super().__init__(chosen)
+        super().__init__(**options)
         self.save_hyperparameters(logger=False)
         self.generator = Generator(channels, scale, base_channels, blocks, generator_norm)
         if image_size % scale:
@@ -150,10 +150,8 @@ class SRGAN(AdversarialTask):
         self.discriminator = Discriminator(*size, discriminator_norm, discriminator_pool)
         self.criterion.constrain(self.discriminator)
         self.set_players(
-            discriminator=Player(self.discriminator, self.discriminator_loss, chosen.lr_discriminator, chosen.betas),
-            generator=Player(
-                self.generator, self.generator_loss, chosen.lr_generator, chosen.betas, every=chosen.n_critic
-            ),
+            discriminator=Player(self.discriminator, self.discriminator_loss, self.options.lr_discriminator),
+            generator=Player(self.generator, self.generator_loss, self.options.lr_generator, self.options.n_critic),
         )
         self.srresnet = copy.deepcopy(self.ema.network)
         self.register_buffer("switched", torch.tensor(False))
