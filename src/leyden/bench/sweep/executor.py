@@ -1,48 +1,44 @@
-"""What starts the stored jobs of a sweep, and the pool of processes that does so unless another engine is named.
+"""What all executors have in common: they start stored jobs, see them end, and stop them.
 
-An engine is all that differs between launchers; ``foreign_engines`` has joblib's and Ray's, ``cluster`` submitit's.
-Which jobs there are, which of them run, what is shown and what an exit status says is the same for all.
+An executor is all that differs between launchers. Which jobs there are, which of them run, what is shown and what an
+exit status says is the same for all.
 """
 
 import contextlib
-import multiprocessing
-import os
+import importlib
 import signal
 import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from multiprocessing import connection
-from multiprocessing.process import BaseProcess
-from types import FrameType
-from typing import Any, NamedTuple
+from types import FrameType, ModuleType
+from typing import Any
 
+from leyden.bench.config.compose import ConfigError
 from leyden.bench.run.record import Record
-from leyden.bench.sweep import job as jobs
-from leyden.bench.sweep.job import FORKS, PATIENCE, StoppedError, bury, close_book, work
-from leyden.bench.sweep.resources import Share, share
-from leyden.bench.sweep.status import Watch
+from leyden.bench.sweep.job import StoppedError
+from leyden.bench.sweep.status import Status
 
 
-class Engine(ABC):
-    """Runs the jobs of a batch."""
+class Executor(ABC):
+    """Runs the stored jobs of a sweep."""
 
     at_a_time: int
-    """So many jobs are given to ``start``; as many as there are where the engine has a queue of its own."""
+    """So many jobs are given to ``start``; as many as there are where the executor has a queue of its own."""
 
     def __init__(self) -> None:
         self._open: dict[Record, float | None] = {}
-        self._watch = Watch([])
+        self._status = Status([])
 
     def warm_up(self, configs: Iterable[dict[str, Any]]) -> None:  # noqa: B027  # most have nothing to do
-        """Is told which jobs may come, while they are still being checked."""
+        """Prepares for jobs that may come, while they are still being checked."""
 
     def mistakes(self, configs: Iterable[dict[str, Any]]) -> list[str]:
-        """What of the jobs' configs this engine cannot run, with the cure; asked before anything is stored."""
+        """What of the jobs' configs this executor cannot run, with the cure; asked before anything is stored."""
         return []
 
-    def adopt(self, records: Sequence[Record]) -> list[Record]:
-        """Those that an earlier sweep has left to this engine, and that go on; ``start`` only watches them."""
+    def recover(self, records: Sequence[Record]) -> list[Record]:
+        """Jobs that an earlier sweep has left to this executor, and that go on; ``start`` only watches them."""
         return []
 
     @abstractmethod
@@ -54,7 +50,7 @@ class Engine(ABC):
             at_a_time: ``sweep.jobs``, a number or auto.
 
         Returns:
-            How, in words.
+            How, as text.
 
         Raises:
             ConfigError: ``at_a_time`` is neither.
@@ -92,21 +88,21 @@ class Engine(ABC):
                 did not are pending.
         """
         waiting = deque(records)
-        self._watch = Watch(records)
-        with _sigterm_is_ctrl_c(), self._watch:
+        self._status = Status(records)
+        with _sigterm_is_ctrl_c(), self._status:
             try:
                 while waiting or self._open:
                     room = min(len(waiting), self.at_a_time - len(self._open))
                     if batch := [waiting.popleft() for _ in range(room)]:
                         self._open.update(dict.fromkeys(batch))
                         self.start(batch)
-                    for record in self.ended(self._watch.every_seconds):
+                    for record in self.ended(self._status.every_seconds):
                         self._end(record)
                         if fail_fast and record.status["status"] != "done":
                             raise StoppedError(f"sweep.fail_fast: {record.folder} ended, so the others were stopped")
                     for record in self._open:
                         self._look(record)
-                    self._watch.look()
+                    self._status.show()
             except BaseException as error:
                 self.give_up(error)
                 raise
@@ -124,11 +120,11 @@ class Engine(ABC):
                 continue
             if record.status["status"] in ("pending", "running"):
                 record.set_status("interrupted", cure=f"leyden resume {record.folder}")
-            self._watch.ended(record, time.monotonic() - began)
+            self._status.ended(record, time.monotonic() - began)
 
     def _begin(self, record: Record) -> None:
         self._open[record] = time.monotonic()
-        self._watch.started(record)
+        self._status.started(record)
 
     def _look(self, record: Record) -> None:
         """Notices that a job has left its queue."""
@@ -140,80 +136,20 @@ class Engine(ABC):
         began = self._open.pop(record)
         if record.status["status"] in ("pending", "running"):
             record.set_status("failed", error=self.lost(record), exit=-1)
-        self._watch.ended(record, 0.0 if began is None else time.monotonic() - began)
+        self._status.ended(record, 0.0 if began is None else time.monotonic() - began)
 
 
-class _Running(NamedTuple):
-    process: BaseProcess
-    gpus: list[str]
+def library(name: str, package: str) -> ModuleType:
+    """A library that only this executor needs.
 
-
-class Pool(Engine):
-    """Each job as a process that this one forks, some at a time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._running: dict[Record, _Running] = {}
-        self._context: Any = multiprocessing.get_context("forkserver" if FORKS else "spawn")
-
-    def warm_up(self, configs: Iterable[dict[str, Any]]) -> None:
-        """Has what the jobs need imported beside us, who import the same to check them."""
-        jobs.warm_up(configs)
-
-    def prepare(self, records: Sequence[Record], at_a_time: int | str) -> str:
-        """Shares out this machine."""
-        configs = [record.config for record in records]
-        self.warm_up(configs)
-        self._share = share(configs, at_a_time)
-        self.at_a_time = self._share.jobs
-        return told(self._share)
-
-    def start(self, records: Sequence[Record]) -> None:
-        """Forks."""
-        for record in records:
-            gpus = self._share.take(record.config, [gpu for job in self._running.values() for gpu in job.gpus])
-            process = self._context.Process(
-                target=work, args=(str(record.folder), self._share.threads, gpus, ",".join(record.allow))
-            )
-            process.start()
-            self._running[record] = _Running(process, gpus)
-            self._begin(record)
-
-    def ended(self, seconds: float) -> Iterable[Record]:
-        """Those whose processes are gone."""
-        gone = connection.wait([job.process.sentinel for job in self._running.values()], timeout=seconds)
-        for record, job in list(self._running.items()):
-            if job.process.sentinel in gone:
-                del self._running[record]
-                close_book(record, bury(job.process))
-                yield record
-
-    def stop(self) -> None:
-        """By SIGINT."""
-        for record, (process, _) in self._running.items():
-            # One that has not begun has nothing to lose, and may not be listening yet.
-            begun = record.status["status"] != "pending"
-            if begun and process.pid is not None and process.is_alive():
-                os.kill(process.pid, signal.SIGINT)
-            elif not begun:
-                process.kill()
-        with contextlib.suppress(KeyboardInterrupt):  # whoever presses again does not want to wait
-            deadline = time.monotonic() + PATIENCE
-            for process, _ in self._running.values():
-                process.join(max(0.0, deadline - time.monotonic()))
-        for process, _ in self._running.values():
-            bury(process)
-        self._running.clear()
-
-
-def told(division: Share) -> str:
-    """How a machine is divided, in words."""
-    return f"{division.jobs} at a time, {threads_each(division.threads)}"
-
-
-def threads_each(threads: int) -> str:
-    """So many threads for each process, in words."""
-    return f"{threads} thread{'s' if threads > 1 else ''} each"
+    Raises:
+        ConfigError: it is not installed; the message has the cure.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        message = f"hydra/launcher: this one needs a package more ({error}): pip install '{package}'"
+        raise ConfigError([message]) from error
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ SHOWN = 10
 """Lines of the ranking on a terminal; the files have all."""
 
 
-class Standing(NamedTuple):
+class Result(NamedTuple):
     """What one job reached."""
 
     record: Record
@@ -24,41 +24,41 @@ class Standing(NamedTuple):
     """Whether "max" or "min" of the metric is best."""
 
 
-def standing(record: Record) -> Standing:
+def result_of(record: Record) -> Result:
     """What a job reached by the metric of ``sweep.metric``, or by the one that its technique chooses checkpoints by."""
-    asked = record.config.get("sweep") or {}
+    asked = record.config["sweep"]
     monitor = record.environment.get("monitor", {"metric": "", "mode": "max"})
-    metric = asked.get("metric") or f"best/{monitor['metric']}"
-    mode = asked["mode"] if asked.get("metric") else monitor["mode"]
+    metric = asked["metric"] or f"best/{monitor['metric']}"
+    mode = asked["mode"] if asked["metric"] else monitor["mode"]
     done = record.status["status"] == "done"
-    return Standing(record, metric, record.metrics.get(metric, math.nan) if done else math.nan, mode)
+    return Result(record, metric, record.metrics.get(metric, math.nan) if done else math.nan, mode)
 
 
-def ranking(records: Sequence[Record]) -> list[Standing]:
+def ranking(records: Sequence[Record]) -> list[Result]:
     """Best first, those of one metric together; jobs without a finite value are left out."""
-    found = [place for place in map(standing, records) if math.isfinite(place.value)]
-    metrics = list(dict.fromkeys(place.metric for place in found))
-    return sorted(found, key=lambda p: (metrics.index(p.metric), p.value if p.mode == "min" else -p.value))
+    found = [result for result in map(result_of, records) if math.isfinite(result.value)]
+    metrics = list(dict.fromkeys(result.metric for result in found))
+    return sorted(found, key=lambda r: (metrics.index(r.metric), r.value if r.mode == "min" else -r.value))
 
 
 def rank(folder: Path, records: Sequence[Record]) -> str:
     """Writes ``ranking.csv`` and ``ranking.md`` into a sweep's folder.
 
     Returns:
-        The beginning of the ranking as text; empty where no job has a value.
+        The beginning of the ranking as text; why there is none, or nothing, where no job has a value.
     """
-    places = ranking(records)
-    if not places:
+    results = ranking(records)
+    if not results:
         return unranked(records)
-    words = {place.record.folder: dict(map(_split, own)) for place, own in zip(places, own_words(places), strict=True)}
-    keys = list(dict.fromkeys(key for own in words.values() for key in own))
-    numbers = dict.fromkeys((place.metric for place in places), 0)
+    swept = [dict(map(_split, own)) for own in own_overrides([result.record for result in results])]
+    keys = list(dict.fromkeys(key for own in swept for key in own))
+    numbers = dict.fromkeys((result.metric for result in results), 0)
     lines = []
-    for place in places:
-        numbers[place.metric] += 1
-        own = words[place.record.folder]
-        job = place.record.folder.name
-        lines.append([numbers[place.metric], job, *(own.get(key, "") for key in keys), place.metric, place.value])
+    for result, own in zip(results, swept, strict=True):
+        numbers[result.metric] += 1
+        job = result.record.folder.name
+        values = [own.get(key, "") for key in keys]
+        lines.append([numbers[result.metric], job, *values, result.metric, result.value])
     header = ["rank", "job", *keys, "metric", "value"]
     write(folder / "ranking.csv", csv_table(header, lines))
     texts = [[*map(str, line[:-1]), f"{line[-1]:.4g}"] for line in lines]
@@ -70,17 +70,17 @@ def rank(folder: Path, records: Sequence[Record]) -> str:
 def unranked(records: Sequence[Record]) -> str:
     """Why there is no ranking, where jobs are done but ``sweep.metric`` is none of theirs."""
     done = [record for record in records if record.status["status"] == "done"]
-    asked = (done[0].config.get("sweep") or {}).get("metric") if done else None
+    asked = done[0].config["sweep"]["metric"] if done else None
     return f"no ranking: no job has the metric {asked}{nearest(asked, done[0].metrics)}" if asked else ""
 
 
-def own_words(records: Sequence[Record | Standing]) -> list[list[str]]:
-    """The words of each job that not all jobs have: what the sweep is over."""
-    typed = [(item.record if isinstance(item, Standing) else item).overrides for item in records]
+def own_overrides(records: Sequence[Record]) -> list[list[str]]:
+    """The overrides of each job that not all jobs have: what the sweep is over."""
+    typed = [record.overrides for record in records]
     common = set.intersection(*map(set, typed)) if len(typed) > 1 else set()
-    return [[word for word in words if word not in common] for words in typed]
+    return [[override for override in own if override not in common] for own in typed]
 
 
-def _split(word: str) -> tuple[str, str]:
-    key, _, value = word.partition("=")
+def _split(override: str) -> tuple[str, str]:
+    key, _, value = override.partition("=")
     return key, value

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from leyden.bench.config.compose import ConfigError
 
 
-class Share(NamedTuple):
+class Resources(NamedTuple):
     """A machine, divided among jobs."""
 
     jobs: int
@@ -18,7 +18,7 @@ class Share(NamedTuple):
     gpus: tuple[str, ...]
     """As CUDA_VISIBLE_DEVICES would name them; empty where no job asks for one."""
 
-    def take(self, config: dict[str, Any], taken: Sequence[str]) -> list[str]:
+    def take(self, config: dict[str, Any], taken: Sequence[str]) -> tuple[str, ...]:
         """The GPUs for one more job: those with the fewest jobs.
 
         Args:
@@ -26,11 +26,12 @@ class Share(NamedTuple):
             taken: GPUs of the jobs that are running, one entry for each job on it.
         """
         load = Counter(taken)
-        return sorted(self.gpus, key=lambda gpu: load[gpu])[: _gpus_wanted(config["trainer"], len(self.gpus))]
+        least = sorted(self.gpus, key=lambda gpu: load[gpu])
+        return tuple(least[: _gpus_wanted(config["trainer"], len(self.gpus))])
 
 
-def share(configs: Sequence[dict[str, Any]], jobs: int | str) -> Share:
-    """Divides this machine.
+def divide(configs: Sequence[dict[str, Any]], jobs: int | str) -> Resources:
+    """This machine, divided among jobs.
 
     Args:
         configs: of the jobs that are to run.
@@ -51,7 +52,30 @@ def share(configs: Sequence[dict[str, Any]], jobs: int | str) -> Share:
         wanted = max((_gpus_wanted(trainer, len(gpus)) for trainer in trainers), default=0)
         jobs = len(gpus) // wanted if wanted else _cores() // (processes * (threads or 1))
     jobs = max(1, min(int(jobs), len(configs)))
-    return Share(jobs, threads or max(1, _cores() // (jobs * processes)), gpus)
+    return Resources(jobs, threads or max(1, _cores() // (jobs * processes)), gpus)
+
+
+def room_for(configs: Sequence[dict[str, Any]], jobs: int | str) -> int:
+    """How many jobs go into a queue at once, where something else decides how many of them can run."""
+    return len(configs) if jobs == "auto" else divide(configs, jobs).jobs
+
+
+def each(threads: int) -> str:
+    """So many threads for each process, as text."""
+    return f"{threads} thread{'s' if threads > 1 else ''} each"
+
+
+def wants_gpus(config: dict[str, Any]) -> int:
+    """How many GPUs a job wants on each of its machines, as far as its trainer says a number."""
+    return (devices_of(config) or 0) if config["trainer"]["accelerator"] in ("gpu", "cuda") else 0
+
+
+def devices_of(config: dict[str, Any]) -> int | None:
+    """How many processes a job has on each of its machines; None where that depends on the machine."""
+    devices = config["trainer"]["devices"]
+    if isinstance(devices, list):
+        return len(devices)
+    return devices if isinstance(devices, int) and devices > 0 else None
 
 
 def _cores() -> int:

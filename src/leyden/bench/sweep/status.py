@@ -14,27 +14,26 @@ from rich.text import Text
 
 from leyden.bench.run.record import Record
 from leyden.bench.run.summary import verdicts
-from leyden.bench.sweep.ranking import own_words, standing
+from leyden.bench.sweep.job import CONSOLE
+from leyden.bench.sweep.ranking import own_overrides, result_of
 
 LAST_LINES = 12
 """Of a failed job's log."""
-CONSOLE = "console.log"
-"""What a job of a sweep would have shown on a terminal; in its folder."""
 LOGS = ("run.log", CONSOLE)
 """Where a run, and where its process, says why it failed."""
 
 
-class Watch:
-    """Shows the jobs of a sweep.
+class Status:
+    """How far the jobs of a sweep are, for its terminal or its log.
 
     Args:
         records: of the jobs that are to run.
-        every_seconds: between two looks at jobs that are running.
+        every_seconds: between two looks at running jobs.
     """
 
     def __init__(self, records: Sequence[Record], every_seconds: float = 1.0) -> None:
         self.every_seconds = every_seconds
-        self._words = {r.folder: " ".join(own) for r, own in zip(records, own_words(records), strict=True)}
+        self._swept = {r.folder: " ".join(own) for r, own in zip(records, own_overrides(records), strict=True)}
         self._running: dict[Path, float] = {}
         self._at_a_time = 1
         self._ended = {"done": 0}
@@ -58,8 +57,8 @@ class Watch:
         self._running[record.folder] = time.monotonic()
         self._at_a_time = max(self._at_a_time, len(self._running))
         if self._live is None:
-            self._say(f"started: {self._name(record)}")
-        self.look()
+            self._print(f"started: {self._name(record)}")
+        self.show()
 
     def ended(self, record: Record, seconds: float) -> None:
         """A job has none any more; of one that is not done, the last lines of its log are shown."""
@@ -68,47 +67,47 @@ class Watch:
         status = record.status
         self._ended[status["status"]] = self._ended.get(status["status"], 0) + 1
         if status["status"] == "done":
-            _, metric, value, _ = standing(record)
-            self._say(f"done: {self._name(record)}  {metric} {value:.4g}  {seconds:.0f} s  [{self._count()}]")
+            _, metric, value, _ = result_of(record)
+            self._print(f"done: {self._name(record)}  {metric} {value:.4g}  {seconds:.0f} s  [{self._count()}]")
             for line in verdicts(record.config["lab"]["expect"] or {}, record.metrics):
                 if "NOT as expected" in line:
-                    self._say(f"  {line}")
+                    self._print(f"  {line}")
         elif status["status"] == "interrupted":
-            self._say(f"interrupted: {self._name(record)}", error=True)
+            self._print(f"interrupted: {self._name(record)}", error=True)
         else:
-            self._say(f"failed: {self._name(record)}: {status.get('error', '')}", error=True)
+            self._print(f"failed: {self._name(record)}: {status.get('error', '')}", error=True)
             for line in _last_lines(record.folder / LOGS["exit" in status]):
-                self._say(f"  | {line}", error=True)
-        self.look()
+                self._print(f"  | {line}", error=True)
+        self.show()
 
-    def look(self) -> None:
+    def show(self) -> None:
         """Rewrites the table."""
         if self._live is None:
             return
         table = Table("job", "settings", "for", "so far", box=None, header_style="bold", pad_edge=False)
         for folder, began in self._running.items():
             spent = f"{time.monotonic() - began:.0f} s"
-            table.add_row(folder.name, Text(self._words[folder]), spent, Text(_progress(folder)))
+            table.add_row(folder.name, Text(self._swept[folder]), spent, Text(_progress(folder)))
         self._live.update(Group(table, Text(self._count())), refresh=True)
 
     def _name(self, record: Record) -> str:
-        words = self._words[record.folder]
-        return f"{record.folder} ({words})" if words else str(record.folder)
+        swept = self._swept[record.folder]
+        return f"{record.folder} ({swept})" if swept else str(record.folder)
 
     def _count(self) -> str:
         """How many jobs are where, and how long the rest will take if its jobs are like those that have ended."""
         counts = [f"{count} {status}" for status, count in self._ended.items() if count or status == "done"]
-        text = f"{', '.join(counts)} of {len(self._words)}"
-        if not 0 < len(self._seconds) < len(self._words):
+        text = f"{', '.join(counts)} of {len(self._swept)}"
+        if not 0 < len(self._seconds) < len(self._swept):
             return text
         mean = sum(self._seconds) / len(self._seconds)
         now = time.monotonic()
         rest = sum(max(0.0, mean - (now - began)) for began in self._running.values())
-        rest += mean * (len(self._words) - len(self._seconds) - len(self._running))
+        rest += mean * (len(self._swept) - len(self._seconds) - len(self._running))
         left = rest / self._at_a_time
         return f"{text}, about {left / 60:.0f} min left" if left >= 90 else f"{text}, about {left:.0f} s left"
 
-    def _say(self, text: str, error: bool = False) -> None:
+    def _print(self, text: str, error: bool = False) -> None:
         console = self._error if error and self._live is None else self._out
         console.print(Text(text), highlight=False)
 

@@ -1,90 +1,138 @@
-"""A sweep's jobs: stored before the first starts, found again when the sweep goes on, run, and what they reached."""
+"""A sweep's jobs: composed and checked before the first is stored, found again when the sweep goes on, and run."""
 
 import contextlib
-import fcntl
 import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.config_loader import ConfigLoader
-from hydra.core.utils import JobReturn, JobStatus
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
-from leyden.bench.config.compose import ConfigError
+from leyden.bench.config.compose import Composed, ConfigError, compose
+from leyden.bench.config.instantiate import build
+from leyden.bench.config.validate import check
 from leyden.bench.run.record import Record, RecordError
-from leyden.bench.sweep.executor import Engine, Pool
-from leyden.bench.sweep.plan import Job, Plan
-from leyden.bench.sweep.ranking import standing
+from leyden.bench.sweep.executor import Executor
+from leyden.bench.sweep.local import Pool
 from leyden.bench.sweep.slurm import refuse_on_cluster
+from leyden.report.rows import Run
 
 ASIDE = ("sweep", "report", "paths")
 """Parts of a config that do not change what a run learns."""
 
 
-def launch(
-    loader: ConfigLoader, master: DictConfig, words: Sequence[Sequence[str]], first: int, engine: Engine
-) -> Sequence[JobReturn]:
-    """Composes, checks, stores and runs a batch of jobs, those that are not done already.
+class Jobs:
+    """The jobs of a sweep, composed; checked only when that is asked for, because it imports what they are made of.
 
     Args:
-        loader: Hydra's.
-        master: the config of the sweep itself.
-        words: of each job.
-        first: the number of the first job, if its folder is free.
-        engine: what starts the jobs.
+        master: Hydra's config of the sweep itself, of which each job has the ``hydra...`` overrides.
+        overrides: of each job.
+    """
 
-    Returns:
-        For each job the value that ranks it, for sweepers that optimise it; nan where the job failed.
+    def __init__(self, master: DictConfig, overrides: Sequence[Sequence[str]]) -> None:
+        self._hydra: Any = OmegaConf.to_container(master.hydra, resolve=False)
+        self.folder = Path(master.hydra.sweep.dir)
+        self._overrides = overrides
+        self._mistakes: dict[str, list[Sequence[str]]] = {}
+        self.composed: list[Composed] = []
+        for own in overrides:
+            try:
+                composed = compose([*self._hydra["overrides"]["hydra"], *own])
+                self.composed.append(replace(composed, overrides=list(own)))
+            except ConfigError as error:
+                self._note(error.mistakes, own)
+
+    @property
+    def configs(self) -> list[dict[str, Any]]:
+        """The config of each job."""
+        return [composed.config for composed in self.composed]
+
+    def check(self, executor: Executor | None = None) -> None:
+        """Checks all jobs, and that the lab's report will find in them what it asks for.
+
+        Raises:
+            ConfigError: with the mistakes of all jobs, each once, with the job that makes it.
+            ValueError: the report's own complaint.
+        """
+        for composed in self.composed:
+            self._note(check(composed), composed.overrides)
+        if self._mistakes:
+            raise ConfigError(map(self._with_jobs, self._mistakes))
+        if executor is not None and (mistakes := executor.mistakes(self.configs)):
+            raise ConfigError(mistakes)
+        first = self.composed[0]
+        if first.config["report"]:
+            build(first.config["report"], first.allow)([Run(config=first.config, metrics={}, folder=Path())])
+
+    def place(self, job: Composed, number: int) -> Path:
+        """Where ``hydra.sweep.subdir`` wants a job, if it is the sweep's job of that number."""
+        naming = self._hydra["job"]["config"]["override_dirname"]
+        kept = sorted(o for o in job.overrides if o.partition("=")[0] not in naming["exclude_keys"])
+        dirname = naming["item_sep"].join(kept).replace("=", naming["kv_sep"])
+        known = {"job": {"num": number, "id": number, "override_dirname": dirname, "name": self._hydra["job"]["name"]}}
+        known |= {"runtime": {"choices": job.choices}}
+        # As a path and as Hydra's own resolver: ${hydra.job.num}, ${hydra:job.num}.
+        subdir = self._hydra["sweep"]["subdir"].replace("${hydra:", "${hydra.")
+        config = OmegaConf.create({**job.config, "hydra": known, "subdir": subdir})
+        return self.folder / str(config.subdir)
+
+    def _note(self, mistakes: Sequence[str], overrides: Sequence[str]) -> None:
+        for mistake in mistakes:
+            self._mistakes.setdefault(mistake, []).append(overrides)
+
+    def _with_jobs(self, mistake: str) -> str:
+        first, *others = self._mistakes[mistake]
+        if len(others) + 1 == len(self._overrides):
+            return mistake
+        common = set.intersection(*map(set, self._overrides))
+        own = " ".join(word for word in first if word not in common)
+        return f"{mistake}  [{own}{f' and {len(others)} more' if others else ''}]"
+
+
+def store(jobs: Jobs, first: int = 0) -> list[Record]:
+    """A record for each job: the one in the sweep's folder that has the same config, or a new one.
+
+    Args:
+        jobs: of the sweep.
+        first: the number of the first job, if its folder is free.
 
     Raises:
-        ConfigError: with the mistakes of all jobs; nothing is stored or run.
-        StoppedError: a job failed and ``sweep.fail_fast`` is set.
-        RecordError: one of the jobs is running already.
+        ConfigError: two jobs would lie in the same folder.
     """
-    plan = Plan(loader, master, words)
-    engine.warm_up(job.composed.config for job in plan.jobs)
-    plan.check()
-    if mistakes := engine.mistakes(job.composed.config for job in plan.jobs):
-        raise ConfigError(mistakes)
-    settings: Any = OmegaConf.to_container(master.sweep, resolve=True)
-    folder = Path(OmegaConf.select(master, "hydra.sweep.dir"))
-    records = store(plan.jobs, folder, first)
-    run_stored(records, settings, engine)
-    return [_returned(job, record) for job, record in zip(plan.jobs, records, strict=True)]
-
-
-def store(jobs: Sequence[Job], folder: Path, first: int = 0) -> list[Record]:
-    """A record for each job: the one in the sweep's folder that has the same config, or a new one."""
     stored = defaultdict(list)
-    for record in records_in(folder):
-        stored[_essence(record.config)].append(record)
+    for record in records_in(jobs.folder):
+        stored[_fingerprint(record.config)].append(record)
     taken = {record.folder for found in stored.values() for record in found}
     records: list[Record] = []
     number = first
-    for job in jobs:
-        if same := stored[_essence(job.composed.config)]:
-            records.append(Record(same.pop(0).folder, job.composed.allow))
+    for job in jobs.composed:
+        if same := stored[_fingerprint(job.config)]:
+            records.append(Record(same.pop(0).folder, job.allow))
             continue
-        while (place := job.folder(number)) in taken:
+        while (place := jobs.place(job, number)) in taken:
             number += 1
-            if job.folder(number) == place:
+            if jobs.place(job, number) == place:
                 raise ConfigError([f"hydra.sweep.subdir: two jobs would lie in {place}; add ${{hydra.job.num}}"])
         taken.add(place)
-        records.append(Record.create(job.composed, place))
+        records.append(Record.create(job, place))
         number += 1
     return records
 
 
-def run_stored(records: Sequence[Record], settings: dict[str, Any], engine: Engine | None = None) -> None:
+def run_stored(
+    records: Sequence[Record], settings: dict[str, Any], executor: Executor | None = None, among: int = 0
+) -> None:
     """Runs those that are not done: from the last checkpoint, or from the start where the run itself had failed.
 
     Args:
         records: of the sweep.
         settings: the part ``sweep`` of the config.
-        engine: what starts the jobs; by default processes on this machine.
+        executor: what starts the jobs; by default processes on this machine.
+        among: how many jobs a machine is divided among at least, where these are a part of the sweep.
 
     Raises:
         ConfigError: ``settings`` make no sense.
@@ -94,19 +142,19 @@ def run_stored(records: Sequence[Record], settings: dict[str, Any], engine: Engi
     open_jobs = [record for record in records if record.status["status"] != "done"]
     if not open_jobs:
         return
-    engine = engine or Pool()
-    adopted = engine.adopt(open_jobs)
-    others = [record for record in open_jobs if record not in adopted]
+    executor = executor or Pool()
+    recovered = executor.recover(open_jobs)
+    others = [record for record in open_jobs if record not in recovered]
     refuse_on_cluster(others)
     for record in others:
         record.refuse_if_running()
-    how = engine.prepare(open_jobs, settings["jobs"])
-    begun = Counter("running" if record in adopted else _take_up(record) for record in open_jobs)
+    how = executor.prepare(open_jobs + open_jobs[:1] * (among - len(open_jobs)), settings["jobs"])
+    begun = Counter("running" if record in recovered else _take_up(record) for record in open_jobs)
     done = len(records) - len(open_jobs)
     if done or len(begun) > 1 or "new" not in begun:
         print(f"going on: {', '.join(f'{count} {how}' for how, count in Counter(done=done, **begun).items())}")
     print(f"{len(open_jobs)} jobs, {how}", flush=True)
-    engine.run(open_jobs, bool(settings["fail_fast"]))
+    executor.run(open_jobs, bool(settings["fail_fast"]))
 
 
 def _take_up(record: Record) -> str:
@@ -137,17 +185,15 @@ def alone_in(folder: Path) -> Iterator[None]:
         RecordError: another one is at work there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RecordError(
-                f"another sweep is at work in {folder}; wait, stop it, or choose another sweep.name"
-            ) from error
-        yield
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        message = f"another sweep is at work in {folder}; wait, stop it, or choose another sweep.name"
+        raise RecordError(message) from error
 
 
-def _essence(config: dict[str, Any]) -> str:
+def _fingerprint(config: dict[str, Any]) -> str:
     """What of a config decides on what a run learns, as text that is equal where that is."""
     lab = {"lab": config["lab"]["name"]}
     return json.dumps({key: value for key, value in config.items() if key not in ASIDE} | lab, sort_keys=True)
@@ -155,9 +201,3 @@ def _essence(config: dict[str, Any]) -> str:
 
 def _numbers(path: Path) -> list[int]:
     return [int(digits) for digits in re.findall(r"\d+", str(path))]
-
-
-def _returned(job: Job, record: Record) -> JobReturn:
-    result = JobReturn(overrides=job.composed.overrides, status=JobStatus.COMPLETED)
-    result.return_value = standing(record).value
-    return result

@@ -1,0 +1,143 @@
+"""What Hydra finds in this namespace: the launchers and sweepers of ``leyden sweep``.
+
+Every Hydra program of the environment imports this file, so it is light; what it does is in ``leyden.bench``.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+
+class Processes(Launcher):
+    """Checks and stores all jobs, then runs each as a process of its own on this machine (``sweep.jobs`` at a time).
+
+    Args:
+        settings: of the executor, as in the launcher's YAML file.
+    """
+
+    executor = "leyden.bench.sweep.local.Pool"
+
+    def __init__(self, **settings: Any) -> None:
+        self._settings = settings
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keeps the sweep's config; the task function is for launchers that run jobs in their own process."""
+        self._config = config
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int, among: int = 0
+    ) -> Sequence[JobReturn]:
+        """Runs a batch of jobs.
+
+        Args:
+            job_overrides: of each job.
+            initial_job_idx: the number of the first.
+            among: of all jobs that may run at a time, where this batch is a part of them.
+
+        Returns:
+            For each job the value that ranks it, for sweepers that optimise it; nan where the job failed.
+        """
+        from leyden.bench.sweep.ranking import result_of
+        from leyden.bench.sweep.store import Jobs, run_stored, store
+
+        executor = resolve_name(self.executor)(**OmegaConf.to_container(OmegaConf.create(self._settings), resolve=True))
+        jobs = Jobs(self._config, job_overrides)
+        executor.warm_up(jobs.configs)
+        jobs.check(executor)
+        records = store(jobs, initial_job_idx)
+        run_stored(records, OmegaConf.to_container(self._config.sweep, resolve=True), executor, among)
+        returns = []
+        for own, record in zip(job_overrides, records, strict=True):
+            returns.append(JobReturn(overrides=own, status=JobStatus.COMPLETED))
+            returns[-1].return_value = result_of(record).value
+        return returns
+
+
+class Slurm(Processes):
+    """The same on a Slurm cluster, as an array of jobs."""
+
+    executor = "leyden.bench.sweep.slurm.Slurm"
+
+
+class Ray(Processes):
+    """The same with tasks of Ray, here or on a cluster."""
+
+    executor = "leyden.bench.sweep.ray.Ray"
+
+
+class Grid(Sweeper):
+    """All combinations of all values.
+
+    Args:
+        params: values by key; typed overrides take their place.
+        max_batch_size: jobs that are composed, checked and run before the next are; None: all.
+    """
+
+    def __init__(self, params: dict[str, str] | None, max_batch_size: int | None = None) -> None:
+        self._params, self._size = params or {}, max_batch_size
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Makes the launcher that will run the jobs."""
+        self.config, self.hydra_context = config, hydra_context
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def overrides(self, arguments: list[str]) -> list[str]:
+        """The lab's own sweep, then what was typed; what cannot be applied is refused."""
+        from leyden.bench.config.compose import ConfigError
+        from leyden.bench.config.overrides import wrong_overrides
+
+        overrides = [*(f"{key}={values}" for key, values in self._params.items()), *arguments]
+        if wrong := wrong_overrides(overrides):
+            raise ConfigError(wrong.values())
+        return overrides
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        """Runs the sweep."""
+        from leyden.bench.sweep.grid import grid
+
+        assert self.config is not None
+        assert self.launcher is not None
+        assert self.hydra_context is not None
+        jobs = grid(self.overrides(arguments), self.hydra_context.config_loader)
+        OmegaConf.save(self.config, Path(self.config.hydra.sweep.dir) / "multirun.yaml")
+        size = self._size or len(jobs)
+        return [self.launcher.launch(jobs[first : first + size], first) for first in range(0, len(jobs), size)]
+
+
+class Optuna(Grid):
+    """Asks Optuna what to try, and tells it what came out.
+
+    Args:
+        params: values to choose from by key; typed overrides take their place.
+        settings: the others, see ``conf/hydra/sweeper/optuna.yaml``.
+    """
+
+    def __init__(self, params: dict[str, str] | None, **settings: Any) -> None:
+        super().__init__(params)
+        self._settings = settings
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Searches."""
+        from leyden.bench.config.compose import ConfigError
+
+        try:
+            from leyden.bench.search.search import search
+        except ImportError as error:
+            message = f"hydra/sweeper=optuna needs a package more ({error}): pip install 'leyden[optuna]'"
+            raise ConfigError([message]) from error
+        assert self.config is not None
+        assert self.hydra_context is not None
+        if not isinstance(self.launcher, Processes):
+            raise ConfigError(["hydra/sweeper=optuna needs one of hydra/launcher=processes, slurm, ray"])
+        overrides = self.overrides(arguments)
+        search(self.launcher.launch, self.hydra_context.config_loader, self.config, overrides, self._settings)
