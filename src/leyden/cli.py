@@ -189,10 +189,10 @@ def _record(arguments: argparse.Namespace) -> "Record":
 def _resume(arguments: argparse.Namespace) -> int:
     if (arguments.record / "multirun.yaml").is_file():
         from leyden.bench.config.allow_list import check_folder
-        from leyden.bench.sweep.store import records_in
+        from leyden.bench.sweep.store import records_in, trusted_in
         from leyden.bench.sweep.sweep import resume
 
-        allow = _allowed(arguments)
+        allow = _allowed(arguments) | trusted_in(arguments.record)
         check_folder(arguments.record, (job.config for job in records_in(arguments.record)), allow)
         return resume(arguments.record, allow)
     record = _record(arguments)

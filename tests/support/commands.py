@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import hydra
 import yaml
+from omegaconf import DictConfig
 
+from leyden.bench.config.compose import hydra_over_conf
 from leyden.bench.config.groups import file_of
 
 FAST = ["debug=smoke", "model.source_epochs=1"]
@@ -14,6 +17,12 @@ FAST = ["debug=smoke", "model.source_epochs=1"]
 
 def read_json(file: Path) -> Any:
     return json.loads(file.read_text())
+
+
+def master(*overrides: str) -> DictConfig:
+    """Hydra's config of a sweep itself."""
+    with hydra_over_conf():
+        return hydra.compose("config", list(overrides), return_hydra_config=True)
 
 
 def swept(lab: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a search has found: the best trial with the words that run it again, and Optuna's charts."""
+"""What a search has found: the best trial with the command that runs it again, and Optuna's charts."""
 
 import io
 import shlex
@@ -26,7 +26,7 @@ STATES = {
     TrialState.RUNNING: "not done",
 }
 OWN = ("sweep", "callbacks.pruning")
-"""Keys of words that a run outside the search does without."""
+"""Keys of overrides that a run outside the search does without."""
 
 
 def report(study: Study, folder: Path, jobs: Mapping[int, Record]) -> None:
@@ -56,14 +56,14 @@ def _found(study: Study, folder: Path, jobs: Mapping[int, Record]) -> list[str]:
 
 
 def _typed(record: Record, folder: Path) -> list[str]:
-    """The words for a run that is a trial's once more."""
+    """The overrides for a run that is a trial's once more."""
     hydra = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.hydra
-    own = [word for word in record.overrides if not f"{_key(word)}.".startswith(tuple(f"{key}." for key in OWN))]
-    return [*(word for word in hydra if word.startswith("hydra.searchpath")), *own]
+    own = [text for text in record.overrides if not f"{_key(text)}.".startswith(tuple(f"{key}." for key in OWN))]
+    return [*(text for text in hydra if text.startswith("hydra.searchpath")), *own]
 
 
-def _key(word: str) -> str:
-    return word.lstrip("+~").partition("=")[0]
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
 
 
 def _draw(study: Study, folder: Path) -> tuple[list[Path], list[str]]:

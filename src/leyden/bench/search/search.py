@@ -5,78 +5,64 @@ its job is the record that was made for its number. So whatever ends the search 
 finds each trial where it was: told, run but not told, stored, or only asked for.
 """
 
-import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 from optuna import Study
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from leyden.bench.config.compose import Composed, ConfigError
+from leyden.bench.config.grid import quoted
 from leyden.bench.config.validate import check
+from leyden.bench.search.report import report
 from leyden.bench.search.space import Space, space, typed
-from leyden.bench.search.study import TRIAL, conclude, jobs_of, open_study, settle
-from leyden.bench.sweep.plan import Plan
-from leyden.bench.sweep.resources import share
-from leyden.bench.sweep.store import ASIDE
-from leyden.core.seeding import mix
+from leyden.bench.search.study import NAME, Settings, jobs_of, open_study, sampler, settle, study_in
+from leyden.bench.sweep.resources import divide
+from leyden.bench.sweep.store import ASIDE, DATABASE, PRUNING, Jobs
 
-CALLBACK = "leyden.bench.search.pruning.Pruning"
 Launch = Callable[..., Any]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What ``conf/hydra/sweeper/optuna.yaml`` says."""
-
-    trials: int
-    sampler: Literal["tpe", "random"]
-    startup: int
-    seed: int | None
-    pruner: Literal["median", "halving", "none"]
-    warmup_trials: int
-    warmup: int
-
-
 def search(
-    launch: Launch, loader: ConfigLoader, master: DictConfig, words: Sequence[str], settings: dict[str, Any]
+    launch: Launch, loader: ConfigLoader | None, master: DictConfig, overrides: Sequence[str], settings: dict[str, Any]
 ) -> None:
     """Searches until there are as many trials as asked for, from the start or from where the search was stopped.
 
     Args:
-        launch: the launcher's, for a batch of jobs.
-        loader: Hydra's.
+        launch: a launcher's, for a batch of jobs.
+        loader: Hydra's, which knows what globs match.
         master: the config of the sweep itself.
-        words: of all trials, and what is searched.
+        overrides: of all trials, and what is searched.
         settings: see ``Settings``.
 
     Raises:
-        ConfigError: what is wrong with words, settings, or the trials that they would make; nothing is stored or run.
-            Or the folder holds a search for something else.
+        ConfigError: what is wrong with overrides, settings, or the trials that they would make; nothing is stored or
+            run. Or the folder holds a search for something else.
         StoppedError: a job failed and ``sweep.fail_fast`` is set.
         RecordError: one of the jobs is running already.
     """
     chosen = _checked(settings)
-    room = space(words, loader)
-    plan = Plan(loader, master, room.ends())
-    plan.check()
-    folder = Path(OmegaConf.select(master, "hydra.sweep.dir"))
-    study = open_study(folder, plan, settings)
-    searcher = _Search(study, room, chosen, folder)
-    searcher.refuse_other_settings(loader, master)
-    OmegaConf.save(master, folder / "multirun.yaml")  # by which `leyden resume` knows a sweep
-    print("searching", *room.words, sep="\n  ", flush=True)
-    configs = [plan.jobs[0].composed.config] * chosen.trials
-    division = share(configs, master.sweep.jobs)
-    with _threads(division.threads):
-        searcher.run(launch, division.jobs)
-    conclude(folder)
+    room = space(overrides, loader)
+    jobs = Jobs(master, room.ends())
+    jobs.check()
+    study = open_study(jobs.folder, jobs.composed, chosen)
+    searching = _Search(study, room, chosen, jobs.folder)
+    searching.refuse_other_settings(master)
+    OmegaConf.save(master, jobs.folder / "multirun.yaml")  # by which `leyden resume` knows a sweep
+    print("searching", *room.overrides, sep="\n  ", flush=True)
+    searching.run(launch, divide(jobs.configs[:1] * chosen.trials, master.sweep.jobs).jobs)
+    conclude(jobs.folder)
+
+
+def conclude(folder: Path) -> None:
+    """Tells the study in a folder what is new, says and draws what it has found."""
+    study = study_in(folder)
+    settle(study, folder)
+    report(study, folder, jobs_of(folder))
 
 
 class _Search:
@@ -92,24 +78,18 @@ class _Search:
     def __init__(self, study: Study, room: Space, settings: Settings, folder: Path) -> None:
         self._study, self._room, self._settings, self._folder = study, room, settings, folder
 
-    def refuse_other_settings(self, loader: ConfigLoader, master: DictConfig) -> None:
+    def refuse_other_settings(self, master: DictConfig) -> None:
         """Raises ConfigError where trials of today would not be comparable with those that are stored."""
         trials = self._study.get_trials(deepcopy=False)
-        before = {key: kind for trial in trials for key, kind in trial.distributions.items()}
-        self._room.refuse_to_replace(before)
+        self._room.refuse_to_replace({key: kind for trial in trials for key, kind in trial.distributions.items()})
         jobs = jobs_of(self._folder)
-        for trial in trials[::-1]:
-            if record := jobs.get(trial.number):
-                [job] = Plan(loader, master, [self._words(trial)]).jobs
-                if wrong := _differences(record.config, job.composed.config):
-                    raise ConfigError(
-                        [
-                            *wrong,
-                            f"so trials would not be comparable with those in {self._folder}: "
-                            "choose another sweep.name",
-                        ]
-                    )
-                return
+        newest = next((trial for trial in trials[::-1] if trial.number in jobs), None)
+        if newest is None:
+            return
+        [now] = Jobs(master, [self._overrides(newest)]).configs
+        if wrong := _differences(jobs[newest.number].config, now):
+            cure = f"so trials would not be comparable with those in {self._folder}: choose another sweep.name"
+            raise ConfigError([*wrong, cure])
 
     def run(self, launch: Launch, at_a_time: int) -> None:
         """Takes up what is open, then asks for what is new."""
@@ -117,15 +97,16 @@ class _Search:
         waiting = self._open()
         while batch := self._next(waiting, at_a_time):
             try:
-                launch([self._words(trial) for trial in batch], initial_job_idx=batch[0].number)
+                # Also a batch that leaves cores idle has the threads of the others: last bits depend on them.
+                launch([self._overrides(trial) for trial in batch], batch[0].number, among=at_a_time)
             finally:
                 settle(self._study, self._folder)
 
     def _open(self) -> list[FrozenTrial]:
-        """Trials without an end; those that were asked for when the search was killed have no words yet, and end."""
+        """Trials without an end; those asked for when the search was killed have no overrides yet, and end."""
         waiting = []
         for trial in self._study.get_trials(states=[TrialState.RUNNING]):
-            if "words" in trial.user_attrs:
+            if "overrides" in trial.user_attrs:
                 waiting.append(trial)
             else:
                 self._study.tell(trial.number, state=TrialState.FAIL)
@@ -143,11 +124,11 @@ class _Search:
         """A new trial; None where there are enough. What was tried before needs no run to be known."""
         while True:
             known = self._study.get_trials(deepcopy=False)
-            if sum("words" in trial.user_attrs for trial in known) >= self._settings.trials:
+            if sum("overrides" in trial.user_attrs for trial in known) >= self._settings.trials:
                 return None
             self._study.sampler = sampler(self._settings, len(known))
             trial = self._study.ask(self._room.searched)
-            trial.set_user_attr("words", typed(trial.params))
+            trial.set_user_attr("overrides", typed(trial.params))
             ended = (TrialState.COMPLETE, TrialState.PRUNED)
             same = next((t for t in known if t.params == trial.params and t.state in ended), None)
             if same is None:
@@ -158,27 +139,20 @@ class _Search:
                 self._study.tell(trial, same.value)
             print(f"trial {trial.number}: the same as trial {same.number}")
 
-    def _words(self, trial: FrozenTrial) -> list[str]:
-        marks = [f"+callbacks.pruning._target_={CALLBACK}", f"{TRIAL}{trial.number}"]
-        return [*self._room.fixed, *trial.user_attrs["words"], *marks]
-
-
-def sampler(settings: Settings, number: int) -> BaseSampler:
-    """What chooses the trial of that number; its seed is the trial's own, so that going on does not begin it anew."""
-    seed = None if settings.seed is None else mix(settings.seed, number) % 2**32
-    if settings.sampler == "random":
-        return RandomSampler(seed)
-    return TPESampler(n_startup_trials=settings.startup, seed=seed)
+    def _overrides(self, trial: FrozenTrial) -> list[str]:
+        storage = quoted(str(self._folder / DATABASE))
+        callback = {"_target_": PRUNING, "storage": storage, "study": NAME, "trial": trial.number}
+        own = [f"+callbacks.pruning.{name}={value}" for name, value in callback.items()]
+        return [*self._room.fixed, *trial.user_attrs["overrides"], *own]
 
 
 def _checked(settings: dict[str, Any]) -> Settings:
-    node = {"_target_": f"{__name__}.{Settings.__name__}", **settings}
+    node = {"_target_": f"{Settings.__module__}.{Settings.__name__}", **settings}
     wrong = check(Composed({"hydra": {"sweeper": node}}, {}, []))
-    least = {"trials": 1, "startup": 0, "warmup_trials": 0, "warmup": 0}
     if not wrong:
-        wrong = [
-            f"hydra.sweeper.{k}: should be at least {n}, is {settings[k]}" for k, n in least.items() if settings[k] < n
-        ]
+        least = {"trials": 1, "startup": 0, "warmup_trials": 0, "warmup": 0}
+        given = asdict(Settings(**settings))
+        wrong = [f"hydra.sweeper.{k}: should be at least {n}, is {given[k]}" for k, n in least.items() if given[k] < n]
     if wrong:
         raise ConfigError(wrong)
     return Settings(**settings)
@@ -197,14 +171,3 @@ def _flat(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(value, f"{key}.{name}".lstrip("."))
     else:
         yield key, node
-
-
-@contextlib.contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """The threads of every job, also in a batch that leaves cores idle: last bits depend on them."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(number)
-    try:
-        yield
-    finally:
-        os.environ.pop("OMP_NUM_THREADS") if before is None else os.environ.update(OMP_NUM_THREADS=before)

@@ -1,11 +1,10 @@
-"""What Optuna may choose from: Hydra's words for sweeps as Optuna's distributions."""
+"""What Optuna may choose from: Hydra's sweep syntax as Optuna's distributions."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from optuna.distributions import (
     BaseDistribution,
@@ -16,23 +15,24 @@ from optuna.distributions import (
 )
 
 from leyden.bench.config.compose import ConfigError
+from leyden.bench.config.grid import parse
 
-WORDS = "model.lr='tag(log,interval(1e-4,1e-2))', 'int(interval(1,8))', 16,32,64 or 'range(0,10,2)'"
+EXAMPLES = "model.lr='tag(log,interval(1e-4,1e-2))', 'int(interval(1,8))', 16,32,64 or 'range(0,10,2)'"
 """How a person writes what is searched."""
 
 
 class Space(NamedTuple):
-    """The words of a search."""
+    """What a search may try."""
 
     fixed: list[str]
-    """Of every trial."""
+    """Overrides of every trial."""
     searched: dict[str, BaseDistribution]
-    """The others, by their keys."""
-    words: list[str]
-    """That say so."""
+    """What the others are chosen from, by their keys."""
+    overrides: list[str]
+    """The overrides that say so."""
 
     def ends(self) -> list[list[str]]:
-        """Words of a few trials in which every choice, and both ends of all that is ordered, occur."""
+        """Overrides of a few trials in which every choice, and both ends of all that is ordered, occur."""
         values = {key: _ends(distribution) for key, distribution in self.searched.items()}
         most = max(map(len, values.values()))
         return [
@@ -52,19 +52,19 @@ class Space(NamedTuple):
             raise ConfigError(wrong)
 
 
-def space(words: Sequence[str], loader: ConfigLoader | None = None) -> Space:
-    """Divides the words of a sweep.
+def space(overrides: Sequence[str], loader: ConfigLoader | None = None) -> Space:
+    """Divides the overrides of a sweep into those of every trial and those to choose from.
 
     Args:
-        words: such as ``seed=3`` or ``model.lr=interval(0.1,1)``; of two with the same key the last counts.
+        overrides: such as ``seed=3`` or ``model.lr=interval(0.1,1)``; of two with the same key the last counts.
         loader: Hydra's, which knows what globs match.
 
     Raises:
         ConfigError: ends that are no interval, all of them; or nothing that is to be searched.
     """
-    last = {o.get_key_element(): o for o in OverridesParser.create(loader).parse_overrides(list(words))}
     fixed, searched, swept, wrong = [], {}, [], []
-    for key, override in last.items():
+    for override in parse(overrides, loader):
+        key = override.get_key_element()
         if not override.is_sweep_override():
             fixed.append(str(override.input_line))
             continue
@@ -76,12 +76,12 @@ def space(words: Sequence[str], loader: ConfigLoader | None = None) -> Space:
     if wrong:
         raise ConfigError(wrong)
     if not searched:
-        raise ConfigError([f"there is nothing to search: give a key several values, such as {WORDS}"])
+        raise ConfigError([f"there is nothing to search: give a key several values, such as {EXAMPLES}"])
     return Space(fixed, searched, swept)
 
 
 def distribution(override: Override) -> BaseDistribution:
-    """What a word that sweeps lets Optuna choose from.
+    """What an override that sweeps lets Optuna choose from.
 
     An interval is continuous, or whole numbers where it was cast (``int(interval(1,8))``: 8 is one of them), and even
     in the logarithm where it is tagged so; a range is ordered; anything else is a choice among texts.
@@ -104,7 +104,7 @@ def distribution(override: Override) -> BaseDistribution:
 
 
 def typed(values: Mapping[str, Any]) -> list[str]:
-    """What one types for a trial's values; floats with all their digits."""
+    """The overrides for a trial's values; floats with all their digits."""
     return [f"{key}={value}" for key, value in values.items()]
 
 

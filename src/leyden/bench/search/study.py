@@ -1,66 +1,85 @@
-"""The study behind a search by Optuna: how it is opened, what became of its trials' jobs, and what it found."""
+"""The study of a search: how it is opened, what is asked of it, and what it is told of its trials' jobs."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Literal
+from typing import Literal
 
 from optuna import Study, create_study, load_study
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from leyden.bench.config.compose import ConfigError
+from leyden.bench.config.compose import Composed, ConfigError
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.record import Record
-from leyden.bench.search.pruning import DATABASE, NAME, PRUNED, storage
-from leyden.bench.search.report import report
-from leyden.bench.sweep.plan import Plan
-from leyden.bench.sweep.ranking import standing, unranked
-from leyden.bench.sweep.store import records_in
+from leyden.bench.search.pruning import PRUNED, open_storage
+from leyden.bench.sweep.ranking import result_of, unranked
+from leyden.bench.sweep.store import DATABASE, records_in
 from leyden.core.files import write_whole
+from leyden.data.loader import mix
 
-TRIAL = "+callbacks.pruning.trial="
-"""The word by which a job knows its trial, and a trial its job."""
+NAME = "search"
+"""Of the one study in a database."""
 
 
-def open_study(folder: Path, plan: Plan, settings: dict[str, Any]) -> Study:
-    """The one in the folder, or a new one, which has to know at once whether more or less is better.
+@dataclass(frozen=True)
+class Settings:
+    """Those of ``conf/hydra/sweeper/optuna.yaml``, explained there."""
+
+    trials: int
+    sampler: Literal["tpe", "random"]
+    startup: int
+    seed: int | None
+    pruner: Literal["median", "halving", "none"]
+    warmup_trials: int
+    warmup: int
+
+
+def study_in(folder: Path) -> Study:
+    """The study of a sweep's folder."""
+    return load_study(study_name=NAME, storage=open_storage(folder / DATABASE))
+
+
+def open_study(folder: Path, jobs: Sequence[Composed], settings: Settings) -> Study:
+    """The study in the folder, or a new one, which has to know at once whether more or less is better.
 
     Args:
         folder: of the sweep.
-        plan: its trials, from which the metric is known.
+        jobs: trials of it, from which the metric is known.
         settings: of the search; they are kept with the study.
 
     Raises:
         ConfigError: the folder holds a search by another metric, or the trials have not the same one.
     """
-    configs = [job.composed.config for job in plan.jobs]
-    metric, mode = configs[0]["sweep"]["metric"], configs[0]["sweep"]["mode"]
+    metric, mode = (jobs[0].config["sweep"][name] for name in ("metric", "mode"))
     asked = [metric, mode] if metric else None
     file = folder / DATABASE
     if not file.is_file():
-        ranks, best = asked or _monitor(configs)
+        metric, mode = asked or _monitor(jobs)
 
         def create(partial: Path) -> None:
-            direction: Literal["minimize", "maximize"] = "minimize" if best == "min" else "maximize"
-            study = create_study(study_name=NAME, storage=storage(partial), direction=direction)
+            direction: Literal["minimize", "maximize"] = "minimize" if mode == "min" else "maximize"
+            study = create_study(study_name=NAME, storage=open_storage(partial), direction=direction)
             study.set_user_attr("asked", asked)
-            study.set_user_attr("metric", ranks)
+            study.set_user_attr("metric", metric)
 
         write_whole(file, create)
-    study = load_study(study_name=NAME, storage=storage(file))
+    study = study_in(folder)
     if study.user_attrs["asked"] != asked:
-        ranks = study.user_attrs["metric"]
-        raise ConfigError([f"sweep.metric: {folder} holds a search by {ranks}; choose another sweep.name"])
-    study.set_user_attr("settings", settings)
+        metric = study.user_attrs["metric"]
+        raise ConfigError([f"sweep.metric: {folder} holds a search by {metric}; choose another sweep.name"])
+    study.set_user_attr("settings", asdict(settings))
     return study
 
 
-def conclude(folder: Path) -> None:
-    """Tells the study in a folder what is new, says and draws what it has found."""
-    study = load_study(study_name=NAME, storage=storage(folder / DATABASE))
-    settle(study, folder)
-    report(study, folder, jobs_of(folder))
+def sampler(settings: Settings, number: int) -> BaseSampler:
+    """What chooses the trial of that number; its seed is the trial's own, so that going on does not begin it anew."""
+    seed = None if settings.seed is None else mix(settings.seed, number) % 2**32
+    if settings.sampler == "random":
+        return RandomSampler(seed)
+    return TPESampler(n_startup_trials=settings.startup, seed=seed)
 
 
 def settle(study: Study, folder: Path) -> None:
@@ -80,26 +99,23 @@ def settle(study: Study, folder: Path) -> None:
 
 def jobs_of(folder: Path) -> dict[int, Record]:
     """The jobs of a search by the numbers of their trials."""
-    found = {}
-    for record in records_in(folder):
-        for word in record.overrides:
-            if word.startswith(TRIAL):
-                found[int(word.removeprefix(TRIAL))] = record
-    return found
+    callbacks = [(record.config["callbacks"] or {}, record) for record in records_in(folder)]
+    return {own["pruning"]["trial"]: record for own, record in callbacks if "pruning" in own}
 
 
-def _monitor(configs: Sequence[dict[str, Any]]) -> tuple[str, str]:
+def _monitor(jobs: Sequence[Composed]) -> tuple[str, str]:
     """The metric, and "max" or "min" of it, by which a technique chooses checkpoints; some know only when built.
 
     Raises:
         ConfigError: trials of several techniques that have not the same one.
     """
-    kinds = [resolve_name(config["model"]["_target_"]) for config in configs]
-    known = {(kind.monitor, kind.mode) for kind in kinds if isinstance(getattr(kind, "mode", None), str)}
+    kinds = {resolve_name(job.config["model"]["_target_"]) for job in jobs}
+    known = {(vars(kind)["monitor"], vars(kind)["mode"]) for kind in kinds if {"monitor", "mode"} <= vars(kind).keys()}
     if not known:
-        data = build(configs[0]["data"])
+        first = jobs[0]
+        data = build(first.config["data"], first.allow)
         data.prepare_data()
-        model = build(configs[0]["model"], **data.spec)
+        model = build(first.config["model"], first.allow, **data.spec)
         known = {(model.monitor, model.mode)}
     if len(known) > 1:
         names = ", ".join(sorted(metric for metric, _ in known))
@@ -109,21 +125,21 @@ def _monitor(configs: Sequence[dict[str, Any]]) -> tuple[str, str]:
 
 
 def _tell(study: Study, trial: FrozenTrial, record: Record) -> None:
-    status, place = record.status, standing(record)
+    status, result = record.status, result_of(record)
     name = f"trial {trial.number}"
     if status["status"] == "failed" and status.get("error", "").startswith(FloatingPointError.__name__):
         study.tell(trial.number, state=TrialState.FAIL)
         print(f"{name}: the loss was not finite")
     elif status["status"] != "done":
         return
-    elif place.metric not in record.metrics:
-        raise ConfigError([unranked([record]) or f"{record.folder} has no {place.metric}: set sweep.metric"])
+    elif result.metric not in record.metrics:
+        raise ConfigError([unranked([record]) or f"{record.folder} has no {result.metric}: set sweep.metric"])
     elif PRUNED in record.metrics:
         study.tell(trial.number, state=TrialState.PRUNED)
         print(f"{name}: ended early, in epoch {record.metrics[PRUNED]:.0f}")
-    elif math.isfinite(place.value):
-        study.tell(trial.number, place.value)
-        print(f"{name}: {place.metric} {place.value:.4g}")
+    elif math.isfinite(result.value):
+        study.tell(trial.number, result.value)
+        print(f"{name}: {result.metric} {result.value:.4g}")
     else:
         study.tell(trial.number, state=TrialState.FAIL)
-        print(f"{name}: {place.metric} is {place.value}")
+        print(f"{name}: {result.metric} is {result.value}")

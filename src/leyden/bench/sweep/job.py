@@ -63,9 +63,10 @@ class Job:
 
     def run(self) -> int:
         """``leyden resume FOLDER``, typed in this process, which Ctrl-C interrupts; its exit status."""
-        import torch  # only now that it can see no other GPU
+        if "torch" in sys.modules:  # forked with it; else it reads OMP_NUM_THREADS itself
+            import torch
 
-        torch.set_num_threads(self.threads)
+            torch.set_num_threads(self.threads)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.argv = ["leyden", "resume", self.folder]  # also what Lightning types for other ranks
         try:

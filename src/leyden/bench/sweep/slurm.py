@@ -119,7 +119,7 @@ class Slurm(Executor):
             "slurm_additional_parameters": {"requeue": True, **additional_parameters},
         }
         self._parameters = {name: value for name, value in given.items() if value is not None}
-        self._jobs: dict[Record, SlurmJob[int]] = {}
+        self._jobs: dict[Record, Any] = {}
         self._logs: dict[Record, Path] = {}
         with tempfile.TemporaryDirectory() as folder:
             try:

@@ -21,8 +21,18 @@ from leyden.bench.sweep.local import Pool
 from leyden.bench.sweep.slurm import refuse_on_cluster
 from leyden.report.rows import Run
 
+DATABASE = "search.db"
+"""Where a search by Optuna is kept; in the sweep's folder."""
+PRUNING = "leyden.bench.search.pruning.Pruning"
+"""The callback by which a trial's job reports to it."""
 ASIDE = ("sweep", "report", "paths")
 """Parts of a config that do not change what a run learns."""
+
+
+def plain(config: DictConfig, resolve: bool = True) -> dict[str, Any]:
+    """A part of Hydra's config as a dict."""
+    content: Any = OmegaConf.to_container(config, resolve=resolve)
+    return content
 
 
 class Jobs:
@@ -34,7 +44,7 @@ class Jobs:
     """
 
     def __init__(self, master: DictConfig, overrides: Sequence[Sequence[str]]) -> None:
-        self._hydra: Any = OmegaConf.to_container(master.hydra, resolve=False)
+        self._hydra: dict[str, Any] = plain(master.hydra, resolve=False)
         self.folder = Path(master.hydra.sweep.dir)
         self._overrides = overrides
         self._mistakes: dict[str, list[Sequence[str]]] = {}
@@ -175,6 +185,13 @@ def records_in(folder: Path, allow: Collection[str] = ()) -> list[Record]:
     """Those of a sweep, job 2 before job 10; ``allow`` as for ``Record``."""
     jobs = {file.parent for file in folder.rglob("config.yaml")}
     return [Record(job, allow) for job in sorted(jobs, key=lambda job: (_numbers(job.relative_to(folder)), job))]
+
+
+def trusted_in(folder: Path) -> frozenset[str]:
+    """What the jobs of a sweep may write to outside their folders: the search in this very folder, by ``PRUNING``."""
+    callbacks = [record.config["callbacks"] or {} for record in records_in(folder)]
+    files = {Path(own["pruning"].get("storage", "")).resolve() for own in callbacks if "pruning" in own}
+    return frozenset({PRUNING} if files == {(folder / DATABASE).resolve()} else ())
 
 
 @contextlib.contextmanager

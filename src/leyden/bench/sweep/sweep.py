@@ -16,11 +16,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from leyden.bench.config.allow_list import ALLOW, targets
 from leyden.bench.config.compose import ConfigError, finish, hydra_over_conf
+from leyden.bench.config.grid import parse, quoted
 from leyden.bench.config.groups import CONF
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.overrides import wrong_overrides
 from leyden.bench.run.record import Record, write
-from leyden.bench.sweep.grid import parse
 from leyden.bench.sweep.job import OF_THE_SWEEP, StoppedError
 from leyden.bench.sweep.ranking import rank, result_of
 from leyden.bench.sweep.store import alone_in, records_in, run_stored
@@ -29,8 +29,6 @@ from leyden.report.runs import Run
 
 MULTIRUN = ("-m", "--multirun")
 """How Hydra is asked for a sweep."""
-_QUOTED = str.maketrans({"'": "\\'", "\\": "\\\\"})
-"""What a quoted value of Hydra needs before these two."""
 
 
 def wants_hydra(words: Sequence[str]) -> bool:
@@ -70,7 +68,7 @@ def run(words: Sequence[str]) -> int:
     new = not folder.exists()
     with alone_in(folder):
         # The time in the folder's name must not be taken twice.
-        place = f"hydra.sweep.dir='{str(folder).translate(_QUOTED)}'"
+        place = f"hydra.sweep.dir={quoted(str(folder))}"
         try:
             return _to_the_end(folder, lambda: _hydra(["-m", *overrides, place]), allow)
         except ValueError:
@@ -89,7 +87,7 @@ def resume(folder: Path, allow: Collection[str] = ()) -> int:
 def _run_again(folder: Path, records: list[Record]) -> None:
     run_stored(records, records[0].config["sweep"])
     if "pruning" in (records[0].config["callbacks"] or {}):
-        from leyden.bench.search.study import conclude  # here, because it brings Optuna
+        from leyden.bench.search.search import conclude  # here, because it brings Optuna
 
         conclude(folder)
 

@@ -32,14 +32,19 @@ def grid(overrides: Sequence[str], loader: ConfigLoader | None = None) -> list[l
         ConfigError: an interval, from which only a search can choose; or nothing that a glob matches.
     """
     parsed = parse(overrides, loader)
-    refuse_intervals(parsed)
+    _refuse_intervals(parsed)
     jobs = [list(job) for job in itertools.product(*map(_values, parsed))]
     if not jobs:
         raise ConfigError(["the sweep has no jobs: one of its values matches nothing"])
     return jobs
 
 
-def refuse_intervals(overrides: Iterable[Override]) -> None:
+def quoted(text: str) -> str:
+    """A text as one value of Hydra's override syntax, whatever is in it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _refuse_intervals(overrides: Iterable[Override]) -> None:
     """Raises ConfigError where an override gives an interval."""
     wrong = [o.input_line for o in overrides if o.is_sweep_override() and not o.is_discrete_sweep()]
     if wrong:

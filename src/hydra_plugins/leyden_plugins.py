@@ -46,14 +46,14 @@ class Processes(Launcher):
             For each job the value that ranks it, for sweepers that optimise it; nan where the job failed.
         """
         from leyden.bench.sweep.ranking import result_of
-        from leyden.bench.sweep.store import Jobs, run_stored, store
+        from leyden.bench.sweep.store import Jobs, plain, run_stored, store
 
-        executor = resolve_name(self.executor)(**OmegaConf.to_container(OmegaConf.create(self._settings), resolve=True))
+        executor = resolve_name(self.executor)(**plain(OmegaConf.create(self._settings)))
         jobs = Jobs(self._config, job_overrides)
         executor.warm_up(jobs.configs)
         jobs.check(executor)
         records = store(jobs, initial_job_idx)
-        run_stored(records, OmegaConf.to_container(self._config.sweep, resolve=True), executor, among)
+        run_stored(records, plain(self._config.sweep), executor, among)
         returns = []
         for own, record in zip(job_overrides, records, strict=True):
             returns.append(JobReturn(overrides=own, status=JobStatus.COMPLETED))
@@ -97,13 +97,14 @@ class Grid(Sweeper):
         from leyden.bench.config.overrides import wrong_overrides
 
         overrides = [*(f"{key}={values}" for key, values in self._params.items()), *arguments]
-        if wrong := wrong_overrides(overrides):
+        assert self.config is not None
+        if wrong := wrong_overrides([*self.config.hydra.overrides.hydra, *overrides]):
             raise ConfigError(wrong.values())
         return overrides
 
-    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
-        """Runs the sweep."""
-        from leyden.bench.sweep.grid import grid
+    def sweep(self, arguments: list[str]) -> None:
+        """Runs all jobs."""
+        from leyden.bench.config.grid import grid
 
         assert self.config is not None
         assert self.launcher is not None
@@ -111,7 +112,8 @@ class Grid(Sweeper):
         jobs = grid(self.overrides(arguments), self.hydra_context.config_loader)
         OmegaConf.save(self.config, Path(self.config.hydra.sweep.dir) / "multirun.yaml")
         size = self._size or len(jobs)
-        return [self.launcher.launch(jobs[first : first + size], first) for first in range(0, len(jobs), size)]
+        for first in range(0, len(jobs), size):
+            self.launcher.launch(jobs[first : first + size], first)
 
 
 class Optuna(Grid):

@@ -32,9 +32,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
 
-def test_failed_killed_and_lost_jobs_are_told_at_once_and_taken_up_by_the_same_command(
-    leyden: Callable, tmp_path: Path
-) -> None:
+def test_failed_killed_and_lost_jobs_go_on(leyden: Callable, tmp_path: Path) -> None:
     words = ["run", "-m", *WORDS, "sweep.name=mine", "experiment=tour_transfer"]
     done = leyden(*words, "+callbacks.fault.kind=none,raise,kill,exit")
     sweep = tmp_path / "outputs" / "sweeps" / "mine"
@@ -65,7 +63,7 @@ def test_failed_killed_and_lost_jobs_are_told_at_once_and_taken_up_by_the_same_c
     assert len((sweep / "ranking.csv").read_text().splitlines()) == 6
 
 
-def test_a_sweep_that_is_killed_and_stopped_loses_nothing(leyden: Callable, tmp_path: Path) -> None:
+def test_killed_and_stopped_sweep_loses_nothing(leyden: Callable, tmp_path: Path) -> None:
     """By SIGKILL, which it cannot see, then by Ctrl-C; its jobs end too, and all goes on, bit for bit."""
     sweep, notes = tmp_path / "outputs" / "sweeps" / "mine", tmp_path / "notes"
     words = [*WORDS, "+callbacks.fault.kind=wait", "+callbacks.fault.times=2", "sweep.name=mine", "sweep.jobs=2"]
@@ -101,7 +99,7 @@ def test_a_sweep_that_is_killed_and_stopped_loses_nothing(leyden: Callable, tmp_
     assert {**found, "train_seconds": 0} == {**expected, "train_seconds": 0}
 
 
-def test_fail_fast_leaves_the_others_for_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fail_fast_leaves_others_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     kinds = ["raise", "none", "none"]
     records = [
@@ -113,7 +111,7 @@ def test_fail_fast_leaves_the_others_for_later(tmp_path: Path, monkeypatch: pyte
     assert list(statuses(tmp_path).values()) == ["failed", "pending", "pending"]
 
 
-def test_a_distributed_job_is_started_again_for_its_ranks_and_not_the_sweep(leyden: Callable, tmp_path: Path) -> None:
+def test_ranks_repeat_the_job_not_the_sweep(leyden: Callable, tmp_path: Path) -> None:
     done = leyden("run", "-m", *FAST, "trainer=ddp_cpu", "seed=4")
     assert done.returncode == 0, done.stderr
     [sweep] = (tmp_path / "outputs" / "sweeps").iterdir()
@@ -128,7 +126,7 @@ def started(*words: str, folder: Path) -> Iterator[subprocess.Popen]:
     process = subprocess.Popen(
         [sys.executable, "-m", "leyden", *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "support"), "COLUMNS": "200"},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "support"), "COLUMNS": "200"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,0 +1,109 @@
+"""The jobs of a sweep before they run: composed, checked, stored."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import master
+
+from leyden.bench.config.compose import ConfigError, compose
+from leyden.bench.config.grid import grid, quoted
+from leyden.bench.sweep import sweep
+from leyden.bench.sweep.store import Jobs, records_in, store
+
+
+def test_grid_is_every_combination() -> None:
+    with pytest.raises(ConfigError, match=r"^model\.lr=interval\(0,1\): a grid has no intervals"):
+        grid(["model.lr=interval(0,1)", "seed=1"])
+    with pytest.raises(ConfigError, match="no jobs"):
+        grid(["seed=range(3,3)"])
+    jobs = grid(["seed=0,1", "model=a", "lab.title='a, b'", "seed=range(2,4)", "+x=choice(y,'z, z')"])
+    assert jobs == [
+        [f"seed={seed}", "model=a", "lab.title='a, b'", f"+x={x}"] for seed in (2, 3) for x in ("y", r"z\,\ z")
+    ]
+
+
+@pytest.mark.parametrize("text", ["plain", 'it\'s, "so"', "a=b {c}", "${x}"])
+def test_quoted_text_is_one_value(text: str) -> None:
+    title = compose([f"lab.title={quoted(text)}"] if "$" not in text else []).config["lab"]["title"]
+    assert title == text or "$" in text
+
+
+def test_mistakes_of_all_jobs_come_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as error:
+        sweep.run(["-m", "trainer.max_epochs=2,soon", "seed=x,1", "sweep.name=mine"])
+    first, second = error.value.mistakes
+    assert first == "seed (command line): should be int, is 'x'  [trainer.max_epochs=2 seed=x and 1 more]"
+    assert second.startswith("trainer.max_epochs (command line): should be")
+    assert second.endswith("[trainer.max_epochs=soon seed=x and 1 more]")
+    assert not list((tmp_path / "outputs" / "sweeps").iterdir())
+
+
+def test_mistakes_of_composing_come_with_the_rest() -> None:
+    jobs = Jobs(master(), [["seed=0"], ["seed=1", "model.lrr=1"], ["seed=2", "model.lr=fast"]])
+    with pytest.raises(ConfigError) as error:
+        jobs.check()
+    first, second = error.value.mistakes
+    assert "model.lrr" in first
+    assert first.endswith("[seed=1 model.lrr=1]")
+    assert second == "model.lr (command line): should be float, is 'fast'  [seed=2 model.lr=fast]"
+
+
+def test_equal_config_is_the_stored_job(tmp_path: Path) -> None:
+    config = master(f"hydra.sweep.dir={tmp_path}")
+    first = store(Jobs(config, [["seed=0"], ["seed=1"]]))
+    assert [record.folder.name for record in first] == ["0_tour_transfer", "1_tour_transfer"]
+    assert first[1].overrides == ["seed=1"]
+    # Another order, and overrides that change nothing of what is learnt.
+    overrides = [["seed=2"], ["seed=1", "sweep.jobs=3", "lab.title=new"], ["seed=1", "model.lr=0.5"], ["seed=1"]]
+    second = store(Jobs(config, overrides))
+    assert [record.folder.name[0] for record in second] == ["2", "1", "3", "4"]
+    assert second[2].config["model"]["lr"] == 0.5
+    assert len(records_in(tmp_path)) == 5
+
+
+@pytest.mark.parametrize(
+    ("subdir", "name"),
+    [
+        ("${hydra.runtime.choices.experiment}/${hydra:job.num}", "tour_gan/7"),
+        ("${hydra.job.override_dirname}", "experiment=tour_gan,seed=3"),
+        ("${lab.name}_${seed}", "tour_gan_3"),
+    ],
+)
+def test_subdir_is_hydras(subdir: str, name: str, tmp_path: Path) -> None:
+    config = master(f"hydra.sweep.dir={tmp_path}", f"hydra.sweep.subdir={quoted(subdir)}")
+    jobs = Jobs(config, [["seed=3", "experiment=tour_gan"]])
+    assert jobs.place(jobs.composed[0], 7) == tmp_path / name
+
+
+def test_two_jobs_never_lie_in_one_folder(tmp_path: Path) -> None:
+    config = master(f"hydra.sweep.dir={tmp_path}", "hydra.sweep.subdir=${hydra.runtime.choices.experiment}")
+    with pytest.raises(ConfigError, match="two jobs would lie in"):
+        store(Jobs(config, [["seed=0"], ["seed=1"]]))
+
+
+@pytest.mark.parametrize("name", ["../mine", "a/b", ".hidden", "-m"])
+def test_sweep_name_is_no_path(name: str, leyden: Callable, tmp_path: Path) -> None:
+    done = leyden("run", "-m", f"sweep.name={name}")
+    assert "sweep.name: should be letters, digits" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_server_that_forks_jobs_has_one_thread_and_no_gpu() -> None:
+    code = (
+        "from leyden.bench.sweep.local import preloads\n"
+        "from leyden.bench.config.compose import compose\n"
+        "import os, threading\n"
+        "for name in preloads(compose([f'experiment={e}']).config for e in ('tour_gan', 'tour_detection')):\n"
+        "    __import__(name)\n"
+        "import torch\n"
+        "assert threading.active_count() == len(os.listdir('/proc/self/task')) == 1\n"
+        "assert not torch.cuda.is_initialized()\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
