@@ -80,7 +80,7 @@ def test_labs_and_configs_need_no_allowance() -> None:
         ("torch.os.system", "borrowed from posix"),
         ("lightning.pytorch.trainer.trainer.os.system", "borrowed from posix"),
         ("leyden.bench.run.record.subprocess.Popen", "borrowed from subprocess"),
-        ("leyden.bench.sweep.job.BaseProcess", "borrowed from multiprocessing"),
+        ("leyden.bench.sweep.local.BaseProcess", "borrowed from multiprocessing"),
         ("leyden.cli.main", "no class that a config is made of"),
         ("leyden.__main__.main", "no plain dotted name"),
         ("leyden.bench.config.instantiate.__builtins__.exec", "no plain dotted name"),

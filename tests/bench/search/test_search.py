@@ -198,7 +198,7 @@ def test_ranges_of_another_family(leyden: Callable, tmp_path: Path) -> None:
     done = leyden("sweep", "experiment=tour_gan", "sweep=detection")
     assert done.returncode == 1
     assert "model.lr: unknown key; did you mean model.lr_discriminator or model.lr_generator?" in done.stderr
-    assert not list(tmp_path.iterdir())
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
 def test_without_optuna_the_cure_is_named(leyden: Callable, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from leyden.bench.search.pruning import PRUNED, open_storage
 from leyden.bench.sweep.ranking import result_of, unranked
 from leyden.bench.sweep.store import DATABASE, records_in
 from leyden.core.files import write_whole
-from leyden.data.loader import mix
+from leyden.core.seeding import mix
 
 NAME = "search"
 """Of the one study in a database."""

@@ -19,7 +19,7 @@ from leyden.bench.run.record import Record, RecordError
 from leyden.bench.sweep.executor import Executor
 from leyden.bench.sweep.local import Pool
 from leyden.bench.sweep.slurm import refuse_on_cluster
-from leyden.report.rows import Run
+from leyden.report.runs import Run
 
 DATABASE = "search.db"
 """Where a search by Optuna is kept; in the sweep's folder."""
