@@ -10,7 +10,7 @@ from leyden.data.module import DataModule
 from leyden.data.source import ImageSource
 from leyden.data.source.files.image_folder import ImageList
 from leyden.data.specs import ImageSpec
-from leyden.data.splits import InMemory, Resized, Split, Subset, decode
+from leyden.data.splits import InMemory, Resized, Split, Subset, Unlabelled, decode
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class ImageDataModule(DataModule):
 def _behind(split: Split) -> tuple[list[bytes], ImageList | None]:
     """Which examples a split that is not in memory takes of what lies behind it, and that, if it is image files."""
     chosen = []
-    while isinstance(split, Resized | Subset):
+    while isinstance(split, Resized | Subset | Unlabelled):
         if isinstance(split, Subset):
             chosen += [split.indices.numpy().tobytes(), split.labels.cpu().numpy().tobytes()]
         split = split.split

@@ -145,11 +145,31 @@ def labels_of(split: Split) -> Tensor:
     Raises:
         ValueError: the split has no class labels.
     """
+    if isinstance(split, Resized):
+        return labels_of(split.split)
     if isinstance(split, Subset):
         return split.labels
     if isinstance(split, InMemory) and "labels" in split.columns._fields:
         return split.columns.labels
     raise ValueError("these examples have no class labels: choose a data/source whose examples have classes")
+
+
+class Unlabelled:
+    """The images of a split without anything else, still decoded one by one."""
+
+    def __init__(self, split: Split) -> None:
+        self.split = split
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, index: int) -> Images:
+        return Images(self.split[index].images)
+
+
+def unlabelled(split: Split) -> InMemory[Images] | Unlabelled:
+    """The images of a split without their labels, in memory if the split is."""
+    return InMemory(Images(split.columns.images)) if isinstance(split, InMemory) else Unlabelled(split)
 
 
 class Resized:
