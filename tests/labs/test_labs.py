@@ -1,12 +1,16 @@
 """Every lab, whole, from the command line: it reaches what it says that a sound run reaches.
 
-The shortest come first. ``LEYDEN_LABS_MINUTES`` limits how long all may take together: a lab that would not fit, as
-slow as this machine has turned out to be, is skipped and says so.
+First the tour, then labs that the last twenty commits touched, then the others; the shortest of each first.
+``LEYDEN_LABS_MINUTES`` limits how long all may take together: a lab that would not fit, as slow as this machine has
+turned out to be, is skipped and says so.
 """
 
 import os
+import re
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,6 +20,7 @@ from leyden.bench.config.compose import compose
 from leyden.bench.config.groups import file_of, options
 from leyden.bench.run.summary import verdicts
 
+ROOT = Path(__file__).parents[2]
 PHOTOGRAPHS = ["paths.data={data}/hymenoptera_256", "model.weights={data}/weights/mobilenet_v2_imagenet_fp16.pth"]
 CELLS = ["paths.data={data}", PHOTOGRAPHS[1]]
 FROM_OUTSIDE = {
@@ -40,9 +45,31 @@ def minutes(name: str) -> float:
     return own + (minutes(AFTER[name]) if name in AFTER else 0)
 
 
+def changed_files(commits: int = 20) -> set[str]:
+    """Files that the last commits changed, from the repository's root; none outside a checkout."""
+    log = ["git", "log", f"-{commits}", "--name-only", "--format="]
+    return set(subprocess.run(log, cwd=ROOT, capture_output=True, text=True, check=False).stdout.split())
+
+
+def files_of(name: str) -> set[str]:
+    """A lab's own file, its model's and data's, and the module of its technique."""
+    chosen = re.findall(r"override /(model|data|data/source): (\S+)", file_of("experiment", name).read_text())
+    configs = {f"conf/{group}/{option}.yaml" for group, option in chosen}
+    targets = {target for file in configs for target in re.findall(r"_target_: (\S+)\.\w+", (ROOT / file).read_text())}
+    return {f"experiments/{name}.yaml", *configs, *(f"src/{target.replace('.', '/')}.py" for target in targets)}
+
+
+def in_order(names: set[str]) -> list[str]:
+    """The tour, what the last commits touched, the rest; the shortest of each first."""
+    changed = changed_files()
+    return sorted(
+        names, key=lambda name: (not name.startswith("tour_"), not files_of(name) & changed, minutes(name), name)
+    )
+
+
 LABS = [
     pytest.param(name, marks=[pytest.mark.long] if name in LONG else [])
-    for name in sorted({*options("experiment")} - MADE_OF, key=lambda name: (minutes(name), name))
+    for name in in_order({*options("experiment")} - MADE_OF)
 ]
 
 
@@ -88,6 +115,19 @@ def test_a_lab_reaches_what_it_expects(
     print("\n".join(lines))
     assert len(lines) == len(expect)
     assert all(line.endswith(", as expected") for line in lines), lines
+
+
+def test_the_tour_comes_first() -> None:
+    names = in_order({*options("experiment")} - MADE_OF)
+    tour = [name for name in names if name.startswith("tour_")]
+    assert names[: len(tour)] == tour
+    assert minutes(tour[0]) <= minutes(tour[-1])
+
+
+def test_a_lab_s_files_are_where_they_are_said_to_be() -> None:
+    for name in ("gan_dcgan", "detection_ssd"):
+        assert all((ROOT / file).is_file() for file in files_of(name))
+    assert "src/leyden/gan/noise_to_image/dcgan.py" in files_of("gan_dcgan")
 
 
 def test_what_does_not_fit_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
