@@ -1,109 +1,180 @@
-"""The verbs. Light: ``leyden --help``, ``leyden list`` and shell completion import no torch."""
+"""The command line: a table of verbs, each a function in ``leyden.bench.commands``, which is imported when it is asked
+for. ``leyden --help``, ``leyden list`` and shell completion import no torch."""
 
 import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from pkgutil import resolve_name
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from leyden.bench.run.record import Record
+HYDRA_FLAGS = ("-sc", "--shell-completion")
 
-RECORD = "LEYDEN_RECORD"
-"""Environment variable by which the other processes of a distributed run know their record."""
 
-INTERRUPTED = 130
-"""Exit status of a run that was stopped and can go on."""
+class Option(NamedTuple):
+    """One argument of a verb: the names and keywords of ``argparse.add_argument``."""
+
+    names: tuple[str, ...]
+    keywords: dict[str, Any]
+
+
+class Verb(NamedTuple):
+    """A verb, the function that does it, and its arguments."""
+
+    function: str
+    """``module:name`` below ``leyden.bench``. Its parameters are called as the arguments; it returns an exit status,
+    or False where not everything that was asked for was done."""
+    help: str
+    options: tuple[Option, ...] = ()
+
+
+def _option(*names: str, **keywords: Any) -> Option:
+    return Option(names, keywords)
+
+
+def _overrides(help: str) -> Option:  # argparse's word
+    return _option("overrides", nargs="*", help=help)
+
+
+_ALLOW = _option(
+    "--allow", action="append", default=[], metavar="NAME", help="a package of your own that the record may use"
+)
+_RECORD = (_option("record", type=Path, help="a run's folder, such as outputs/gan_dcgan/..."), _ALLOW)
+_LAB = _overrides("those that `leyden run` would get, such as experiment=tour_gan model.lr=1e-3")
+VERBS = {
+    "run": Verb(
+        "commands.run:run", "compose, check, train, test and record a lab: leyden run experiment=gan_dcgan", (_LAB,)
+    ),
+    "sweep": Verb("commands.run:run", "many jobs, side by side: leyden sweep seed=0,1,2 sweep.name=mine", (_LAB,)),
+    "list": Verb("config.listing:show", "labs, models, data sources and trainers, a line each"),
+    "check": Verb("commands.run:check", "every mistake in a config at once; nothing is run", (_LAB,)),
+    "check-data": Verb(
+        "commands.check_data:check_data",
+        "count what a data source holds, find what is wrong, draw its boxes",
+        (
+            _overrides("data/source=voc data.source.root=FOLDER ..., or a lab"),
+            _option("--output", type=Path, help="folder for the report; default: outputs/check_data/<source>"),
+        ),
+    ),
+    "advise": Verb(
+        "commands.advise:advise",
+        "which of the lecture's four cases some data is, and the strategy for it",
+        (_overrides("data/source=... model.backbone=... model.weights=..."),),
+    ),
+    "find-lr": Verb(
+        "commands.find_lr:find_lr",
+        "try growing learning rates on a lab; draws the loss, suggests a rate",
+        (
+            _LAB,
+            _option("--from", dest="least", type=float, default=1e-6, help="first rate (default %(default)s)"),
+            _option("--to", dest="greatest", type=float, default=1.0, help="last rate (default %(default)s)"),
+            _option("--steps", type=int, default=100, help="steps between them (default %(default)s)"),
+        ),
+    ),
+    "resume": Verb(
+        "commands.run:resume",
+        "go on where a run or a sweep was stopped, in the same folder, with the same config",
+        (_option("folder", type=Path, help="of a run or of a sweep"), _ALLOW),
+    ),
+    "evaluate": Verb("commands.evaluate:evaluate", "test a record's best checkpoint again", _RECORD),
+    "predict": Verb(
+        "commands.predict:predict",
+        "what a record's technique predicts: labels, samples, boxes",
+        (
+            *_RECORD,
+            _option("--input", dest="source", type=Path, help="a file or a folder of files; default: the test split"),
+            _option("--output", type=Path, help="folder for the predictions; default: <record>/predictions"),
+            _option("--count", type=int, default=16, help="test examples or samples (default %(default)s)"),
+            _option("--class", dest="label", metavar="CLASS", help="of the samples: a name or number (default: all)"),
+            _option("--seed", type=int, help="of the samples: the same number draws the same (default: any)"),
+            _option("--threshold", type=float, help="least score of a detection (default: the detector's)"),
+        ),
+    ),
+    "export": Verb(
+        "commands.export:export",
+        "a record's network as an ONNX file, checked against PyTorch",
+        (*_RECORD, _option("--output", type=Path, help="the file; default: <record>/model.onnx")),
+    ),
+    "reproduce": Verb(
+        "commands.reproduce:reproduce",
+        "run a record's config again: identical, within the lab's spread, or different",
+        (
+            *_RECORD,
+            _option(
+                "--output", type=Path, help="folder of the new record; default: outputs/reproduced/<date>_<time>_<n>"
+            ),
+        ),
+    ),
+    "verify": Verb(
+        "commands.verify:verify",
+        "run labs over their seeds and compare them with what they expect",
+        (
+            _overrides("experiment=NAME or 'experiment=glob(*)'; seed=0,1,2 unless given"),
+            _option(
+                "--record",
+                dest="to_paste",
+                action="store_true",
+                help="print each lab's `expect` with the values, to be pasted",
+            ),
+        ),
+    ),
+    "compare": Verb(
+        "commands.compare:compare",
+        "records and sweeps side by side: a table, charts and images on one page",
+        (
+            _option("folders", nargs="+", type=Path, help="records, or folders that hold some, such as a sweep's"),
+            _option("--to", type=Path, help="folder for the page; default: the one that all lie in"),
+            _option(
+                "--metric",
+                dest="metrics",
+                action="append",
+                default=[],
+                metavar="NAME",
+                help="show this one, such as test/ap50; may be repeated (default: all test/... and best/... in common)",
+            ),
+            _option("--all", dest="every", action="store_true", help="show every metric"),
+        ),
+    ),
+}
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs one verb; the exit status is 0 only where everything that was asked for was done."""
     words = list(sys.argv[1:] if words is None else words)
-    if RECORD in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:
-        return _guarded(_join_run)
-    if words and words[0] == "sweep":
-        return _guarded(lambda: _run(["-m", *words[1:]]))
-    if words and (words[0] == "run" or words[0] in ("-sc", "--shell-completion")):
-        return _guarded(lambda: _run(words[words[0] == "run" :]))
-    arguments = _parser().parse_args(words or ["--help"])
-    return _guarded(lambda: arguments.do(arguments))
+    if "LEYDEN_RECORD" in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:
+        return _guarded(lambda: _call("commands.run:join_run"))
+    if words and words[0] in ("run", "sweep", *HYDRA_FLAGS):  # Hydra reads what follows, its own flags too
+        verb = words.pop(0) if words[0] in VERBS else ""
+        return _guarded(lambda: _call(VERBS["run"].function, overrides=["-m"] * (verb == "sweep") + words))
+    arguments = vars(_parser().parse_args(words or ["--help"]))
+    return _guarded(lambda: _call(VERBS[arguments.pop("verb")].function, **arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="leyden", description="The lab bench: transfer learning, GANs and object detection, one command each."
     )
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-
-    def verb(name: str, do: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        added = verbs.add_parser(name, help=text, description=text)
-        added.set_defaults(do=do)
-        return added
-
-    verb("run", lambda a: _run([]), "compose, check, train, test and record a lab: leyden run experiment=gan_dcgan")
-    verb(
-        "sweep", lambda a: _run(["-m"]), "the same for many jobs, side by side: leyden sweep seed=0,1,2 sweep.name=mine"
-    )
-    verb("list", _list, "labs, models, data sources and trainers, a line each")
-    check = verb("check", _check, "every mistake in a config at once; nothing is run")
-    check.add_argument("overrides", nargs="*", help="the words that `leyden run` would get")
-    looking = verb("check-data", _check_data, "count what a data source holds, find what is wrong, draw its boxes")
-    looking.add_argument("overrides", nargs="*", help="data/source=voc data.source.root=FOLDER ..., or a lab")
-    looking.add_argument("--output", type=Path, help="folder for the report; default: outputs/check_data/<source>")
-    advice = verb("advise", _advise, "which of the lecture's four cases some data is, and the strategy for it")
-    advice.add_argument("overrides", nargs="*", help="data/source=... model.backbone=... model.weights=...")
-    finder = verb("find-lr", _find_lr, "try growing learning rates on a lab; draws the loss, names a rate")
-    finder.add_argument("overrides", nargs="*", help="the words that `leyden run` would get")
-    finder.add_argument("--from", dest="least", type=float, default=1e-6, help="first rate (default %(default)s)")
-    finder.add_argument("--to", dest="greatest", type=float, default=1.0, help="last rate (default %(default)s)")
-    finder.add_argument("--steps", type=int, default=100, help="steps between them (default %(default)s)")
-    for name, do, text in (
-        ("resume", _resume, "go on where a run or a sweep was stopped, in the same folder, with the same config"),
-        ("evaluate", _evaluate, "test a record's best checkpoint again"),
-        ("predict", _predict, "what a record's technique predicts: labels, samples, boxes"),
-        ("export", _export, "a record's network as an ONNX file, checked against PyTorch"),
-        ("reproduce", _reproduce, "run a record's config again: identical, within the lab's spread, or different"),
-    ):
-        added = verb(name, do, text)
-        added.add_argument("record", type=Path, help="a run's folder, such as outputs/gan_dcgan/...")
-        added.add_argument(
-            "--allow", action="append", default=[], metavar="NAME", help="a package of your own that the record may use"
-        )
-    predict = verbs.choices["predict"]
-    predict.add_argument("--input", type=Path, help="a picture or a folder of pictures; default: the test split")
-    predict.add_argument("--output", type=Path, help="folder for the answers; default: <record>/predictions")
-    predict.add_argument("--count", type=int, default=16, help="test pictures or samples (default %(default)s)")
-    predict.add_argument(
-        "--class", dest="label", metavar="CLASS", help="of the samples: a name or number (default: all)"
-    )
-    predict.add_argument("--seed", type=int, help="of the samples: the same number draws the same (default: any)")
-    predict.add_argument(
-        "--threshold", type=float, help="score from which on boxes are answers (default: the detector's)"
-    )
-    verbs.choices["export"].add_argument("--output", type=Path, help="the file; default: <record>/model.onnx")
-    verbs.choices["reproduce"].add_argument(
-        "--output", type=Path, help="folder of the new record; default: outputs/reproduced/<date>_<time>_<n>"
-    )
-    proof = verb("verify", _verify, "run labs over their seeds and hold them against what they expect")
-    proof.add_argument("overrides", nargs="*", help="experiment=NAME or 'experiment=glob(*)'; seed=0,1,2 unless given")
-    proof.add_argument("--record", action="store_true", help="print each lab's `expect` with the values, to be pasted")
-    comparing = verb("compare", _compare, "records and sweeps side by side: a table, charts and pictures on one page")
-    comparing.add_argument(
-        "folders", nargs="+", type=Path, help="records, or folders that hold some, such as a sweep's"
-    )
-    comparing.add_argument("--to", type=Path, help="folder for the page; default: the one that all lie in")
-    shown = comparing.add_mutually_exclusive_group()
-    shown.add_argument(
-        "--metric",
-        dest="metrics",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="show this one, such as test/ap50; may be repeated (default: all test/... and best/... in common)",
-    )
-    shown.add_argument("--all", dest="every", action="store_true", help="show every metric")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
+    for name, verb in VERBS.items():
+        added = verbs.add_parser(name, help=verb.help, description=verb.help)
+        for option in verb.options:
+            added.add_argument(*option.names, **option.keywords)
     return parser
+
+
+def _call(function: str, **arguments: Any) -> int:
+    """Calls a function below ``leyden.bench``; the exit status."""
+    if "allow" in arguments:
+        from leyden.bench.config.allow_list import from_environment
+
+        arguments["allow"] = from_environment().union(arguments["allow"])
+    if "record" in arguments:
+        from leyden.bench.commands.run import open_record
+
+        arguments["record"] = open_record(arguments["record"], arguments.pop("allow"))
+    done = resolve_name(f"leyden.bench.{function}")(**arguments)
+    return 1 if done is False else done if type(done) is int else 0
 
 
 def _guarded(do: Callable[[], int]) -> int:
@@ -112,7 +183,7 @@ def _guarded(do: Callable[[], int]) -> int:
         return do()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return 130
     except Exception as error:  # the last place: whatever it was becomes one line and a status
         if os.environ.get("LEYDEN_TRACEBACK"):
             raise
@@ -121,156 +192,3 @@ def _guarded(do: Callable[[], int]) -> int:
         print(f"error: {text}" if known else f"error: {type(error).__name__}: {text}", file=sys.stderr)
         print("(LEYDEN_TRACEBACK=1 shows where)", file=sys.stderr) if not known else None
         return 1
-
-
-def _list(arguments: argparse.Namespace) -> int:
-    from leyden.bench.config.listing import show
-
-    show()
-    return 0
-
-
-def _check(arguments: argparse.Namespace) -> int:
-    from leyden.bench.config.validate import compose_and_check
-
-    composed = compose_and_check(arguments.overrides)
-    print(f"{composed.config['lab']['name']}: nothing wrong")
-    return 0
-
-
-def _check_data(arguments: argparse.Namespace) -> int:
-    from leyden.bench.commands.check_data import check_data
-
-    return 0 if check_data(arguments.overrides, arguments.output) else 1
-
-
-def _advise(arguments: argparse.Namespace) -> int:
-    from leyden.bench.commands.advise import advise
-
-    print(advise(arguments.overrides))
-    return 0
-
-
-def _find_lr(arguments: argparse.Namespace) -> int:
-    from leyden.bench.commands.find_lr import find_lr
-
-    rate, file = find_lr(arguments.overrides, arguments.least, arguments.greatest, arguments.steps)
-    print(f"learning rate {rate:.2g}: {file}")
-    return 0
-
-
-def _run(words: list[str]) -> int:
-    from leyden.bench.sweep import sweep
-
-    if sweep.wants_hydra(words):
-        return sweep.run(words)
-    from leyden.bench.config.validate import compose_and_check
-    from leyden.bench.run.record import Record
-
-    return _run_record(Record.create(compose_and_check(words)))
-
-
-def _allowed(arguments: argparse.Namespace) -> frozenset[str]:
-    from leyden.bench.config.allow_list import from_environment
-
-    return from_environment().union(arguments.allow)
-
-
-def _record(arguments: argparse.Namespace) -> "Record":
-    """The record that was named, which may come from someone else."""
-    from leyden.bench.config.allow_list import check_folder
-    from leyden.bench.run.record import Record
-
-    record = Record(arguments.record, _allowed(arguments))
-    check_folder(record.folder, [record.config], record.allow)
-    return record
-
-
-def _resume(arguments: argparse.Namespace) -> int:
-    if (arguments.record / "multirun.yaml").is_file():
-        from leyden.bench.config.allow_list import check_folder
-        from leyden.bench.sweep.store import records_in, trusted_in
-        from leyden.bench.sweep.sweep import resume
-
-        allow = _allowed(arguments) | trusted_in(arguments.record)
-        check_folder(arguments.record, (job.config for job in records_in(arguments.record)), allow)
-        return resume(arguments.record, allow)
-    record = _record(arguments)
-    if record.status["status"] == "done":
-        print(f"{record.folder} is done; nothing to go on with")
-        return 0
-    record.refuse_if_running()
-    return _run_record(record)
-
-
-def _join_run() -> int:
-    """A further process of a distributed run: Lightning starts it with the command and the environment of the first."""
-    from leyden.bench.config.allow_list import from_environment
-    from leyden.bench.run.record import Record
-
-    return _run_record(Record(os.environ[RECORD], from_environment()))
-
-
-def _run_record(record: "Record") -> int:
-    from leyden.bench.compat import rank
-    from leyden.bench.config.allow_list import ALLOW
-    from leyden.bench.run.run import run
-    from leyden.bench.run.summary import show
-
-    os.environ |= {RECORD: str(record.folder.absolute()), ALLOW: ",".join(record.allow)}  # for the other processes
-    try:
-        run(record)
-    except (KeyboardInterrupt, SystemExit):  # how Lightning answers Ctrl-C and SIGTERM, some with status 0
-        return INTERRUPTED
-    finally:
-        if rank() == 0:
-            show(record)
-    return 0
-
-
-def _evaluate(arguments: argparse.Namespace) -> int:
-    from leyden.bench.commands.predict import evaluate
-
-    evaluate(_record(arguments))
-    return 0
-
-
-def _predict(arguments: argparse.Namespace) -> int:
-    from leyden.bench.commands.predict import predict
-
-    record = _record(arguments)
-    output = arguments.output or record.folder / "predictions"
-    words = (arguments.count, arguments.label, arguments.seed, arguments.threshold)
-    unread = predict(record, arguments.input, output, *words)
-    return 1 if unread else 0
-
-
-def _compare(arguments: argparse.Namespace) -> int:
-    from leyden.bench.commands.compare import compare
-
-    left_out = compare(arguments.folders, arguments.to, arguments.metrics, arguments.every)
-    return 1 if left_out else 0
-
-
-def _export(arguments: argparse.Namespace) -> int:
-    from leyden.bench.commands.export import export
-
-    record = _record(arguments)
-    export(record, arguments.output or record.folder / "model.onnx")
-    return 0
-
-
-def _reproduce(arguments: argparse.Namespace) -> int:
-    from leyden.bench.commands import reproduce
-
-    record = _record(arguments)
-    new = reproduce.again(record, arguments.output)
-    for line in reproduce.changes(record.environment, new.environment):
-        print(line, file=sys.stderr)
-    return _run_record(new) or (0 if reproduce.report(record, new) else 1)
-
-
-def _verify(arguments: argparse.Namespace) -> int:
-    from leyden.bench.commands.verify import verify
-
-    return 0 if verify(arguments.overrides, arguments.record) else 1

@@ -64,15 +64,15 @@ def test_evaluate_repeats_the_test_and_predict_answers(leyden: Callable, records
         assert recorded[name] == value
     assert leyden("predict", str(folder), "--count", "2").returncode == 0
     assert len(read_json(folder / "predictions" / "predictions.json")) == 2
-    done = leyden("predict", str(folder), "--input", str(folder / "images"), "--output", "answers")
+    done = leyden("predict", str(folder), "--input", str(folder / "images"), "--output", "predicted")
     assert done.returncode == 0, done.stderr
     names = {file.name for file in (folder / "images").iterdir()}
-    assert {file.name for file in (tmp_path / "answers" / "images").iterdir()} == names
-    assert (tmp_path / "answers" / "contact_sheet.png").is_file()
-    (tmp_path / "answers" / "images" / "broken.png").write_text("no picture")
-    done = leyden("predict", str(folder), "--input", "answers/images", "--output", "again")
+    assert {file.name for file in (tmp_path / "predicted" / "images").iterdir()} == names
+    assert (tmp_path / "predicted" / "contact_sheet.png").is_file()
+    (tmp_path / "predicted" / "images" / "broken.png").write_text("no picture")
+    done = leyden("predict", str(folder), "--input", "predicted/images", "--output", "again")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"1 of {len(names) + 1} pictures could not be read"
+    assert done.stderr.splitlines()[-1] == f"1 of {len(names) + 1} inputs could not be read"
 
 
 def test_predict_draws_the_class_and_the_seed_that_are_asked_for(

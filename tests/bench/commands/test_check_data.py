@@ -28,7 +28,7 @@ def test_what_would_not_train_is_told_with_file_and_line(leyden: Callable, tmp_p
         "1 x no area (left out: does not train)\n  set/labels/train/a.txt:2: blue [0.5 0.5 0 0.1] in 96x64"
         in done.stdout
     )
-    with (tmp_path / "seen" / "findings.csv").open() as stream:
+    with (tmp_path / "seen" / "issues.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert ("no area", "set/labels/train/a.txt", "2") in {(row["kind"], row["file"], row["line"]) for row in rows}
     assert (tmp_path / "seen" / "images.png").is_file()
@@ -58,7 +58,7 @@ def test_where_there_is_nothing(leyden: Callable) -> None:
 def test_blood_cells(leyden: Callable, dev_data: Path) -> None:
     done = leyden("check-data", "data/source=voc", f"data.source.root={dev_data / 'bccd'}")
     assert done.returncode == 1
-    assert "findings: 2 x left out\n" in done.stdout
+    assert "issues: 2 x left out\n" in done.stdout
     for place in ("BloodImage_00338.xml:163: RBC [504 337 504 337]", "BloodImage_00343.xml:55: RBC [181 329 181 329]"):
         assert place in done.stdout
     for row in ("| train | 205    | 2,804", "| val   | 87     | 1,137", "| test  | 72     | 945"):

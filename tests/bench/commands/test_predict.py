@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 import torch
 from commands import FAST, read_json
+from lightning import LightningModule
 from PIL import Image
 from torch import Tensor
 
-from leyden.bench.commands import predict as answer
+from leyden.bench.commands import predict as verb
 from leyden.bench.commands import predictions
 from leyden.bench.commands.predict import predict
 from leyden.bench.commands.predictions import table
 from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
-from leyden.core.technique import Predictions
+from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
 from leyden.data.source.files.image_folder import read_image
 from leyden.detection.ssd import SSD
 from leyden.gan.noise_to_image.dcgan import DCGAN
@@ -34,7 +35,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
 
 @pytest.fixture
 def paint(tmp_path: Path) -> Callable[..., Path]:
-    """Makes pictures of one colour each, by their paths in a folder, and gives the folder."""
+    """Writes images of one colour each, by their paths in a folder, and returns the folder."""
 
     def paint_(*paths: str, size: tuple[int, int] = (12, 10), folder: str = "photos") -> Path:
         for number, path in enumerate(paths):
@@ -55,27 +56,23 @@ def drawn(folder: Path) -> set[str]:
     return {str(file.relative_to(folder / "images")) for file in folder.rglob("images/**/*.png")}
 
 
-def test_each_picture_is_a_line_a_row_and_a_picture_under_its_own_path(
-    record: Record, paint: Callable, tmp_path: Path
-) -> None:
+def test_each_input_has_row_line_and_image(record: Record, paint: Callable, tmp_path: Path) -> None:
     paths = ["a/x.png", "a_x.png", "x.jpg", "x.jpg.png", "x.png"]
-    assert predict(record, paint(*paths), tmp_path / "out", 16) == 0
+    assert predict(record, paint(*paths), tmp_path / "out", 16) is True
     rows, lines = read_json(tmp_path / "out" / "predictions.json"), read_csv(tmp_path / "out")
     assert [row["path"] for row in rows] == [line["path"] for line in lines] == paths
     assert list(lines[0]) == ["path", "label", "probability"]
     for row, line in zip(rows, lines, strict=True):
         assert line["label"] == row["label"] == max(row["probabilities"], key=row["probabilities"].get)
         assert float(line["probability"]) == row["probability"]
-    pictures = {"a/x.png": 0, "a_x.png": 1, "x.jpg.png": 2, "x.jpg.png.png": 3, "x.png": 4}
-    assert drawn(tmp_path / "out") == set(pictures)
-    for name, number in pictures.items():
+    images_by_path = {"a/x.png": 0, "a_x.png": 1, "x.jpg.png": 2, "x.jpg.png.png": 3, "x.png": 4}
+    assert drawn(tmp_path / "out") == set(images_by_path)
+    for name, number in images_by_path.items():
         red, _, _ = Image.open(tmp_path / "out" / "images" / name).getpixel((5, 5))
         assert abs(red - (20 * number + 10)) <= 2, name  # JPEG rounds
 
 
-def test_a_contact_sheet_shows_photographs_at_the_size_of_its_tiles(
-    record: Record, paint: Callable, tmp_path: Path
-) -> None:
+def test_contact_sheet_shows_thumbnails(record: Record, paint: Callable, tmp_path: Path) -> None:
     predict(record, paint("wide.png", "tall.png", size=(2000, 500)), tmp_path / "out", 16)
     sheet = Image.open(tmp_path / "out" / "contact_sheet.png")
     assert sheet.width < 400
@@ -84,7 +81,7 @@ def test_a_contact_sheet_shows_photographs_at_the_size_of_its_tiles(
     assert red.count(10) == red.count(30) == 112
 
 
-def test_long_sheets_are_paginated_and_old_pages_go(
+def test_sheets_have_pages_and_old_ones_go(
     record: Record, paint: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(predictions, "SHEET", 2)
@@ -95,38 +92,38 @@ def test_long_sheets_are_paginated_and_old_pages_go(
         assert found == expected
 
 
-def test_a_broken_picture_is_reported_and_the_others_are_answered(
+def test_broken_image_is_reported_and_left_out(
     record: Record, paint: Callable, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow refuses twice as many
     folder = paint("a.png", "b/c.png", "d.png")
     Image.new("RGB", (50, 50)).save(folder / "huge.png")
     (folder / "b" / "broken.png").write_bytes((folder / "a.png").read_bytes()[:50])
-    (folder / "text.jpg").write_text("no picture")
-    assert predict(record, folder, tmp_path / "out", 16) == 3
+    (folder / "text.jpg").write_text("no image")
+    assert predict(record, folder, tmp_path / "out", 16) is False
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith(f"left out b/broken.png: {folder / 'b' / 'broken.png'}")
     assert said[1].startswith("left out huge.png: Image size (2500 pixels) exceeds limit")
     assert "cannot identify image file" in said[2]
-    assert said[3:] == ["3 of 6 pictures could not be read"]
+    assert said[3:] == ["3 of 6 inputs could not be read"]
     readable = ["a.png", "b/c.png", "d.png"]
     assert [row["path"] for row in read_json(tmp_path / "out" / "predictions.json")] == readable
     assert [line["path"] for line in read_csv(tmp_path / "out")] == readable
 
 
-def test_only_broken_pictures_are_an_error_and_nothing_is_written(record: Record, tmp_path: Path) -> None:
+def test_only_broken_images_are_an_error(record: Record, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "a.png").write_text("no picture")
-    with pytest.raises(ValueError, match="none of 1 pictures could be read"):
+    (tmp_path / "photos" / "a.png").write_text("no image")
+    with pytest.raises(ValueError, match="none of 1 inputs could be read"):
         predict(record, tmp_path / "photos", tmp_path / "out", 16)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("limit", "value"), [("CHUNK", 2), ("CHUNK_BYTES", 3 * 12 * 10 + 1)])
-def test_pictures_are_held_a_few_at_a_time(
+def test_images_are_held_a_few_at_a_time(
     limit: str, value: int, record: Record, paint: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer, limit, value)
+    monkeypatch.setattr(verb, limit, value)
     read: list[weakref.ref[Tensor]] = []
     alive = []
 
@@ -136,17 +133,17 @@ def test_pictures_are_held_a_few_at_a_time(
         read.append(weakref.ref(image))
         return image
 
-    monkeypatch.setattr(answer, "read_image", watched)
+    monkeypatch.setattr(verb, "read_image", watched)
     predict(record, paint(*[f"{i}.png" for i in range(5)]), tmp_path / "out", 16)
     assert alive == [0, 1, 0, 1, 0]
 
 
-def test_tables_are_replaced_only_when_all_is_answered(
+def test_tables_are_replaced_only_at_the_end(
     record: Record, paint: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     predict(record, paint("old.png", folder="before"), tmp_path / "out", 16)
     before = {name: (tmp_path / "out" / name).read_bytes() for name in ("predictions.json", "predictions.csv")}
-    monkeypatch.setattr(answer, "CHUNK", 1)
+    monkeypatch.setattr(verb, "CHUNK", 1)
     images = iter([None])
 
     def fail_at_the_second(self: Finetune, *arguments: Any) -> Predictions:
@@ -160,33 +157,33 @@ def test_tables_are_replaced_only_when_all_is_answered(
     assert {name: (tmp_path / "out" / name).read_bytes() for name in before} == before
 
 
-def test_answers_among_the_pictures_are_not_answered_again(record: Record, paint: Callable, tmp_path: Path) -> None:
+def test_predictions_among_inputs_are_passed_over(record: Record, paint: Callable, tmp_path: Path) -> None:
     folder = paint("a.png", "b.png")
     for _ in range(2):
-        predict(record, folder, folder / "answers", 16)
-        assert len(read_json(folder / "answers" / "predictions.json")) == 2
-    for source in (folder, folder / "a.png", folder / "answers" / "images"):
-        output = folder / "answers" if source.name == "images" else source
+        predict(record, folder, folder / "predictions", 16)
+        assert len(read_json(folder / "predictions" / "predictions.json")) == 2
+    for source in (folder, folder / "a.png", folder / "predictions" / "images"):
+        output = folder / "predictions" if source.name == "images" else source
         with pytest.raises(ValueError, match="choose another folder"):
             predict(record, source, output, 16)
 
 
-def test_a_folder_without_pictures_is_an_error(record: Record, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no pictures in .*nowhere"):
+def test_folder_without_images_is_an_error(record: Record, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no images in .*nowhere"):
         predict(record, tmp_path / "nowhere", tmp_path / "out", 16)
 
 
-def test_no_picture_at_all_is_an_error(record: Record, tmp_path: Path) -> None:
+def test_count_of_zero_is_an_error(record: Record, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--count 0"):
         predict(record, None, tmp_path / "out", 0)
 
 
-def test_without_pictures_the_first_of_the_test_split_are_answered(record: Record, tmp_path: Path) -> None:
+def test_default_is_the_first_of_the_test_split(record: Record, tmp_path: Path) -> None:
     predict(record, None, tmp_path / "out", 2)
     assert [line["path"] for line in read_csv(tmp_path / "out")] == ["test_00000.png", "test_00001.png"]
 
 
-def test_names_that_are_no_utf8_do_not_stop_the_others(record: Record, paint: Callable, tmp_path: Path) -> None:
+def test_names_that_are_no_utf8_are_read(record: Record, paint: Callable, tmp_path: Path) -> None:
     folder = paint("a.png", "stra\udcdfe.png")  # as Windows writes it in Latin 1
     predict(record, folder, tmp_path / "out", 16)
     assert [line["path"] for line in read_csv(tmp_path / "out")] == ["a.png", "stra\ufffde.png"]
@@ -197,7 +194,7 @@ def sampler(record: Record, monkeypatch: pytest.MonkeyPatch) -> Record:
     """A record whose technique samples, of no class."""
     torch.manual_seed(0)
     gan = DCGAN(["a", "b"], channels=1, image_size=16, base_channels=8, latent_dim=4).eval()
-    monkeypatch.setattr(answer, "load_best", lambda _: gan)
+    monkeypatch.setattr(verb, "load_best", lambda _: gan)
     return record
 
 
@@ -205,8 +202,8 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_techniques_that_sample_leave_pictures_rows_and_a_grid(sampler: Record, tmp_path: Path) -> None:
-    assert predict(sampler, None, tmp_path / "out", 5) == 0
+def test_samples_have_images_rows_and_a_grid(sampler: Record, tmp_path: Path) -> None:
+    assert predict(sampler, None, tmp_path / "out", 5) is True
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"predictions.json", "images", "grid.png"}
     samples = [tmp_path / "out" / "images" / f"sample_{i:03d}.png" for i in range(5)]
     assert drawn(tmp_path / "out") == {file.name for file in samples}
@@ -219,9 +216,7 @@ def test_techniques_that_sample_leave_pictures_rows_and_a_grid(sampler: Record, 
     assert drawn(tmp_path / "out") == {"sample_000.png", "sample_001.png"}
 
 
-def test_a_seed_gives_the_same_bytes_and_none_gives_others(
-    sampler: Record, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_same_seed_draws_the_same_bytes(sampler: Record, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     for name, seed in {"a": 1, "b": 1, "c": 2, "d": None, "e": None}.items():
         predict(sampler, None, tmp_path / name, 3, seed=seed)
     said = capsys.readouterr().out.splitlines()
@@ -239,9 +234,7 @@ def test_many_samples_are_shown_smaller(sampler: Record, tmp_path: Path, monkeyp
     assert read_image(tmp_path / "out" / "grid.png").shape == (3, 103, 103)
 
 
-def test_a_class_is_drawn_by_name_or_number_and_others_are_refused(
-    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_class_is_a_name_or_a_number(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class OfAClass(DCGAN):
         """Draws a flat grey that tells the class."""
 
@@ -251,7 +244,7 @@ def test_a_class_is_drawn_by_name_or_number_and_others_are_refused(
 
     gan = OfAClass(["cat", "dog"], channels=1, image_size=16, base_channels=8, latent_dim=4).eval()
     gan.conditional = True
-    monkeypatch.setattr(answer, "load_best", lambda _: gan)
+    monkeypatch.setattr(verb, "load_best", lambda _: gan)
     for label, expected in {"dog": [150, 150], "0": [50, 50], None: [50, 150]}.items():
         predict(record, None, tmp_path / "out", 2, label)
         rows = read_json(tmp_path / "out" / "predictions.json")
@@ -271,7 +264,7 @@ def test_a_class_is_drawn_by_name_or_number_and_others_are_refused(
         ({"seed": -1}, "--seed -1: a number from 0 to 4294967295"),
     ],
 )
-def test_samplers_refuse_what_they_cannot_take(
+def test_samplers_refuse_inputs_and_wrong_seeds(
     words: dict[str, Any], message: str, sampler: Record, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
@@ -284,21 +277,21 @@ def test_samplers_refuse_what_they_cannot_take(
     ("words", "named"),
     [({"label": "0"}, "--class"), ({"seed": 0}, "--seed"), ({"label": "0", "seed": 0}, "--class and --seed")],
 )
-def test_techniques_that_answer_pictures_refuse_a_class_and_a_seed(
+def test_predictors_refuse_class_and_seed(
     words: dict[str, Any], named: str, source: str | None, record: Record, paint: Callable, tmp_path: Path
 ) -> None:
     given = paint("a.png") if source else None
-    with pytest.raises(ValueError, match=f"Finetune answers pictures, it samples nothing: leave {named} out"):
+    with pytest.raises(ValueError, match=f"Finetune predicts, it samples nothing: leave {named} out"):
         predict(record, given, tmp_path / "out", 3, **words)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_detector_takes_a_threshold_and_leaves_cocos_json(
+def test_detector_takes_threshold_and_writes_coco(
     record: Record, paint: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
     detector = SSD(["a", "b"], channels=3, image_size=64).eval()
-    monkeypatch.setattr(answer, "load_best", lambda _: detector)
+    monkeypatch.setattr(verb, "load_best", lambda _: detector)
     photos = paint("a.png", "b.png", size=(80, 64))
 
     def scores(threshold: float) -> list[float]:
@@ -312,15 +305,13 @@ def test_a_detector_takes_a_threshold_and_leaves_cocos_json(
     assert sorted(scores(least)) == sorted(score for score in every if score >= least) != sorted(every)
 
 
-def test_who_finds_no_boxes_refuses_a_threshold(
-    record: Record, sampler: Record, paint: Callable, tmp_path: Path
-) -> None:
-    with pytest.raises(ValueError, match="DCGAN finds no boxes: leave --threshold out"):
+def test_sampler_refuses_a_threshold(record: Record, sampler: Record, paint: Callable, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="DCGAN samples from noise: leave --threshold out"):
         predict(sampler, None, tmp_path / "out", 3, threshold=0.5)
     assert not (tmp_path / "out").exists()
 
 
-def test_several_answers_to_a_picture_are_a_line_each_and_drawn_on_the_sheet(
+def test_each_box_is_a_line_and_drawn_on_the_sheet(
     record: Record, paint: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = {"classes": ["cat", "dog, old"], "scores": [0.5, 0.25], "boxes": [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]}
@@ -338,6 +329,37 @@ def test_several_answers_to_a_picture_are_a_line_each_and_drawn_on_the_sheet(
     assert Image.open(tmp_path / "out" / "contact_sheet.png").getpixel((20, 20)) == (0, 200, 0)
 
 
-def test_a_table_has_every_scalar_of_any_row_and_no_dict() -> None:
+def test_table_has_every_scalar_and_no_dict() -> None:
     rows = json.loads('[{"path": "a", "n": 1, "all": {"x": 1}}, {"path": "b", "flag": true, "none": null}]')
     assert table(rows) == "path,n,flag,none\na,1,,\nb,,True,\n"
+
+
+class Silent(LightningModule):
+    """Neither predicts nor samples."""
+
+
+class Reader(LightningModule):
+    """Predicts from texts; there is nothing to draw."""
+
+    input_type = "text"
+
+    def predict(self, inputs: list[str], options: PredictOptions = NO_OPTIONS) -> Predictions:
+        return Predictions([{"words": len(text.split())} for text in inputs], [])
+
+
+def test_technique_without_predict_names_its_verbs(
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verb, "load_best", lambda _: Silent())
+    with pytest.raises(ValueError, match=r"Silent neither predicts nor samples .* its verbs are: evaluate$"):
+        predict(record, None, tmp_path / "out", 3)
+
+
+def test_texts_are_read_and_nothing_is_drawn(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verb, "load_best", lambda _: Reader())
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("one two")
+    (tmp_path / "texts" / "b.png").touch()
+    assert predict(record, tmp_path / "texts", tmp_path / "out")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"predictions.json", "predictions.csv"}
+    assert read_csv(tmp_path / "out") == [{"path": "a.txt", "words": "2"}]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from commands import FAST, read_json
 
-from leyden.bench.commands.reproduce import again, changes, compare, overall
+from leyden.bench.commands.reproduce import changes, compare, overall, repeat
 from leyden.bench.config.compose import compose
 from leyden.bench.run.record import Record, RecordError
 
@@ -103,7 +103,7 @@ def test_the_new_record_lies_in_ones_own_outputs_whatever_the_old_one_says(done:
     config = done.config
     config["paths"]["outputs"], config["lab"]["name"] = str(tmp_path / "elsewhere"), "../../name"
     (done.folder / "config.yaml").write_text(yaml.safe_dump(config))
-    new = again(done)
+    new = repeat(done)
     assert new.folder.resolve().parent == tmp_path / "outputs" / "reproduced"
     assert (new.config, new.overrides, new.status["status"]) == (config, done.overrides, "pending")
     assert new.environment["devices"]["threads"] == 3
@@ -112,7 +112,7 @@ def test_the_new_record_lies_in_ones_own_outputs_whatever_the_old_one_says(done:
 
 def test_only_what_is_done_can_be_reproduced_and_nothing_is_written_over(done: Record) -> None:
     with pytest.raises(RecordError, match="is not empty: choose another folder"):
-        again(done, done.folder)
+        repeat(done, done.folder)
     done.set_status("interrupted")
     with pytest.raises(RecordError, match="is not done: `leyden resume"):
-        again(done)
+        repeat(done)

@@ -13,11 +13,11 @@ import torch
 import yaml
 from commands import FAST, read_json
 
-from leyden.bench.commands.predict import load_best
 from leyden.bench.config.allow_list import NotAllowedError, check_folder, from_environment, refuse_places, why_not
 from leyden.bench.config.compose import compose
 from leyden.bench.config.groups import CONF
 from leyden.bench.config.instantiate import build
+from leyden.bench.run.best import load_best
 from leyden.bench.run.checkpoint import best, newest, verify
 from leyden.bench.run.record import Record
 from leyden.cli import main

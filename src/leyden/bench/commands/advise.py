@@ -1,30 +1,36 @@
-"""What a technique advises for some data, before anything is trained."""
+"""``leyden advise``: what a technique advises for some data, before anything is trained."""
 
 from collections.abc import Sequence
 
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.validate import compose_and_check
+from leyden.bench.run.best import verbs_of
 from leyden.bench.run.logs import setup_logging
 from leyden.core.technique import Advises
 
 
-def advise(words: Sequence[str]) -> str:
-    """Builds the data and the technique that the words compose, and asks it.
+def advise(overrides: Sequence[str]) -> None:
+    """Prints the advice."""
+    print(advice(overrides))
+
+
+def advice(overrides: Sequence[str]) -> str:
+    """The advice of the technique for the data that the overrides compose.
 
     Raises:
-        ConfigError: words that cannot be composed.
+        ConfigError: overrides that cannot be composed.
         ValueError: the technique gives no advice.
     """
-    typed = list(words)
-    lab = [] if any(word.startswith("experiment=") for word in typed) else ["~experiment"]
+    typed = list(overrides)
+    lab = [] if any(override.startswith("experiment=") for override in typed) else ["~experiment"]
     setup_logging(None)
     composed = compose_and_check([*lab, *typed])
-    config = composed.config
-    data = build(config["data"], composed.allow)
+    data = build(composed.config["data"], composed.allow)
     data.prepare_data()
-    model = build(config["model"], composed.allow, **data.spec)
+    model = build(composed.config["model"], composed.allow, **data.spec)
     if not isinstance(model, Advises):
         raise ValueError(
-            f"{type(model).__name__} gives no advice: choose a model that does (see leyden.core.technique.Advises)"
+            f"{type(model).__name__} gives no advice, its verbs are: {verbs_of(model)}; choose a model that does "
+            "(see leyden.core.technique.Advises)"
         )
     return model.advise(data, [*lab, *typed])

@@ -20,9 +20,9 @@ from leyden.visualization.detection.annotated import draw_annotated
 from leyden.visualization.labelled import draw_sheet
 
 SHOWN = 24
-"""Pictures on the sheet."""
-TOLD = 20
-"""Findings of a kind that are printed; findings.csv has all."""
+"""Images on the sheet."""
+LISTED = 20
+"""Issues of a kind that are printed; issues.csv has all."""
 MEANING: dict[Effect, str] = {
     "stops": "a run stops at it",
     "left out": "does not train",
@@ -31,35 +31,35 @@ MEANING: dict[Effect, str] = {
 }
 
 
-def check_data(words: Sequence[str], output: Path | None) -> bool:
-    """Looks at every picture of a source; prints a report, and writes it with a sheet of pictures into a folder.
+def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
+    """Checks every image of a source; prints a report, and writes it with a sheet of images into a folder.
 
     Args:
-        words: ``data/source=...`` and its keys, or those of a lab.
+        overrides: ``data/source=...`` and its keys, or those of a lab.
         output: the folder; None for outputs/check_data/<source>.
 
     Returns:
-        whether all of it would train, and be judged by what training did not see.
+        whether all of it would train, and be tested on what training did not see.
 
     Raises:
-        ConfigError: words that cannot be composed.
-        ValueError: nothing can be looked at.
+        ConfigError: overrides that cannot be composed.
+        ValueError: the source has no images.
     """
     setup_logging(None)
-    lab = [] if any(word.startswith("experiment=") for word in words) else ["~experiment"]
-    composed = compose_and_check([*lab, *words])
+    lab = [] if any(text.startswith("experiment=") for text in overrides) else ["~experiment"]
+    composed = compose_and_check([*lab, *overrides])
     source: Source = build(composed.config["data"]["source"], composed.allow)
     seen = inspect(source)
     folder = output or Path(composed.config["paths"]["outputs"]) / "check_data" / composed.choices["data/source"]
     folder.mkdir(parents=True, exist_ok=True)
-    report = "\n\n".join([f"# {source.name}", *_tables(source, seen), *_findings(seen)])
+    report = "\n\n".join([f"# {source.name}", *_tables(source, seen), *_issues(seen)])
     write(folder / "report.md", report + "\n")
-    rows = [["" if value is None else value for value in finding] for finding in seen.issues]
-    write(folder / "findings.csv", csv_table(DataIssue._fields, rows))
+    rows = [["" if value is None else value for value in issue] for issue in seen.issues]
+    write(folder / "issues.csv", csv_table(DataIssue._fields, rows))
     to_pil_image(_sheet(source, seen)).save(folder / "images.png")
     print(report)
     print(f"\n{_sum(seen)}\nimages with their boxes: {folder / 'images.png'}")
-    return all(finding.effect == "note" for finding in seen.issues)
+    return all(issue.effect == "note" for issue in seen.issues)
 
 
 def _tables(source: Source, seen: Inspection) -> list[str]:
@@ -84,7 +84,7 @@ def _tables(source: Source, seen: Inspection) -> list[str]:
     if class_rows:
         tables.append(_table(["class", *stages, *sizes], class_rows))
     if absent:
-        some = ", ".join(absent[:TOLD]) + (", ..." if len(absent) > TOLD else "")
+        some = ", ".join(absent[:LISTED]) + (", ..." if len(absent) > LISTED else "")
         tables.append(f"{len(absent)} of {len(source.class_names)} classes never occur: {some}")
     return tables
 
@@ -95,27 +95,27 @@ def _table(header: list[str], rows: Sequence[Sequence[object]]) -> str:
     )
 
 
-def _findings(seen: Inspection) -> list[str]:
+def _issues(seen: Inspection) -> list[str]:
     """A paragraph for each kind."""
-    told = []
+    paragraphs = []
     for group in by_kind(seen.issues):
         kind, effect = group[0].kind, group[0].effect
-        more = [f"and {len(group) - TOLD:,} more in findings.csv"] if len(group) > TOLD else []
-        lines = [f"{len(group):,} x {kind} ({effect}: {MEANING[effect]})", *map(str, group[:TOLD]), *more]
-        told.append("\n  ".join(lines))
-    return told
+        more = [f"and {len(group) - LISTED:,} more in issues.csv"] if len(group) > LISTED else []
+        lines = [f"{len(group):,} x {kind} ({effect}: {MEANING[effect]})", *map(str, group[:LISTED]), *more]
+        paragraphs.append("\n  ".join(lines))
+    return paragraphs
 
 
 def _sum(seen: Inspection) -> str:
-    counts = Counter(finding.effect for finding in seen.issues)
-    said = ", ".join(f"{counts[effect]:,} x {effect}" for effect in EFFECTS if counts[effect])
-    return f"findings: {said}" if said else "nothing wrong"
+    counts = Counter(issue.effect for issue in seen.issues)
+    text = ", ".join(f"{counts[effect]:,} x {effect}" for effect in EFFECTS if counts[effect])
+    return f"issues: {text}" if text else "nothing wrong"
 
 
 def _sheet(source: Source, seen: Inspection) -> Tensor:
-    """Some of the pictures with what the data says of them."""
+    """Some of the images, with their targets drawn in."""
     shown = examples_to_show(seen, SHOWN)
-    pictures = [
+    images = [
         draw_annotated(image, target, source.class_names, bad) if isinstance(target, dict) else image
         for _, image, target, bad in shown
     ]
@@ -123,4 +123,4 @@ def _sheet(source: Source, seen: Inspection) -> Tensor:
         caption if isinstance(target, dict) or not source.class_names else f"{caption}\n{source.class_names[target]}"
         for caption, _, target, _ in shown
     ]
-    return draw_sheet(pictures, captions, "there is no picture to show", columns=4, side=320)
+    return draw_sheet(images, captions, "there is no image to show", columns=4, side=320)

@@ -15,7 +15,7 @@ from leyden.report.page import draw_page
 from leyden.report.runs import Run
 
 
-def compare(folders: Sequence[Path], to: Path | None, metrics: Sequence[str] = (), every: bool = False) -> int:
+def compare(folders: Sequence[Path], to: Path | None, metrics: Sequence[str] = (), every: bool = False) -> bool:
     """Writes ``compare.csv``, ``compare.md`` and ``compare.html``, and prints the table.
 
     Args:
@@ -25,12 +25,14 @@ def compare(folders: Sequence[Path], to: Path | None, metrics: Sequence[str] = (
         every: shows all metrics instead.
 
     Returns:
-        How many records could not be compared, as they are not done; each was reported on stderr and left out.
+        whether all records could be compared; those that are not done were reported on stderr and left out.
 
     Raises:
         RecordError: a folder without a record, or folders that share none for the files.
         ValueError: nothing to compare, or a metric that no record has.
     """
+    if metrics and every:
+        raise ValueError("--metric and --all ask for different things: leave one out")
     runs, left_out = _sort(_find(folders))
     target = to or _shared(folders)
     for line in left_out:
@@ -41,7 +43,7 @@ def compare(folders: Sequence[Path], to: Path | None, metrics: Sequence[str] = (
         write(target / f"compare.{ending}", content)
     print(comparison.text(shutil.get_terminal_size().columns))
     print("comparison:", *(target / f"compare.{ending}" for ending in files), sep="\n  ")
-    return len(left_out)
+    return not left_out
 
 
 def _find(folders: Sequence[Path]) -> list[Record]:

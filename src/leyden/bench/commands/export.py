@@ -1,4 +1,4 @@
-"""A record's network as an ONNX file, which runs where there is no PyTorch; it is written only where it agrees."""
+"""``leyden export``: a record's network as an ONNX file, written only where it computes what PyTorch computes."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -9,41 +9,42 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leyden.bench.commands.predict import load_best
+from leyden.bench.run.best import load_best, verbs_of
 from leyden.bench.run.checkpoint import technique_of
 from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.record import Record, write
 from leyden.core.technique import Exports
 
 CHECKED_BATCHES = (1, 2, 5)
-"""Sizes at which the file's answers are compared; the network is traced with 2 images."""
+"""Sizes at which the file's outputs are compared; the network is traced with 2 images."""
 TOLERANCE = 1e-4
 """Largest difference, relative to the largest number, that float32 sums in another order may make; usual is 1e-6."""
 NORMALISATION = "the network's own: it takes uint8 pixels, 0 to 255, as leyden.data.splits.fit_image makes them"
 
 
-def export(record: Record, output: Path) -> None:
+def export(record: Record, output: Path | None = None) -> None:
     """Writes the best checkpoint's network (``Exports``): ``images``, uint8 (batch, C, S, S), of any batch size.
 
-    A classifier gives ``logits`` (batch, classes), a single-stage detector ``boxes`` (batch, P, 4) and ``scores``
-    (batch, P, classes) before suppression. The file's metadata hold ``image_size`` (pixels), ``channels``,
-    ``normalisation``, ``record`` (its folder), ``technique``, and what the technique adds, such as ``class_names``.
+    The outputs are those that the technique names, such as ``logits`` (batch, classes). The file's metadata hold
+    ``image_size`` (pixels), ``channels``, ``normalisation``, ``record`` (its folder), ``technique``, and what the
+    technique adds, such as ``class_names``.
 
     Args:
         record: of a technique that ``Exports``.
-        output: the file; its folder is made where it is missing.
+        output: the file; its folder is made where it is missing. None: ``<record>/model.onnx``.
 
     Raises:
         ValueError: the technique exports nothing, the file would give other numbers than PyTorch, or the extra
             ``export`` is not installed. Nothing is written then.
     """
     setup_logging(None)
+    output = output or record.folder / "model.onnx"
     model = load_best(record)
     name = type(model).__name__
     if not isinstance(model, Exports):
         raise ValueError(
-            f"{name} has no network that can leave PyTorch: classifiers and single-stage detectors have one "
-            "(export_network, see leyden.core.technique)"
+            f"{name} has no network that can leave PyTorch (export_network, see leyden.core.technique); its verbs are: "
+            f"{verbs_of(model)}"
         )
     onnx, onnxruntime = _tools()
     graph, channels, side, names, metadata = model.export_network()
@@ -96,15 +97,15 @@ def _translate(model: nn.Module, images: Tensor, names: Sequence[str]) -> Any:
 
 @torch.no_grad()
 def _difference(session: Any, model: nn.Module, images: Tensor, names: Sequence[str]) -> float:
-    """How far the file's answers to ``images`` (B, C, S, S) are from the model's, relative to the largest of each.
+    """How far the file's outputs for ``images`` (B, C, S, S) are from the model's, relative to the largest of each.
 
     Raises:
         ValueError: farther than ``TOLERANCE``, or of another shape.
     """
-    answer = model(images)
+    outputs = model(images)
     differences = []
     given = session.run(None, {"images": images.numpy()})
-    for name, expected, found in zip(names, [answer] if isinstance(answer, Tensor) else answer, given, strict=True):
+    for name, expected, found in zip(names, [outputs] if isinstance(outputs, Tensor) else outputs, given, strict=True):
         if found.shape != expected.shape:
             raise ValueError(f"refused: for {tuple(images.shape)} the file gives {found.shape}, not {expected.shape}")
         largest = expected.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
@@ -119,7 +120,7 @@ def _difference(session: Any, model: nn.Module, images: Tensor, names: Sequence[
 
 
 def _images(count: int, channels: int, side: int) -> Tensor:
-    """Random blotches and a little noise, the spectrum of pictures: uint8 (count, channels, side, side)."""
+    """Random blotches and a little noise, the spectrum of photographs: uint8 (count, channels, side, side)."""
     generator = torch.Generator().manual_seed(count)
     blotches = F.interpolate(torch.rand(count, channels, 4, 4, generator=generator), (side, side), mode="bilinear")
     noise = torch.rand(count, channels, side, side, generator=generator)

@@ -15,28 +15,28 @@ from leyden.bench.run.run import assemble
 from leyden.visualization.charts import draw_curves
 
 SKIPPED = 5
-"""First steps that are not looked at: their mean is of too few losses."""
+"""First steps that are left out: their mean is of too few losses."""
 MOMENTUM = 0.98
 """Of the running mean that Lightning keeps of the loss."""
 
 
-def find_lr(words: Sequence[str], least: float, greatest: float, steps: int) -> tuple[float, Path]:
-    """Trains for some steps while the rate grows exponentially; nothing of it is kept but the picture.
+def find_lr(overrides: Sequence[str], least: float, greatest: float, steps: int) -> tuple[float, Path]:
+    """Trains for some steps while the rate grows exponentially; prints a rate, keeps nothing but the chart.
 
     Args:
-        words: those of ``leyden run``.
+        overrides: those of ``leyden run``.
         least: rate of the first step.
         greatest: rate of the last step.
         steps: how many; the test ends earlier where the loss has left.
 
     Returns:
-        The rate at which the loss falls steepest, and the picture's file.
+        The rate at which the loss falls steepest, and the chart's file.
 
     Raises:
         ValueError: the loss gave nothing to choose by, or the technique has more than one optimizer.
     """
     setup_logging(None)
-    composed = compose_and_check(words)
+    composed = compose_and_check(overrides)
     config = composed.config
     with tempfile.TemporaryDirectory() as folder:
         unlimited = {**config["trainer"], "max_epochs": -1, "limit_val_batches": 0}
@@ -54,10 +54,11 @@ def find_lr(words: Sequence[str], least: float, greatest: float, steps: int) -> 
     suggestion = float(rates[SKIPPED + slope[SKIPPED:-1].argmin()])
     curve = (rates.tolist(), losses.tolist(), None)
     title = f"{config['lab']['name']}: steepest at {suggestion:.2g}"
-    picture = draw_curves({"training loss, smoothed": curve}, "learning rate", "loss", title, True, None, suggestion)
+    chart = draw_curves({"training loss, smoothed": curve}, "learning rate", "loss", title, True, None, suggestion)
     file = Path(config["paths"]["outputs"]) / "learning_rates" / f"{config['lab']['name']}.png"
     file.parent.mkdir(parents=True, exist_ok=True)
-    to_pil_image(torch.as_tensor(picture)).save(file)
+    to_pil_image(torch.as_tensor(chart)).save(file)
+    print(f"learning rate {suggestion:.2g}: {file}")
     return suggestion, file
 
 

@@ -1,166 +1,141 @@
-"""What a record's best checkpoint says: its test metrics once more, and predictions for pictures."""
+"""``leyden predict``: what a record's technique predicts for images, rows or text, or the samples that it draws."""
 
-import json
 import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
-import lightning
 import torch
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from leyden.bench.commands.predictions import Answers
-from leyden.bench.config.allow_list import refuse_foreign_code
+from leyden.bench.commands.predictions import PredictionWriter
 from leyden.bench.config.instantiate import build
-from leyden.bench.run.checkpoint import best, technique_of
-from leyden.bench.run.devices import as_begun
+from leyden.bench.run.best import load_best, verbs_of
 from leyden.bench.run.logs import setup_logging
-from leyden.bench.run.record import Record, write
-from leyden.bench.run.run import assemble
+from leyden.bench.run.record import Record
 from leyden.core.technique import PredictOptions, Predicts, Samples, WritesFiles
 from leyden.data.source.files.image_folder import read_image
 
-PICTURES = (*IMG_EXTENSIONS, ".gif")
+ENDINGS = {"images": (*IMG_EXTENSIONS, ".gif"), "text": (".txt", ".md", ".rst")}
+"""Of files that ``--input`` finds in a folder, by the technique's ``input_type``."""
 CHUNK, CHUNK_BYTES = 64, 30_000_000
-"""Pictures are read and answered so many at a time, or fewer large ones: a folder of photographs exceeds any memory,
-and super-resolution makes each many times larger."""
-MOST_SEED = 2**32 - 1
+"""Inputs are read and predicted so many at a time, or fewer large ones: a folder of photographs exceeds any memory, and
+super-resolution makes each many times larger."""
+LAST_SEED = 2**32 - 1
 
 
 class Input(NamedTuple):
-    """A picture to answer, not read yet."""
+    """Something to predict for, not read yet."""
 
     path: str
-    """Relative to the folder that was given; what the answers call it."""
-    read: Callable[[], Tensor]
-    """Gives it as uint8 (C, H, W)."""
-
-
-def evaluate(record: Record) -> dict[str, float]:
-    """Tests the best checkpoint again, prints the metrics beside the recorded ones, leaves them in evaluation.json."""
-    setup_logging(None)
-    config = {**as_begun(record), "logger": {}, "callbacks": {}}
-    checkpoint = best(record, technique_of(config))
-    lightning.seed_everything(config["seed"], workers=True, verbose=False)
-    data, model, trainer = assemble(config, record.folder, record.allow)
-    metrics = trainer.test(model, data, ckpt_path=checkpoint, weights_only=True, verbose=False)[0]
-    write(record.folder / "evaluation.json", json.dumps(metrics, indent=2))
-    table = Table("metric", "now", "recorded", box=None, header_style="bold", pad_edge=False)
-    for name, value in metrics.items():
-        table.add_row(name, f"{value:.4g}", f"{record.metrics[name]:.4g}" if name in record.metrics else "")
-    Console().print(table)
-    return dict(metrics)
-
-
-def load_best(record: Record) -> Any:
-    """The technique as the record's best checkpoint holds it, on the CPU, in evaluation mode."""
-    technique = technique_of(record.config)
-    refuse_foreign_code(record.config["model"], record.allow, "model")
-    checkpoint = best(record, technique)
-    return resolve_name(technique).load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
+    """Relative to the folder that was given; its name in the predictions."""
+    read: Callable[[], Any]
+    """Returns it: an image as uint8 (C, H, W), a text as a str."""
 
 
 def predict(
     record: Record,
-    source: Path | None,
-    output: Path,
-    count: int,
+    source: Path | None = None,
+    output: Path | None = None,
+    count: int = 16,
     label: str | None = None,
     seed: int | None = None,
     threshold: float | None = None,
-) -> int:
-    """Writes ``predictions.json`` and a picture per input or sample, and those on sheets.
+) -> bool:
+    """Writes ``predictions.json`` and, where the technique draws them, an image for each input or sample.
 
-    Of pictures there are also ``predictions.csv`` and ``contact_sheet.png``, of samples ``grid.png``, and what else the
-    technique has (``files``), such as ``coco.json`` of a detector.
+    For inputs there are also ``predictions.csv`` and, of images, ``contact_sheet.png``; for samples ``grid.png``; and
+    the formats of the technique's field (``WritesFiles``), such as ``coco.json``.
 
     Args:
-        record: whose best checkpoint answers.
-        source: a picture or a folder of pictures; None takes the first ``count`` of the test split, or, for techniques
-            that sample, ``count`` samples.
-        output: folder, made where it is missing; pictures go into its ``pictures``, under the inputs' own paths.
-        count: test pictures or samples.
-        label: the class that is sampled, by name or number, for techniques that were told the classes.
-        seed: of the samples' noise; None draws another each time, which is said, so that it can be asked for.
-        threshold: the score from which on boxes are answers, for detectors; None takes their own.
+        record: whose best checkpoint predicts.
+        source: a file or a folder of files; None takes the first ``count`` examples of the test split, or, for
+            techniques that sample, ``count`` samples.
+        output: folder, made where it is missing; None: ``<record>/predictions``. Images go into its ``images``, under
+            the inputs' own paths.
+        count: test examples or samples.
+        label: the class that is sampled, by name or number, for conditional techniques.
+        seed: of the samples' noise; None draws another each time and prints it.
+        threshold: least score of a detection; None takes the detector's own.
 
     Returns:
-        How many pictures could not be read; each was reported on stderr and left out.
+        whether all inputs could be read; the others were reported on stderr and left out.
 
     Raises:
-        ValueError: none could be read, ``count`` is below 1, the technique samples but pictures are given, it answers
-            pictures but a class or a seed is given, it finds no boxes but a threshold is given, there is no such
-            class, or the answers would lie among the pictures.
-        FileNotFoundError: there are no pictures.
+        ValueError: no input could be read, ``count`` is below 1, an option has no meaning for this technique, there is
+            no such class, or the predictions would lie among the inputs.
+        FileNotFoundError: there are no inputs.
     """
     setup_logging(None)
     if count < 1:
         raise ValueError(f"--count {count}: ask for 1 or more")
     model = load_best(record)
-    answers = Answers(output)
-    if isinstance(model, Samples) and not isinstance(model, Predicts):
-        if source:
-            raise ValueError(f"{type(model).__name__} samples from noise: leave --input out, --count says how many")
-        if threshold is not None:
-            raise ValueError(f"{type(model).__name__} finds no boxes: leave --threshold out")
-        if seed is None:
-            seed = secrets.randbelow(MOST_SEED + 1)
-        elif not 0 <= seed <= MOST_SEED:
-            raise ValueError(f"--seed {seed}: a number from 0 to {MOST_SEED}")
-        answers.sampled(model.sample(count, label, seed))
-        answers.finish()
-        print(f"--seed {seed} draws the same again")
-        return 0
-    if not isinstance(model, Predicts):
+    writer = PredictionWriter(output or record.folder / "predictions")
+    if isinstance(model, Predicts):
+        _refuse(f"{type(model).__name__} predicts, it samples nothing", {"--class": label, "--seed": seed})
+        torch.manual_seed(record.config["seed"])
+        inputs = _files(source, writer.folder, model.input_type) if source else _examples(record, count, model)
+        return _predict(model, inputs, PredictOptions(threshold), writer)
+    if not isinstance(model, Samples):
         raise ValueError(
-            f"{type(model).__name__} predicts nothing: a technique needs predict(inputs, options) or "
-            "sample(count, label, seed), see leyden.core.technique"
+            f"{type(model).__name__} neither predicts nor samples (see leyden.core.technique); its verbs are: "
+            f"{verbs_of(model)}"
         )
-    given = [word for word, value in (("--class", label), ("--seed", seed)) if value is not None]
-    if given:
-        raise ValueError(
-            f"{type(model).__name__} answers pictures, it samples nothing: leave {' and '.join(given)} out"
-        )
-    torch.manual_seed(record.config["seed"])
-    inputs = _files(source, output) if source else _test_images(record, count)
+    _refuse(f"{type(model).__name__} samples from noise", {"--input": source, "--threshold": threshold})
+    if seed is None:
+        seed = secrets.randbelow(LAST_SEED + 1)
+    elif not 0 <= seed <= LAST_SEED:
+        raise ValueError(f"--seed {seed}: a number from 0 to {LAST_SEED}")
+    writer.write_samples(model.sample(count, label, seed))
+    writer.finish()
+    print(f"--seed {seed} draws the same again")
+    return True
+
+
+def _predict(model: Predicts, inputs: list[Input], options: PredictOptions, writer: PredictionWriter) -> bool:
     for chunk in _chunks(inputs):
-        answers.take(chunk, model.predict([image for _, image in chunk], PredictOptions(threshold)))
-    if not answers.rows:
-        raise ValueError(f"none of {len(inputs)} pictures could be read; nothing was written")
-    answers.finish(model.prediction_files if isinstance(model, WritesFiles) else None)
-    unread = len(inputs) - len(answers.rows)
+        writer.write_predictions(chunk, model.predict([value for _, value in chunk], options))
+    if not writer.rows:
+        raise ValueError(f"none of {len(inputs)} inputs could be read; nothing was written")
+    writer.finish(model.prediction_files if isinstance(model, WritesFiles) else None)
+    unread = len(inputs) - len(writer.rows)
     if unread:
-        print(f"{unread} of {len(inputs)} pictures could not be read", file=sys.stderr)
-    return unread
+        print(f"{unread} of {len(inputs)} inputs could not be read", file=sys.stderr)
+    return not unread
 
 
-def _files(source: Path, output: Path) -> list[Input]:
-    """The pictures behind a path, but not those that an earlier call left in ``output``."""
+def _refuse(reason: str, options: dict[str, object]) -> None:
+    """Raises ValueError where one of the options was given."""
+    if given := [name for name, value in options.items() if value is not None]:
+        raise ValueError(f"{reason}: leave {' and '.join(given)} out")
+
+
+def _files(source: Path, output: Path, kind: str) -> list[Input]:
+    """The inputs behind a path, but not images that an earlier call left in ``output``."""
+    if kind not in ENDINGS:
+        raise ValueError(f"--input cannot be read for a technique that takes {kind}: leave it out for the test split")
     folder, output = source.resolve(), output.resolve()
     if folder == output or folder.is_relative_to(output / "images"):
-        raise ValueError(f"--output {output} would mix answers with the pictures of --input: choose another folder")
+        raise ValueError(f"--output {output} would mix predictions with the files of --input: choose another folder")
+    read = read_image if kind == "images" else partial(Path.read_text, encoding="utf-8")
     if folder.is_file():
-        return [Input(source.name, partial(read_image, source))]
+        return [Input(source.name, partial(read, source))]
     earlier = output if output.is_relative_to(folder) else None
     files = sorted(
         file
         for file in folder.rglob("*")
-        if file.suffix.lower() in PICTURES and not file.is_dir() and earlier not in file.parents
+        if file.suffix.lower() in ENDINGS[kind] and not file.is_dir() and earlier not in file.parents
     )
     if not files:
         raise FileNotFoundError(
-            f"no pictures in {source}: --input takes a picture or a folder with {', '.join(PICTURES)}"
+            f"no {kind} in {source}: --input takes a file or a folder with {', '.join(ENDINGS[kind])}"
         )
-    return [Input(_printable(file.relative_to(folder)), partial(read_image, file)) for file in files]
+    return [Input(_printable(file.relative_to(folder)), partial(read, file)) for file in files]
 
 
 def _printable(path: Path) -> str:
@@ -168,23 +143,27 @@ def _printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _test_images(record: Record, count: int) -> list[Input]:
-    """The first pictures of the test split of the record's data."""
+def _examples(record: Record, count: int, model: Predicts) -> list[Input]:
+    """The first examples of the test split of the record's data: the column that the technique predicts from."""
     data = build(record.config["data"], record.allow)
     data.prepare_data()
     split = data.examples("test")
-    return [Input(f"test_{i:05d}.png", partial(lambda i: split[i].images, i)) for i in range(min(count, len(split)))]
+    ending = ".png" if model.input_type == "images" else ""
+    return [
+        Input(f"test_{i:05d}{ending}", partial(lambda i: split[i]._asdict()[model.input_type], i))
+        for i in range(min(count, len(split)))
+    ]
 
 
-def _chunks(inputs: list[Input]) -> Iterator[list[tuple[str, Tensor]]]:
-    """Reads pictures, a bounded part at a time, with their paths; reports on stderr what cannot be read."""
-    chunk: list[tuple[str, Tensor]] = []
+def _chunks(inputs: list[Input]) -> Iterator[list[tuple[str, Any]]]:
+    """Reads inputs, a bounded part at a time, with their paths; reports on stderr what cannot be read."""
+    chunk: list[tuple[str, Any]] = []
     for path, read in inputs:
         try:
             chunk.append((path, read()))
         except (ValueError, Image.DecompressionBombError) as error:
             print(f"left out {path}: {error}", file=sys.stderr)
-        if len(chunk) == CHUNK or sum(image.nbytes for _, image in chunk) > CHUNK_BYTES:
+        if len(chunk) == CHUNK or sum(x.nbytes for _, x in chunk if isinstance(x, Tensor)) > CHUNK_BYTES:
             yield chunk
             chunk.clear()  # so that nobody holds it while the next is read
     if chunk:

@@ -1,10 +1,10 @@
-"""The folder that ``leyden predict`` leaves: a picture per input or sample, sheets of them, JSON and CSV."""
+"""The folder that ``leyden predict`` leaves: an image for each input or sample, sheets of them, JSON and CSV."""
 
 import csv
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -19,16 +19,16 @@ from leyden.visualization.grid import grid
 from leyden.visualization.labelled import draw_sheet, thumbnail
 
 SHEET = 200
-"""Pictures on a contact sheet."""
+"""Images on a contact sheet."""
 GRID_SIDE = 4096
 """Pixels that a grid of samples is wide, at most: many samples are shown smaller."""
 
 
-class Answers:
-    """The folder of predictions: pictures and full sheets are written as they come, the rest by ``finish``.
+class PredictionWriter:
+    """Writes predictions into a folder: images and full sheets as they come, the rest in ``finish``.
 
     Args:
-        folder: made with the first answer.
+        folder: made with the first prediction.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,37 +37,52 @@ class Answers:
         self.names: set[str] = set()
         self.tiles: list[tuple[Tensor, str]] = []
         self.sheets: list[Path] = []
+        self._has_inputs = False
 
-    def take(self, chunk: list[tuple[str, Tensor]], predictions: Predictions) -> None:
-        """Keeps what a technique says of pictures, paths with images (C, H, W), and puts them on the contact sheet."""
-        for (path, image), row, picture in zip(chunk, *predictions, strict=True):
-            self.add(path, row, picture)
-            # Several answers, such as boxes, are seen only where they are drawn.
-            self.tiles.append((thumbnail(picture if _lists(row) else image), _caption(path, row)))
+    def write_predictions(self, chunk: list[tuple[str, Any]], predictions: Predictions) -> None:
+        """Keeps the rows for some inputs and writes their images; those of images go onto the contact sheet, too.
+
+        Args:
+            chunk: paths with inputs, such as uint8 images (C, H, W).
+            predictions: a row for each, and an image for each or none.
+        """
+        self._has_inputs = True
+        drawn: Sequence[Tensor | None] = predictions.images or [None] * len(chunk)
+        for (path, value), row, image in zip(chunk, predictions.rows, drawn, strict=True):
+            self.add(path, row, image)
+            # Several predictions, such as boxes, are seen only where they are drawn.
+            shown = image if _lists(row) and image is not None else value
+            if isinstance(shown, Tensor):
+                self.tiles.append((thumbnail(shown), _caption(path, row)))
             if len(self.tiles) == SHEET:
                 self._draw_sheet()
 
-    def add(self, path: str, row: dict[str, Any], picture: Tensor) -> None:
-        """Keeps a ``row`` and writes its ``picture`` (3, H, W) under a name of its own."""
+    def add(self, path: str, row: dict[str, Any], image: Tensor | None) -> None:
+        """Keeps a ``row`` and writes its ``image`` (3, H, W), if there is one, under a name of its own."""
         self.rows.append({"path": path, **row})
+        if image is None:
+            return
         name = path if path.endswith(".png") else f"{path}.png"
         while name in self.names:  # x.jpg beside x.jpg.png
             name += ".png"
         self.names.add(name)
         file = self.folder / "images" / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        to_pil_image(picture).save(file)
+        to_pil_image(image).save(file)
 
-    def sampled(self, predictions: Predictions) -> None:
-        """Keeps samples, all of one size, and writes them side by side; those of an earlier, longer call go."""
-        for number, (row, picture) in enumerate(zip(*predictions, strict=True)):
-            self.add(f"sample_{number:03d}.png", row, picture)
+    def write_samples(self, predictions: Predictions) -> None:
+        """Keeps samples and writes their images, all of one size, side by side; those of an earlier, longer call go."""
+        drawn: Sequence[Tensor | None] = predictions.images or [None] * len(predictions.rows)
+        for number, (row, image) in enumerate(zip(predictions.rows, drawn, strict=True)):
+            self.add(f"sample_{number:03d}{'.png' if predictions.images else ''}", row, image)
         for old in (self.folder / "images").glob("sample_[0-9]*.png"):
             if old.name not in self.names:
                 old.unlink()
+        if not predictions.images:
+            return
         columns = math.ceil(math.sqrt(len(predictions.images)))
         side = min(max(predictions.images[0].shape), GRID_SIDE // columns)
-        shown = torch.stack([thumbnail(picture, side) for picture in predictions.images])
+        shown = torch.stack([thumbnail(image, side) for image in predictions.images])
         to_pil_image(grid(shown, columns)).save(self.folder / "grid.png")
 
     def finish(self, files: Callable[[list[dict[str, Any]]], dict[str, str]] | None = None) -> None:
@@ -80,6 +95,7 @@ class Answers:
             self._draw_sheet()
         if self.sheets:
             self._name_sheets()
+        if self._has_inputs:
             write(self.folder / "predictions.csv", table(self.rows))
         write(self.folder / "predictions.json", json.dumps(self.rows, indent=2))
         for name, content in (files(self.rows) if files else {}).items():
@@ -93,7 +109,7 @@ class Answers:
         self.tiles = []
 
     def _name_sheets(self) -> None:
-        """A single sheet needs no number; those of an earlier, longer answer go."""
+        """A single sheet needs no number; those of an earlier, longer call go."""
         alone = self.folder / "contact_sheet.png"
         if len(self.sheets) == 1:
             self.sheets = [self.sheets[0].rename(alone)]
@@ -105,15 +121,15 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Predictions as CSV: the scalars of each row; where a row holds lists, a line for each of their entries.
 
     Args:
-        rows: lists in one row are of one length, an entry of each makes an answer, such as a box; numbers inside an
+        rows: lists in one row are of one length, an entry of each makes a line, such as a box; numbers inside an
             entry get a column each, ``boxes_0`` and on. Dicts, such as the probabilities of all classes, are left out.
     """
     lines = []
     for row in rows:
         lists = _lists(row)
-        for answer in zip(*lists.values(), strict=True) if lists else [()]:
+        for entries in zip(*lists.values(), strict=True) if lists else [()]:
             line = _scalars(row)
-            for key, entry in zip(lists, answer, strict=True):
+            for key, entry in zip(lists, entries, strict=True):
                 line |= {f"{key}_{i}": x for i, x in enumerate(entry)} if isinstance(entry, list) else {key: entry}
             lines.append(line)
     text = io.StringIO()
@@ -134,5 +150,5 @@ def _scalars(row: dict[str, Any]) -> dict[str, Any]:
 
 def _caption(path: str, row: dict[str, Any]) -> str:
     """The end of a path and, below it, the scalars of its row, in lines as wide as a tile."""
-    words = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in _scalars(row).values()]
-    return "\n".join([*wrap(path, 18)[-3:], *wrap(", ".join(words), 18)])
+    texts = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in _scalars(row).values()]
+    return "\n".join([*wrap(path, 18)[-3:], *wrap(", ".join(texts), 18)])

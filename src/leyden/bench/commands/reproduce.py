@@ -1,6 +1,7 @@
-"""A record's config run once more, and both outcomes held against each other, metric by metric."""
+"""``leyden reproduce``: a record's config run once more, and both outcomes compared, metric by metric."""
 
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -9,13 +10,14 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from leyden.bench.commands.run import run_record
 from leyden.bench.config.compose import Composed, compose
 from leyden.bench.run.record import Record, RecordError, new_folder
 from leyden.bench.run.summary import is_kept
 
 Verdict = Literal["identical", "within", "different"]
 TIMES = ("ms_per_image", "train_seconds")
-"""What no two runs share; metrics whose names contain one of these are left aside."""
+"""What no two runs share; metrics whose names contain one of these are not compared."""
 MEANING = {
     "identical": "identical bit for bit",
     "within": "within the lab's spread: other numbers, but all as lab.expect says that a sound run reaches",
@@ -23,7 +25,15 @@ MEANING = {
 }
 
 
-def again(record: Record, folder: Path | None = None) -> Record:
+def reproduce(record: Record, output: Path | None = None) -> int:
+    """Runs the config of a record again, prints what differs, and returns 0 where the run was reproduced."""
+    new = repeat(record, output)
+    for line in changes(record.environment, new.environment):
+        print(line, file=sys.stderr)
+    return run_record(new) or (0 if print_verdicts(record, new) else 1)
+
+
+def repeat(record: Record, folder: Path | None = None) -> Record:
     """A new record with the config of one that is done, and its number of threads; nothing is run.
 
     Args:
@@ -38,7 +48,7 @@ def again(record: Record, folder: Path | None = None) -> Record:
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise RecordError(f"--output {folder} is not empty: choose another folder")
     typed = yaml.safe_load((record.folder / "overrides.yaml").read_text())
-    if folder is None:  # what the record says of places and names may lead anywhere
+    if folder is None:  # the record's own paths and names may lead anywhere
         folder = new_folder(Path(compose(["~experiment"]).config["paths"]["outputs"]) / "reproduced")
     composed = Composed(record.config, typed["choices"], typed["overrides"])
     new = Record.create(composed, folder, record.allow)
@@ -102,7 +112,7 @@ def overall(verdicts: Mapping[str, Verdict], expect: Mapping[str, Any]) -> Verdi
     return "within" if bounded and "different" not in bounded else "different"
 
 
-def report(record: Record, new: Record) -> bool:
+def print_verdicts(record: Record, new: Record) -> bool:
     """Prints what had changed, both runs' metrics with a verdict each, and the verdict on the whole.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Labs over their seeds, held against what they expect; this is how ``lab.expect`` is set, too."""
+"""``leyden verify``: labs over their seeds, compared with what they expect; also how ``lab.expect`` is set."""
 
 import time
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from leyden.bench.config.compose import compose
 from leyden.bench.config.groups import file_of
 from leyden.bench.run.record import Record
-from leyden.bench.run.summary import in_words, is_kept
+from leyden.bench.run.summary import bounds_text, is_kept
 from leyden.bench.sweep import sweep
 from leyden.bench.sweep.store import records_in
 from leyden.report.text import markdown_table
@@ -33,26 +33,26 @@ class Held(NamedTuple):
         return all(value is not None and is_kept(self.bounds, value) for value in self.values)
 
 
-def verify(words: Sequence[str], to_paste: bool = False) -> bool:
+def verify(overrides: Sequence[str], to_paste: bool = False) -> bool:
     """Runs labs over seeds, as a sweep, and prints what each expects and reached.
 
     Args:
-        words: of a sweep, such as ``experiment=tour_gan``; without a ``seed=...``, seeds 0, 1 and 2. A sweep that a lab
-            carries is left out, because its ``expect`` is about the lab's own values.
+        overrides: of a sweep, such as ``experiment=tour_gan``; without a ``seed=...``, seeds 0, 1 and 2. A
+            sweep that a lab carries is left out, because its ``expect`` is about the lab's own values.
         to_paste: whether ``expect`` is printed as the labs' files have it, with the measured values.
 
     Returns:
         whether all runs of all labs are done and reached what is expected.
 
     Raises:
-        ConfigError: words that cannot be composed; nothing is run.
+        ConfigError: overrides that cannot be composed; nothing is run.
     """
-    typed = [*words] if any(word.startswith("seed=") for word in words) else [*words, SEEDS]
-    name = next((word.partition("=")[2] for word in words if word.startswith("sweep.name=")), None)
+    typed = [*overrides] if any(text.startswith("seed=") for text in overrides) else [*overrides, SEEDS]
+    name = next((text.partition("=")[2] for text in overrides if text.startswith("sweep.name=")), None)
     if name is None:
         name = time.strftime("verify_%Y-%m-%d_%H-%M-%S")
     status = sweep.run(["-m", *typed, f"sweep.name={name}", "hydra.sweeper.params=null", "report=null"])
-    paths = [word for word in words if word.startswith("paths")]
+    paths = [text for text in overrides if text.startswith("paths")]
     records = records_in(Path(compose(paths).config["paths"]["outputs"]) / "sweeps" / name)
     held = hold(records)
     print(f"\n{table(held)}")
@@ -82,22 +82,22 @@ def hold(records: Sequence[Record]) -> list[Held]:
 def table(held: Sequence[Held]) -> str:
     """Lab, metric, its value of each seed, what is expected, and whether that is kept."""
     lines = [
-        [line.lab, line.metric, _listed(line.values), in_words(line.bounds), "yes" if line.kept else "NO"]
+        [line.lab, line.metric, _listed(line.values), bounds_text(line.bounds), "yes" if line.kept else "NO"]
         for line in held
     ]
     return markdown_table(["lab", "metric", "reached", "expected", "kept"], lines)
 
 
-def expectations(held: Sequence[Held], words: str) -> str:
+def expectations(held: Sequence[Held], overrides: str) -> str:
     """``expect`` of each lab, its bounds as they are, as text for the lab's file; the values are comments.
 
     Args:
         held: see ``hold``.
-        words: what was typed, which the comment says.
+        overrides: those of the command, for the comment.
     """
     paragraphs = []
     for lab in dict.fromkeys(line.lab for line in held):
-        rest = " ".join(word for word in words.split() if not word.startswith("experiment="))
+        rest = " ".join(text for text in overrides.split() if not text.startswith("experiment="))
         lines = [f"# {file_of('experiment', lab).name}"]
         lines.append("  expect:".ljust(COMMENT) + f"# measured: leyden verify experiment={lab} {rest}")
         for line in held:

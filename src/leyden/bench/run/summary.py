@@ -26,10 +26,10 @@ def show(record: Record) -> None:
 
 def verdicts(expect: dict[str, dict[str, float]], metrics: dict[str, float]) -> list[str]:
     """One line per expectation of a lab: what was expected, what was reached, and whether that is enough."""
-    return [f"{name} {in_words(bounds)}: {_reached(bounds, metrics.get(name))}" for name, bounds in expect.items()]
+    return [f"{name} {bounds_text(bounds)}: {_reached(bounds, metrics.get(name))}" for name, bounds in expect.items()]
 
 
-def in_words(bounds: dict[str, Any]) -> str:
+def bounds_text(bounds: dict[str, Any]) -> str:
     """Such as ``at least 0.7 and at most 0.9``."""
     words = {"min": "at least", "max": "at most"}
     return " and ".join(f"{words[end]} {bounds[end]}" for end in words if end in bounds)
