@@ -24,7 +24,7 @@ from leyden.bench.config.compose import compose
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.devices import precision_here
 from leyden.detection.detector import Batch
-from leyden.detection.nets.backbone_features import FeatureMaps
+from leyden.detection.nets.backbone_features import BackboneFeatures
 
 ROUNDS, STEPS = 5, 6
 SIZE, CLASSES = 128, 10
@@ -33,7 +33,7 @@ SIZE, CLASSES = 128, 10
 class Maps(nn.Module):
     """Our backbone as torchvision's models want theirs."""
 
-    def __init__(self, maps: FeatureMaps) -> None:
+    def __init__(self, maps: BackboneFeatures) -> None:
         super().__init__()
         self.maps = maps
         self.out_channels: Any = maps.widths[0]
@@ -48,27 +48,27 @@ class Maps(nn.Module):
         return OrderedDict(zip(map(str, range(len(found))), found, strict=True))
 
 
-def faster_rcnn(maps: FeatureMaps) -> nn.Module:
+def faster_rcnn(maps: BackboneFeatures) -> nn.Module:
     pool = MultiScaleRoIAlign(["0"], output_size=7, sampling_ratio=2)
     anchors = AnchorGenerator(((19, 32, 51),), ((0.5, 1.0, 2.0),))
     sizes: dict[str, Any] = {"min_size": SIZE, "max_size": SIZE}
     return FasterRCNN(Maps(maps), 1 + CLASSES, rpn_anchor_generator=anchors, box_roi_pool=pool, **sizes)
 
 
-def ssd(maps: FeatureMaps) -> nn.Module:
+def ssd(maps: BackboneFeatures) -> nn.Module:
     boxes = DefaultBoxGenerator([[2], [2, 3], [2, 3], [2]], scales=[0.15, 0.27, 0.42, 0.6, 0.8])
     backbone = Maps(maps)
     backbone.out_channels = maps.widths  # this one asks for each
     return SSD(backbone, boxes, (SIZE, SIZE), 1 + CLASSES)
 
 
-def fcos(maps: FeatureMaps) -> nn.Module:
+def fcos(maps: BackboneFeatures) -> nn.Module:
     points = AnchorGenerator(tuple((stride,) for stride in (8, 16, 32)), ((1.0,),) * 3)
     sizes: dict[str, Any] = {"min_size": SIZE, "max_size": SIZE}
     return FCOS(Maps(maps), 1 + CLASSES, anchor_generator=points, **sizes)
 
 
-COUNTERPARTS: dict[str, Callable[[FeatureMaps], nn.Module] | None] = {
+COUNTERPARTS: dict[str, Callable[[BackboneFeatures], nn.Module] | None] = {
     "detection_rcnn": None,
     "detection_fast_rcnn": None,
     "detection_faster_rcnn": faster_rcnn,

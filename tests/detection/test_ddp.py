@@ -23,11 +23,11 @@ answers, truths = random_scenes(3, images=7, whole=True)  # many equal scores
 
 class Oracle(Detector):
     def __init__(self):
-        super().__init__(["a", "b", "c"], 1, 8, 0.5)
+        super().__init__(["a", "b", "c"], 1, 8)
         self.layer = torch.nn.Linear(1, 1)
     def outputs(self, images):
         return images[:, 0, 0, 0]
-    def answers(self, outputs):
+    def postprocess(self, outputs):
         return [answers[number] for number in outputs.tolist()]
 
 images = torch.arange(7, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8).contiguous()

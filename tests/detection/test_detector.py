@@ -15,8 +15,9 @@ from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
 from leyden.detection import detector
 from leyden.detection.detector import Detector
-from leyden.detection.evaluation import timing
-from leyden.detection.evaluation.coco_json import coco_json
+from leyden.detection.evaluation import evaluator, timing
+from leyden.detection.evaluation.evaluator import Examples
+from leyden.detection.evaluation.predictions import coco_json
 from leyden.detection.rcnn import RCNN
 from leyden.detection.ssd import SSD
 from leyden.detection.yolox import YOLOX
@@ -28,11 +29,11 @@ NAMES = ["cat", "dog", "cow"]
 
 
 class Oracle(Detector):
-    """Says what it was told to say of each image, which bears its number in its first pixel."""
+    """Has its detections given beforehand, by the number that is in each image's first pixel."""
 
-    def __init__(self, told: list[dict[str, Tensor]], names: list[str] = NAMES, cost: Callable | None = None) -> None:
+    def __init__(self, given: list[dict[str, Tensor]], names: list[str] = NAMES, cost: Callable | None = None) -> None:
         super().__init__(names, 3, 400, display_threshold=0.5)
-        self.told = told
+        self.given = given
         self.cost = cost or (lambda *spent: None)
         self.layer = nn.Linear(1, 1)
 
@@ -40,9 +41,9 @@ class Oracle(Detector):
         self.cost("network", len(images))
         return images[:, 0, 0, 0].long()
 
-    def answers(self, outputs: Tensor) -> list[dict[str, Tensor]]:
+    def postprocess(self, outputs: Tensor) -> list[dict[str, Tensor]]:
         self.cost("answers", len(outputs))
-        return [{key: value.clone() for key, value in self.told[number].items()} for number in outputs.tolist()]
+        return [{key: value.clone() for key, value in self.given[number].items()} for number in outputs.tolist()]
 
     def training_step(self, batch: Any, batch_index: int) -> Tensor:
         return self.layer(torch.ones(1, 1)).sum()
@@ -144,17 +145,19 @@ def test_a_test_shows_what_was_right_and_wrong():
 def test_a_test_shows_what_the_feature_maps_see_and_a_validation_does_not(monkeypatch, kind, strides):
     model = kind(["a"], 3, 64, widths=[8] * 5, blocks=[0] * 5).eval()
     pixels = images(6)[..., :64, :64].contiguous()
-    maps, found = model.seen(pixels)
+    maps, found = model.feature_maps(pixels)
     assert list(found) == strides
     assert [tuple(x.shape) for x in maps] == [
         (6, x.shape[1], 64 // stride, 64 // stride) for x, stride in zip(maps, strides, strict=True)
     ]
     shown = {}
-    monkeypatch.setattr(detector, "log_image", lambda _, tag, picture: shown.update({tag: picture}))
+    for module in (detector, evaluator):
+        monkeypatch.setattr(module, "log_image", lambda _, tag, picture: shown.update({tag: picture}))
     nothing = [{**truth(), "scores": torch.zeros(0)}] * 6
-    Detector.show(model, "val", pixels, nothing, nothing)
+    model.evaluator.examples = Examples(pixels, nothing, nothing)
+    Detector.log_examples(model, "val", model.evaluator.examples)
     assert set(shown) == {"predictions"}
-    Detector.show(model, "test", pixels, nothing, nothing)
+    Detector.log_examples(model, "test", model.evaluator.examples)
     assert ("feature_maps" in shown) == bool(strides)
     if strides:
         expected = draw_feature_maps(pixels[:4], [x[:4] for x in maps], strides)

@@ -38,12 +38,12 @@ def step(net: FasterRCNN, targets: list) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("more", [{}, PYRAMID])
 def test_answers_lie_in_the_image_and_are_few(more: dict):
-    answers = model(**more, max_detections=7, score_threshold=0.0).eval()(IMAGES)
-    for answer in answers:
-        assert 0 < len(answer["scores"]) <= 7
-        assert answer["boxes"].min() >= 0
-        assert answer["boxes"].max() <= 64
-        assert (answer["scores"].diff() <= 0).all()
+    detections = model(**more, max_detections=7, score_threshold=0.0).eval()(IMAGES)
+    for found in detections:
+        assert 0 < len(found["scores"]) <= 7
+        assert found["boxes"].min() >= 0
+        assert found["boxes"].max() <= 64
+        assert (found["scores"].diff() <= 0).all()
 
 
 @pytest.mark.parametrize("more", [{}, PYRAMID])
@@ -74,7 +74,7 @@ def test_no_gradient_flows_through_the_proposals():
     net.training_step((IMAGES, [truth([10.0, 10, 30, 40]), truth([5.0, 20, 40, 50])]), 0)
     (losses["class"] + losses["box"]).backward()
     assert all(p.grad is None for p in net.rpn.parameters())
-    assert all(p.grad is not None for p in net.maps.parameters())
+    assert all(p.grad is not None for p in net.features.parameters())
 
 
 def test_what_is_drawn_is_a_matter_of_torchs_seed():
@@ -108,8 +108,8 @@ def test_a_whole_vgg16_fills_the_backbone_and_both_fully_connected_layers(tmp_pa
     torch.save({key: torch.zeros_like(value, device="cpu") for key, value in published.items()}, tmp_path / "vgg16.pth")
     net = model(backbone="vgg16", widths=None, blocks=None, strides=[16], roi_size=7, fc=[12, 8])
     net.head.fc6.bias.data.fill_(1)
-    net.load(str(tmp_path / "vgg16.pth"))
-    taken = [*net.maps.parameters(), *net.head.fc6.parameters(), *net.head.fc7.parameters()]
+    net.load_pretrained(str(tmp_path / "vgg16.pth"))
+    taken = [*net.features.parameters(), *net.head.fc6.parameters(), *net.head.fc7.parameters()]
     assert not any(p.any() for p in taken)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
+from torch.utils.data import DataLoader
 from torchvision.ops import box_iou
 
 from leyden.bench.run.resume import LastCheckpoint
@@ -14,9 +15,9 @@ from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.splits import InMemory
 from leyden.detection.boxes.box_coder import encode
 from leyden.detection.data import DetectionData
-from leyden.detection.nets.rcnn import Seen
+from leyden.detection.nets.rcnn import CropFeatures
 from leyden.detection.rcnn import RCNN
-from leyden.detection.svm_stage.examples import class_overlap, draw, gather
+from leyden.detection.svm_stage.examples import class_overlap, gather_examples, sample_regions
 
 FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
 TINY = {"widths": [8, 8, 16], "blocks": [0, 0, 0], "hidden": 16}
@@ -74,18 +75,18 @@ def test_a_step_draws_objects_and_background_of_the_whole_batch():
     first = target([20.0, 20, 30, 30], labels=[1])
     first["proposals"] = first["boxes"] + shifts[:, None] * torch.tensor([1, 0, 1, 0])
     empty = {**NOTHING, "proposals": torch.tensor([[0.0, 0, 9, 9]])}
-    drawn = draw([first, empty], 3, 32, 96, 0.5)
+    sampled = sample_regions([first, empty], 3, 32, 96, 0.5)
     # The object is a region too.
-    assert drawn.classes.tolist() == [2, 2, 2, 0, 0, 0]
-    assert drawn.which[:3].tolist() == [0, 0, 0]
-    assert sorted(drawn.which[3:].tolist()) == [0, 0, 1]
-    assert sorted(drawn.boxes[:3, 0].tolist()) == [20, 20, 23]
+    assert sampled.classes.tolist() == [2, 2, 2, 0, 0, 0]
+    assert sampled.image[:3].tolist() == [0, 0, 0]
+    assert sorted(sampled.image[3:].tolist()) == [0, 0, 1]
+    assert sorted(sampled.boxes[:3, 0].tolist()) == [20, 20, 23]
     for _ in range(5):
-        drawn = draw([first, empty], 3, 2, 1, 0.5)
-        assert drawn.classes.tolist() == [2, 2, 0]
-        assert len(drawn.boxes[:2].unique(dim=0)) + int((drawn.boxes[:2] == first["boxes"]).all()) == 2
+        sampled = sample_regions([first, empty], 3, 2, 1, 0.5)
+        assert sampled.classes.tolist() == [2, 2, 0]
+        assert len(sampled.boxes[:2].unique(dim=0)) + int((sampled.boxes[:2] == first["boxes"]).all()) == 2
     with pytest.raises(ValueError, match=r"set data\.proposals=selective_search"):
-        draw([first, NOTHING], 3, 32, 96, 0.5)
+        sample_regions([first, NOTHING], 3, 32, 96, 0.5)
 
 
 def test_what_svms_and_regression_learn_from():
@@ -95,22 +96,22 @@ def test_what_svms_and_regression_learn_from():
     empty = {**NOTHING, "proposals": torch.tensor([[0.0, 0, 9, 9]])}
     split = InMemory(Scenes(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), [there, empty]))
 
-    def see(images: Tensor, regions: list[Tensor]) -> Seen:
+    def features_of(images: Tensor, regions: list[Tensor]) -> CropFeatures:
         boxes = torch.cat(regions)
-        return Seen(boxes[:, 1:3], boxes[:, :1], boxes)
+        return CropFeatures(boxes[:, 1:3], boxes[:, :1], boxes)
 
-    found = gather(split, torch.arange(2), 1, 3, see)
+    found = gather_examples(split, torch.arange(2), 1, 3, features_of)
     assert found.counts == [5, 1]
-    assert found.labels.tolist() == [1, -1, -1, -1, -1, -1]
-    assert found.features.flatten().tolist() == [20, 22, 23, 24, 26, 0]
+    assert found.regions.labels.tolist() == [1, -1, -1, -1, -1, -1]
+    assert found.regions.features.flatten().tolist() == [20, 22, 23, 24, 26, 0]
     # All but the class of the object are background everywhere; the grey zone is 0.3 to 1.
-    assert found.negative[:, 1].tolist() == [False, False, False, False, True, True]
-    assert found.negative[:, [0, 2]].all()
+    assert found.regions.negative[:, 1].tolist() == [False, False, False, False, True, True]
+    assert found.regions.negative[:, [0, 2]].all()
     # IoU > 0.6: the object itself and the first proposal, which is 2 of 10 pixels too far right.
-    torch.testing.assert_close(found.offsets, torch.tensor([[0.0, 0, 0, 0], [-0.2, 0, 0, 0]]))
-    assert found.near.tolist() == [[20, 30], [20, 32]]
-    assert found.near_labels.tolist() == [1, 1]
-    assert found.norms[0] == pytest.approx((20 + 22 + 23 + 24 + 26 + 0) / 6)
+    torch.testing.assert_close(found.regions.offsets, torch.tensor([[0.0, 0, 0, 0], [-0.2, 0, 0, 0]]))
+    assert found.regions.near.tolist() == [[20, 30], [20, 32]]
+    assert found.regions.near_labels.tolist() == [1, 1]
+    assert found.feature_norm == pytest.approx((20 + 22 + 23 + 24 + 26 + 0) / 6)
 
 
 def test_all_proposals_of_all_images_are_seen_in_order(monkeypatch: pytest.MonkeyPatch):
@@ -123,10 +124,10 @@ def test_all_proposals_of_all_images_are_seen_in_order(monkeypatch: pytest.Monke
         monkeypatch.setattr("leyden.detection.rcnn.AT_ONCE", 4)
         parts = model.outputs(images, proposals)
         alone = model.outputs(images[2:], proposals[2:])
-    assert whole.which.tolist() == [0] * 5 + [2] * 7
-    torch.testing.assert_close(whole.seen, parts.seen)
-    torch.testing.assert_close(whole.seen.features[5:], alone.seen.features)
-    assert [len(answer["scores"]) > 0 for answer in model.answers(whole)] == [True, False, True]
+    assert whole.image.tolist() == [0] * 5 + [2] * 7
+    torch.testing.assert_close(whole.crops, parts.crops)
+    torch.testing.assert_close(whole.crops.features[5:], alone.crops.features)
+    assert [len(answer["scores"]) > 0 for answer in model.postprocess(whole)] == [True, False, True]
 
 
 def test_images_without_any_proposal_have_no_answer():
@@ -153,10 +154,10 @@ def test_scores_keep_the_order_of_the_machines():
     model = RCNN(**FACTS, **TINY, score_threshold=0.0)
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(500, 16, generator=generator)
-    model.svm_weight.copy_(torch.randn(3, 16, generator=generator) / 3)
-    model.learnt.fill_(True)
-    scores = model.scores(Seen(torch.zeros(500, 64), features, torch.zeros(500, 4)))
-    margins = features @ model.svm_weight.T
+    model.svm_head.weight.copy_(torch.randn(3, 16, generator=generator) / 3)
+    model.svm_head.fitted.fill_(True)
+    scores = model.scores(CropFeatures(torch.zeros(500, 64), features, torch.zeros(500, 4)))
+    margins = features @ model.svm_head.weight.T
     assert margins.abs().max() > 3
     assert (scores > 0).all()
     assert (scores < 1).all()
@@ -170,7 +171,7 @@ def test_suppression_sees_the_boxes_where_each_class_has_moved_them():
     moved = boxes[:, None].repeat(1, 3, 1)
     moved[1, 0] = torch.tensor([1.0, 0, 21, 20])  # class 0 moves the second box onto the first
     scores = torch.tensor([[0.9, 0.8, 0.0], [0.7, 0.6, 0.0]])
-    [answer] = model.suppressed([moved], [scores])
+    [answer] = model.nms([moved], [scores])
     assert answer["labels"].tolist() == [0, 1, 1]
     torch.testing.assert_close(answer["scores"], torch.tensor([0.9, 0.8, 0.6]))
     torch.testing.assert_close(answer["boxes"], boxes[[0, 0, 1]])
@@ -181,7 +182,7 @@ def test_features_that_know_it_all_give_the_truth_back(tmp_path: Path):
     model = RCNN(**data.spec, **TINY, penalty=1e-3)
     truths: list[dict[str, Tensor]] = []
 
-    def see(normalised: Tensor, boxes: Tensor, which: Tensor) -> Seen:
+    def crop_features(normalised: Tensor, boxes: Tensor, which: Tensor) -> CropFeatures:
         """Features: what class there is, if anything; pooled: the way to it."""
         features, pooled = torch.zeros(len(boxes), 16), torch.ones(len(boxes), 64)
         for i, (box, image) in enumerate(zip(boxes, which.tolist(), strict=True)):
@@ -190,7 +191,7 @@ def test_features_that_know_it_all_give_the_truth_back(tmp_path: Path):
             features[i, there["labels"][nearest] if iou > 0.5 else 15] = 1
             centre = torch.cat([(box[:2] + box[2:]) / 2, box[2:] - box[:2]])
             pooled[i, :4] = encode(there["boxes"][nearest], centre, (1.0, 1.0)) if iou > 0.5 else 0
-        return Seen(pooled, features, model.net.score(features))
+        return CropFeatures(pooled, features, model.net.score(features))
 
     outputs = model.outputs
 
@@ -200,7 +201,7 @@ def test_features_that_know_it_all_give_the_truth_back(tmp_path: Path):
         truths[:] = [split.columns.targets[i] for i in found]
         return outputs(images, proposals)
 
-    model.see, model.outputs = see, remembering
+    model.crop_features, model.outputs = crop_features, remembering
     model.training_step = lambda batch, batch_idx: sum(p.sum() for p in model.parameters()) * 0.0
     trainer(tmp_path, 14, limit_val_batches=0).fit(model, data)
     images, targets = data.split("train").take(torch.arange(20))
@@ -231,14 +232,14 @@ def test_after_the_last_step_svms_and_regression_learn_and_a_checkpoint_has_them
 
     class Watch(lightning.Callback):
         def on_validation_start(self, trainer: lightning.Trainer, module: RCNN) -> None:
-            learnt.append(bool(module.learnt))
+            learnt.append(bool(module.svm_head.fitted))
 
     run = trainer(tmp_path, 6, Watch())
     run.fit(model, data)
     # The sanity check, then an epoch each; the last one judges what the test will judge.
     assert learnt == [False, False, False, bool(parts)]
-    assert bool(model.svm_weight.any()) == ("svm" in parts)
-    assert bool(model.box_bias.any()) == ("box" in parts)
+    assert bool(model.svm_head.weight.any()) == ("svm" in parts)
+    assert bool(model.svm_head.box_bias.any()) == ("box" in parts)
     scores = run.test(model, data, verbose=False)[0]
     assert {"test/ap50", "test/ms_per_image", "test/ms_per_image_network"} <= set(scores)
 
@@ -311,16 +312,16 @@ def test_what_moves_on_has_to_learn_anew(tmp_path: Path):
     data = scenes()
     model = RCNN(**data.spec, **TINY)
     trainer(tmp_path, 2, limit_val_batches=0).fit(model, data)
-    assert model.learnt
-    learnt = model.svm_weight.clone()
+    assert model.svm_head.fitted
+    learnt = model.svm_head.weight.clone()
 
     class Stop(lightning.Callback):
         def on_train_batch_end(self, trainer: lightning.Trainer, module: RCNN, *_: object) -> None:
             trainer.should_stop = True
 
     trainer(tmp_path, 8, Stop(), limit_val_batches=0).fit(model, data)
-    assert not model.learnt
-    torch.testing.assert_close(model.svm_weight, learnt)
+    assert not model.svm_head.fitted
+    torch.testing.assert_close(model.svm_head.weight, learnt)
 
 
 def test_predict_searches_for_proposals_with_the_settings_of_the_data(monkeypatch: pytest.MonkeyPatch):
@@ -330,7 +331,7 @@ def test_predict_searches_for_proposals_with_the_settings_of_the_data(monkeypatc
         asked.append((tuple(image.shape), settings))
         return torch.tensor([[8.0, 8, 40, 40]])
 
-    monkeypatch.setattr("leyden.detection.rcnn.selective_search", search)
+    monkeypatch.setattr("leyden.detection.proposals.selective_search.selective_search", search)
     model = RCNN(**FACTS, **TINY, display_threshold=0.0, search={"k": [30]})
     rows, _ = model.predict([torch.zeros(3, 50, 200, dtype=torch.uint8), torch.zeros(1, 128, 64, dtype=torch.uint8)])
     assert asked == [((3, 64, 64), {"k": [30]})] * 2
@@ -357,12 +358,13 @@ def test_data_that_cannot_teach_it_is_refused(tmp_path: Path):
     model = RCNN(**data.spec, **TINY)
     with pytest.raises(ValueError, match=r"set data\.proposals=selective_search"):
         trainer(tmp_path, 2, num_sanity_val_steps=0).fit(model, data)
-    with pytest.raises(ValueError, match="learn from a DetectionData"):
-        trainer(tmp_path, 2, num_sanity_val_steps=0).fit(model, scenes().train_dataloader())
+    with pytest.raises(ValueError, match="to a DetectionData"):
+        plain = DataLoader(data.split("train"), collate_fn=lambda pairs: tuple(map(list, zip(*pairs, strict=True))))
+        trainer(tmp_path, 2, num_sanity_val_steps=0).fit(model, plain)
 
 
 def test_the_backbone_takes_over_weights(tmp_path: Path):
     source, model = (RCNN(**FACTS, **TINY) for _ in range(2))
-    torch.save(source.net.maps.backbone.state_dict(), tmp_path / "backbone.pt")
-    model.load(str(tmp_path / "backbone.pt"))
-    torch.testing.assert_close(model.net.maps.state_dict(), source.net.maps.state_dict())
+    torch.save(source.net.features.backbone.state_dict(), tmp_path / "backbone.pt")
+    model.load_pretrained(str(tmp_path / "backbone.pt"))
+    torch.testing.assert_close(model.net.features.state_dict(), source.net.features.state_dict())

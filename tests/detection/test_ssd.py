@@ -9,13 +9,16 @@ from torchvision.ops import box_convert
 
 from leyden.bench.config.compose import compose
 from leyden.data.source.builtin.digit_scenes import DigitScenes
-from leyden.detection.boxes.batch import pad
+from leyden.detection.boxes.batch import pad_targets
 from leyden.detection.boxes.matching import batch_iou, match_priors
 from leyden.detection.data import DetectionData
+from leyden.detection.evaluation.evaluator import Examples
+from leyden.detection.nets.backbone_features import BackboneOptions
 from leyden.detection.nets.ssd import SSDNet
 from leyden.detection.nets.ssd_vgg import L2Norm
 from leyden.detection.ssd import SSD, ssd_loss
 
+VGG16 = BackboneOptions(backbone="vgg16")
 FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
 TINY = {"widths": [8, 16, 16, 16, 16], "blocks": [0, 0, 0, 0, 0]}
 NOTHING = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
@@ -42,8 +45,8 @@ def test_loss_is_torchvisions_on_the_same_logits():
     reference.neg_to_pos_ratio = 3
     reference.box_coder = BoxCoder((10.0, 10.0, 5.0, 5.0))
     corners = box_convert(model.net.priors, "cxcywh", "xyxy") * 64
-    things = pad(targets)
-    matched = match_priors(batch_iou(things.boxes, corners), things.real)
+    objects = pad_targets(targets)
+    matched = match_priors(batch_iou(objects.boxes, corners), objects.valid)
     losses = reference.compute_loss(
         [{"boxes": t["boxes"], "labels": t["labels"] + 1} for t in targets],
         {"bbox_regression": offsets, "cls_logits": logits},
@@ -97,38 +100,38 @@ def test_perfect_logits_give_the_truth_back():
     logits = 20 * nn.functional.one_hot(classes, 4).float()
     offsets = torch.where((classes > 0)[..., None], offsets, 0.0)
     model.net.forward = lambda images: (offsets, logits)
-    for answer, target in zip(model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8)), targets, strict=True):
-        distance = (answer["boxes"][:, None] - target["boxes"].clamp(0, 64)).abs().amax(2)
+    for found, target in zip(model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8)), targets, strict=True):
+        distance = (found["boxes"][:, None] - target["boxes"].clamp(0, 64)).abs().amax(2)
         assert distance.amin(0).max() < 1e-3
-        assert (answer["labels"] == target["labels"][distance.argmin(1)]).all()
+        assert (found["labels"] == target["labels"][distance.argmin(1)]).all()
 
 
 @pytest.mark.parametrize(("classes", "parameters"), [(20, 26_285_486), (90, 35_641_826), (3, 24_013_232)])
 def test_ssd300_has_the_published_size(classes: int, parameters: int):
     with torch.device("meta"):
-        net = SSDNet("vgg16", 1 + classes, 3, 300)
+        net = SSDNet(VGG16, 1 + classes, 3, 300)
     assert sum(p.numel() for p in net.parameters()) == parameters
     assert net.priors.shape == (8732, 4)
 
 
 def test_ssd512_has_the_published_size_and_boxes():
     with torch.device("meta"):
-        net = SSDNet("vgg16", 21, 3, 512)
+        net = SSDNet(VGG16, 21, 3, 512)
     assert sum(p.numel() for p in net.parameters()) == 27_188_676
     assert net.maps == [(64, 4), (32, 6), (16, 6), (8, 6), (4, 6), (2, 4), (1, 4)]
     assert net.priors.shape == (24_564, 4)
-    maps = net.backbone(torch.zeros(2, 3, 512, 512, dtype=torch.uint8, device="meta"))
+    maps = net.features(torch.zeros(2, 3, 512, 512, dtype=torch.uint8, device="meta"))
     assert [tuple(x.shape[1:]) for x in maps] == [
-        (channels, cells, cells) for channels, (cells, _) in zip(net.backbone.widths, net.maps, strict=True)
+        (channels, cells, cells) for channels, (cells, _) in zip(net.features.widths, net.maps, strict=True)
     ]
-    assert [tuple(said.shape) for said in net.heads(maps)] == [(2, 24_564, 4), (2, 24_564, 21)]
+    assert [tuple(outputs.shape) for outputs in net.heads(maps)] == [(2, 24_564, 4), (2, 24_564, 21)]
 
 
 def test_ssd512s_default_boxes_are_those_of_the_authors_code_and_of_the_file():
     least = [35.84, 76.8, 153.6, 230.4, 307.2, 384.0, 460.8, 537.6]  # pixels, min_sizes and the last of max_sizes
     model = compose(["model=detection/ssd512"]).config["model"]
-    net = SSDNet("vgg16", 21, 3, 512, scales=model["scales"], ratios=model["ratios"])
-    torch.testing.assert_close(net.priors, SSDNet("vgg16", 21, 3, 512).priors)
+    net = SSDNet(VGG16, 21, 3, 512, scales=model["scales"], ratios=model["ratios"])
+    torch.testing.assert_close(net.priors, SSDNet(VGG16, 21, 3, 512).priors)
     start = 0
     for (cells, per_cell), side, following in zip(net.maps, least[:-1], least[1:], strict=True):
         first = net.priors[start] * 512
@@ -141,17 +144,17 @@ def test_ssd512s_default_boxes_are_those_of_the_authors_code_and_of_the_file():
 
 def test_ssd300_computes_what_torchvisions_does():
     reference = ssd300_vgg16(weights=None, weights_backbone=None, num_classes=4).eval()
-    net = SSDNet("vgg16", 4, 3, 300).eval()
+    net = SSDNet(VGG16, 4, 3, 300).eval()
     # Both list their layers from the image upwards, only the heads are grouped differently, and L2Norm comes first.
     theirs = {k: v for k, v in reference.backbone.state_dict().items() if k != "scale_weight"}
-    ours = {k: v for k, v in net.backbone.state_dict().items() if k != "norm4.scale"}
+    ours = {k: v for k, v in net.features.state_dict().items() if k != "norm4.scale"}
     assert [v.shape for v in theirs.values()] == [v.shape for v in ours.values()]
     state = dict(zip(ours, theirs.values(), strict=True)) | {"norm4.scale": reference.backbone.scale_weight.detach()}
-    net.backbone.load_state_dict(state)
+    net.features.load_state_dict(state)
     image = torch.randint(256, (1, 3, 300, 300), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        scaled = (image.float() - net.backbone.mean) / net.backbone.std
-        for x, y in zip(net.backbone(image), reference.backbone(scaled).values(), strict=True):
+        scaled = (image.float() - net.features.mean) / net.features.std
+        for x, y in zip(net.features(image), reference.backbone(scaled).values(), strict=True):
             torch.testing.assert_close(x, y, rtol=1e-3, atol=1e-4)
 
 
@@ -187,23 +190,23 @@ def test_images_of_another_size_are_refused_with_the_cure():
 
 def test_weights_from_a_file(tmp_path):
     source, target = (SSD(**FACTS, **TINY).net for _ in range(2))
-    torch.save(source.backbone.backbone.state_dict(), tmp_path / "backbone.pt")
-    target.load(str(tmp_path / "backbone.pt"))
-    torch.testing.assert_close(target.backbone.state_dict(), source.backbone.state_dict())
+    torch.save(source.features.backbone.state_dict(), tmp_path / "backbone.pt")
+    target.load_pretrained(str(tmp_path / "backbone.pt"))
+    torch.testing.assert_close(target.features.state_dict(), source.features.state_dict())
     with pytest.raises(FileNotFoundError, match="no file"):
-        target.load(str(tmp_path / "absent.pt"))
+        target.load_pretrained(str(tmp_path / "absent.pt"))
 
 
 def test_vgg16_of_torchvision_is_taken_over_and_thinned_out(tmp_path):
-    net = SSDNet("vgg16", 4, 3, 300)
-    weights = {k: torch.randn_like(v) for k, v in net.backbone.state_dict().items() if k.startswith("features.")}
+    net = SSDNet(VGG16, 4, 3, 300)
+    weights = {k: torch.randn_like(v) for k, v in net.features.state_dict().items() if k.startswith("features.")}
     torch.save(weights, tmp_path / "features.pth")
-    net.load(str(tmp_path / "features.pth"))
-    torch.testing.assert_close(net.backbone.features[28].weight.detach(), weights["features.28.weight"])
+    net.load_pretrained(str(tmp_path / "features.pth"))
+    torch.testing.assert_close(net.features.features[28].weight.detach(), weights["features.28.weight"])
     del weights["features.0.weight"]
     torch.save(weights, tmp_path / "cut.pth")
     with pytest.raises(ValueError, match=r"missing features\.0\.weight"):
-        net.load(str(tmp_path / "cut.pth"))
+        net.load_pretrained(str(tmp_path / "cut.pth"))
 
 
 def test_predict_answers_in_the_pixels_of_each_picture():
@@ -221,7 +224,7 @@ def test_predict_answers_in_the_pixels_of_each_picture():
 
 def test_a_test_shows_the_default_boxes_and_what_they_are_to_learn(monkeypatch):
     shown = {}
-    for module in ("ssd", "detector"):
+    for module in ("ssd", "detector", "evaluation.evaluator"):
         monkeypatch.setattr(
             f"leyden.detection.{module}.log_image", lambda _, tag, picture: shown.update({tag: picture})
         )
@@ -230,11 +233,12 @@ def test_a_test_shows_the_default_boxes_and_what_they_are_to_learn(monkeypatch):
         {**truth(1, 2), "difficult": torch.tensor([True, True])},
         {**truth(2, 1), "difficult": torch.zeros(1) > 0},
     ]
-    answers = [{**NOTHING, "scores": torch.zeros(0)}] * 2
+    nothing = [{**NOTHING, "scores": torch.zeros(0)}] * 2
     images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
-    model.show("val", images, answers, targets)
+    model.evaluator.examples = Examples(images, nothing, targets)
+    model.log_examples("val", model.evaluator.examples)
     assert set(shown) == {"predictions"}
-    model.show("test", images, answers, targets)
+    model.log_examples("test", model.evaluator.examples)
     # Three tiles of 256: the shapes, the first image, of which nothing is learnt, and the second.
     tiles = [shown["default_boxes"][:, 36:292, left : left + 256] for left in (6, 268, 530)]
     assert [bool(tile.any()) for tile in tiles] == [True, False, True]

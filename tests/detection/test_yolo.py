@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from leyden.data.source.builtin.digit_scenes import DigitScenes
-from leyden.detection.boxes.batch import pad
+from leyden.detection.boxes.batch import pad_targets
 from leyden.detection.data import DetectionData
+from leyden.detection.nets.backbone_features import BackboneOptions
 from leyden.detection.nets.yolo import YOLONet
-from leyden.detection.yolo import YOLO, decode_cells, owners, responsible, yolo_loss
+from leyden.detection.yolo import YOLO, assign_cells, decode_cells, responsible, yolo_loss
 
 FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
 TINY = {"widths": [8, 16, 16, 16], "blocks": [0, 0, 0, 0], "head": [16]}
@@ -81,7 +82,7 @@ def test_loss_is_the_papers_equation(cells: int, count: int, roots: bool):
     targets = [truth(seed, n) for seed, n in enumerate([5, 0, 9, 1])]
     boxes = torch.randn(4, cells**2, count, 5, generator=generator).double()
     classes = torch.randn(4, cells**2, 3, generator=generator).double()
-    things = pad(targets)
+    things = pad_targets(targets)
     losses = yolo_loss(boxes, classes, things._replace(boxes=things.boxes.double()), cells, roots)
     expected = slow_loss(boxes, classes, targets, cells, roots)
     torch.testing.assert_close(torch.stack(losses), torch.tensor(expected, dtype=torch.float64))
@@ -108,7 +109,7 @@ def test_x_and_y_both_count_from_the_corner_of_their_cell():
     boxes = torch.zeros(1, 16, 2, 5)
     boxes[0, 3, 0] = torch.tensor([0.2, 0.2, 0.4, 0.4, 0.0])
     boxes[0, 3, 1] = torch.tensor([0.4, 0.8, math.sqrt(0.1), math.sqrt(0.2), 1.0])
-    losses = yolo_loss(boxes, torch.zeros(1, 16, 3), pad([target]), 4)
+    losses = yolo_loss(boxes, torch.zeros(1, 16, 3), pad_targets([target]), 4)
     assert [losses.box.item(), losses.confidence.item()] == pytest.approx([0, 0], abs=1e-6)
     decoded = decode_cells(boxes, torch.arange(16), 4)
     torch.testing.assert_close(decoded[0, 3, 1], torch.tensor([0.85, 0.2, 0.1, 0.2]))
@@ -120,7 +121,7 @@ def test_gradients_flow_only_where_the_equation_has_a_term():
     classes = torch.full((1, 16, 3), 0.2)
     boxes.requires_grad_()
     classes.requires_grad_()
-    sum(yolo_loss(boxes, classes, pad([thing((0.4, 0.4), (0.25, 0.25), 2)]), 4)).backward()
+    sum(yolo_loss(boxes, classes, pad_targets([thing((0.4, 0.4), (0.25, 0.25), 2)]), 4)).backward()
     moved = boxes.grad[0].abs() > 0
     # Every confidence; in the object's cell also the box that is responsible for nothing is pushed to 0.
     assert moved[..., 4].all()
@@ -131,7 +132,7 @@ def test_gradients_flow_only_where_the_equation_has_a_term():
 
 def test_no_gradient_flows_through_the_overlap_that_a_confidence_should_say():
     boxes = torch.full((1, 4, 1, 5), 0.5, requires_grad=True)
-    yolo_loss(boxes, torch.zeros(1, 4, 3), pad([thing((0.3, 0.3), (0.2, 0.3))]), 2).confidence.backward()
+    yolo_loss(boxes, torch.zeros(1, 4, 3), pad_targets([thing((0.3, 0.3), (0.2, 0.3))]), 2).confidence.backward()
     assert boxes.grad[..., :4].abs().max() == 0
     assert boxes.grad[0, 0, 0, 4] != 0
 
@@ -140,7 +141,7 @@ def test_no_gradient_flows_through_the_overlap_that_a_confidence_should_say():
 def test_negative_outputs_give_finite_losses_gradients_and_boxes(roots: bool):
     boxes = torch.full((1, 4, 2, 5), -0.5, requires_grad=True)
     classes = torch.full((1, 4, 3), -0.5, requires_grad=True)
-    losses = yolo_loss(boxes, classes, pad([thing((0.3, 0.3), (0.2, 0.3))]), 2, roots)
+    losses = yolo_loss(boxes, classes, pad_targets([thing((0.3, 0.3), (0.2, 0.3))]), 2, roots)
     sum(losses).backward()
     assert torch.stack(losses).isfinite().all()
     assert boxes.grad.isfinite().all()
@@ -154,17 +155,17 @@ def test_of_two_objects_in_a_cell_the_larger_has_it_and_of_equal_ones_the_first(
     together = [
         {key: torch.cat([t[key] for t in some]) for key in small} for some in ([small, large, other], [small, same])
     ]
-    image, number, cell = owners(pad([*together, NOTHING]), 2)
+    image, number, cell = assign_cells(pad_targets([*together, NOTHING]), 2)
     assert [image.tolist(), number.tolist(), cell.tolist()] == [[0, 0, 1], [1, 2, 0], [0, 1, 0]]
 
 
 def test_a_centre_on_the_far_edge_belongs_to_the_last_cell():
-    assert owners(pad([thing((1.0, 1.0), (0.2, 0.2))]), 4)[2].tolist() == [15]
+    assert assign_cells(pad_targets([thing((1.0, 1.0), (0.2, 0.2))]), 4)[2].tolist() == [15]
 
 
 def test_images_without_objects_teach_the_confidences_only():
     boxes, classes = torch.randn(2, 4, 2, 5, requires_grad=True), torch.randn(2, 4, 3, requires_grad=True)
-    losses = yolo_loss(boxes, classes, pad([NOTHING, NOTHING]), 2)
+    losses = yolo_loss(boxes, classes, pad_targets([NOTHING, NOTHING]), 2)
     assert [losses.box.item(), losses.confidence.item(), losses.classes.item()] == [0, 0, 0]
     torch.testing.assert_close(losses.empty, boxes[..., 4].square().sum() / 2)
     sum(losses).backward()
@@ -199,21 +200,21 @@ def test_scores_are_class_times_confidence_and_two_negative_numbers_are_no_answe
     boxes, classes = torch.full((1, 4, 2, 5), 0.5), torch.zeros(1, 4, 3)
     boxes[0, :, :, 4] = torch.tensor([[0.5, 0.0], [-0.9, -0.9], [1.7, 0.0], [0.0, 0.0]])
     classes[0, :3] = torch.tensor([[0.4, 0.2, 0], [-0.9, -0.9, -0.9], [1.5, 0.3, -1]])
-    answer = model.answers((boxes, classes))[0]
+    answer = model.postprocess((boxes, classes))[0]
     torch.testing.assert_close(answer["scores"], torch.tensor([1.0, 0.3, 0.2, 0.1]))
     assert answer["labels"].tolist() == [0, 1, 0, 1]
 
 
 def test_the_papers_network_has_its_size():
     with torch.device("meta"):
-        net = YOLONet("yolo", 20, 3, 448, boxes=2, stride=64, hidden=4096)
+        net = YOLONet(BackboneOptions(backbone="yolo"), 20, 3, 448, boxes=2, stride=64, hidden=4096)
         boxes, classes = net(torch.empty(1, 3, 448, 448, dtype=torch.uint8))
     assert sum(p.numel() for p in net.parameters()) == 271_703_550
-    assert sum(p.numel() for p in net.backbone.parameters()) == 60_155_968
+    assert sum(p.numel() for p in net.features.parameters()) == 60_155_968
     kinds = [type(layer) for layer in net.modules()]
     assert [kinds.count(kind) for kind in (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.Dropout)] == [24, 2, 0, 1]
     assert boxes.numel() + classes.numel() == 1470
-    assert [stage.size[0] for stage in net.backbone.backbone.shapes] == [112, 56, 28, 14, 7, 7]
+    assert [stage.size[0] for stage in net.features.backbone.shapes] == [112, 56, 28, 14, 7, 7]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,7 @@ def test_a_map_without_padding_has_fewer_cells_that_fill_the_image_all_the_same(
     assert outputs[1].shape == (1, 31**2, 3)
     last = torch.zeros(1, 31**2, 2, 5)
     last[0, -1, 0] = torch.tensor([1.0, 1.0, 0.5, 0.5, 1.0])  # its far corner is the image's
-    boxes, _ = model.decoded((last, outputs[1]))
+    boxes, _ = model.decode((last, outputs[1]))
     assert boxes[0, -2].tolist() == [224, 224, 256, 256]
 
 
@@ -242,7 +243,7 @@ def test_what_a_cell_says_comes_from_its_place():
     model = YOLO(**FACTS, **(TINY | {"head": []}), stride=16).eval()
     nn.init.constant_(model.net.head[0].weight, 1 / 16)
     nn.init.zeros_(model.net.head[0].bias)
-    model.net.backbone.forward = lambda images: [torch.arange(16.0).view(1, 1, 4, 4).expand(1, 16, 4, 4)]
+    model.net.features.forward = lambda images: [torch.arange(16.0).view(1, 1, 4, 4).expand(1, 16, 4, 4)]
     boxes, _ = model.outputs(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
     torch.testing.assert_close(boxes[0, :, 0, 0], torch.arange(16.0))
 

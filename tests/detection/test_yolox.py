@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from torchvision.ops import box_iou, generalized_box_iou
 
 from leyden.data.source.builtin.digit_scenes import DigitScenes
-from leyden.detection.boxes.batch import pad
+from leyden.detection.boxes.batch import pad_targets
 from leyden.detection.boxes.simota import simota
 from leyden.detection.data import DetectionData
 from leyden.detection.nets.yolox import Outputs
@@ -41,10 +41,10 @@ def said(seed: int, count: int) -> Outputs:
 
 def test_loss_is_yoloxs_sums_over_what_simota_matches():
     outputs, targets = said(0, 3), [truth(1, 4), NOTHING, truth(2, 7)]
-    losses = yolox_loss(outputs, pad(targets))
+    losses = yolox_loss(outputs, pad_targets(targets))
     boxes = decode_points(outputs.offsets, outputs.points)
     scores = outputs.objectness.sigmoid()[..., None] * outputs.logits.sigmoid()
-    match, _ = simota(boxes, scores, outputs.points, pad(targets))
+    match, _ = simota(boxes, scores, outputs.points, pad_targets(targets))
     box = objectness = classes = torch.tensor(0.0)
     for i, target in enumerate(targets):
         for p in range(POINTS):
@@ -63,11 +63,11 @@ def test_loss_is_yoloxs_sums_over_what_simota_matches():
 
 def test_gradients_flow_only_to_matched_points_and_to_all_objectnesses():
     outputs, targets = said(3, 2), [truth(4, 2), truth(5, 3)]
-    losses = yolox_loss(outputs, pad(targets))
+    losses = yolox_loss(outputs, pad_targets(targets))
     sum(losses).backward()
     boxes = decode_points(outputs.offsets.detach(), outputs.points)
     scores = (outputs.objectness.sigmoid()[..., None] * outputs.logits.sigmoid()).detach()
-    matched = simota(boxes, scores, outputs.points, pad(targets)).match >= 0
+    matched = simota(boxes, scores, outputs.points, pad_targets(targets)).match >= 0
     assert torch.equal(outputs.offsets.grad.abs().sum(2) > 0, matched)
     assert torch.equal(outputs.logits.grad.abs().sum(2) > 0, matched)
     assert (outputs.objectness.grad < 0).equal(matched)
@@ -76,13 +76,13 @@ def test_gradients_flow_only_to_matched_points_and_to_all_objectnesses():
 
 def test_the_overlap_that_a_class_should_say_takes_no_gradient():
     outputs = said(6, 1)
-    yolox_loss(outputs, pad([truth(7, 3)])).classes.backward()
+    yolox_loss(outputs, pad_targets([truth(7, 3)])).classes.backward()
     assert outputs.offsets.grad is None or outputs.offsets.grad.abs().max() == 0
 
 
 def test_images_without_objects_teach_the_objectness_only():
     outputs = said(8, 2)
-    losses = yolox_loss(outputs, pad([NOTHING, NOTHING]))
+    losses = yolox_loss(outputs, pad_targets([NOTHING, NOTHING]))
     assert [losses.box.item(), losses.classes.item()] == [0, 0]
     torch.testing.assert_close(losses.objectness, F.softplus(outputs.objectness).sum())
     sum(losses).backward()
@@ -93,7 +93,7 @@ def test_images_without_objects_teach_the_objectness_only():
 def test_wild_outputs_give_finite_losses_and_gradients():
     outputs = said(9, 2)
     wild = Outputs(*(part.detach().mul(1e3).requires_grad_() for part in outputs[:3]), outputs.points, 64)
-    losses = yolox_loss(wild, pad([truth(10, 3), NOTHING]))
+    losses = yolox_loss(wild, pad_targets([truth(10, 3), NOTHING]))
     sum(losses).backward()
     assert torch.stack(losses).isfinite().all()
     assert all(part.grad.isfinite().all() for part in wild[:3])
@@ -136,7 +136,7 @@ def test_points_are_where_the_cells_are_and_finer_maps_see_the_coarser(
     # Without 3x3 convolutions in the heads, a cell is seen by its own point and by those that lie in it on finer maps.
     model = YOLOX(**FACTS, **TINY, depth=0).eval()
     maps = [torch.zeros(1, 16, side, side) for side in (8, 4, 2)]
-    model.net.backbone.forward = lambda _: [m.clone() for m in maps]
+    model.net.features.forward = lambda _: [m.clone() for m in maps]
     before = model.outputs(images(1))
     maps[level][0, :, row, column] = torch.randn(16, generator=torch.Generator().manual_seed(0))
     after = model.outputs(images(1))
@@ -169,11 +169,11 @@ def test_perfect_outputs_give_the_truth_back():
             logits[i, point] = -20
             logits[i, point, label] = 20
     outputs = Outputs(offsets, objectness, logits, points, 64)
-    for answer, target in zip(model.answers(outputs), targets, strict=True):
+    for answer, target in zip(model.postprocess(outputs), targets, strict=True):
         order = answer["boxes"][:, 0].argsort()
         torch.testing.assert_close(answer["boxes"][order], target["boxes"])
         assert answer["labels"][order].tolist() == target["labels"].tolist()
-    assert max(yolox_loss(outputs, pad(targets))) < 1e-3
+    assert max(yolox_loss(outputs, pad_targets(targets))) < 1e-3
 
 
 def test_before_training_everything_is_improbable():
@@ -186,7 +186,7 @@ def test_before_training_everything_is_improbable():
 def test_images_of_any_multiple_of_32_train_and_are_answered(side: int):
     model = YOLOX(**FACTS, **TINY, score_threshold=0.0)
     targets = [truth(1, 2, side), NOTHING]
-    losses = yolox_loss(model.outputs(images(2, side)), pad(targets))
+    losses = yolox_loss(model.outputs(images(2, side)), pad_targets(targets))
     assert torch.stack(losses).isfinite().all()
     answer = model.eval()(images(2, side))[0]
     assert answer["boxes"].min() >= 0

@@ -1,6 +1,10 @@
 """Answers and truths of detectors, by hand and at random."""
 
 import torch
+from torch import Tensor
+
+from leyden.detection.boxes.nms import NMSOptions, non_max_suppression
+from leyden.detection.boxes.soft_nms import NMSMethod
 
 Boxes = dict[str, torch.Tensor]
 
@@ -14,6 +18,23 @@ def target(*boxes: list[float], labels: list[int] | None = None, **extra: list) 
 def prediction(*rows: tuple[list[float], float], labels: list[int] | None = None) -> Boxes:
     """Boxes with their scores."""
     return target(*[box for box, _ in rows], labels=labels) | {"scores": torch.tensor([score for _, score in rows])}
+
+
+def nms(
+    boxes: Tensor,
+    scores: Tensor,
+    score_threshold: float,
+    iou: float,
+    candidates: int | None,
+    max_detections: int,
+    method: NMSMethod = "hard",
+    sigma: float = 0.5,
+) -> Boxes:
+    """``non_max_suppression`` with options by position."""
+    options = NMSOptions(
+        score_threshold=score_threshold, nms=method, nms_iou=iou, nms_sigma=sigma, max_detections=max_detections
+    )
+    return non_max_suppression(boxes, scores, options, candidates)
 
 
 def random_scenes(

@@ -1,4 +1,4 @@
-"""Fast R-CNN: proposals from elsewhere, judged on one feature map (Girshick 2015, https://arxiv.org/abs/1504.08083).
+"""Fast R-CNN: classifies given proposals on one feature map (Girshick 2015, https://arxiv.org/abs/1504.08083).
 
 The whole image goes through the convolutions once; what lies in each proposal is pooled from their map, goes through
 two fully connected layers, and becomes class probabilities p (background is class 0) and, for each class, offsets t to
@@ -26,20 +26,19 @@ from torch import Tensor
 from torchvision.ops import box_convert
 
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
+from leyden.data.loader import Loader
 from leyden.data.splits import Split
-from leyden.detection.boxes.batch import Target
+from leyden.detection.boxes.batch import Detections, Target
 from leyden.detection.boxes.box_coder import encode
-from leyden.detection.data import DetectionData
 from leyden.detection.detector import Batch, Detector
-from leyden.detection.nets.fpn import RegionMaps
-from leyden.detection.nets.roi_head import Judged, RoIHead, draw_rois, label_rois
-from leyden.detection.options import Common
-from leyden.detection.proposals.selective_search import Search, selective_search
+from leyden.detection.nets.fpn import RegionFeatures
+from leyden.detection.nets.roi_head import RoIHead, RoIOutputs, label_rois, sample_rois
+from leyden.detection.options import DetectorKwargs, DetectorOptions
+from leyden.detection.proposals.selective_search import Search, proposals_of
 from leyden.nets.memory_format import arrange
-from leyden.nets.weights import find_weights, load_pretrained
 
 
-def given(targets: Sequence[Target]) -> list[Tensor]:
+def given_proposals(targets: Sequence[Target]) -> list[Tensor]:
     """The proposals (n, 4) that the data gives with each image.
 
     Raises:
@@ -51,7 +50,7 @@ def given(targets: Sequence[Target]) -> list[Tensor]:
 
 
 def offset_statistics(split: Split, classes: int, foreground: float) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the offsets from RoIs to the objects that they show, class by class.
+    """Mean and standard deviation of the offsets from RoIs to their objects, class by class.
 
     Args:
         split: images whose targets have "proposals".
@@ -67,13 +66,13 @@ def offset_statistics(split: Split, classes: int, foreground: float) -> tuple[Te
     count, total, squares = torch.zeros(classes, 1), torch.zeros(classes, 4), torch.zeros(classes, 4)
     for i in range(len(split)):
         target = {key: value.cpu() for key, value in split[i].targets.items()}
-        rois = torch.cat([target["boxes"], *given([target])])
-        shown, things = label_rois(rois, target, foreground, (0.0, foreground))
-        chosen = shown > 0
-        offsets = encode(things[chosen], box_convert(rois[chosen], "xyxy", "cxcywh"), (1.0, 1.0))
-        count.index_add_(0, shown[chosen] - 1, torch.ones(len(offsets), 1))
-        total.index_add_(0, shown[chosen] - 1, offsets)
-        squares.index_add_(0, shown[chosen] - 1, offsets**2)
+        rois = torch.cat([target["boxes"], *given_proposals([target])])
+        labels, objects = label_rois(rois, target, foreground, (0.0, foreground))
+        positive = labels > 0
+        offsets = encode(objects[positive], box_convert(rois[positive], "xyxy", "cxcywh"), (1.0, 1.0))
+        count.index_add_(0, labels[positive] - 1, torch.ones(len(offsets), 1))
+        total.index_add_(0, labels[positive] - 1, offsets)
+        squares.index_add_(0, labels[positive] - 1, offsets**2)
     enough = count > 1
     mean = total / count.clamp(min=1)
     std = (squares / count.clamp(min=1) - mean**2).clamp(min=0).sqrt().clamp(min=0.01)
@@ -87,116 +86,106 @@ class FastRCNN(Detector):
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: "small_resnet" (sides divisible by 32, from 64 on) or a network of ``leyden.nets.zoo``.
-        frozen_stages: so many of the backbone's first stages learn nothing.
-        widths: of "small_resnet": channels of the stem, then of each stage; null: 48, then 128.
-        blocks: of "small_resnet": residual blocks likewise; null: 1, 2, 1, 1, 0.
         stride: of the map, image pixels per cell.
         roi_size: cells in a row of a pooled RoI.
         fc: outputs of the two fully connected layers.
         dropout: probability with which one of those is dropped in training.
         rois: RoIs per image that a step learns from.
-        positive_fraction: of these, so many show objects at most.
+        positive_fraction: at most this part of them show objects.
         foreground_iou: a RoI with at least this IoU shows an object.
         background_iou: one whose greatest IoU lies in [low, high) is background.
         box_weight: lambda, of the box loss.
         svd: ranks of fc6 and fc7 in tests and predictions; null: the layers as they are.
-        search: settings of selective search where ``predict`` meets new pictures; those of the data.
-        common: see ``Detector``.
+        search: settings of selective search for images that come without proposals; None: R-CNN's.
+        options: see ``DetectorOptions``.
 
     Raises:
         ValueError: the backbone cannot take such images.
     """
+
+    defaults = DetectorOptions(widths=(48, 128), blocks=(1, 2), nms_iou=0.3)
 
     def __init__(
         self,
         class_names: list[str],
         channels: int,
         image_size: int,
-        backbone: str = "small_resnet",
-        frozen_stages: int = 0,
-        widths: list[int] | None = None,
-        blocks: list[int] | None = None,
         stride: int = 8,
-        roi_size: int = 7,
+        roi_size: int = 5,
         fc: Sequence[int] = (256, 256),
         dropout: float = 0.0,
-        rois: int = 64,
+        rois: int = 32,
         positive_fraction: float = 0.25,
         foreground_iou: float = 0.5,
         background_iou: Sequence[float] = (0.1, 0.5),
         box_weight: float = 1.0,
         svd: list[int] | None = None,
         search: Search | None = None,
-        **common: Unpack[Common],
+        **options: Unpack[DetectorKwargs],
     ) -> None:
-        super().__init__(class_names, channels, image_size, **common)
+        super().__init__(class_names, channels, image_size, **options)
         self.save_hyperparameters(logger=False)
         self.rois, self.positive_fraction, self.box_weight = rois, positive_fraction, box_weight
         self.foreground_iou, self.background_iou = foreground_iou, tuple(background_iou)
         self.svd, self.search = svd, search or Search()
-        self.maps = RegionMaps(
-            backbone, channels, image_size, [stride], frozen_stages=frozen_stages, widths=widths, blocks=blocks
-        )
-        self.head = RoIHead(self.maps.width, [stride], len(class_names), roi_size, fc, dropout)
-        arrange(self, self.memory_format)
+        self.features = RegionFeatures(self.options, channels, image_size, [stride])
+        self.head = RoIHead(self.features.width, [stride], len(class_names), roi_size, fc, dropout)
+        arrange(self, self.options.memory_format)
 
-    def load(self, weights: str) -> None:
-        """Also fc6 and fc7, from a whole VGG."""
-        below = self.maps.maps.backbone
-        state = find_weights(weights, below)
-        load_pretrained(below, state, below.stage_names)
-        self.head.load_pretrained(state)
+    def load_pretrained(self, weights: str) -> None:
+        """Loads the backbone's weights, and fc6 and fc7 from a whole VGG."""
+        self.head.load_pretrained(self.features.features.load_pretrained(weights))
 
-    def on_fit_start(self) -> None:
-        """Measures the offsets of the training data before the first training."""
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, DetectionData):
-            raise ValueError("Fast R-CNN measures its data first: hand them over, trainer.fit(model, datamodule=data)")
-        if self.trainer.ckpt_path is None:
-            mean, std = offset_statistics(data.split("train"), len(self.class_names), self.foreground_iou)
-            self.head.mean.copy_(mean)
-            self.head.std.copy_(std)
+    def on_train_start(self) -> None:
+        """Measures the offsets of the training data before the first training.
+
+        Raises:
+            ValueError: the training batches do not come from a ``leyden.data.loader.Loader``.
+        """
+        if self.trainer.ckpt_path is not None:
+            return
+        batches = self.trainer.train_dataloader
+        if not isinstance(batches, Loader):
+            raise ValueError("Fast R-CNN measures its data first: trainer.fit(model, data) with a DetectionData")
+        mean, std = offset_statistics(batches.split, len(self.class_names), self.foreground_iou)
+        self.head.mean.copy_(mean)
+        self.head.std.copy_(std)
 
     def inputs(self, images: Tensor, targets: list[Target]) -> tuple[Tensor, list[Tensor]]:
         """The images, and each one's proposals: the data's, or what selective search finds now."""
-        proposals = [
-            target["proposals"] if "proposals" in target else selective_search(image, **self.search)
-            for image, target in zip(images, targets, strict=True)
-        ]
-        return images, [boxes.to(images.device) for boxes in proposals]
+        return images, proposals_of(images, targets, self.search)
 
-    def outputs(self, images: Tensor, proposals: list[Tensor]) -> Judged:
-        """uint8 images (B, C, S, S) and each one's RoIs (n, 4) xyxy pixels to what is there."""
-        return self.head(self.maps(images), proposals)
+    def outputs(self, images: Tensor, proposals: list[Tensor]) -> RoIOutputs:
+        """uint8 images (B, C, S, S) and each one's RoIs (n, 4) xyxy pixels to classes and offsets."""
+        return self.head(self.features(images), proposals)
 
-    def answers(self, outputs: Judged) -> list[Target]:
-        """That to the answers of each image, in pixels, best first."""
-        return self.suppressed(*self.head.decided(outputs, self.image_size))
+    def postprocess(self, outputs: RoIOutputs) -> list[Detections]:
+        """Decoding and NMS: the detections of each image, in pixels, best first."""
+        return self.nms(*self.head.decode(outputs, self.image_size))
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One batch to its loss, L of eq. 1."""
         images, targets = batch
-        drawn = draw_rois(
-            given(targets), targets, self.rois, self.positive_fraction, self.foreground_iou, self.background_iou
+        proposals = given_proposals(targets)
+        sampled = sample_rois(
+            proposals, targets, self.rois, self.positive_fraction, self.foreground_iou, self.background_iou
         )
-        judged = self.outputs(images, drawn.proposals)
-        entropy, box = self.head.loss(judged, drawn)
+        entropy, box = self.head.loss(self.outputs(images, sampled.proposals), sampled)
         loss = entropy + self.box_weight * box
         self.log_losses(loss, box=box, **{"class": entropy})
         return loss
 
     def on_test_start(self) -> None:
-        """Puts the truncated layers in."""
+        """Replaces fc6 and fc7 by truncated layers."""
         if self.svd is not None:
             self.head.compress(self.svd)
 
     def on_test_end(self) -> None:
-        """Takes them out again."""
+        """Uses the layers themselves again."""
         self.head.restore()
 
     def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:
-        """See ``Detector``; proposals are searched in the pictures as the network sees them."""
+        """Boxes in the pixels of each image, see ``Detector``; proposals are searched in the network's input images."""
         self.on_test_start()
         try:
             return super().predict(inputs, options)

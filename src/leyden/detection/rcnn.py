@@ -1,26 +1,26 @@
 """R-CNN: regions with CNN features (Girshick et al. 2014, https://arxiv.org/abs/1311.2524).
 
-Whatever may be an object (selective search's proposals, made beforehand) is warped to one size, seen by a network on
-its own, judged by one linear machine per class, and moved by a linear map. Three learners follow each other (section
-2.3, appendices B and C), each with its own idea of a positive:
+Every proposal (selective search's, made beforehand) is warped to one size, goes through a network on its own, is scored
+by one linear SVM per class, and moved by a linear map. Three learners follow each other (section 2.3, appendices B and
+C), each with its own idea of a positive:
 
     network             softmax over C + 1 classes, batches of 32 objects (IoU >= 0.5) and 96 others
     SVMs on fc7         positives: the objects' own boxes; negatives: IoU < 0.3 with the class; between: ignored;
-                        hard negatives are looked for in all regions
+                        hard negatives are mined in all regions
     regression on pool5 regions with IoU > 0.6, towards the object they overlap most
 
-Both kinds of features are scaled to a mean norm of 20. Testing scores all proposals, moves them, and suppresses what
-overlaps a better answer of its class by more than 0.3.
+Both kinds of features are scaled to a mean norm of 20. Testing scores all proposals, moves them, and suppresses those
+that overlap a better one of their class by more than 0.3.
 
-The SVMs and the regression learn within the last optimizer step of a run, from the network as it then is, so every
+The SVMs and the regression are fitted within the last optimizer step of a run, to the network as it then is, so every
 validation and checkpoint after it has them, and a run that was stopped before goes on to the same end. Until then, and
-where a run ends early, the softmax answers. So that softmax and SVMs do not compete for the best checkpoint, validate
+where a run ends early, the softmax scores. So that softmax and SVMs do not compete for the best checkpoint, validate
 once, at the end: trainer.check_val_every_n_epoch = trainer.max_epochs.
 
 Departures: crops of 64 pixels and a small network instead of 227 and AlexNet; a batch draws its regions from the images
 of the batch, not of the whole set; a run mirrors images (``data.flip``), not crops; scores are mapped from the margin s
-to 1 / (1 + exp(-2 s)), which lies in 0 .. 1 with 0.5 at the machine's boundary and keeps every order, which is all that
-AP looks at; all answers count, where the paper's code keeps at most 40 per class and image on average.
+to 1 / (1 + exp(-2 s)), which lies in 0 .. 1 with 0.5 at the SVM's boundary and keeps every order, on which alone AP
+depends; all detections count, where the paper's code keeps at most 40 per class and image on average.
 """
 
 import logging
@@ -32,38 +32,31 @@ from typing import Any, Literal, NamedTuple, Unpack
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.ops import box_convert
 
-from leyden.detection.boxes.batch import Target
-from leyden.detection.boxes.box_coder import decode
-from leyden.detection.data import DetectionData
-from leyden.detection.detector import Detector
-from leyden.detection.nets.rcnn import CropNet, Seen
-from leyden.detection.options import Common
-from leyden.detection.proposals.selective_search import Search, selective_search
-from leyden.detection.svm_stage.box_regression import train_regression
+from leyden.data.loader import Loader
+from leyden.detection.boxes.batch import Detections, Target
+from leyden.detection.detector import Batch, Detector
+from leyden.detection.nets.rcnn import CropFeatures, CropNet
+from leyden.detection.options import DetectorKwargs, DetectorOptions
+from leyden.detection.proposals.selective_search import Search, proposals_of
 from leyden.detection.svm_stage.crops import crop
-from leyden.detection.svm_stage.examples import PLAIN, Examples, draw, gather
-from leyden.detection.svm_stage.svm import train_svms
+from leyden.detection.svm_stage.examples import gather_examples, sample_regions
+from leyden.detection.svm_stage.head import SVMHead
 from leyden.nets.memory_format import arrange
 
 log = logging.getLogger(__name__)
 
-NORM = 20.0
-"""Mean norm of the features that SVMs and regression learn from."""
 AT_ONCE = 512
 """Crops that go through the network together: with more of them a CPU waits for memory."""
 CANDIDATES = 100
-"""Best proposals per class and image that suppression looks at."""
-TINY = 1e-6
-"""Least norm that features are scaled by."""
+"""Best proposals per class and image that NMS looks at."""
 
 
 class Outputs(NamedTuple):
-    """What the network sees in the regions of B images."""
+    """The network's features of the regions of B images."""
 
-    seen: Seen
-    which: Tensor
+    crops: CropFeatures
+    image: Tensor
     """(N,) int64 image of each region, ascending."""
     boxes: Tensor
     """(N, 4) xyxy pixels."""
@@ -72,51 +65,45 @@ class Outputs(NamedTuple):
 
 
 class RCNN(Detector):
-    """R-CNN on proposals that the data brings along ("proposals" of each target, see ``DetectionData``).
+    """R-CNN on proposals that the data has ("proposals" of each target, see ``DetectionData``).
 
     Args:
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: "small_resnet" (crops of 64, 96, ... pixels) or a network of ``leyden.nets.zoo``.
-        frozen_stages: so many of the backbone's first stages learn nothing.
-        widths: of "small_resnet": channels of the stem, then of each stage; null: the backbone's.
-        blocks: of "small_resnet": residual blocks likewise; null: the backbone's.
         stride: crop pixels per cell of the last feature map that is used.
         cells: in a row of that map after pooling.
         hidden: width of the two layers behind it.
-        dropout: share of their inputs that a training step blanks.
+        dropout: probability with which one of their inputs is dropped in training.
         crop_size: side of the warped crops in pixels; the paper's is 227.
-        context: of them, pixels around the warped box on each side.
+        context: pixels of a crop around the warped box on each side.
         positives: regions with an object per training step, at most.
         negatives: regions without.
-        foreground_iou: a region shows an object, for the network, that it overlaps by at least this.
+        foreground_iou: for the network, a region shows an object that it overlaps by at least this.
         classifier: "svm", or "softmax": the network itself.
-        hard_negatives: whether the SVMs look for them; otherwise each learns once, from 2000 negatives.
+        hard_negatives: whether the SVMs mine them; otherwise each is fitted once, to 2000 negatives.
         svm_cost: C of the SVMs.
         regression: whether boxes are moved.
         penalty: of the regression's coefficients.
-        svm_images: so many training images, evenly spread, are what SVMs and regression learn from; null: all.
-        search: settings of selective search for images that come without proposals, those of the data; null: R-CNN's.
-        common: see ``Detector``.
+        svm_images: training images, evenly spread, that SVMs and regression are fitted to; None: all.
+        search: settings of selective search for images that come without proposals; None: R-CNN's.
+        options: see ``DetectorOptions``; the backbone takes crops, with "small_resnet" of 64, 96, ... pixels.
 
     Raises:
         ValueError: the backbone cannot take such crops, or the context leaves nothing of them.
     """
+
+    defaults = DetectorOptions(widths=(48, 128, 128), blocks=(1, 2, 1), nms_iou=0.3, score_threshold=0.05, lr=2e-3)
 
     def __init__(
         self,
         class_names: list[str],
         channels: int,
         image_size: int,
-        backbone: str = "small_resnet",
-        frozen_stages: int = 0,
-        widths: list[int] | None = None,
-        blocks: list[int] | None = None,
         stride: int = 16,
         cells: int = 2,
         hidden: int = 256,
-        dropout: float = 0.5,
+        dropout: float = 0.1,
         crop_size: int = 64,
         context: int = 16,
         positives: int = 32,
@@ -129,9 +116,9 @@ class RCNN(Detector):
         penalty: float = 1000.0,
         svm_images: int | None = None,
         search: Search | None = None,
-        **common: Unpack[Common],
+        **options: Unpack[DetectorKwargs],
     ) -> None:
-        super().__init__(class_names, channels, image_size, **common)
+        super().__init__(class_names, channels, image_size, **options)
         self.save_hyperparameters(logger=False)
         if not 0 <= 2 * context < crop_size:
             raise ValueError(f"model.context={context} on both sides leaves nothing of model.crop_size={crop_size}")
@@ -141,143 +128,120 @@ class RCNN(Detector):
         self.regression, self.penalty = regression, penalty
         self.svm_images, self.search = svm_images, search or Search()
         classes = len(class_names)
-        below = (backbone, 1 + classes, channels, crop_size, stride, cells, hidden, dropout)
-        self.net = CropNet(*below, frozen_stages, widths, blocks)
-        self.learnt: Tensor
-        self.svm_weight: Tensor
-        self.svm_bias: Tensor
-        self.box_weight: Tensor
-        self.box_bias: Tensor
-        # Whether what follows belongs to the network as it is.
-        self.register_buffer("learnt", torch.tensor(False))
-        self.register_buffer("svm_weight", torch.zeros(classes, hidden))
-        self.register_buffer("svm_bias", torch.zeros(classes))
-        self.register_buffer("box_weight", torch.zeros(classes, self.net.pooled, 4))
-        self.register_buffer("box_bias", torch.zeros(classes, 4))
-        arrange(self.net, self.memory_format)
+        self.net = CropNet(self.options, 1 + classes, channels, crop_size, stride, cells, hidden, dropout)
+        self.svm_head = SVMHead(classes, hidden, self.net.pooled)
+        arrange(self.net, self.options.memory_format)
 
     def inputs(self, images: Tensor, targets: list[Target]) -> tuple[Tensor, list[Tensor]]:
         """The images and the proposals (n, 4) of each; they are searched for where a target has none."""
-        found = [
-            target["proposals"] if "proposals" in target else selective_search(image, **self.search)
-            for image, target in zip(images, targets, strict=True)
-        ]
-        return images, [boxes.to(images.device) for boxes in found]
+        return images, proposals_of(images, targets, self.search)
 
     def outputs(self, images: Tensor, proposals: list[Tensor]) -> Outputs:
-        """uint8 images (B, C, S, S) and boxes (n, 4) in each to what the network sees there."""
-        which = torch.arange(len(images)).repeat_interleave(torch.tensor([len(part) for part in proposals]))
-        which, boxes = which.to(images.device), torch.cat(proposals)
+        """uint8 images (B, C, S, S) and boxes (n, 4) in each to the network's features of them."""
+        image = torch.arange(len(images)).repeat_interleave(torch.tensor([len(part) for part in proposals]))
+        image, boxes = image.to(images.device), torch.cat(proposals)
         normalised = self.net.normalise(images)
-        parts = [self.see(normalised, *part) for part in zip(boxes.split(AT_ONCE), which.split(AT_ONCE), strict=True)]
-        seen = Seen(*(torch.cat(part) for part in zip(*parts, strict=True)))
-        return Outputs(seen, which, boxes, len(images))
+        parts = zip(boxes.split(AT_ONCE), image.split(AT_ONCE), strict=True)
+        crops = [self.crop_features(normalised, *part) for part in parts]
+        return Outputs(CropFeatures(*(torch.cat(part) for part in zip(*crops, strict=True))), image, boxes, len(images))
 
-    def seen(self, images: Tensor) -> tuple[list[Tensor], Sequence[int]]:
-        """None: the network looks at crops only."""
+    def crop_features(self, normalised: Tensor, boxes: Tensor, image: Tensor) -> CropFeatures:
+        """The network's features of boxes (N, 4) in the images ``image`` (N,) of (B, C, S, S)."""
+        return self.net(crop(normalised, boxes, image, self.crop_size, self.context))
+
+    def feature_maps(self, images: Tensor) -> tuple[list[Tensor], Sequence[int]]:
+        """Two empty lists: the network takes crops only."""
         return [], []
 
-    def see(self, normalised: Tensor, boxes: Tensor, which: Tensor) -> Seen:
-        """What the network says of boxes (N, 4) in the images ``which`` (N,) of (B, C, S, S)."""
-        return self.net(crop(normalised, boxes, which, self.crop_size, self.context))
-
-    def scores(self, seen: Seen) -> Tensor:
-        """(N, C) in 0 .. 1."""
-        if self.classifier == "softmax" or not self.learnt:
-            return seen.logits.softmax(1)[:, 1:]
-        return (2 * (seen.features @ self.svm_weight.T + self.svm_bias)).sigmoid()
+    def scores(self, crops: CropFeatures) -> Tensor:
+        """Scores (N, C) in 0 .. 1: the SVMs', or the softmax where there are none yet."""
+        if self.classifier == "softmax" or not self.svm_head.fitted:
+            return crops.logits.softmax(1)[:, 1:]
+        return self.svm_head.scores(crops.features)
 
     def moved(self, outputs: Outputs) -> Tensor:
         """The boxes as each class moves them, (N, C, 4), cut to the image."""
         boxes = outputs.boxes[:, None].expand(-1, len(self.class_names), -1)
-        if self.regression and self.learnt:
-            offsets = torch.einsum("np,cpk->nck", outputs.seen.pooled, self.box_weight) + self.box_bias
-            boxes = decode(offsets, box_convert(boxes, "xyxy", "cxcywh"), PLAIN)
+        if self.regression and self.svm_head.fitted:
+            boxes = self.svm_head.moved(boxes, outputs.crops.pooled)
         return boxes.clamp(0, self.image_size)
 
-    def answers(self, outputs: Outputs) -> list[Target]:
-        """Those to the answers of each image, in pixels, best first."""
-        counts = outputs.which.bincount(minlength=outputs.images).tolist()
-        boxes, scores = self.moved(outputs), self.scores(outputs.seen)
-        return self.suppressed(boxes.split(counts), scores.split(counts), CANDIDATES)
+    def postprocess(self, outputs: Outputs) -> list[Detections]:
+        """Scores, moved boxes and NMS: the detections of each image, in pixels, best first."""
+        counts = outputs.image.bincount(minlength=outputs.images).tolist()
+        boxes, scores = self.moved(outputs), self.scores(outputs.crops)
+        return self.nms(boxes.split(counts), scores.split(counts), CANDIDATES)
 
-    def training_step(self, batch: tuple[Tensor, list[Target]], batch_index: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One batch to the cross-entropy of its regions, some with and some without an object."""
         images, targets = batch
-        drawn = draw(targets, len(self.class_names), self.positives, self.negatives, self.foreground_iou)
-        if len(drawn.boxes) == 0:
+        sampled = sample_regions(targets, len(self.class_names), self.positives, self.negatives, self.foreground_iou)
+        if len(sampled.boxes) == 0:
             # Norms cannot do without anything, and DDP wants a gradient for each parameter.
             return 0.0 * torch.stack([parameter.sum() for parameter in self.net.parameters()]).sum()
-        seen = self.see(self.net.normalise(images), drawn.boxes, drawn.which)
-        loss = F.cross_entropy(seen.logits, drawn.classes)
+        crops = self.crop_features(self.net.normalise(images), sampled.boxes, sampled.image)
+        loss = F.cross_entropy(crops.logits, sampled.classes)
         self.log_losses(loss)
         return loss
 
-    def on_fit_start(self) -> None:
-        """Looks whether there is data for SVMs and regression.
+    def on_train_start(self) -> None:
+        """Looks whether there is data for SVMs and regression before the training.
 
         Raises:
-            ValueError: there is none.
+            ValueError: the training batches do not come from a ``leyden.data.loader.Loader``.
         """
-        if self._learns_later and not isinstance(getattr(self.trainer, "datamodule", None), DetectionData):
-            raise ValueError("R-CNN's SVMs and regression learn from a DetectionData: trainer.fit(model, data)")
+        if self._fits_svm_head:
+            self.training_batches()
+
+    def training_batches(self) -> Loader:
+        """The trainer's batches, whose split has the images as they are, not augmented.
+
+        Raises:
+            ValueError: they do not come from a ``leyden.data.loader.Loader``.
+        """
+        batches = self.trainer.train_dataloader
+        if not isinstance(batches, Loader):
+            raise ValueError("R-CNN fits its SVMs and regression to a DetectionData: trainer.fit(model, data)")
+        return batches
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """One step of the fine-tuning; after the last one SVMs and regression learn."""
+        """A step of the fine-tuning; the last one is followed by SVMs and regression."""
         super().optimizer_step(*args, **kwargs)
-        self.learnt.fill_(False)
-        if self._learns_later and self.global_step + 1 >= self.trainer.estimated_stepping_batches:
+        self.svm_head.fitted.fill_(False)
+        if self._fits_svm_head and self.global_step + 1 >= self.trainer.estimated_stepping_batches:
             if self.trainer.is_global_zero:
-                self.learn(self.trainer.datamodule)  # type: ignore[attr-defined]  # a connector sets it
-            for learnt in (self.learnt, self.svm_weight, self.svm_bias, self.box_weight, self.box_bias):
-                learnt.copy_(self.trainer.strategy.broadcast(learnt))
+                self.fit_svm_head(self.training_batches())
+            for buffer in self.svm_head.buffers():
+                buffer.copy_(self.trainer.strategy.broadcast(buffer))
 
     @torch.no_grad()
-    def learn(self, data: DetectionData) -> None:
-        """Trains SVMs and regression on what the network sees in training images as they are, not augmented.
+    def fit_svm_head(self, batches: Loader) -> None:
+        """Fits SVMs and regression to the network's features of training images, not augmented.
 
         Raises:
-            FloatingPointError: it sees what is no number.
+            FloatingPointError: the features are not finite.
         """
-        began = time.perf_counter()
-        split = data.split("train")
+        start, split = time.perf_counter(), batches.split
         chosen = torch.linspace(0, len(split) - 1, min(self.svm_images or len(split), len(split))).long()
         training = self.training
         self.eval()
-        examples = gather(split, chosen, data.batch_size, len(self.class_names), self._see_all)
+        examples = gather_examples(split, chosen, batches.batch_size, len(self.class_names), self._features_of_regions)
         self.train(training)
-        if not all(map(math.isfinite, examples.norms)):
+        if not math.isfinite(examples.feature_norm + examples.pooled_norm):
             raise FloatingPointError("the network's features are not finite: lower the learning rate (model.lr)")
-        log.info("features of %d regions: %.1f s", len(examples.labels), time.perf_counter() - began)
-        began = time.perf_counter()
+        log.info("features of %d regions: %.1f s", len(examples.regions.labels), time.perf_counter() - start)
+        start = time.perf_counter()
         if self.classifier == "svm":
-            self._learn_classes(examples)
+            self.svm_head.fit_svms(examples, self.hard_negatives, self.svm_cost)
         if self.regression:
-            self._learn_boxes(examples)
-        self.learnt.fill_(True)
-        log.info("SVMs and regression learnt from them: %.1f s", time.perf_counter() - began)
+            self.svm_head.fit_regression(examples, self.penalty)
+        self.svm_head.fitted.fill_(True)
+        log.info("SVMs and regression fitted to them: %.1f s", time.perf_counter() - start)
 
-    def _learn_classes(self, examples: Examples) -> None:
-        scale = NORM / max(examples.norms[0], TINY)
-        features = examples.features.float() * scale
-        found = train_svms(
-            features, examples.counts, examples.labels, examples.negative, self.hard_negatives, self.svm_cost
-        )
-        self.svm_weight.copy_(found.weight * scale)
-        self.svm_bias.copy_(found.bias)
-
-    def _learn_boxes(self, examples: Examples) -> None:
-        scale = NORM / max(examples.norms[1], TINY)
-        for c in range(len(self.class_names)):
-            own = examples.near_labels == c
-            found = train_regression(examples.near[own].float() * scale, examples.offsets[own], self.penalty)
-            self.box_weight[c].copy_(found.weight * scale)
-            self.box_bias[c].copy_(found.bias)
-
-    def _see_all(self, images: Tensor, regions: list[Tensor]) -> Seen:
+    def _features_of_regions(self, images: Tensor, regions: list[Tensor]) -> CropFeatures:
         with self.trainer.precision_plugin.forward_context():
-            return self.outputs(images.to(self.device), [boxes.to(self.device) for boxes in regions]).seen
+            return self.outputs(images.to(self.device), [boxes.to(self.device) for boxes in regions]).crops
 
     @property
-    def _learns_later(self) -> bool:
+    def _fits_svm_head(self) -> bool:
         return self.regression or self.classifier == "svm"

@@ -1,8 +1,8 @@
 """SSD: a single shot multibox detector (Liu et al. 2016, https://arxiv.org/abs/1512.02325).
 
-One pass of a network answers at every cell of several feature maps, for a few default boxes there: how to move it and
-what is in it (or background). Training gives each object the default box that overlaps it most, and all others with
-IoU > 0.5, and minimises (eqs. 1 to 3)
+One pass of a network predicts at every cell of several feature maps, for a few default boxes there, how to move the box
+and which class (or background) is in it. Training gives each object the default box that overlaps it most, and all
+others with IoU > 0.5, and minimises (eqs. 1 to 3)
 
     L = (L_conf + alpha L_loc) / N,      N = matched default boxes; L = 0 where N = 0
     L_loc  = sum over matched boxes of smooth_L1(offsets - encode(object))
@@ -12,8 +12,7 @@ Testing decodes all boxes, drops scores below 0.01, suppresses overlaps above 0.
 
 Departures: random crops and zooms are the data's (``data=detection/annotated``; scenes come ready made); "small_resnet"
 is a small residual network instead of VGG16, so that two CPU cores train it in minutes, and any network of the zoo can
-take its place; matching is the authors' code's,
-where no object loses its box to another.
+take its place; matching is that of the authors' code, where no object loses its box to another.
 """
 
 from collections.abc import Sequence
@@ -24,13 +23,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leyden.core.distributed import mean_count
+from leyden.core.technique import Exportable
 from leyden.data.source.annotations.annotated import learnable
-from leyden.detection.boxes.batch import Padded, Target, pad
+from leyden.detection.boxes.batch import Detections, PaddedTargets, Target, pad_targets
 from leyden.detection.boxes.box_coder import decode, encode
 from leyden.detection.boxes.matching import batch_iou, match_priors
+from leyden.detection.detector import Batch, Detector
+from leyden.detection.evaluation.evaluator import Examples
+from leyden.detection.export import export_before_nms
 from leyden.detection.nets.ssd import SSDNet
-from leyden.detection.options import Common
-from leyden.detection.single_stage import SingleStageDetector
+from leyden.detection.options import DetectorKwargs, DetectorOptions
 from leyden.nets.memory_format import arrange
 from leyden.visualization.detection.default_boxes import draw_default_boxes
 from leyden.visualization.logging import log_image
@@ -63,88 +65,88 @@ def ssd_loss(
     return localisation / count, (entropy[matched].sum() + hardest[mined].sum()) / count
 
 
-class SSD(SingleStageDetector):
+class SSD(Detector):
     """SSD on VGG16 at 300 or 512 pixels as in the paper (8732 or 24564 default boxes), or on another backbone.
 
     Args:
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: "small_resnet" (sides divisible by 32, from 64 on), "vgg16" (300 or 512), or a network of
-            ``leyden.nets.zoo``.
-        frozen_stages: so many of the backbone's first stages learn nothing.
-        widths: of "small_resnet": channels of the stem, then of the feature maps; null: the backbone's.
-        blocks: of "small_resnet": residual blocks of the stem, then of each feature map; null: the backbone's.
-        scales: side of the default boxes of each map, and one more, as fractions of the image; null: the backbone's.
-        ratios: aspect ratios of the default boxes of each map, besides 1; null: the backbone's.
+        scales: side of the default boxes of each map, and one more, as fractions of the image.
+        ratios: aspect ratios of the default boxes of each map, besides 1.
         match_iou: a default box belongs to an object that it overlaps more than this.
         negatives: hardest negatives that are learnt per matched box; null: all negatives.
         alpha: weight of the localisation loss.
         variances: divisors of the coded centres and sizes.
-        common: see ``Detector``.
+        options: see ``DetectorOptions``; ``backbone`` may also be "vgg16" at 300 or 512 pixels.
 
     Raises:
-        ValueError: the backbone cannot take such images.
+        ValueError: the backbone cannot take such images, or scales and ratios do not fit its maps.
     """
+
+    defaults = DetectorOptions(widths=(48, 128, 128, 128, 128), blocks=(1, 2, 1, 1, 0))
 
     def __init__(
         self,
         class_names: list[str],
         channels: int,
         image_size: int,
-        backbone: str = "small_resnet",
-        frozen_stages: int = 0,
-        widths: list[int] | None = None,
-        blocks: list[int] | None = None,
-        scales: list[float] | None = None,
-        ratios: list[list[float]] | None = None,
+        scales: Sequence[float] = (0.15, 0.27, 0.42, 0.6, 0.8),
+        ratios: Sequence[Sequence[float]] = ((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0,)),
         match_iou: float = 0.5,
         negatives: float | None = 3.0,
         alpha: float = 1.0,
-        variances: list[float] | None = None,
-        **common: Unpack[Common],
+        variances: Sequence[float] = (0.1, 0.2),
+        **options: Unpack[DetectorKwargs],
     ) -> None:
-        super().__init__(class_names, channels, image_size, **common)
+        super().__init__(class_names, channels, image_size, **options)
         self.save_hyperparameters(logger=False)
         self.match_iou, self.negatives, self.alpha = match_iou, negatives, alpha
-        below = (backbone, 1 + len(class_names), channels, image_size, frozen_stages)
-        self.net = SSDNet(*below, widths, blocks, scales, ratios)
-        centre, size = variances or (0.1, 0.2)
+        self.net = SSDNet(self.options, 1 + len(class_names), channels, image_size, scales, ratios)
+        centre, size = variances
         self.variances = (centre, size)
-        arrange(self, self.memory_format)
+        arrange(self, self.options.memory_format)
 
-    def load(self, weights: str) -> None:
-        """See ``SSDNet.load``."""
-        self.net.load(weights)
+    def load_pretrained(self, weights: str) -> None:
+        """Loads the backbone's weights, also those of VGG16, see ``SSDNet.load_pretrained``."""
+        self.net.load_pretrained(weights)
 
-    def seen(self, images: Tensor) -> tuple[list[Tensor], Sequence[int]]:
-        """Also of VGG16."""
-        return self.net.backbone(images), self.net.backbone.strides
+    def feature_maps(self, images: Tensor) -> tuple[list[Tensor], Sequence[int]]:
+        """The maps (B, width, f, f) of images, also those of VGG16, and the strides of each."""
+        return self.net.features(images), self.net.features.strides
 
     def outputs(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 images (B, C, S, S) to offsets (B, P, 4) and logits (B, P, C + 1) of all default boxes."""
         return self.net(images)
 
-    def decoded(self, outputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Those as boxes (B, P, 4) in pixels and the probabilities (B, P, C) of the classes."""
+    def decode(self, outputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Offsets and logits as boxes (B, P, 4) in pixels and the probabilities (B, P, C) of the classes."""
         offsets, logits = outputs
         boxes = decode(offsets, self.net.priors, self.variances).clamp(0, 1) * self.image_size
         return boxes, logits.softmax(2)[..., 1:]
 
-    def match(self, things: Padded) -> Tensor:
-        """The object (B, P) that each default box is to answer for, -1 for background; boxes as fractions."""
-        return match_priors(batch_iou(things.boxes, self.net.corners), things.real, self.match_iou)
+    def postprocess(self, outputs: tuple[Tensor, Tensor]) -> list[Detections]:
+        """Decoding and NMS: the detections of each image, in pixels, best first."""
+        return self.nms(*self.decode(outputs), candidates=2 * self.options.max_detections)
+
+    def export_network(self) -> Exportable:
+        """The network and its decoding, without NMS."""
+        return export_before_nms(self, self.decode)
+
+    def match(self, objects: PaddedTargets) -> Tensor:
+        """The object (B, P) that each default box learns, -1 for background; boxes as fractions."""
+        return match_priors(batch_iou(objects.boxes, self.net.corners), objects.valid, self.match_iou)
 
     def assign(self, targets: list[Target]) -> tuple[Tensor, Tensor]:
-        """What each default box should say: coded boxes (B, P, 4) and classes (B, P), 0 for background."""
-        things = pad(targets, 1 / self.image_size)
-        match = self.match(things)
+        """What each default box learns: coded boxes (B, P, 4) and classes (B, P), 0 for background."""
+        objects = pad_targets(targets, 1 / self.image_size)
+        match = self.match(objects)
         chosen = match.clamp(min=0)
-        classes = (things.labels.gather(1, chosen) + 1).masked_fill(match < 0, 0)
-        boxes = things.boxes.gather(1, chosen[..., None].expand(-1, -1, 4))
+        classes = (objects.labels.gather(1, chosen) + 1).masked_fill(match < 0, 0)
+        boxes = objects.boxes.gather(1, chosen[..., None].expand(-1, -1, 4))
         return encode(boxes, self.net.priors, self.variances), classes
 
-    def training_step(self, batch: tuple[Tensor, list[Target]], batch_index: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One batch to its loss, L of eq. 1."""
         images, targets = batch
         offsets, logits = self.net(images)
@@ -153,11 +155,13 @@ class SSD(SingleStageDetector):
         self.log_losses(loss, box=localisation, **{"class": confidence})
         return loss
 
-    def show(self, stage: str, images: Tensor, answers: list[Target], targets: list[Target]) -> None:
-        """Also the default boxes, which no training changes, and their matches."""
-        super().show(stage, images, answers, targets)
+    def log_examples(self, stage: str, examples: Examples) -> None:
+        """Logs also the default boxes, which no training changes, and their matches."""
+        super().log_examples(stage, examples)
         if stage == "test":
-            learnt = [learnable(target) for target in targets[:7]]  # with the shapes two rows of four
-            match = self.match(Padded(*(part.to(self.device) for part in pad(learnt, 1 / self.image_size))))
+            targets = [learnable(target) for target in examples.targets[:7]]  # with the shapes two rows of four
+            objects = pad_targets(targets, 1 / self.image_size)
+            match = self.match(PaddedTargets(*(part.to(self.device) for part in objects)))
             corners = self.net.corners * self.image_size
-            log_image(self, "default_boxes", draw_default_boxes(images[:7], learnt, corners, match, self.net.maps))
+            drawn = draw_default_boxes(examples.images[:7], targets, corners, match, self.net.maps)
+            log_image(self, "default_boxes", drawn)

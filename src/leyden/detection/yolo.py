@@ -1,8 +1,8 @@
 """YOLO: you only look once (Redmon et al. 2016, https://arxiv.org/abs/1506.02640).
 
-The image is divided into S x S cells. Each says B boxes (x, y, w, h) with a confidence C, and one vector p of class
-probabilities. The cell in which an object's centre lies answers for it, by the box that overlaps it most, the
-"responsible" one. Training minimises (eq. 3), by image,
+The image is divided into S x S cells. Each predicts B boxes (x, y, w, h) with a confidence C, and one vector p of class
+probabilities. The cell in which an object's centre lies detects it, by the box that overlaps it most, the "responsible"
+one. Training minimises (eq. 3), by image,
 
     L = coord sum over responsible boxes of (x - x')^2 + (y - y')^2 + (sqrt(w) - sqrt(w'))^2 + (sqrt(h) - sqrt(h'))^2
       + sum over responsible boxes of (C - IoU)^2
@@ -10,13 +10,13 @@ probabilities. The cell in which an object's centre lies answers for it, by the 
       + sum over cells with an object of sum_c (p_c - p'_c)^2         (p' is 1 for the object's class, 0 for others)
 
 with coord = 5 and noobj = 0.5. x and y count from the cell's corner, in cells; w and h are fractions of the image.
-All outputs are linear. The IoU that a confidence should say is that of the box as it is now; no gradient flows through
-it. Testing scores each box by C p_c (eq. 1) and suppresses overlaps class by class.
+All outputs are linear. The IoU that a confidence learns is that of the box as it is now; no gradient flows through it.
+Testing scores each box by C p_c (eq. 1) and suppresses overlaps class by class.
 
-What the paper leaves open is done as in its authors' code (darknet): the network says the roots of w and h, so that no
-root of a negative number can come up; where no box of a cell overlaps the object, the nearest one is responsible (least
-square distance of x, y, w and h). C and p are cut to [0, 1] before they are multiplied: two negative numbers are no
-answer. Of two objects in one cell the larger has it, of equal ones the first; the cell does not learn the other.
+What the paper leaves open is done as in its authors' code (darknet): the network predicts the roots of w and h, so that
+no root of a negative number can come up; where no box of a cell overlaps the object, the nearest one is responsible
+(least square distance of x, y, w and h). C and p are cut to [0, 1] before they are multiplied, for two negative numbers
+make no score. Of two objects in one cell the larger has it, of equal ones the first; the cell does not learn the other.
 
 Departures: any backbone may take the place of the paper's 24 convolutions (``model=detection/yolo448``), and
 convolutions that of its fully connected layers; the optimizer; random scaling is the data's.
@@ -30,10 +30,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops import box_convert, box_iou
 
-from leyden.detection.boxes.batch import Padded, Target, pad
+from leyden.core.technique import Exportable
+from leyden.detection.boxes.batch import Detections, PaddedTargets, pad_targets
+from leyden.detection.detector import Batch, Detector
+from leyden.detection.export import export_before_nms
 from leyden.detection.nets.yolo import YOLONet
-from leyden.detection.options import Common
-from leyden.detection.single_stage import SingleStageDetector
+from leyden.detection.options import DetectorKwargs, DetectorOptions
 from leyden.nets.memory_format import arrange
 
 
@@ -50,11 +52,11 @@ class Losses(NamedTuple):
     """Of the class probabilities, in cells with an object."""
 
 
-def decode_cells(said: Tensor, cell: Tensor, cells: int, sqrt: bool = True) -> Tensor:
-    """What cells say as boxes.
+def decode_cells(predicted: Tensor, cell: Tensor, cells: int, sqrt: bool = True) -> Tensor:
+    """The predictions of cells as boxes.
 
     Args:
-        said: (..., boxes, 4 or more) x, y from the cell's corner, in cells; w, h, or their roots.
+        predicted: (..., boxes, 4 or more) x, y from the cell's corner, in cells; w, h, or their roots.
         cell: (...) which of the S * S cells, row by row.
         cells: S.
         sqrt: w and h are roots; otherwise those below 0 count as 0.
@@ -63,113 +65,107 @@ def decode_cells(said: Tensor, cell: Tensor, cells: int, sqrt: bool = True) -> T
         (..., boxes, 4) centre x, centre y, width, height as fractions of the image.
     """
     corner = torch.stack([cell % cells, cell.div(cells, rounding_mode="floor")], -1)[..., None, :]
-    size = said[..., 2:4]
-    return torch.cat([(said[..., :2] + corner) / cells, size.square() if sqrt else size.clamp(min=0)], -1)
+    size = predicted[..., 2:4]
+    return torch.cat([(predicted[..., :2] + corner) / cells, size.square() if sqrt else size.clamp(min=0)], -1)
 
 
-def owners(things: Padded, cells: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Which object has which cell: that in which its centre lies; of several the largest, of equal ones the first.
+def assign_cells(objects: PaddedTargets, cells: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The cell of each object, in which its centre lies; of several objects the largest has it, of equal ones the
+    first.
 
     Args:
-        things: objects of B images, boxes as fractions of the image.
+        objects: of B images, boxes as fractions of the image.
         cells: S.
 
     Returns:
-        image, object and cell of the N objects that have one, int64 (N,) each.
+        image, object and cell of the N objects that have a cell, int64 (N,) each.
     """
-    centre = (things.boxes[..., :2] + things.boxes[..., 2:]) / 2
+    centre = (objects.boxes[..., :2] + objects.boxes[..., 2:]) / 2
     column, row = (centre * cells).long().clamp(0, cells - 1).unbind(-1)
     cell = row * cells + column
-    area = (things.boxes[..., 2:] - things.boxes[..., :2]).prod(-1)
+    area = (objects.boxes[..., 2:] - objects.boxes[..., :2]).prod(-1)
     # (B, M, M): whether the second object takes the first one's cell away.
     order = torch.arange(area.shape[1], device=area.device)
     first = (area[:, None] == area[..., None]) & (order < order[:, None])
-    taken = (cell[:, None] == cell[..., None]) & ((area[:, None] > area[..., None]) | first) & things.real[:, None]
-    image, thing = (things.real & ~taken.any(2)).nonzero(as_tuple=True)
-    return image, thing, cell[image, thing]
+    taken = (cell[:, None] == cell[..., None]) & ((area[:, None] > area[..., None]) | first) & objects.valid[:, None]
+    image, index = (objects.valid & ~taken.any(2)).nonzero(as_tuple=True)
+    return image, index, cell[image, index]
 
 
-def responsible(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """The box that answers for an object: that of greatest IoU; the nearest where none overlaps; the first of equals.
+def responsible(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The responsible box of each object: that of greatest IoU; the nearest where none overlaps; the first of equals.
 
     Args:
         boxes: (N, boxes, 4) centre x, centre y, width, height.
-        truth: (N, 4) likewise.
+        targets: (N, 4) centre x, centre y, width, height of the objects.
 
     Returns:
-        (N,) int64 and (N,) its IoU.
+        (N,) int64 index of the box, and (N,) its IoU.
     """
-    corners, true_corners = (box_convert(each, "cxcywh", "xyxy") for each in (boxes, truth[:, None]))
-    overlap = box_iou(corners, true_corners)[..., 0]
-    distance = (boxes - truth[:, None]).square().sum(2)
+    corners, target_corners = (box_convert(each, "cxcywh", "xyxy") for each in (boxes, targets[:, None]))
+    overlap = box_iou(corners, target_corners)[..., 0]
+    distance = (boxes - targets[:, None]).square().sum(2)
     best = torch.where(overlap.amax(1, keepdim=True) > 0, overlap, -distance).argmax(1)
     return best, overlap.gather(1, best[:, None])[:, 0]
 
 
-def yolo_loss(boxes: Tensor, classes: Tensor, things: Padded, cells: int, sqrt: bool = True) -> Losses:
+def yolo_loss(boxes: Tensor, classes: Tensor, objects: PaddedTargets, cells: int, sqrt: bool = True) -> Losses:
     """The sums of eq. 3.
 
     Args:
         boxes: (B, S * S, boxes, 5), see ``YOLONet.forward``.
         classes: (B, S * S, C).
-        things: objects of the B images, boxes as fractions of the image.
+        objects: of the B images, boxes as fractions of the image.
         cells: S.
         sqrt: ``boxes`` have roots of sizes, and these are compared.
     """
-    image, thing, cell = owners(things, cells)
-    truth = box_convert(things.boxes[image, thing], "xyxy", "cxcywh")
-    said = boxes[image, cell]
+    image, index, cell = assign_cells(objects, cells)
+    targets = box_convert(objects.boxes[image, index], "xyxy", "cxcywh")
+    predicted = boxes[image, cell]
     with torch.no_grad():
-        best, overlap = responsible(decode_cells(said, cell, cells, sqrt), truth)
-    said = said[torch.arange(len(best), device=best.device), best]
+        best, overlap = responsible(decode_cells(predicted, cell, cells, sqrt), targets)
+    predicted = predicted[torch.arange(len(best), device=best.device), best]
     corner = torch.stack([cell % cells, cell.div(cells, rounding_mode="floor")], 1)
-    size = truth[:, 2:].sqrt() if sqrt else truth[:, 2:]
-    wanted = torch.cat([truth[:, :2] * cells - corner, size], 1)
-    others = torch.ones_like(boxes[..., 4], dtype=torch.bool)
-    others[image, cell, best] = False
-    labels = F.one_hot(things.labels[image, thing], classes.shape[2])
+    size = targets[:, 2:].sqrt() if sqrt else targets[:, 2:]
+    coded = torch.cat([targets[:, :2] * cells - corner, size], 1)
+    not_responsible = torch.ones_like(boxes[..., 4], dtype=torch.bool)
+    not_responsible[image, cell, best] = False
+    labels = F.one_hot(objects.labels[image, index], classes.shape[2])
     return Losses(
-        (said[:, :4] - wanted).square().sum() / len(boxes),
-        (said[:, 4] - overlap).square().sum() / len(boxes),
-        boxes[..., 4][others].square().sum() / len(boxes),
+        (predicted[:, :4] - coded).square().sum() / len(boxes),
+        (predicted[:, 4] - overlap).square().sum() / len(boxes),
+        boxes[..., 4][not_responsible].square().sum() / len(boxes),
         (classes[image, cell] - labels).square().sum() / len(boxes),
     )
 
 
-class YOLO(SingleStageDetector):
+class YOLO(Detector):
     """YOLO on its own network of 24 convolutions as in the paper (448 pixels, 7 x 7 cells), or on another backbone.
 
     Args:
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: "small_resnet" (sides divisible by 32, from 64 on), "yolo" (by 64), or a network of
-            ``leyden.nets.zoo``.
-        frozen_stages: so many of the backbone's first stages learn nothing.
-        widths: of "small_resnet": channels of the stem, then of the feature maps; null: the backbone's.
-        blocks: of "small_resnet": residual blocks of the stem, then of each feature map; null: the backbone's.
         stride: image pixels per cell, that of a map of the backbone; S = image_size / stride.
-        head: channels of the 3x3 convolutions between that map and the answers.
+        head: channels of the 3x3 convolutions between that map and the last layer.
         hidden: units of a fully connected layer in their place, as in the paper (4096); null: none.
         boxes: per cell, B.
         sqrt: errors of the roots of sizes, so that small boxes count more; false: of the sizes.
         coord: weight of the boxes' errors.
-        noobj: weight of the confidences of boxes that are responsible for nothing.
-        common: see ``Detector``.
+        noobj: weight of the confidences of boxes that are not responsible.
+        options: see ``DetectorOptions``; ``backbone`` may also be "yolo", for sides divisible by 64.
 
     Raises:
         ValueError: the backbone cannot take such images, or has no map of that stride.
     """
+
+    defaults = DetectorOptions(widths=(48, 128, 128, 128, 128), blocks=(1, 2, 1, 1, 0), display_threshold=0.3)
 
     def __init__(
         self,
         class_names: list[str],
         channels: int,
         image_size: int,
-        backbone: str = "small_resnet",
-        frozen_stages: int = 0,
-        widths: list[int] | None = None,
-        blocks: list[int] | None = None,
         stride: int = 8,
         head: Sequence[int] = (128,),
         hidden: int | None = None,
@@ -177,33 +173,40 @@ class YOLO(SingleStageDetector):
         sqrt: bool = True,
         coord: float = 5.0,
         noobj: float = 0.5,
-        **common: Unpack[Common],
+        **options: Unpack[DetectorKwargs],
     ) -> None:
-        super().__init__(class_names, channels, image_size, **common)
+        super().__init__(class_names, channels, image_size, **options)
         self.save_hyperparameters(logger=False)
         self.sqrt, self.coord, self.noobj = sqrt, coord, noobj
-        below = (backbone, len(class_names), channels, image_size, boxes, stride)
-        self.net = YOLONet(*below, hidden, head, frozen_stages, widths, blocks)
-        arrange(self, self.memory_format)
+        self.net = YOLONet(self.options, len(class_names), channels, image_size, boxes, stride, hidden, head)
+        arrange(self, self.options.memory_format)
 
     def outputs(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 images to what the cells say, see ``YOLONet.forward``."""
+        """uint8 images to the predictions of all cells, see ``YOLONet.forward``."""
         return self.net(images)
 
-    def decoded(self, outputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """That as boxes (B, S * S * boxes, 4) in pixels and their scores (B, S * S * boxes, C), C p_c."""
-        said, classes = outputs
-        cell = torch.arange(said.shape[1], device=said.device)
-        boxes = box_convert(decode_cells(said, cell, self.net.cells, self.sqrt), "cxcywh", "xyxy")
-        confidence = said[..., 4:].clamp(0, 1)
+    def decode(self, outputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """The cells' predictions as boxes (B, S * S * boxes, 4) in pixels and scores (B, S * S * boxes, C), C p_c."""
+        predicted, classes = outputs
+        cell = torch.arange(predicted.shape[1], device=predicted.device)
+        boxes = box_convert(decode_cells(predicted, cell, self.net.cells, self.sqrt), "cxcywh", "xyxy")
+        confidence = predicted[..., 4:].clamp(0, 1)
         scores = confidence * classes[:, :, None].clamp(0, 1)
         return boxes.clamp(0, 1).flatten(1, 2) * self.image_size, scores.flatten(1, 2)
 
-    def training_step(self, batch: tuple[Tensor, list[Target]], batch_index: int) -> Tensor:
+    def postprocess(self, outputs: tuple[Tensor, Tensor]) -> list[Detections]:
+        """Decoding and NMS: the detections of each image, in pixels, best first."""
+        return self.nms(*self.decode(outputs), candidates=2 * self.options.max_detections)
+
+    def export_network(self) -> Exportable:
+        """The network and its decoding, without NMS."""
+        return export_before_nms(self, self.decode)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One batch to its loss, eq. 3."""
         images, targets = batch
         boxes, classes = self.net(images)
-        parts = yolo_loss(boxes, classes, pad(targets, 1 / self.image_size), self.net.cells, self.sqrt)
+        parts = yolo_loss(boxes, classes, pad_targets(targets, 1 / self.image_size), self.net.cells, self.sqrt)
         loss = self.coord * parts.box + parts.confidence + self.noobj * parts.empty + parts.classes
         names = {"box": parts.box, "confidence": parts.confidence, "empty": parts.empty, "class": parts.classes}
         self.log_losses(loss, **names)

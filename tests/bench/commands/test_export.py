@@ -33,7 +33,7 @@ class TwoStage(Detector):
     def outputs(self, images: Tensor) -> Tensor:
         return images
 
-    def answers(self, outputs: Tensor) -> list[dict[str, Tensor]]:
+    def postprocess(self, outputs: Tensor) -> list[dict[str, Tensor]]:
         return [{} for _ in outputs]
 
 

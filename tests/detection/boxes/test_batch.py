@@ -1,12 +1,14 @@
 import pytest
 import torch
+from detections import nms
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 from torchvision.models.detection.image_list import ImageList
-from torchvision.ops import box_iou, nms
+from torchvision.ops import box_iou
+from torchvision.ops import nms as one_class_nms
 
 from leyden.detection.boxes.anchors import default_boxes
-from leyden.detection.boxes.batch import pad, suppress
+from leyden.detection.boxes.batch import pad_targets
 from leyden.detection.boxes.box_coder import decode, encode
 
 VOC = [0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05]
@@ -60,31 +62,31 @@ def test_default_boxes_refuse_lists_that_do_not_fit():
         default_boxes(64, [2, 1], [0.2, 0.4], [[], []])
 
 
-def test_suppress_keeps_overlapping_boxes_of_different_classes():
+def test_nms_keeps_overlapping_boxes_of_different_classes():
     boxes = torch.tensor([[0.0, 0, 10, 10], [1.0, 0, 11, 10]])
     scores = torch.tensor([[0.9, 0.0], [0.8, 0.7]])
-    answer = suppress(boxes, scores, 0.01, 0.45, 400, 200)
-    assert answer["labels"].tolist() == [0, 1]
-    torch.testing.assert_close(answer["scores"], torch.tensor([0.9, 0.7]))
-    torch.testing.assert_close(answer["boxes"], boxes)
+    found = nms(boxes, scores, 0.01, 0.45, 400, 200)
+    assert found["labels"].tolist() == [0, 1]
+    torch.testing.assert_close(found["scores"], torch.tensor([0.9, 0.7]))
+    torch.testing.assert_close(found["boxes"], boxes)
 
 
-def test_suppress_is_nms_class_by_class():
+def test_nms_is_torchvisions_class_by_class():
     boxes, scores = random_boxes(300, 3), torch.rand(300, 4, generator=torch.Generator().manual_seed(4))
-    answer = suppress(boxes, scores, 0.1, 0.45, 300, 10_000)
-    assert (answer["scores"].diff() <= 0).all()
+    found = nms(boxes, scores, 0.1, 0.45, 300, 10_000)
+    assert (found["scores"].diff() <= 0).all()
     for label in range(4):
         confident = (scores[:, label] > 0.1).nonzero().flatten()
-        kept = confident[nms(boxes[confident], scores[confident, label], 0.45)]
-        torch.testing.assert_close(answer["scores"][answer["labels"] == label], scores[kept, label])
+        kept = confident[one_class_nms(boxes[confident], scores[confident, label], 0.45)]
+        torch.testing.assert_close(found["scores"][found["labels"] == label], scores[kept, label])
         assert (box_iou(boxes[kept], boxes[kept]) - torch.eye(len(kept))).max() <= 0.45
-    assert len(suppress(boxes, scores, 0.1, 0.45, 300, 7)["labels"]) == 7
+    assert len(nms(boxes, scores, 0.1, 0.45, 300, 7)["labels"]) == 7
 
 
-def test_suppress_may_find_nothing():
-    answer = suppress(torch.ones(5, 4), torch.zeros(5, 2), 0.01, 0.45, 400, 200)
-    assert answer["boxes"].shape == (0, 4)
-    assert answer["labels"].shape == answer["scores"].shape == (0,)
+def test_nms_may_find_nothing():
+    found = nms(torch.ones(5, 4), torch.zeros(5, 2), 0.01, 0.45, 400, 200)
+    assert found["boxes"].shape == (0, 4)
+    assert found["labels"].shape == found["scores"].shape == (0,)
 
 
 def test_pad_gathers_ragged_targets():
@@ -93,8 +95,8 @@ def test_pad_gathers_ragged_targets():
         {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)},
         {"boxes": torch.tensor([[1.0, 1, 2, 2], [2.0, 2, 4, 4]]), "labels": torch.tensor([1, 2])},
     ]
-    boxes, labels, real = pad(targets, 0.5)
-    assert real.tolist() == [[True, False], [False, False], [True, True]]
+    boxes, labels, valid = pad_targets(targets, 0.5)
+    assert valid.tolist() == [[True, False], [False, False], [True, True]]
     assert labels.tolist() == [[3, 0], [0, 0], [1, 2]]
     assert boxes[0, 0].tolist() == [0, 0, 2, 4]
     assert boxes[2, 1].tolist() == [1, 1, 2, 2]

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from leyden.detection.boxes.batch import Padded, pad
+from leyden.detection.boxes.batch import PaddedTargets, pad_targets
 from leyden.detection.boxes.simota import simota
 
 NOTHING = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
@@ -71,7 +71,7 @@ def test_a_batch_is_what_the_rule_says_one_object_after_the_other(radius: float,
     points = grid()
     targets = scenes(0, [3, 0, 12, 1])
     boxes, scores = guesses(points, 4, 3, 1)
-    match, iou = simota(boxes, scores, points, pad(targets), radius, most)
+    match, iou = simota(boxes, scores, points, pad_targets(targets), radius, most)
     for i, target in enumerate(targets):
         assert match[i].tolist() == slow_simota(boxes[i], scores[i], points, target, radius, most)
         for p in (match[i] >= 0).nonzero().flatten().tolist():
@@ -94,7 +94,7 @@ def test_a_batch_is_what_the_rule_says_one_object_after_the_other(radius: float,
 def test_mmdetections_cases(boxes: list, points: list, truth: list, expected: list[int]):
     target = {"boxes": torch.tensor(truth).float().view(-1, 4), "labels": torch.zeros(len(truth), dtype=torch.int64)}
     scores = torch.tensor([[[0.2], [0.8]]])
-    found = simota(torch.tensor([boxes]).float(), scores, torch.tensor(points).float(), pad([target]), 2.5, 1)
+    found = simota(torch.tensor([boxes]).float(), scores, torch.tensor(points).float(), pad_targets([target]), 2.5, 1)
     assert found.match.tolist() == [expected]
 
 
@@ -104,7 +104,7 @@ def test_an_object_gets_as_many_points_as_say_it_well(right: int, points: int):
     places = torch.tensor([[x, y, 8.0] for y in (20.0, 28, 36) for x in (20.0, 28, 36)])
     boxes = torch.tensor([20.0, 20, 36, 36]).repeat(1, 9, 1)
     boxes[:, right:] += 100
-    things = pad([{"boxes": torch.tensor([[20.0, 20, 36, 36]]), "labels": torch.tensor([1])}])
+    things = pad_targets([{"boxes": torch.tensor([[20.0, 20, 36, 36]]), "labels": torch.tensor([1])}])
     found = simota(boxes, torch.full((1, 9, 3), 0.1), places, things)
     assert (found.match >= 0).sum() == points
     assert (found.match[0, :right] == 0).all()
@@ -112,7 +112,9 @@ def test_an_object_gets_as_many_points_as_say_it_well(right: int, points: int):
 
 def test_a_contested_point_goes_to_the_object_that_it_says_best():
     places = torch.tensor([[32.0, 32, 32]])
-    things = pad([{"boxes": torch.tensor([[16.0, 16, 40, 40], [20, 20, 44, 44]]), "labels": torch.tensor([0, 1])}])
+    things = pad_targets(
+        [{"boxes": torch.tensor([[16.0, 16, 40, 40], [20, 20, 44, 44]]), "labels": torch.tensor([0, 1])}]
+    )
     box = torch.tensor([[[18.0, 18, 42, 42]]])  # overlaps both alike
     assert simota(box, torch.tensor([[[0.9, 0.1]]]), places, things).match.item() == 0
     assert simota(box, torch.tensor([[[0.1, 0.9]]]), places, things).match.item() == 1
@@ -123,13 +125,13 @@ def test_neither_padding_nor_the_other_images_change_anything():
     points = grid()
     targets = scenes(3, [2, 5])
     boxes, scores = guesses(points, 2, 3, 4)
-    both = simota(boxes, scores, points, pad(targets))
+    both = simota(boxes, scores, points, pad_targets(targets))
     for i in range(2):
-        alone = simota(boxes[i : i + 1], scores[i : i + 1], points, pad([targets[i]]))
+        alone = simota(boxes[i : i + 1], scores[i : i + 1], points, pad_targets([targets[i]]))
         assert torch.equal(alone.match[0], both.match[i])
     # Boxes of padding would sit at (0, 0, 1, 1).
     only = simota(
-        torch.tensor([[[0.0, 0, 1, 1]]]), torch.ones(1, 1, 3), torch.tensor([[0.5, 0.5, 8.0]]), pad([NOTHING])
+        torch.tensor([[[0.0, 0, 1, 1]]]), torch.ones(1, 1, 3), torch.tensor([[0.5, 0.5, 8.0]]), pad_targets([NOTHING])
     )
     assert only.match.item() == -1
 
@@ -139,8 +141,8 @@ def test_the_order_of_the_objects_does_not_matter():
     target = scenes(5, [6])[0]
     boxes, scores = guesses(points, 1, 3, 6)
     turned = torch.tensor([3, 0, 5, 1, 4, 2])
-    first = simota(boxes, scores, points, pad([target])).match
-    second = simota(boxes, scores, points, pad([{key: value[turned] for key, value in target.items()}])).match
+    first = simota(boxes, scores, points, pad_targets([target])).match
+    second = simota(boxes, scores, points, pad_targets([{key: value[turned] for key, value in target.items()}])).match
     assert torch.equal(torch.where(second < 0, second, turned[second.clamp(min=0)]), first)
 
 
@@ -150,7 +152,7 @@ def test_certain_scores_and_boxes_far_away_keep_it_finite_and_no_gradient_flows(
     boxes = (boxes + 1e4).requires_grad_()
     scores = torch.zeros(1, len(points), 3)
     scores[..., 0] = 1
-    things = Padded(torch.tensor([[[10.0, 10, 30, 40]]]), torch.tensor([[1]]), torch.tensor([[True]]))
+    things = PaddedTargets(torch.tensor([[[10.0, 10, 30, 40]]]), torch.tensor([[1]]), torch.tensor([[True]]))
     found = simota(boxes, scores, points, things)
     assert (found.match >= 0).sum() == 1
     assert found.iou.isfinite().all()

@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 import torch
+from detections import nms
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from leyden.detection.boxes.batch import suppress
-from leyden.detection.boxes.soft_nms import softened
+from leyden.detection.boxes.soft_nms import soft_nms
 from leyden.detection.rcnn import RCNN
 from leyden.detection.ssd import SSD
 
@@ -47,18 +47,18 @@ def as_published(boxes: Tensor, scores: Tensor, least: float, iou: float, kind: 
 )
 def test_what_overlaps_scores_less_by_the_papers_factor(kind: str, factor: float) -> None:
     scores = torch.tensor([[0.6], [0.9], [0.7]])
-    answer = suppress(SIX, scores, 0.01, 0.5, 400, 200, kind)
-    torch.testing.assert_close(answer["scores"], torch.tensor([0.9, 0.7, 0.6 * factor]))
-    assert torch.equal(answer["boxes"], SIX[[1, 2, 0]])
-    assert answer["labels"].tolist() == [0, 0, 0]
+    found = nms(SIX, scores, 0.01, 0.5, 400, 200, kind)
+    torch.testing.assert_close(found["scores"], torch.tensor([0.9, 0.7, 0.6 * factor]))
+    assert torch.equal(found["boxes"], SIX[[1, 2, 0]])
+    assert found["labels"].tolist() == [0, 0, 0]
 
 
 def test_linear_leaves_what_overlaps_less_than_the_threshold_and_gaussian_has_none() -> None:
     scores = torch.tensor([[0.6], [0.9], [0.7]])
-    assert suppress(SIX, scores, 0.01, 0.7, 400, 200, "linear")["scores"].tolist() == pytest.approx([0.9, 0.7, 0.6])
-    first, second = (suppress(SIX, scores, 0.01, iou, 400, 200, "gaussian")["scores"] for iou in (0.1, 0.9))
+    assert nms(SIX, scores, 0.01, 0.7, 400, 200, "linear")["scores"].tolist() == pytest.approx([0.9, 0.7, 0.6])
+    first, second = (nms(SIX, scores, 0.01, iou, 400, 200, "gaussian")["scores"] for iou in (0.1, 0.9))
     assert torch.equal(first, second)
-    gentle = suppress(SIX, scores, 0.01, 0.5, 400, 200, "gaussian", sigma=1e6)["scores"]
+    gentle = nms(SIX, scores, 0.01, 0.5, 400, 200, "gaussian", sigma=1e6)["scores"]
     assert gentle.tolist() == pytest.approx([0.9, 0.7, 0.6], abs=1e-5)
 
 
@@ -66,52 +66,52 @@ def test_linear_leaves_what_overlaps_less_than_the_threshold_and_gaussian_has_no
 @pytest.mark.parametrize("candidates", [None, 60, 20])
 def test_each_class_is_suppressed_as_published(kind: str, candidates: int | None) -> None:
     boxes, scores = crowded(60, 4)
-    answer = suppress(boxes, scores, 0.05, 0.4, candidates, 10_000, kind, 0.3)
-    assert (answer["scores"].diff() <= 0).all()
+    found = nms(boxes, scores, 0.05, 0.4, candidates, 10_000, kind, 0.3)
+    assert (found["scores"].diff() <= 0).all()
     for label in range(4):
         order = scores[:, label].argsort(descending=True)[:candidates]
         own = order[scores[order, label] > 0.05]
         expected = as_published(boxes[own, label], scores[own, label], 0.05, 0.4, kind, 0.3)
         expected.sort(reverse=True)
-        mine = answer["labels"] == label
+        mine = found["labels"] == label
         assert len(expected) > 3
-        torch.testing.assert_close(answer["scores"][mine], torch.tensor([score for score, _ in expected]))
-        torch.testing.assert_close(answer["boxes"][mine], boxes[own[[place for _, place in expected]], label])
-    assert len(suppress(boxes, scores, 0.05, 0.4, candidates, 7, kind)["labels"]) == 7
+        torch.testing.assert_close(found["scores"][mine], torch.tensor([score for score, _ in expected]))
+        torch.testing.assert_close(found["boxes"][mine], boxes[own[[place for _, place in expected]], label])
+    assert len(nms(boxes, scores, 0.05, 0.4, candidates, 7, kind)["labels"]) == 7
 
 
 @pytest.mark.parametrize("kind", ["linear", "gaussian"])
 def test_nothing_boxes_without_area_and_equal_ones_are_suppressed_without_nan(kind: str) -> None:
-    nothing = suppress(torch.zeros(0, 4), torch.zeros(0, 3), 0.01, 0.45, None, 200, kind)
+    nothing = nms(torch.zeros(0, 4), torch.zeros(0, 3), 0.01, 0.45, None, 200, kind)
     assert [len(part) for part in nothing.values()] == [0, 0, 0]
-    assert len(suppress(torch.ones(5, 4), torch.zeros(5, 2), 0.01, 0.45, 400, 200, kind)["labels"]) == 0
+    assert len(nms(torch.ones(5, 4), torch.zeros(5, 2), 0.01, 0.45, 400, 200, kind)["labels"]) == 0
     flat = torch.tensor([[3.0, 3, 3, 9]]).repeat(2, 1)
-    assert suppress(flat, torch.full((2, 1), 0.5), 0.01, 0.45, 400, 200, kind)["scores"].tolist() == [0.5, 0.5]
-    same = suppress(SIX[[0, 0]], torch.tensor([[0.5], [0.5]]), 0.01, 0.45, 400, 200, kind)["scores"]
+    assert nms(flat, torch.full((2, 1), 0.5), 0.01, 0.45, 400, 200, kind)["scores"].tolist() == [0.5, 0.5]
+    same = nms(SIX[[0, 0]], torch.tensor([[0.5], [0.5]]), 0.01, 0.45, 400, 200, kind)["scores"]
     assert same.tolist() == pytest.approx([0.5] if kind == "linear" else [0.5, 0.5 * math.exp(-2)])
 
 
 def test_scores_only_fall_and_classes_do_not_touch_each_other() -> None:
     boxes, scores = crowded(40, 3)
     boxes, scores = boxes.transpose(0, 1), scores.T
-    left = softened(boxes, scores, 0.0, 0.4)
+    left = soft_nms(boxes, scores, 0.0, 0.4)
     assert (left <= scores).all()
     assert torch.equal(left.max(1).values, scores.max(1).values)  # the best of a class keeps its score
     for label in range(3):
-        alone = softened(boxes[label][None], scores[label][None], 0.0, 0.4)
+        alone = soft_nms(boxes[label][None], scores[label][None], 0.0, 0.4)
         torch.testing.assert_close(alone[0], left[label])
 
 
 @pytest.mark.parametrize(("kind", "count"), [("hard", 1), ("linear", 2), ("gaussian", 2)])
-def test_detectors_suppress_as_they_are_told(kind: str, count: int) -> None:
+def test_detectors_suppress_by_their_options(kind: str, count: int) -> None:
     small: dict[str, Any] = {"class_names": ["a"], "channels": 3, "image_size": 64, "nms": kind, "nms_iou": 0.5}
     for model in (SSD(**small, widths=[8] * 5, blocks=[0] * 5), RCNN(**small, widths=[8] * 3, blocks=[0] * 3)):
         assert model.hparams["nms"] == kind
-        [answer] = model.suppressed([SIX[:2]], [torch.tensor([[0.9], [0.8]])])
-        assert len(answer["scores"]) == count
+        [found] = model.nms([SIX[:2]], [torch.tensor([[0.9], [0.8]])])
+        assert len(found["scores"]) == count
 
 
 @pytest.mark.parametrize("wrong", [{"nms": "soft"}, {"nms_sigma": 0.0}])
-def test_there_is_no_other_suppression(wrong: dict[str, Any]) -> None:
+def test_other_methods_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="there are hard, linear, gaussian, and sigma is above 0"):
         SSD(["a"], 3, 64, **wrong)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from leyden.detection.nets.backbone_features import FeatureMaps, build_backbone
+from leyden.detection.nets.backbone_features import BackboneFeatures, BackboneOptions, build_backbone
 
 
 def images(side: int, channels: int = 3) -> Tensor:
@@ -20,7 +20,7 @@ def images(side: int, channels: int = 3) -> Tensor:
     ],
 )
 def test_maps_have_the_wanted_strides_and_the_promised_shapes(name: str, strides: tuple[int, ...], widths: list[int]):
-    maps = FeatureMaps(build_backbone(name, 3, 128), strides).eval()
+    maps = BackboneFeatures(build_backbone(BackboneOptions(backbone=name), 3, 128), strides).eval()
     assert maps.widths == widths
     found = maps(images(128))
     assert [m.shape for m in found] == [(2, w, f, f) for w, f in zip(maps.widths, maps.sizes, strict=True)]
@@ -28,12 +28,14 @@ def test_maps_have_the_wanted_strides_and_the_promised_shapes(name: str, strides
 
 
 def test_stages_behind_the_last_wanted_map_are_cut_off():
-    maps = FeatureMaps(build_backbone("resnet18", 3, 64), (8,))
+    maps = BackboneFeatures(build_backbone(BackboneOptions(backbone="resnet18"), 3, 64), (8,))
     assert maps.backbone.stage_names == ["stem", "layer1", "layer2"]
 
 
 def test_frozen_stages_neither_learn_nor_count():
-    maps = FeatureMaps(build_backbone("small_resnet", 3, 64), (8, 16), frozen_stages=2).train()
+    maps = BackboneFeatures(
+        build_backbone(BackboneOptions(backbone="small_resnet"), 3, 64), (8, 16), frozen_stages=2
+    ).train()
     before = {key: value.clone() for key, value in maps.state_dict().items()}
     sum(m.sum() for m in maps(images(64))).backward()
     moved = {key for key, value in maps.state_dict().items() if not torch.equal(value, before[key])}
@@ -44,9 +46,11 @@ def test_frozen_stages_neither_learn_nor_count():
 
 
 def test_weights_of_the_backbone_are_taken_over_from_a_checkpoint(tmp_path):
-    source, target = (FeatureMaps(build_backbone("small_resnet", 3, 64), (8,)) for _ in range(2))
-    torch.save({"state_dict": {f"net.maps.{k}": v for k, v in source.state_dict().items()}}, tmp_path / "a.ckpt")
-    target.load(str(tmp_path / "a.ckpt"))
+    source, target = (
+        BackboneFeatures(build_backbone(BackboneOptions(backbone="small_resnet"), 3, 64), (8,)) for _ in range(2)
+    )
+    torch.save({"state_dict": {f"net.features.{k}": v for k, v in source.state_dict().items()}}, tmp_path / "a.ckpt")
+    target.load_pretrained(str(tmp_path / "a.ckpt"))
     torch.testing.assert_close(target.state_dict(), source.state_dict())
 
 
@@ -60,9 +64,9 @@ def test_weights_of_the_backbone_are_taken_over_from_a_checkpoint(tmp_path):
 )
 def test_what_a_backbone_cannot_give_is_refused(name: str, strides: tuple[int, ...], frozen_stages: int, words: str):
     with pytest.raises(ValueError, match=words):
-        FeatureMaps(build_backbone(name, 3, 64), strides, frozen_stages)
+        BackboneFeatures(build_backbone(BackboneOptions(backbone=name), 3, 64), strides, frozen_stages)
 
 
 def test_the_light_backbone_names_the_sides_that_it_takes():
     with pytest.raises(ValueError, match=r"set data.image_size=96"):
-        build_backbone("small_resnet", 3, 100)
+        build_backbone(BackboneOptions(backbone="small_resnet"), 3, 100)

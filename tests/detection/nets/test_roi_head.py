@@ -1,5 +1,6 @@
 import pytest
 import torch
+from detections import nms
 from detections import target as truth
 from torch import nn
 from torchvision.models.detection._utils import BalancedPositiveNegativeSampler, BoxCoder
@@ -7,20 +8,20 @@ from torchvision.models.detection.roi_heads import fastrcnn_loss
 from torchvision.ops import box_convert, box_iou, roi_pool
 from torchvision.ops.poolers import LevelMapper
 
-from leyden.detection.boxes.batch import suppress
 from leyden.detection.boxes.box_coder import encode
-from leyden.detection.boxes.sampling import draw
-from leyden.detection.nets.fpn import RegionMaps
+from leyden.detection.boxes.sampling import sample
+from leyden.detection.nets.backbone_features import BackboneOptions
+from leyden.detection.nets.fpn import RegionFeatures
 from leyden.detection.nets.roi_head import (
-    Drawn,
-    Judged,
     RoIHead,
-    draw_rois,
+    RoIOutputs,
+    SampledRoIs,
     label_rois,
-    level_of,
     multitask_loss,
     pool_rois,
-    truncated,
+    pyramid_level,
+    sample_rois,
+    truncate_svd,
 )
 
 NOTHING = truth()
@@ -31,41 +32,41 @@ def boxes(count: int, seed: int = 0, side: float = 64.0) -> torch.Tensor:
     return torch.cat([low, low + size + 2], 1).clamp(max=side)
 
 
-def answers(
-    head: RoIHead, judged: Judged, score_threshold: float, iou: float, keep: int
+def detections(
+    head: RoIHead, outputs: RoIOutputs, score_threshold: float, iou: float, keep: int
 ) -> list[dict[str, torch.Tensor]]:
-    pairs = zip(*head.decided(judged, 64), strict=True)
-    return [suppress(*pair, score_threshold, iou, None, keep) for pair in pairs]
+    pairs = zip(*head.decode(outputs, 64), strict=True)
+    return [nms(*pair, score_threshold, iou, None, keep) for pair in pairs]
 
 
 def test_a_sample_of_four_with_a_quarter_of_objects():
     classes = torch.tensor([[0, 0, 0, 2, 0, 3, 0, 0, 1]])  # six of background, three objects
     for seed in range(20):
         torch.manual_seed(seed)
-        drawn = draw(classes, 4, 0.25)
-        assert ((classes > 0) & drawn).sum() == 1
-        assert ((classes == 0) & drawn).sum() == 3
+        sampled = sample(classes, 4, 0.25)
+        assert ((classes > 0) & sampled).sum() == 1
+        assert ((classes == 0) & sampled).sum() == 3
 
 
 @pytest.mark.parametrize(("objects", "background"), [(3, 6), (40, 40), (40, 2), (0, 5), (0, 0)])
 def test_a_sample_has_as_many_as_torchvisions(objects: int, background: int):
     classes = torch.tensor([1] * objects + [0] * background + [-1] * 7)[torch.randperm(objects + background + 7)]
-    drawn = draw(classes[None], 16, 0.5)[0]
+    sampled = sample(classes[None], 16, 0.5)[0]
     positive, negative = BalancedPositiveNegativeSampler(16, 0.5)([classes])
-    assert drawn[classes > 0].sum() == positive[0].sum()
-    assert drawn[classes == 0].sum() == negative[0].sum()
-    assert not drawn[classes < 0].any()
+    assert sampled[classes > 0].sum() == positive[0].sum()
+    assert sampled[classes == 0].sum() == negative[0].sum()
+    assert not sampled[classes < 0].any()
 
 
 def test_each_is_drawn_as_often_as_any_other_and_by_torchs_seed():
     torch.manual_seed(0)
-    often = draw(torch.zeros(4000, 8, dtype=torch.int64), 2, 0.5).float().mean(0)
+    often = sample(torch.zeros(4000, 8, dtype=torch.int64), 2, 0.5).float().mean(0)
     torch.testing.assert_close(often, torch.full((8,), 0.25), atol=0.03, rtol=0)
     classes = torch.zeros(1, 100, dtype=torch.int64)
     samples = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        samples.append(draw(classes, 10, 0.5))
+        samples.append(sample(classes, 10, 0.5))
     assert torch.equal(samples[0], samples[1])
     assert not torch.equal(samples[0], samples[2])
 
@@ -75,13 +76,13 @@ def test_regions_show_what_they_overlap_by_half_and_background_needs_a_tenth():
     rois = torch.tensor(
         [[0.0, 0, 10, 5], [0, 0, 10, 4.9], [20, 20, 30, 30], [0, 0, 10, 1], [0, 0, 10, 0.9], [50, 50, 60, 60]]
     )
-    classes, things = label_rois(rois, target, 0.5, (0.1, 0.5))
+    classes, objects = label_rois(rois, target, 0.5, (0.1, 0.5))
     assert classes.tolist() == [5, 0, 3, 0, -1, -1]
-    assert torch.equal(things[:4], target["boxes"][[0, 0, 1, 0]])
+    assert torch.equal(objects[:4], target["boxes"][[0, 0, 1, 0]])
     assert label_rois(rois, target, 0.5, (0.0, 0.5))[0].tolist() == [5, 0, 3, 0, 0, 0]
-    classes, things = label_rois(rois, NOTHING, 0.5, (0.1, 0.5))
+    classes, objects = label_rois(rois, NOTHING, 0.5, (0.1, 0.5))
     assert classes.tolist() == [0] * 6
-    assert torch.equal(things, rois)
+    assert torch.equal(objects, rois)
 
 
 def test_objects_are_regions_too_and_no_gradient_flows_into_proposals():
@@ -92,12 +93,12 @@ def test_objects_are_regions_too_and_no_gradient_flows_into_proposals():
         torch.tensor([[1.0, 1, 9, 9]]),
     ]
     proposals = [part.requires_grad_() for part in proposals]
-    drawn = draw_rois(proposals, targets, 64, 0.25, 0.5, (0.1, 0.5))
+    sampled = sample_rois(proposals, targets, 64, 0.25, 0.5, (0.1, 0.5))
     # The first proposal is neither.
-    assert [len(part) for part in drawn.proposals] == [2, 1, 1]
-    assert drawn.classes.tolist() == [2, 0, 1, 0]
-    assert torch.equal(drawn.proposals[0], torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 4]]))
-    assert not any(part.requires_grad for part in (*drawn.proposals, drawn.boxes))
+    assert [len(part) for part in sampled.proposals] == [2, 1, 1]
+    assert sampled.classes.tolist() == [2, 0, 1, 0]
+    assert torch.equal(sampled.proposals[0], torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 4]]))
+    assert not any(part.requires_grad for part in (*sampled.proposals, sampled.boxes))
 
 
 def test_the_loss_is_torchvisions_on_the_same_logits():
@@ -124,53 +125,53 @@ def test_the_box_loss_without_objects_is_exactly_zero_and_all_of_it_without_regi
 
 def test_targets_are_coded_as_torchvision_codes_them_and_normalised_class_by_class():
     head = RoIHead(4, [8], 3, 2, (8, 8))
-    rois, things = boxes(20), boxes(20, seed=1)
+    rois, objects = boxes(20), boxes(20, seed=1)
     classes = torch.arange(20) % 4
     offsets = torch.randn(20, 3, 4)
-    judged = Judged(rois, [20], torch.zeros(20, 4), offsets)
-    coded = BoxCoder((10.0, 10.0, 5.0, 5.0)).encode_single(things, rois)  # divided by 0.1, 0.1, 0.2, 0.2
-    expected = multitask_loss(judged.logits, offsets, classes, coded)
-    torch.testing.assert_close(head.loss(judged, Drawn([rois], classes, things)), expected)
+    outputs = RoIOutputs(rois, [20], torch.zeros(20, 4), offsets)
+    coded = BoxCoder((10.0, 10.0, 5.0, 5.0)).encode_single(objects, rois)  # divided by 0.1, 0.1, 0.2, 0.2
+    expected = multitask_loss(outputs.logits, offsets, classes, coded)
+    torch.testing.assert_close(head.loss(outputs, SampledRoIs([rois], classes, objects)), expected)
 
     head.mean.copy_(torch.randn(3, 4))
     head.std.copy_(torch.rand(3, 4) + 0.5)
     known = (classes - 1).clamp(min=0)
-    coded = BoxCoder((1.0, 1.0, 1.0, 1.0)).encode_single(things, rois)
-    expected = multitask_loss(judged.logits, offsets, classes, (coded - head.mean[known]) / head.std[known])
-    torch.testing.assert_close(head.loss(judged, Drawn([rois], classes, things)), expected)
+    coded = BoxCoder((1.0, 1.0, 1.0, 1.0)).encode_single(objects, rois)
+    expected = multitask_loss(outputs.logits, offsets, classes, (coded - head.mean[known]) / head.std[known])
+    torch.testing.assert_close(head.loss(outputs, SampledRoIs([rois], classes, objects)), expected)
 
 
 def test_normalised_offsets_are_undone_and_perfect_ones_give_the_truth_back():
     head = RoIHead(4, [8], 3, 2, (8, 8))
     head.mean.copy_(torch.randn(3, 4))
     head.std.copy_(torch.rand(3, 4) + 0.5)
-    rois, things, labels = boxes(8), boxes(8, seed=1), torch.arange(8) % 3
-    coded = encode(things, box_convert(rois, "xyxy", "cxcywh"), (1.0, 1.0))
+    rois, objects, labels = boxes(8), boxes(8, seed=1), torch.arange(8) % 3
+    coded = encode(objects, box_convert(rois, "xyxy", "cxcywh"), (1.0, 1.0))
     offsets = torch.zeros(8, 3, 4)
     offsets[torch.arange(8), labels] = (coded - head.mean[labels]) / head.std[labels]
-    judged = Judged(rois, [5, 3], 20 * nn.functional.one_hot(labels + 1, 4).float(), offsets)
-    torch.testing.assert_close(head.boxes(judged)[torch.arange(8), labels], things, atol=1e-3, rtol=1e-4)
-    first, second = answers(head, judged, 0.5, 1.0, 100)
+    outputs = RoIOutputs(rois, [5, 3], 20 * nn.functional.one_hot(labels + 1, 4).float(), offsets)
+    torch.testing.assert_close(head.boxes(outputs)[torch.arange(8), labels], objects, atol=1e-3, rtol=1e-4)
+    first, second = detections(head, outputs, 0.5, 1.0, 100)
     assert len(first["boxes"]) == 5
     assert len(second["boxes"]) == 3
     # All are equally sure, so the order may be any.
-    for answer, part in ((first, slice(0, 5)), (second, slice(5, 8))):
-        order = box_iou(things[part], answer["boxes"]).argmax(1)
-        torch.testing.assert_close(answer["boxes"][order], things[part], atol=1e-3, rtol=1e-4)
-        assert torch.equal(answer["labels"][order], labels[part])
+    for found, part in ((first, slice(0, 5)), (second, slice(5, 8))):
+        order = box_iou(objects[part], found["boxes"]).argmax(1)
+        torch.testing.assert_close(found["boxes"][order], objects[part], atol=1e-3, rtol=1e-4)
+        assert torch.equal(found["labels"][order], labels[part])
 
 
 def test_answers_are_clipped_sorted_thinned_out_by_class_and_few():
     head = RoIHead(4, [8], 2, 2, (8, 8))
     rois = torch.tensor([[0.0, 0, 40, 40], [1, 0, 41, 40], [0, 0, 40, 40], [60, 60, 80, 80], [60, 60, 80, 80]])
     scores = torch.tensor([[0.1, 0.8, 0.1], [0.3, 0.6, 0.1], [0.1, 0.2, 0.7], [0.03, 0.96, 0.01], [0.98, 0.01, 0.01]])
-    judged = Judged(rois, [5, 0], scores.log(), torch.zeros(5, 2, 4))
-    answer, nothing = answers(head, judged, 0.15, 0.45, 10)
-    assert answer["labels"].tolist() == [0, 0, 1]
-    torch.testing.assert_close(answer["scores"], torch.tensor([0.96, 0.8, 0.7]))
-    assert answer["boxes"].tolist() == [[60, 60, 64, 64], [0, 0, 40, 40], [0, 0, 40, 40]]
+    outputs = RoIOutputs(rois, [5, 0], scores.log(), torch.zeros(5, 2, 4))
+    found, nothing = detections(head, outputs, 0.15, 0.45, 10)
+    assert found["labels"].tolist() == [0, 0, 1]
+    torch.testing.assert_close(found["scores"], torch.tensor([0.96, 0.8, 0.7]))
+    assert found["boxes"].tolist() == [[60, 60, 64, 64], [0, 0, 40, 40], [0, 0, 40, 40]]
     assert {key: len(value) for key, value in nothing.items()} == {"boxes": 0, "labels": 0, "scores": 0}
-    assert answers(head, judged, 0.15, 0.45, 1)[0]["labels"].tolist() == [0]
+    assert detections(head, outputs, 0.15, 0.45, 1)[0]["labels"].tolist() == [0]
 
 
 def test_pooling_takes_the_greatest_of_each_window_of_each_image():
@@ -186,7 +187,7 @@ def test_regions_go_to_the_map_of_their_size_as_in_torchvision_and_keep_their_or
     rois = torch.cat([boxes(40, side=1600), torch.tensor([[0.0, 0, 112, 112], [0, 0, 111.9, 111.9], [0, 0, 9, 9]])])
     expected = LevelMapper(2, 5)([rois])
     assert set(expected.tolist()) == {0, 1, 2, 3}
-    assert torch.equal(level_of(rois, [4, 8, 16, 32]), expected)
+    assert torch.equal(pyramid_level(rois, [4, 8, 16, 32]), expected)
 
     maps = [torch.randn(2, 3, 1600 // stride, 1600 // stride) for stride in (4, 8, 16, 32)]
     image = torch.arange(len(rois)) % 2
@@ -200,23 +201,23 @@ def test_truncated_layers_have_fewer_weights_and_the_best_error():
     layer = nn.Linear(30, 20)
     x = torch.randn(50, 30)
     with torch.no_grad():
-        torch.testing.assert_close(truncated(layer, 20)(x), layer(x), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(truncate_svd(layer, 20)(x), layer(x), atol=1e-5, rtol=1e-5)
     values = torch.linalg.svdvals(layer.weight.detach())
     for rank in (1, 7, 19):
-        first, second = truncated(layer, rank)
+        first, second = truncate_svd(layer, rank)
         assert first.weight.numel() + second.weight.numel() == rank * (20 + 30)
         assert first.bias is None
         error = (second.weight @ first.weight - layer.weight).norm()
         torch.testing.assert_close(error, values[rank:].norm())  # Eckart and Young 1936
     with pytest.raises(ValueError, match=r"\(20, 30\) has ranks 1 to 20"):
-        truncated(layer, 21)
+        truncate_svd(layer, 21)
 
 
 def test_vgg16s_two_layers_shrink_as_in_the_paper():
     with torch.device("meta"):
         head = RoIHead(512, [16], 20)
         before = head.fc6.weight.numel()
-        six = truncated(head.fc6, 1024)
+        six = truncate_svd(head.fc6, 1024)
     assert before == 102_760_448
     assert sum(p.numel() for p in six.parameters() if p.dim() == 2) == 29_884_416
 
@@ -232,7 +233,7 @@ def test_a_head_is_compressed_and_whole_again():
     head.restore()
     assert torch.equal(head(maps, rois).logits, whole.logits)
     assert set(head.state_dict()) == keys
-    with pytest.raises(ValueError, match=r"model.svd=\[3\]: one rank for fc6 and one for fc7"):
+    with pytest.raises(ValueError, match=r"model.svd=\[3\]: give two ranks, for fc6 and for fc7"):
         head.compress([3])
 
 
@@ -254,7 +255,7 @@ def test_a_head_takes_fc6_and_fc7_of_a_vgg_that_fit():
 
 def test_a_vgg_gives_the_map_before_its_last_pooling():
     with torch.device("meta"):
-        vgg = RegionMaps("vgg16", 3, 608, [16], frozen_stages=2)
+        vgg = RegionFeatures(BackboneOptions(backbone="vgg16", frozen_stages=2), 3, 608, [16])
     assert (vgg.width, vgg.sizes, vgg.strides) == (512, [38], [16])
     assert sum(p.numel() for p in vgg.parameters()) == 14_714_688  # all 13 convolutions
     assert [p.requires_grad for p in vgg.parameters()] == [False] * 8 + [True] * 18  # conv1 and conv2: two layers each
@@ -262,10 +263,10 @@ def test_a_vgg_gives_the_map_before_its_last_pooling():
 
 
 def test_a_pyramid_has_maps_of_one_width_and_one_map_has_one_stride():
-    maps = RegionMaps("small_resnet", 3, 64, [8, 16], pyramid=True, width=12, widths=[8, 16, 16], blocks=[0, 0, 0])
+    maps = RegionFeatures(BackboneOptions(widths=[8, 16, 16], blocks=[0, 0, 0]), 3, 64, [8, 16], pyramid=True, width=12)
     given = maps(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
     assert [tuple(x.shape) for x in given] == [(2, 12, 8, 8), (2, 12, 4, 4)]
     with pytest.raises(ValueError, match=r"one map has one stride, got model.strides=\[8, 16\]"):
-        RegionMaps("small_resnet", 3, 64, [8, 16])
+        RegionFeatures(BackboneOptions(), 3, 64, [8, 16])
     with pytest.raises(ValueError, match=r"built for images \(3, 64, 64\), got \(3, 96, 96\)"):
         maps(torch.zeros(1, 3, 96, 96, dtype=torch.uint8))

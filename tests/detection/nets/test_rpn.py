@@ -8,12 +8,12 @@ from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import box_convert, box_iou
 
-from leyden.detection.boxes.batch import pad
+from leyden.detection.boxes.batch import pad_targets
 from leyden.detection.boxes.box_coder import encode
 from leyden.detection.boxes.matching import batch_iou
 from leyden.detection.nets.rpn import RPN, label_anchors, rpn_loss
 
-SMALL = {"hidden": 8, "drawn": 32, "before": (200, 100), "after": (50, 20), "min_box_size": 2.0}
+SMALL = {"hidden": 8, "anchors": 32, "before_nms": (200, 100), "after_nms": (50, 20), "min_box_size": 2.0}
 NOTHING = truth()
 
 
@@ -28,8 +28,8 @@ def scene(seed: int, count: int) -> dict[str, torch.Tensor]:
 
 
 def labels_of(model: RPN, targets: list, high: float = 0.7, low: float = 0.3):
-    things = pad(targets)
-    return label_anchors(batch_iou(things.boxes, model.corners), things.real, high, low)
+    objects = pad_targets(targets)
+    return label_anchors(batch_iou(objects.boxes, model.corners), objects.valid, high, low)
 
 
 def test_labels_are_those_of_torchvisions_matcher():
@@ -61,15 +61,15 @@ def test_the_loss_is_torchvisions_on_the_same_logits():
     generator = torch.Generator().manual_seed(0)
     logits, offsets = torch.randn(3, count, generator=generator), torch.randn(3, count, 4, generator=generator)
     labels, match = labels_of(model, targets)
-    drawn = (labels >= 0) & (torch.rand(labels.shape, generator=generator) < 0.3)
-    boxes = pad(targets).boxes.gather(1, match[..., None].expand(-1, -1, 4))
-    ours = rpn_loss(logits, offsets, labels, encode(boxes, model.priors, (1.0, 1.0)), drawn)
+    sampled = (labels >= 0) & (torch.rand(labels.shape, generator=generator) < 0.3)
+    boxes = pad_targets(targets).boxes.gather(1, match[..., None].expand(-1, -1, 4))
+    ours = rpn_loss(logits, offsets, labels, encode(boxes, model.priors, (1.0, 1.0)), sampled)
 
     reference = RegionProposalNetwork.__new__(RegionProposalNetwork)
     nn.Module.__init__(reference)
     reference.fg_bg_sampler = lambda labels: (
-        [drawn[i] & (labels[i] > 0) for i in range(3)],
-        [drawn[i] & (labels[i] == 0) for i in range(3)],
+        [sampled[i] & (labels[i] > 0) for i in range(3)],
+        [sampled[i] & (labels[i] == 0) for i in range(3)],
     )
     coded = BoxCoder((1.0, 1.0, 1.0, 1.0)).encode(list(boxes), [model.corners] * 3)
     theirs = reference.compute_loss(logits.view(-1, 1), offsets.view(-1, 4), list(labels.float()), list(coded))
@@ -91,17 +91,17 @@ def test_without_objects_the_box_loss_is_exactly_zero():
 def test_a_step_learns_from_so_many_anchors_at_most_half_with_an_object(inside: bool, monkeypatch: pytest.MonkeyPatch):
     seen = {}
 
-    def keep(logits, offsets, labels, targets, drawn):
-        seen.update(labels=labels, drawn=drawn)
+    def keep(logits, offsets, labels, targets, sampled):
+        seen.update(labels=labels, sampled=sampled)
         return logits.sum(), offsets.sum()
 
     monkeypatch.setattr("leyden.detection.nets.rpn.rpn_loss", keep)
-    model = rpn(inside=inside, thresholds=[0.3, 0.2])
+    model = rpn(inside_only=inside, thresholds=[0.3, 0.2])
     model.loss(*model([torch.randn(2, 6, 8, 8)]), [scene(1, 6), NOTHING])
-    assert seen["drawn"].sum(1).tolist() == [32, 32]
-    assert (seen["drawn"] & (seen["labels"] == 1)).sum(1).tolist() == [16, 0]
+    assert seen["sampled"].sum(1).tolist() == [32, 32]
+    assert (seen["sampled"] & (seen["labels"] == 1)).sum(1).tolist() == [16, 0]
     beyond = ((model.corners < 0) | (model.corners > 64)).any(1)
-    assert bool(seen["drawn"][:, beyond].any()) != inside
+    assert bool(seen["sampled"][:, beyond].any()) != inside
 
 
 def test_anchors_are_fractions_of_the_image_and_ordered_like_the_outputs():
@@ -137,7 +137,7 @@ def test_a_pyramid_has_one_scale_for_each_map():
 
 
 def test_proposals_are_the_best_anchors_moved_and_clipped_without_their_like():
-    model = rpn(iou=0.7).eval()
+    model = rpn(nms_iou=0.7).eval()
     thing = scene(3, 1)["boxes"][0]
     logits = torch.linspace(-1, -2, len(model.priors)).repeat(2, 1)
     offsets = torch.zeros(2, len(model.priors), 4)
@@ -160,11 +160,11 @@ def test_proposals_are_the_best_anchors_moved_and_clipped_without_their_like():
 
 @pytest.mark.parametrize(("training", "before", "after"), [(True, 6, 5), (False, 3, 2)])
 def test_numbers_of_proposals_are_those_of_training_or_test(training: bool, before: int, after: int):
-    model = rpn(before=(6, 3), after=(5, 2), iou=1.0).train(training)
+    model = rpn(before_nms=(6, 3), after_nms=(5, 2), nms_iou=1.0).train(training)
     logits = torch.arange(len(model.priors)).flip(0)[None].float()
     [found] = model.propose(logits, torch.zeros(1, len(model.priors), 4))
     assert torch.equal(found, model.corners[:after].clamp(0, 64))
-    model.after = (100, 100)
+    model.after_nms = (100, 100)
     assert len(model.propose(logits, torch.zeros(1, len(model.priors), 4))[0]) == before
 
 
@@ -180,7 +180,7 @@ def test_boxes_that_are_too_small_behind_the_clipping_are_no_proposals():
 def test_perfect_logits_and_offsets_propose_every_object():
     model, targets = rpn().eval(), [scene(1, 3), scene(2, 2)]
     labels, match = labels_of(model, targets)
-    boxes = pad(targets).boxes.gather(1, match[..., None].expand(-1, -1, 4))
+    boxes = pad_targets(targets).boxes.gather(1, match[..., None].expand(-1, -1, 4))
     offsets = torch.where((labels == 1)[..., None], encode(boxes, model.priors, (1.0, 1.0)), 0.0)
     for found, target in zip(model.propose(labels.float(), offsets), targets, strict=True):
         assert box_iou(target["boxes"].clamp(0, 64), found).amax(1).min() > 0.999

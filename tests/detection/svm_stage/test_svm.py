@@ -76,9 +76,9 @@ def test_mined_machines_are_those_of_all_negatives(monkeypatch: pytest.MonkeyPat
 def test_only_what_is_hard_is_added_and_the_rest_is_dropped(monkeypatch: pytest.MonkeyPatch):
     seen = []
 
-    def fake(positives: torch.Tensor, negatives: torch.Tensor, cost: float) -> svm.Linear:
+    def fake(positives: torch.Tensor, negatives: torch.Tensor, cost: float) -> svm.LinearSVMs:
         seen.append(negatives.flatten().tolist())
-        return svm.Linear(torch.ones(1, 1), torch.zeros(1))
+        return svm.LinearSVMs(torch.ones(1, 1), torch.zeros(1))
 
     monkeypatch.setattr(svm, "train_svm", fake)
     monkeypatch.setattr(svm, "PATIENCE", 2)

@@ -1,1 +1,1 @@
-"""Boxes: coding, matching, sampling, suppression, all as pure functions."""
+"""Boxes: coding, matching, sampling, NMS, all as pure functions."""

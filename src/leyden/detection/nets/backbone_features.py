@@ -1,6 +1,7 @@
-"""What detectors look at: the maps of a backbone at the strides that they want."""
+"""The feature maps of a backbone at the strides that a detector uses."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
@@ -13,46 +14,52 @@ WIDTHS, BLOCKS = [48, 128, 128, 128, 128], [1, 2, 1, 1, 0]
 """Of "small_resnet": channels and residual blocks of the stem, then of the stages at strides 8, 16, 32 and 64."""
 
 
-def build_backbone(
-    name: str,
-    channels: int,
-    image_size: int,
-    widths: Sequence[int] | None = None,
-    blocks: Sequence[int] | None = None,
-) -> Backbone:
+@dataclass(frozen=True, kw_only=True)
+class BackboneOptions:
+    """The network below a detector."""
+
+    backbone: str = "small_resnet"
+    """ "small_resnet" (``leyden.nets.small_resnet``; sides divisible by 32, from 64 on) or a network of
+    ``leyden.nets.zoo``; some detectors have one of their own."""
+    frozen_stages: int = 0
+    """So many of its first stages learn nothing."""
+    widths: Sequence[int] | None = None
+    """Of "small_resnet": channels of the stem, then of each stage; None: ``WIDTHS``."""
+    blocks: Sequence[int] | None = None
+    """Of "small_resnet": residual blocks of the stem, then of each stage; None: ``BLOCKS``."""
+
+
+def build_backbone(options: BackboneOptions, channels: int, image_size: int) -> Backbone:
     """The network below a detector, with random weights.
 
     Args:
-        name: "small_resnet" (``leyden.nets.small_resnet``) or a network of ``leyden.nets.zoo``.
+        options: which network.
         channels: of the images.
         image_size: side of the square images in pixels.
-        widths: of "small_resnet": channels of the stem, then of each stage; None: ``WIDTHS``.
-        blocks: of "small_resnet": residual blocks likewise; None: ``BLOCKS``.
 
     Raises:
         ValueError: an unknown name, or images that the network cannot take.
     """
-    if name != "small_resnet":
-        return zoo.backbone(name, channels, image_size)
+    if options.backbone != "small_resnet":
+        return zoo.backbone(options.backbone, channels, image_size)
     if image_size < 64 or image_size % 32:
         raise ValueError(
             f"small_resnet takes images of 64, 96, 128, ... pixels (multiples of 32), got {image_size}: "
             f"set data.image_size={max(64, image_size // 32 * 32)}"
         )
-    return Backbone(
-        "small_resnet", small_resnet(channels, widths or WIDTHS, blocks or BLOCKS), channels, image_size, channels
-    )
+    stages = small_resnet(channels, options.widths or WIDTHS, options.blocks or BLOCKS)
+    return Backbone("small_resnet", stages, channels, image_size, channels)
 
 
-class FeatureMaps(nn.Module):
+class BackboneFeatures(nn.Module):
     """uint8 images (B, C, S, S) to one map (B, width, f, f) per stride, the finest first.
 
     Args:
-        backbone: what makes the maps; the stages behind the last one that is wanted are cut off.
-        strides: wanted, in image pixels per cell, ascending; from each the deepest stage is taken. Where the network
-            ends before, 3x3 convolutions of stride 2 go on.
-        frozen_stages: so many of its first stages learn nothing, their norms included.
-        extra_width: channels of the maps behind the network's end.
+        backbone: computes the maps; stages behind the last one that is used are cut off.
+        strides: of the maps in image pixels per cell, ascending; of each stride the deepest stage is taken. Beyond the
+            network's last stride, 3x3 convolutions of stride 2 add maps.
+        frozen_stages: so many of its first stages learn nothing; their norms keep their statistics, too.
+        extra_width: channels of those added maps.
 
     Attributes:
         widths: channels of the maps.
@@ -92,26 +99,34 @@ class FeatureMaps(nn.Module):
         for stage in list(backbone.stages.values())[:frozen_stages]:
             stage.requires_grad_(False)
 
-    def train(self, mode: bool = True) -> "FeatureMaps":
-        """As usual, but frozen stages keep their statistics."""
+    def train(self, mode: bool = True) -> "BackboneFeatures":
+        """Sets the mode of all but the frozen stages, which stay in evaluation mode."""
         super().train(mode)
         for stage in list(self.backbone.stages.values())[: self.frozen_stages]:
             stage.eval()
         return self
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """uint8 images (B, C, S, S) to the maps."""
+        """uint8 images (B, C, S, S) to the maps (B, width, f, f), the finest first."""
         found = self.backbone.maps(images)
         maps = [found[name] for name in self.names]
         for extra in self.extras:
             maps.append(extra(maps[-1]))
         return maps
 
-    def load(self, weights: str) -> None:
-        """Takes over the backbone's weights: "imagenet", a file or an earlier run's folder (``find_weights``).
+    def load_pretrained(self, weights: str) -> dict[str, Tensor]:
+        """Loads the backbone's weights, in place.
+
+        Args:
+            weights: "imagenet", a file or an earlier run's folder (``leyden.nets.weights.find_weights``).
+
+        Returns:
+            Everything that was found, in case a head can use the rest.
 
         Raises:
             FileNotFoundError: there are none.
             ValueError: they do not fit.
         """
-        load_pretrained(self.backbone, find_weights(weights, self.backbone), self.backbone.stage_names)
+        state = find_weights(weights, self.backbone)
+        load_pretrained(self.backbone, state, self.backbone.stage_names)
+        return state

@@ -1,4 +1,4 @@
-"""What Fast and Faster R-CNN do with regions of interest (RoIs): draw, pool, judge, learn (Girshick 2015).
+"""The head of Fast and Faster R-CNN on regions of interest (RoIs): sampling, pooling, losses (Girshick 2015).
 
 A RoI's part of the feature map is max-pooled to a grid of fixed size, goes through two fully connected layers and then
 into two sibling ones: C + 1 class logits, background first, and four offsets for each class.
@@ -18,10 +18,10 @@ from torchvision.ops import box_convert, box_iou, roi_pool
 from leyden.core.distributed import mean_count
 from leyden.detection.boxes.batch import Target
 from leyden.detection.boxes.box_coder import decode, encode
-from leyden.detection.boxes.sampling import draw
+from leyden.detection.boxes.sampling import sample
 
 
-class Drawn(NamedTuple):
+class SampledRoIs(NamedTuple):
     """The RoIs that a step learns from."""
 
     proposals: list[Tensor]
@@ -32,8 +32,8 @@ class Drawn(NamedTuple):
     """(N, 4) xyxy pixels of the object that each RoI overlaps most; its own where there is none."""
 
 
-class Judged(NamedTuple):
-    """What the head says of the RoIs of a batch."""
+class RoIOutputs(NamedTuple):
+    """The head's predictions for the RoIs of a batch."""
 
     rois: Tensor
     """(N, 4) xyxy pixels, image by image."""
@@ -46,7 +46,7 @@ class Judged(NamedTuple):
 
 
 def label_rois(rois: Tensor, target: Target, foreground: float, background: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """What each RoI of an image shows (Girshick 2015, section 2.3, mini-batch sampling).
+    """The class of each RoI of an image, and its object (Girshick 2015, section 2.3, mini-batch sampling).
 
     Args:
         rois: (R, 4) xyxy.
@@ -61,39 +61,39 @@ def label_rois(rois: Tensor, target: Target, foreground: float, background: Sequ
     """
     if len(target["labels"]) == 0:
         return torch.zeros(len(rois), dtype=torch.int64, device=rois.device), rois
-    overlap, thing = box_iou(rois, target["boxes"]).max(1)
+    overlap, index = box_iou(rois, target["boxes"]).max(1)
     low, high = background
     classes = torch.where((overlap >= low) & (overlap < high), 0, -1)
-    return torch.where(overlap >= foreground, target["labels"][thing] + 1, classes), target["boxes"][thing]
+    return torch.where(overlap >= foreground, target["labels"][index] + 1, classes), target["boxes"][index]
 
 
-def draw_rois(
+def sample_rois(
     proposals: list[Tensor],
     targets: list[Target],
     count: int,
     positive_fraction: float,
     foreground: float,
     background: Sequence[float],
-) -> Drawn:
-    """A random sample of each image's proposals and objects, for these are RoIs too.
+) -> SampledRoIs:
+    """A random sample of each image's proposals and objects, which are RoIs too.
 
     Args:
         proposals: of each image, (n, 4) xyxy pixels; no gradient flows into them.
         targets: of each image.
         count: RoIs per image; there may be fewer.
-        positive_fraction: of these, so many show objects at most.
+        positive_fraction: at most this part of them show objects.
         foreground: see :func:`label_rois`.
-        background: likewise.
+        background: see :func:`label_rois`.
     """
     rois, classes, boxes = [], [], []
     for found, target in zip(proposals, targets, strict=True):
         all_rois = torch.cat([target["boxes"].float(), found.detach()])
-        shown, things = label_rois(all_rois, target, foreground, background)
-        chosen = draw(shown[None], count, positive_fraction)[0].nonzero().flatten()
+        labels, objects = label_rois(all_rois, target, foreground, background)
+        chosen = sample(labels[None], count, positive_fraction)[0].nonzero().flatten()
         rois.append(all_rois[chosen])
-        classes.append(shown[chosen])
-        boxes.append(things[chosen])
-    return Drawn(rois, torch.cat(classes), torch.cat(boxes))
+        classes.append(labels[chosen])
+        boxes.append(objects[chosen])
+    return SampledRoIs(rois, torch.cat(classes), torch.cat(boxes))
 
 
 def multitask_loss(
@@ -113,15 +113,15 @@ def multitask_loss(
     Returns:
         class and box loss, (); the latter exactly 0 without objects, both for N = 0.
     """
-    things = classes.nonzero().flatten()
-    said = offsets[things, classes[things] - 1]
-    box = F.smooth_l1_loss(said, targets[things], beta=beta, reduction="sum")
+    objects = classes.nonzero().flatten()
+    predicted = offsets[objects, classes[objects] - 1]
+    box = F.smooth_l1_loss(predicted, targets[objects], beta=beta, reduction="sum")
     entropy = F.cross_entropy(logits, classes, reduction="sum")
     count = mean_count(torch.ones_like(classes).sum())
     return entropy / count, box / count
 
 
-def level_of(rois: Tensor, strides: Sequence[int], cells: float = 14) -> Tensor:
+def pyramid_level(rois: Tensor, strides: Sequence[int], cells: float = 14) -> Tensor:
     """The map of a pyramid that each RoI is pooled from (Lin et al. 2017, eq. 1).
 
         k = floor(log2(sqrt(w h) / (cells stride_0)))      limited to the maps that there are
@@ -152,7 +152,7 @@ def pool_rois(
         image: (N,) int64, the image of each.
         strides: of the maps.
         size: cells in a row of the result.
-        cells: see :func:`level_of`.
+        cells: see :func:`pyramid_level`.
 
     Returns:
         (N, width, size, size) float32.
@@ -160,7 +160,7 @@ def pool_rois(
     numbered = torch.cat([image[:, None].to(rois.dtype), rois], 1)
     if len(maps) == 1:
         return roi_pool(maps[0].float(), numbered, size, 1 / strides[0])
-    level = level_of(rois, strides, cells)
+    level = pyramid_level(rois, strides, cells)
     places = [(level == k).nonzero().flatten() for k in range(len(maps))]
     parts = [
         roi_pool(x.float(), numbered[place], size, 1 / stride)
@@ -169,7 +169,7 @@ def pool_rois(
     return torch.cat(parts)[torch.cat(places).argsort()]
 
 
-def truncated(layer: nn.Linear, rank: int) -> nn.Sequential:
+def truncate_svd(layer: nn.Linear, rank: int) -> nn.Sequential:
     """A fully connected layer of u x v weights as two with t (u + v) (section 3.1, eq. 5).
 
         W ~ U_t S_t V_t'      first S_t V_t' without a bias, then U_t with the layer's own
@@ -203,11 +203,11 @@ class RoIHead(nn.Module):
         size: cells in a row of a pooled RoI.
         widths: outputs of fc6 and of fc7.
         dropout: probability with which one of those is dropped.
-        cells: see :func:`level_of`.
+        cells: see :func:`pyramid_level`.
 
     Attributes:
-        mean, std: (C, 4) of the offsets to the objects of each class: what the network learns and says is normalised by
-            them. Buffers, so they travel in the checkpoint; they start as 0 and (0.1, 0.1, 0.2, 0.2).
+        mean, std: (C, 4) of the offsets to the objects of each class; the network learns and predicts offsets that are
+            normalised by them. Buffers, so checkpoints hold them; they start as 0 and (0.1, 0.1, 0.2, 0.2).
     """
 
     mean: Tensor
@@ -241,35 +241,35 @@ class RoIHead(nn.Module):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
 
-    def forward(self, maps: list[Tensor], proposals: list[Tensor]) -> Judged:
-        """Maps (B, channels, f, f) and each image's proposals (n, 4) xyxy pixels to what is there."""
+    def forward(self, maps: list[Tensor], proposals: list[Tensor]) -> RoIOutputs:
+        """Maps (B, channels, f, f) and each image's proposals (n, 4) xyxy pixels to classes and offsets."""
         rois, counts = torch.cat(proposals).float(), [len(part) for part in proposals]
         image = torch.repeat_interleave(torch.tensor(counts, device=rois.device))
         x = pool_rois(maps, rois, image, self.strides, self.size, self.cells).flatten(1)
         for layer in self._truncated or (self.fc6, self.fc7):
             x = self.dropout(F.relu(layer(x)))
         offsets = self.offsets(x).float().view(-1, self.classes, 4)
-        return Judged(rois, counts, self.scores(x).float(), offsets)
+        return RoIOutputs(rois, counts, self.scores(x).float(), offsets)
 
-    def loss(self, judged: Judged, drawn: Drawn, beta: float = 1.0) -> tuple[Tensor, Tensor]:
-        """Class and box loss of the RoIs that were drawn, see :func:`multitask_loss`."""
-        targets = encode(drawn.boxes, box_convert(judged.rois, "xyxy", "cxcywh"), (1.0, 1.0))
-        known = (drawn.classes - 1).clamp(min=0)
+    def loss(self, outputs: RoIOutputs, sampled: SampledRoIs, beta: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Class and box loss of the RoIs that were sampled, see :func:`multitask_loss`."""
+        targets = encode(sampled.boxes, box_convert(outputs.rois, "xyxy", "cxcywh"), (1.0, 1.0))
+        known = (sampled.classes - 1).clamp(min=0)
         targets = (targets - self.mean[known]) / self.std[known]
-        return multitask_loss(judged.logits, judged.offsets, drawn.classes, targets, beta)
+        return multitask_loss(outputs.logits, outputs.offsets, sampled.classes, targets, beta)
 
-    def boxes(self, judged: Judged) -> Tensor:
-        """Where each RoI's object is if it is of each class: (N, C, 4) xyxy pixels."""
-        offsets = judged.offsets * self.std + self.mean
-        return decode(offsets, box_convert(judged.rois, "xyxy", "cxcywh")[:, None], (1.0, 1.0))
+    def boxes(self, outputs: RoIOutputs) -> Tensor:
+        """Each RoI moved as the object of each class: (N, C, 4) xyxy pixels."""
+        offsets = outputs.offsets * self.std + self.mean
+        return decode(offsets, box_convert(outputs.rois, "xyxy", "cxcywh")[:, None], (1.0, 1.0))
 
-    def decided(self, judged: Judged, image_size: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    def decode(self, outputs: RoIOutputs, image_size: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Of each image the boxes (n, C, 4) in pixels, cut to its side, and the probabilities (n, C) of the classes."""
-        boxes = self.boxes(judged).clamp(0, image_size)
-        return boxes.split(judged.counts), judged.logits.softmax(1)[:, 1:].split(judged.counts)
+        boxes = self.boxes(outputs).clamp(0, image_size)
+        return boxes.split(outputs.counts), outputs.logits.softmax(1)[:, 1:].split(outputs.counts)
 
     def load_pretrained(self, state: dict[str, Tensor]) -> None:
-        """Takes over fc6 and fc7 from the weights of a whole VGG, if this head has the same layers."""
+        """Loads fc6 and fc7 from the weights of a whole VGG, in place, if this head has layers of their shapes."""
         for layer, name in ((self.fc6, "classifier.0"), (self.fc7, "classifier.3")):
             published = {key: state[f"{name}.{key}"] for key in ("weight", "bias") if f"{name}.{key}" in state}
             own = {key: value.shape for key, value in layer.state_dict().items()}
@@ -277,15 +277,15 @@ class RoIHead(nn.Module):
                 layer.load_state_dict(published)
 
     def compress(self, ranks: Sequence[int]) -> None:
-        """Puts truncated layers in the place of fc6 and fc7 until :meth:`restore`, see :func:`truncated`.
+        """Replaces fc6 and fc7 by truncated layers until :meth:`restore`, see :func:`truncate_svd`.
 
         Raises:
             ValueError: not two ranks, or one that a layer does not have.
         """
         if len(ranks) != 2:
-            raise ValueError(f"model.svd={list(ranks)}: one rank for fc6 and one for fc7, please")
-        self._truncated = truncated(self.fc6, ranks[0]), truncated(self.fc7, ranks[1])
+            raise ValueError(f"model.svd={list(ranks)}: give two ranks, for fc6 and for fc7")
+        self._truncated = truncate_svd(self.fc6, ranks[0]), truncate_svd(self.fc7, ranks[1])
 
     def restore(self) -> None:
-        """Puts fc6 and fc7 back."""
+        """Uses fc6 and fc7 themselves again."""
         self._truncated = None

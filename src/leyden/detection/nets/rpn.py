@@ -1,11 +1,11 @@
-"""The region proposal network, RPN: where is something, whatever it is? (Ren et al. 2015, section 3.1)
+"""The region proposal network, RPN: boxes around objects of any class (Ren et al. 2015, section 3.1).
 
-A 3x3 convolution slides over the feature map; at each place two 1x1 ones say, for each of k anchors there, whether it
-holds an object and how to move it. Training gives an anchor an object where their IoU is at least 0.7, and each object
-the anchors that overlap it most, ties included; an anchor below 0.3 to all is background, the rest count nothing. Of
-256 anchors per image, at most half with an object, it minimises (eq. 1)
+A 3x3 convolution slides over the feature map; at each place two 1x1 ones predict, for each of k anchors there, whether
+it holds an object and how to move it. Training gives an anchor an object where their IoU is at least 0.7, and each
+object the anchors that overlap it most, ties included; an anchor below 0.3 to all is background, the others are
+ignored. Of 256 anchors per image, at most half with an object, it minimises (eq. 1)
 
-    L = 1/N sum_i [ L_cls(p_i, p*_i) + p*_i smooth_L1(t_i - t*_i) ],      N = anchors drawn
+    L = 1/N sum_i [ L_cls(p_i, p*_i) + p*_i smooth_L1(t_i - t*_i) ],      N = anchors sampled
 
 with the cross-entropy of "an object or not" and smooth L1's parabola up to 1/9. The best anchors, moved, clipped to the
 image and thinned out by non-maximum suppression at 0.7, are the proposals.
@@ -23,54 +23,54 @@ from torchvision.ops import batched_nms, box_convert
 
 from leyden.core.distributed import mean_count
 from leyden.detection.boxes.anchors import anchor_sizes, grid_anchors
-from leyden.detection.boxes.batch import Target, pad
+from leyden.detection.boxes.batch import Target, pad_targets
 from leyden.detection.boxes.box_coder import decode, encode
 from leyden.detection.boxes.matching import batch_iou
-from leyden.detection.boxes.sampling import draw
+from leyden.detection.boxes.sampling import sample
 
 BASE = 16
 """Pixels of the cell in which the authors' code rounds the shapes of anchors."""
 
 
-def label_anchors(iou: Tensor, real: Tensor, high: float = 0.7, low: float = 0.3) -> tuple[Tensor, Tensor]:
-    """Which anchors hold an object, and which one.
+def label_anchors(iou: Tensor, valid: Tensor, high: float = 0.7, low: float = 0.3) -> tuple[Tensor, Tensor]:
+    """The label of each anchor, object or background, and its object.
 
     Args:
         iou: (B, M, A) overlap of objects and anchors.
-        real: (B, M) bool: what is not padding.
+        valid: (B, M) bool: what is not padding.
         high: with this IoU or more an anchor holds the object that it overlaps most.
         low: below it, it is background, unless no other overlaps some object more.
 
     Returns:
         (B, A) int64 labels: 1 object, 0 background, -1 neither; (B, A) int64, the object that each overlaps most.
     """
-    iou = iou.masked_fill(~real[..., None], 0)
-    overlap, thing = iou.max(1)
+    iou = iou.masked_fill(~valid[..., None], 0)
+    overlap, index = iou.max(1)
     best = iou.amax(2, keepdim=True)
     chosen = ((iou == best) & (best > 0)).any(1) | (overlap >= high)
-    return torch.where(chosen, 1, torch.where(overlap < low, 0, -1)), thing
+    return torch.where(chosen, 1, torch.where(overlap < low, 0, -1)), index
 
 
 def rpn_loss(
-    logits: Tensor, offsets: Tensor, labels: Tensor, targets: Tensor, drawn: Tensor, beta: float = 1 / 9
+    logits: Tensor, offsets: Tensor, labels: Tensor, targets: Tensor, sampled: Tensor, beta: float = 1 / 9
 ) -> tuple[Tensor, Tensor]:
-    """The two parts of eq. 1, each over all anchors that were drawn, on all ranks.
+    """The two parts of eq. 1, each over all anchors that were sampled, on all ranks.
 
     Args:
         logits: (B, A) of "an object".
         offsets: (B, A, 4) predicted.
         labels: (B, A): 1 object, 0 background.
         targets: (B, A, 4) coded objects; read where there is one.
-        drawn: (B, A) bool.
+        sampled: (B, A) bool.
         beta: where smooth L1's parabola meets its lines.
 
     Returns:
         objectness and box loss, (); the latter exactly 0 without objects.
     """
-    things = drawn & (labels > 0)
-    count = mean_count(drawn.sum())
-    box = F.smooth_l1_loss(offsets[things], targets[things], beta=beta, reduction="sum")
-    sums = F.binary_cross_entropy_with_logits(logits[drawn], labels[drawn].float(), reduction="sum")
+    objects = sampled & (labels > 0)
+    count = mean_count(sampled.sum())
+    box = F.smooth_l1_loss(offsets[objects], targets[objects], beta=beta, reduction="sum")
+    sums = F.binary_cross_entropy_with_logits(logits[sampled], labels[sampled].float(), reduction="sum")
     return sums / count, box / count
 
 
@@ -85,13 +85,13 @@ class RPN(nn.Module):
         scales: side of the anchors as fractions of the image: any number on one map, else one for each.
         ratios: height over width of the anchors.
         hidden: channels of the 3x3 convolution.
-        drawn: anchors per image that a step learns from.
-        positive_fraction: of these, so many hold an object at most.
-        inside: anchors that reach beyond the image are not learnt.
+        anchors: per image that a step learns from.
+        positive_fraction: at most this part of them hold an object.
+        inside_only: anchors that reach beyond the image are not learnt.
         thresholds: high and low, see :func:`label_anchors`.
-        before: best anchors (of each map) that suppression looks at, in training and in a test.
-        after: best proposals that remain, likewise.
-        iou: of two proposals that overlap more, the lesser is dropped.
+        before_nms: best anchors (of each map) that NMS looks at, in training and in a test.
+        after_nms: best proposals that remain, in training and in a test.
+        nms_iou: of two proposals that overlap more, the lesser is dropped.
         min_box_size: narrower or lower proposals are dropped, pixels.
 
     Attributes:
@@ -114,22 +114,23 @@ class RPN(nn.Module):
         scales: Sequence[float],
         ratios: Sequence[float],
         hidden: int = 512,
-        drawn: int = 256,
+        anchors: int = 256,
         positive_fraction: float = 0.5,
-        inside: bool = False,
+        inside_only: bool = False,
         thresholds: Sequence[float] = (0.7, 0.3),
-        before: Sequence[int] = (12000, 6000),
-        after: Sequence[int] = (2000, 300),
-        iou: float = 0.7,
+        before_nms: Sequence[int] = (12000, 6000),
+        after_nms: Sequence[int] = (2000, 300),
+        nms_iou: float = 0.7,
         min_box_size: float = 16,
     ) -> None:
         super().__init__()
         several = len(strides) > 1
         if not scales or (several and len(scales) != len(strides)):
             raise ValueError(f"a map needs a scale, each of several just one: got model.scales={list(scales)}")
-        self.image_size, self.drawn, self.positive_fraction = image_size, drawn, positive_fraction
+        self.image_size, self.anchors, self.positive_fraction = image_size, anchors, positive_fraction
         self.high, self.low = thresholds
-        self.before, self.after, self.iou, self.min_box_size = tuple(before), tuple(after), iou, min_box_size
+        self.before_nms, self.after_nms, self.nms_iou = tuple(before_nms), tuple(after_nms), nms_iou
+        self.min_box_size = min_box_size
         parts = [
             grid_anchors(anchor_sizes([image_size * scale / BASE for scale in own], ratios, BASE), cells, stride)
             for own, cells, stride in zip([[s] for s in scales] if several else [scales], sizes, strides, strict=True)
@@ -139,9 +140,9 @@ class RPN(nn.Module):
         priors = torch.cat(parts)
         self.register_buffer("priors", priors, persistent=False)
         self.register_buffer("corners", box_convert(priors, "cxcywh", "xyxy"), persistent=False)
-        self.learnt: Tensor
+        self.trainable: Tensor
         contained = ((self.corners >= 0) & (self.corners <= image_size)).all(1)
-        self.register_buffer("learnt", contained | (not inside), persistent=False)
+        self.register_buffer("trainable", contained | (not inside_only), persistent=False)
         self.level: Tensor
         level = torch.repeat_interleave(torch.arange(len(parts)), torch.tensor(self.counts))
         self.register_buffer("level", level, persistent=False)
@@ -159,27 +160,27 @@ class RPN(nn.Module):
         """Maps (B, channels, f, f) to logits (B, A) of "an object" and offsets (B, A, 4), ordered like ``priors``."""
         logits, offsets = [], []
         for x in maps:
-            seen = F.relu(self.slide(x))
-            logits.append(self.objectness(seen).permute(0, 2, 3, 1).flatten(1))
-            offsets.append(self.offsets(seen).permute(0, 2, 3, 1).reshape(len(x), -1, 4))
+            hidden = F.relu(self.slide(x))
+            logits.append(self.objectness(hidden).permute(0, 2, 3, 1).flatten(1))
+            offsets.append(self.offsets(hidden).permute(0, 2, 3, 1).reshape(len(x), -1, 4))
         return torch.cat(logits, 1).float(), torch.cat(offsets, 1).float()
 
     def loss(self, logits: Tensor, offsets: Tensor, targets: list[Target]) -> tuple[Tensor, Tensor]:
         """Objectness and box loss of a random sample of anchors, see :func:`rpn_loss`."""
-        things = pad(targets)
-        labels, match = label_anchors(batch_iou(things.boxes, self.corners), things.real, self.high, self.low)
-        labels = labels.masked_fill(~self.learnt, -1)
-        drawn = draw(labels, self.drawn, self.positive_fraction)
-        boxes = things.boxes.gather(1, match[..., None].expand(-1, -1, 4))
-        return rpn_loss(logits, offsets, labels, encode(boxes, self.priors, (1.0, 1.0)), drawn)
+        objects = pad_targets(targets)
+        labels, match = label_anchors(batch_iou(objects.boxes, self.corners), objects.valid, self.high, self.low)
+        labels = labels.masked_fill(~self.trainable, -1)
+        sampled = sample(labels, self.anchors, self.positive_fraction)
+        boxes = objects.boxes.gather(1, match[..., None].expand(-1, -1, 4))
+        return rpn_loss(logits, offsets, labels, encode(boxes, self.priors, (1.0, 1.0)), sampled)
 
     @torch.no_grad()
     def propose(self, logits: Tensor, offsets: Tensor) -> list[Tensor]:
-        """What :meth:`forward` gave to the proposals of each image: (n, 4) xyxy pixels inside it, best first.
+        """The outputs of :meth:`forward` as proposals of each image: (n, 4) xyxy pixels inside it, best first.
 
         No gradient flows into them: "approximate joint training" (section 3.2).
         """
-        before, after = (numbers[0 if self.training else 1] for numbers in (self.before, self.after))
+        before, after = (numbers[0 if self.training else 1] for numbers in (self.before_nms, self.after_nms))
         boxes = decode(offsets, self.priors, (1.0, 1.0)).clamp(0, self.image_size)
         small = (boxes[..., 2:] - boxes[..., :2]).amin(2) < self.min_box_size
         scores = logits.masked_fill(small, -torch.inf)
@@ -191,6 +192,6 @@ class RPN(nn.Module):
         proposals = []
         for own, score, places in zip(boxes, scores, torch.cat(best, 1), strict=True):
             places = places[score[places] > -torch.inf]
-            kept = batched_nms(own[places], score[places], self.level[places], self.iou)[:after]
+            kept = batched_nms(own[places], score[places], self.level[places], self.nms_iou)[:after]
             proposals.append(own[places[kept]])
         return proposals

@@ -1,4 +1,4 @@
-"""SSD's networks: a backbone with several feature maps, heads on each of them, and the default boxes they speak of."""
+"""SSD's networks: a backbone with several feature maps, heads on each of them, and their default boxes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.ops import box_convert
 
 from leyden.detection.boxes.anchors import default_boxes
-from leyden.detection.nets.backbone_features import FeatureMaps, build_backbone
+from leyden.detection.nets.backbone_features import BackboneFeatures, BackboneOptions, build_backbone
 from leyden.detection.nets.ssd_vgg import LAYOUTS, VGG16SSD, from_classifier
 
 STRIDES = (8, 16, 32, 64)
@@ -59,16 +59,13 @@ class SSDNet(nn.Module):
     """uint8 images in, offsets and class logits of all default boxes out.
 
     Args:
-        backbone: "vgg16" as in the paper, 300 or 512 pixels; "small_resnet" or another network of ``leyden.nets.zoo``:
-            maps of strides 8, 16, 32 and 64.
+        options: of the backbone: "vgg16" as in the paper, 300 or 512 pixels, of which no stages can be frozen; of any
+            other the maps of strides 8, 16, 32 and 64.
         outputs: classes with background.
         channels: of the images.
         image_size: side of the square images in pixels.
-        frozen_stages: so many of the first stages learn nothing; not vgg16.
-        widths: of "small_resnet", see ``leyden.detection.nets.backbone_features``.
-        blocks: likewise.
-        scales: of the default boxes; null: ``SCALES``.
-        ratios: of the default boxes; null: ``RATIOS``.
+        scales: of the default boxes; None: ``SCALES``.
+        ratios: of the default boxes; None: ``RATIOS``.
 
     Attributes:
         priors: (P, 4) default boxes, centre and size as fractions of the image.
@@ -84,36 +81,33 @@ class SSDNet(nn.Module):
 
     def __init__(
         self,
-        backbone: str,
+        options: BackboneOptions,
         outputs: int,
         channels: int,
         image_size: int,
-        frozen_stages: int = 0,
-        widths: list[int] | None = None,
-        blocks: list[int] | None = None,
-        scales: list[float] | None = None,
-        ratios: list[list[float]] | None = None,
+        scales: Sequence[float] | None = None,
+        ratios: Sequence[Sequence[float]] | None = None,
     ) -> None:
         super().__init__()
         self.expected = (channels, image_size, image_size)
-        self.backbone: VGG16SSD | FeatureMaps
-        if backbone == "vgg16":
+        self.features: VGG16SSD | BackboneFeatures
+        if options.backbone == "vgg16":
             if channels != 3 or image_size not in LAYOUTS:
                 raise ValueError(
                     f"SSD on VGG16 takes RGB images of 300 or 512 pixels, got {channels} channels and {image_size} "
                     "pixels: set data.image_size=300 (512 with model=detection/ssd512), or model.backbone=small_resnet"
                 )
-            self.backbone = VGG16SSD(image_size)
-            map_sizes, strides = self.backbone.sizes, self.backbone.strides
+            self.features = VGG16SSD(image_size)
+            map_sizes, strides = self.features.sizes, self.features.strides
         else:
-            below = build_backbone(backbone, channels, image_size, widths, blocks)
-            self.backbone = FeatureMaps(below, STRIDES, frozen_stages)
-            map_sizes, strides = self.backbone.sizes, None
+            network = build_backbone(options, channels, image_size)
+            self.features = BackboneFeatures(network, STRIDES, options.frozen_stages)
+            map_sizes, strides = self.features.sizes, None
         scales, ratios = scales or SCALES[len(map_sizes)], ratios or RATIOS[len(map_sizes)]
         priors = default_boxes(image_size, map_sizes, scales, ratios, strides)
         per_cell = [2 + 2 * len(listed) for listed in ratios]
         self.maps = list(zip(map_sizes, per_cell, strict=True))
-        self.heads = Heads(self.backbone.widths, per_cell, outputs)
+        self.heads = Heads(self.features.widths, per_cell, outputs)
         self.register_buffer("priors", priors, persistent=False)
         self.register_buffer("corners", box_convert(priors, "cxcywh", "xyxy"), persistent=False)
         for layer in self.modules():
@@ -132,30 +126,30 @@ class SSDNet(nn.Module):
                 "resize them (leyden.data.splits.fit_image), leave data.multi_scale=null, or build it for that size "
                 "(data.image_size)"
             )
-        offsets, logits = self.heads(self.backbone(images))
+        offsets, logits = self.heads(self.features(images))
         return offsets, logits
 
-    def load(self, weights: str) -> None:
-        """Takes over the backbone's weights.
+    def load_pretrained(self, weights: str) -> None:
+        """Loads the backbone's weights, in place.
 
         Args:
-            weights: as ``FeatureMaps.load``; for vgg16 a file with torchvision's VGG16 (with or without its classifier;
-                the layers behind fc7 stay random) or a checkpoint of this technique.
+            weights: as ``BackboneFeatures.load_pretrained``; for vgg16 a file with torchvision's VGG16 (with or without
+                its classifier; the layers behind fc7 stay random) or a checkpoint of this technique.
 
         Raises:
             FileNotFoundError: there is no such file.
             ValueError: keys or shapes do not fit; the message lists them.
         """
-        if isinstance(self.backbone, FeatureMaps):
-            self.backbone.load(weights)
+        if isinstance(self.features, BackboneFeatures):
+            self.features.load_pretrained(weights)
             return
         if not Path(weights).is_file():
             raise FileNotFoundError(f"model.weights: no file {weights!r}; give one with VGG16's weights, or null")
         stored = torch.load(weights, map_location="cpu", weights_only=True)
         state = stored.get("state_dict", stored)
-        prefix = "net.backbone."
+        prefix = "net.features."
         inner = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        own = self.backbone.state_dict()
+        own = self.features.state_dict()
         wanted = set(own) if inner else {key for key in own if key.startswith("features.")}
         state = inner or from_classifier(state)
         wrong = [f"unknown {key}" for key in sorted(set(state) - set(own))]
@@ -168,4 +162,4 @@ class SSDNet(nn.Module):
         if wrong or not state:
             listed = "; ".join(wrong[:8]) + (f"; and {len(wrong) - 8} more" if len(wrong) > 8 else "")
             raise ValueError(f"model.weights: {weights} does not fit: {listed or 'it holds nothing of VGG16'}")
-        self.backbone.load_state_dict(own | state)
+        self.features.load_state_dict(own | state)

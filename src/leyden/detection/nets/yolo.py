@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from leyden.detection.nets.backbone_features import FeatureMaps, build_backbone
+from leyden.detection.nets.backbone_features import BackboneFeatures, BackboneOptions, build_backbone
 from leyden.nets.backbone import Backbone
 from leyden.nets.small_resnet import conv
 
@@ -50,19 +50,15 @@ class YOLONet(nn.Module):
     """uint8 images in, the boxes and classes of S x S cells out.
 
     Args:
-        backbone: "yolo", "small_resnet" or a network of ``leyden.nets.zoo``; its map at ``stride`` is what the head
-            sees.
-        outputs: classes.
+        options: of the backbone, which may also be "yolo"; the head is on its map at ``stride``.
+        classes: how many.
         channels: of the images.
         image_size: side of the square images in pixels.
         boxes: per cell.
         stride: image pixels per cell; S = image_size / stride, or one less where the backbone does not pad its maps.
         hidden: units of a fully connected layer over the whole map, with dropout, as in the paper (4096); None: each
-            cell answers from the ``head``.
-        head: without ``hidden``: channels of the 3x3 convolutions in front of the answers.
-        frozen_stages: so many of the backbone's first stages learn nothing.
-        widths: of "small_resnet", see ``leyden.detection.nets.backbone_features``.
-        blocks: likewise.
+            cell predicts from the ``head``.
+        head: without ``hidden``: channels of the 3x3 convolutions before the last layer.
 
     Attributes:
         cells: S.
@@ -73,17 +69,14 @@ class YOLONet(nn.Module):
 
     def __init__(
         self,
-        backbone: str,
-        outputs: int,
+        options: BackboneOptions,
+        classes: int,
         channels: int,
         image_size: int,
         boxes: int = 2,
         stride: int = 8,
         hidden: int | None = None,
         head: Sequence[int] = (128,),
-        frozen_stages: int = 0,
-        widths: list[int] | None = None,
-        blocks: list[int] | None = None,
     ) -> None:
         super().__init__()
         if image_size % stride:
@@ -92,14 +85,11 @@ class YOLONet(nn.Module):
                 f"{max(1, image_size // stride) * stride}, or another model.stride"
             )
         self.expected = (channels, image_size, image_size)
-        self.boxes, self.values = boxes, boxes * 5 + outputs
-        below = (
-            yolo_backbone(channels, image_size)
-            if backbone == "yolo"
-            else build_backbone(backbone, channels, image_size, widths, blocks)
-        )
-        self.backbone = FeatureMaps(below, (stride,), frozen_stages)
-        self.cells, width = self.backbone.sizes[0], self.backbone.widths[0]
+        self.boxes, self.values = boxes, boxes * 5 + classes
+        own = options.backbone == "yolo"
+        network = yolo_backbone(channels, image_size) if own else build_backbone(options, channels, image_size)
+        self.features = BackboneFeatures(network, (stride,), options.frozen_stages)
+        self.cells, width = self.features.sizes[0], self.features.widths[0]
         layers: list[nn.Module]
         if hidden is None:
             pairs = zip([width, *head], head, strict=False)
@@ -109,7 +99,7 @@ class YOLONet(nn.Module):
             layers = [nn.Flatten(), nn.Linear(width * self.cells**2, hidden), nn.LeakyReLU(SLOPE), nn.Dropout(0.5)]
             layers += [nn.Linear(hidden, self.cells**2 * self.values), nn.Unflatten(1, (self.cells**2, self.values))]
         self.head = nn.Sequential(*layers)
-        if backbone == "yolo":
+        if own:
             _initialise(self)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,7 +107,7 @@ class YOLONet(nn.Module):
 
         Returns:
             (B, S * S, boxes, 5): x and y from the cell's corner, in cells; root of width and of height, or these
-            themselves, as fractions of the image; confidence. And (B, S * S, outputs).
+            themselves, as fractions of the image; confidence. And (B, S * S, classes).
         """
         if tuple(images.shape[1:]) != self.expected:
             raise ValueError(
@@ -125,8 +115,8 @@ class YOLONet(nn.Module):
                 "resize them (leyden.data.splits.fit_image), leave data.multi_scale=null, or build it for that size "
                 "(data.image_size)"
             )
-        said = self.head(self.backbone(images)[0]).float()
-        boxes, classes = said.split([self.boxes * 5, self.values - self.boxes * 5], 2)
+        predicted = self.head(self.features(images)[0]).float()
+        boxes, classes = predicted.split([self.boxes * 5, self.values - self.boxes * 5], 2)
         return boxes.unflatten(2, (self.boxes, 5)), classes
 
 
@@ -137,7 +127,7 @@ class _CellsLast(nn.Module):
 
 
 def _initialise(net: nn.Module) -> None:
-    """So deep a network without norms learns only if no layer shrinks what it is given (He et al. 2015)."""
+    """He initialisation: so deep a network without norms learns only if no layer shrinks its input (He et al. 2015)."""
     for layer in net.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             assert layer.bias is not None

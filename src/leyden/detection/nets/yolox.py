@@ -8,17 +8,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leyden.detection.nets.backbone_features import FeatureMaps, build_backbone
+from leyden.detection.nets.backbone_features import BackboneFeatures, BackboneOptions, build_backbone
 from leyden.nets.small_resnet import conv
 
 STRIDES = (8, 16, 32)
 """Of the maps."""
 PRIOR = 0.01
-"""What every probability is before training: nearly all points will have to say no (Lin et al. 2017, "RetinaNet")."""
+"""Every probability before training, for nearly all points are background (Lin et al. 2017, "RetinaNet")."""
 
 
 class Outputs(NamedTuple):
-    """What the network says at the P points of all maps."""
+    """Predictions at the P points of all maps."""
 
     offsets: Tensor
     """(B, P, 4) float32: from the point to the box's centre, logarithm of width and height; all in strides."""
@@ -33,13 +33,13 @@ class Outputs(NamedTuple):
 
 
 class Pyramid(nn.Module):
-    """Brings maps to one width and adds to each what is seen in the coarser ones (Lin et al. 2017, "FPN", Fig. 3).
+    """Brings maps to one width and adds the coarser maps to each (Lin et al. 2017, "FPN", Fig. 3).
 
-    The 3x3 convolutions that FPN has behind the sums are the heads' first ones.
+    The 3x3 convolutions that FPN has after the sums are the heads' first ones.
 
     Args:
         before: channels of the maps.
-        width: channels of those that it gives.
+        width: channels of the results.
     """
 
     def __init__(self, before: Sequence[int], width: int) -> None:
@@ -58,7 +58,8 @@ class Pyramid(nn.Module):
 
 
 class Head(nn.Module):
-    """Two branches, one for where, one for what (Ge et al. 2021, "YOLOX", Fig. 2); each map has a head of its own.
+    """The decoupled head: a branch for boxes and one for classes (Ge et al. 2021, "YOLOX", Fig. 2); each map has a head
+    of its own.
 
     Args:
         width: channels of the map.
@@ -68,7 +69,9 @@ class Head(nn.Module):
 
     def __init__(self, width: int, depth: int, classes: int) -> None:
         super().__init__()
-        self.where, self.what = (nn.Sequential(*(conv(width, width) for _ in range(depth))) for _ in range(2))
+        self.box_branch, self.class_branch = (
+            nn.Sequential(*(conv(width, width) for _ in range(depth))) for _ in range(2)
+        )
         self.box, self.classes = nn.Conv2d(width, 5, 1), nn.Conv2d(width, classes, 1)
         for layer, logits in ((self.box, slice(4, None)), (self.classes, slice(None))):
             assert layer.bias is not None
@@ -78,7 +81,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, width, f, f) to offsets with objectness (B, f * f, 5) and class logits (B, f * f, classes)."""
-        return _by_cell(self.box(self.where(x))), _by_cell(self.classes(self.what(x)))
+        return _by_cell(self.box(self.box_branch(x))), _by_cell(self.classes(self.class_branch(x)))
 
 
 def _by_cell(x: Tensor) -> Tensor:
@@ -90,15 +93,12 @@ class YOLOXNet(nn.Module):
     """uint8 images in, a box, an objectness and class logits at every cell of three maps out.
 
     Args:
-        backbone: "small_resnet" or a network of ``leyden.nets.zoo``.
-        outputs: classes.
+        options: of the backbone.
+        classes: how many.
         channels: of the images.
         image_size: side of the square images that it is built for in pixels; it takes others.
         width: channels of pyramid and heads.
         depth: 3x3 convolutions of each branch of a head.
-        frozen_stages: so many of the backbone's first stages learn nothing.
-        widths: of "small_resnet", see ``leyden.detection.nets.backbone_features``.
-        blocks: likewise.
 
     Raises:
         ValueError: the backbone cannot take such images, or lacks a map of ``STRIDES``.
@@ -106,36 +106,32 @@ class YOLOXNet(nn.Module):
 
     def __init__(
         self,
-        backbone: str,
-        outputs: int,
+        options: BackboneOptions,
+        classes: int,
         channels: int,
         image_size: int,
         width: int = 64,
         depth: int = 1,
-        frozen_stages: int = 0,
-        widths: list[int] | None = None,
-        blocks: list[int] | None = None,
     ) -> None:
         super().__init__()
         self.channels = channels
-        self.backbone = FeatureMaps(
-            build_backbone(backbone, channels, image_size, widths, blocks), STRIDES, frozen_stages
-        )
-        self.pyramid = Pyramid(self.backbone.widths, width)
-        self.heads = nn.ModuleList(Head(width, depth, outputs) for _ in STRIDES)
+        network = build_backbone(options, channels, image_size)
+        self.features = BackboneFeatures(network, STRIDES, options.frozen_stages)
+        self.pyramid = Pyramid(self.features.widths, width)
+        self.heads = nn.ModuleList(Head(width, depth, classes) for _ in STRIDES)
 
     def forward(self, images: Tensor) -> Outputs:
-        """Images (B, C, S, S) uint8, S any multiple of 32, to what it says there."""
+        """Images (B, C, S, S) uint8, S any multiple of 32, to predictions at all points."""
         channels, height, width = images.shape[1:]
         if (channels, height % STRIDES[-1], height) != (self.channels, 0, width):
             raise ValueError(
-                f"this YOLO takes square images of {self.channels} channels with sides that are multiples of "
+                f"YOLOX takes square images of {self.channels} channels with sides that are multiples of "
                 f"{STRIDES[-1]}, got {(channels, height, width)}: resize them (leyden.data.splits.fit_image), or "
                 "change data.image_size or data.multi_scale"
             )
-        maps = self.pyramid(self.backbone(images))
-        said = [head(x) for head, x in zip(self.heads, maps, strict=True)]
-        boxes, logits = (torch.cat(parts, 1).float() for parts in zip(*said, strict=True))
+        maps = self.pyramid(self.features(images))
+        predicted = [head(x) for head, x in zip(self.heads, maps, strict=True)]
+        boxes, logits = (torch.cat(parts, 1).float() for parts in zip(*predicted, strict=True))
         points = torch.cat([_centres(width, x.shape[-1], images.device) for x in maps])
         return Outputs(boxes[..., :4], boxes[..., 4], logits, points, width)
 

@@ -88,6 +88,21 @@ def selective_search(
     return boxes if limit is None else first(boxes, limit, seed)
 
 
+def proposals_of(images: Tensor, targets: Sequence[dict[str, Tensor]], search: Search) -> list[Tensor]:
+    """The proposals (n, 4) of each image of a batch, on its device: those of its target, or else searched for now.
+
+    Args:
+        images: uint8 (B, C, S, S).
+        targets: of each image; with "proposals" where the data has them.
+        search: settings of selective search.
+    """
+    found = [
+        target["proposals"] if "proposals" in target else selective_search(image, **search)
+        for image, target in zip(images, targets, strict=True)
+    ]
+    return [boxes.to(images.device) for boxes in found]
+
+
 def first(boxes: Tensor, limit: int, seed: int = 0) -> Tensor:
     """At most ``limit`` of (n, 4) boxes, drawn at random and in random order; a pure function of its arguments."""
     order = torch.randperm(len(boxes), generator=torch.Generator().manual_seed(seed))

@@ -1,1 +1,1 @@
-"""What R-CNN trains behind its network: linear SVMs and box regression, and the examples for both."""
+"""What R-CNN fits behind its network: linear SVMs, box regression, and the examples for both."""

@@ -1,4 +1,4 @@
-"""Regions of images as R-CNN's network wants them: warped to one size, with some of what lies around them.
+"""Crops of regions for R-CNN's network: warped to one size, with some context around them.
 
 After Girshick et al. 2014, appendix A ("warp" with p = 16 pixels of context), and their ``rcnn_im_crop.m``.
 """
@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 OUTSIDE = -9.0
-"""A place far outside the image, as ``grid_sample`` counts."""
+"""A position far outside the image, in ``grid_sample``'s coordinates."""
 
 
 def windows(boxes: Tensor, crop_size: int, context: int) -> Tensor:
-    """What is cut out for each box, so that the warped box has ``context`` pixels around it.
+    """The window of each box, so that the warped box has ``context`` pixels around it.
 
     The box itself gets ``crop_size - 2 context`` pixels, so that around its centre the window is
 
@@ -38,13 +38,13 @@ def windows(boxes: Tensor, crop_size: int, context: int) -> Tensor:
     return torch.cat([_round(centre - half), _round(centre + half) + 1], 1)
 
 
-def crop(images: Tensor, boxes: Tensor, which: Tensor, crop_size: int, context: int) -> Tensor:
+def crop(images: Tensor, boxes: Tensor, image: Tensor, crop_size: int, context: int) -> Tensor:
     """The windows of boxes, warped to squares: bilinear without antialias, 0 where there is no image.
 
     Args:
         images: (B, C, H, W) float, normalised, so that 0 is the mean colour.
         boxes: (N, 4) xyxy pixels.
-        which: (N,) int64 image of each box.
+        image: (N,) int64 image of each box.
         crop_size: side of the crops, pixels.
         context: see :func:`windows`.
 
@@ -53,20 +53,20 @@ def crop(images: Tensor, boxes: Tensor, which: Tensor, crop_size: int, context: 
     """
     count, channels, height, width = images.shape
     x1, y1, x2, y2 = windows(boxes.float(), crop_size, context).unbind(1)
-    x, there_x = _samples(x1, x2, width, crop_size)
-    y, there_y = _samples(y1, y2, height, crop_size)
+    x, inside_x = _samples(x1, x2, width, crop_size)
+    y, inside_y = _samples(y1, y2, height, crop_size)
     # The images one above the other are one, so that no image is copied for each of its crops.
-    pile = images.transpose(0, 1).reshape(1, channels, count * height, width)
+    stacked = images.transpose(0, 1).reshape(1, channels, count * height, width)
     # What lies beyond -1 and 1 becomes 0.
-    x = ((2 * x + 1) / width - 1).where(there_x, OUTSIDE)
-    y = ((2 * (y + height * which[:, None]) + 1) / (count * height) - 1).where(there_y, OUTSIDE)
+    x = ((2 * x + 1) / width - 1).where(inside_x, OUTSIDE)
+    y = ((2 * (y + height * image[:, None]) + 1) / (count * height) - 1).where(inside_y, OUTSIDE)
     shape = (-1, crop_size, crop_size)
-    places = torch.stack([x[:, None].expand(shape), y[:, :, None].expand(shape)], 3).to(pile.dtype)
-    return F.grid_sample(pile.expand(len(boxes), -1, -1, -1), places, align_corners=False)
+    places = torch.stack([x[:, None].expand(shape), y[:, :, None].expand(shape)], 3).to(stacked.dtype)
+    return F.grid_sample(stacked.expand(len(boxes), -1, -1, -1), places, align_corners=False)
 
 
 def _samples(low: Tensor, high: Tensor, size: int, crop_size: int) -> tuple[Tensor, Tensor]:
-    """Where along one side of the image the pixels of crops come from.
+    """The positions along one side of the image that the pixels of crops come from.
 
     The part of a window that lies in the image becomes a whole number of pixels of the crop; between their centres, as
     between the image's, is linear interpolation, and the window's outermost pixels go on to its edge.
@@ -87,10 +87,10 @@ def _samples(low: Tensor, high: Tensor, size: int, crop_size: int) -> tuple[Tens
     index = torch.arange(crop_size, device=low.device)
     step = (last - first) / part.clamp(min=1)
     position = first[:, None] + (index - before[:, None] + 0.5) * step[:, None] - 0.5
-    there = (index >= before[:, None]) & (index < (before + part)[:, None])
-    return torch.minimum(torch.maximum(position, first[:, None]), last[:, None] - 1).clamp(0, size - 1), there
+    inside = (index >= before[:, None]) & (index < (before + part)[:, None])
+    return torch.minimum(torch.maximum(position, first[:, None]), last[:, None] - 1).clamp(0, size - 1), inside
 
 
 def _round(x: Tensor) -> Tensor:
-    """Halves go up, wherever the pixels are counted from."""
+    """The nearest whole number; halves go up, also below 0."""
     return (x + 0.5).floor()

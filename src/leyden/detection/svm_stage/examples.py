@@ -1,4 +1,4 @@
-"""What R-CNN's three learners learn from: each has its own idea of a positive (Girshick et al. 2014, appendix B).
+"""The examples of R-CNN's three learners: each has its own idea of a positive (Girshick et al. 2014, appendix B).
 
 network      regions with IoU >= 0.5 with an object, and others below that
 SVMs         the objects' own boxes, and regions with IoU < 0.3 with all objects of the class; between: ignored
@@ -15,34 +15,47 @@ from torchvision.ops import box_convert, box_iou
 from leyden.data.splits import Split
 from leyden.detection.boxes.batch import Target
 from leyden.detection.boxes.box_coder import encode
-from leyden.detection.nets.rcnn import Seen
+from leyden.detection.nets.rcnn import CropFeatures
 
 NEGATIVE_IOU = 0.3
-"""What overlaps each object of a class less is a negative of its SVM."""
+"""A region whose IoU with each object of a class is less is a negative of the class's SVM."""
 NEAR_IOU = 0.6
-"""What overlaps an object more teaches the regression."""
-PLAIN = (1.0, 1.0)
-"""The regression's offsets are whitened, so ``encode`` divides them by nothing."""
+"""A region that overlaps an object more is an example of the regression."""
+NO_VARIANCES = (1.0, 1.0)
+"""The regression whitens its offsets, so ``encode`` divides them by nothing."""
 
 
-class Drawn(NamedTuple):
+class SampledRegions(NamedTuple):
     """The regions that the network learns in one step."""
 
     boxes: Tensor
     """(N, 4) xyxy pixels."""
-    which: Tensor
+    image: Tensor
     """(N,) int64 image of each."""
     classes: Tensor
     """(N,) int64: 0 for background, c + 1 for an object of class c."""
 
 
-class Examples(NamedTuple):
+class Labels(NamedTuple):
+    """What the regions of one image are to the SVMs and to the regression."""
+
+    labels: Tensor
+    """(n,) int64 class of the regions that are objects themselves, -1 for proposals."""
+    negative: Tensor
+    """(n, C) bool: far from all objects of the class."""
+    near: Tensor
+    """(n,) bool: near an object."""
+    offsets: Tensor
+    """(m, 4) from the regions near an object to that object."""
+    near_labels: Tensor
+    """(m,) int64 classes of those objects."""
+
+
+class RegionExamples(NamedTuple):
     """What SVMs and regression learn from; on the CPU, features as float16."""
 
     features: Tensor
     """(N, F) of the regions of all images, image by image."""
-    counts: list[int]
-    """Regions of each image."""
     labels: Tensor
     """(N,) int64 class of the regions that are objects themselves, -1 for proposals."""
     negative: Tensor
@@ -53,8 +66,18 @@ class Examples(NamedTuple):
     """(M, 4) from those to their objects."""
     near_labels: Tensor
     """(M,) int64 classes of their objects."""
-    norms: tuple[float, float]
-    """Mean norm of the features, and of the pooled ones, of all N regions."""
+
+
+class Examples(NamedTuple):
+    """The examples of many images."""
+
+    regions: RegionExamples
+    counts: list[int]
+    """Regions of each image."""
+    feature_norm: float
+    """Mean norm of the features of all N regions."""
+    pooled_norm: float
+    """Mean norm of their pooled features."""
 
 
 def class_overlap(boxes: Tensor, target: Target, classes: int) -> Tensor:
@@ -75,7 +98,7 @@ def regions_of(target: Target) -> Tensor:
     return torch.cat([target["boxes"], target["proposals"]])
 
 
-def draw(targets: list[Target], classes: int, positives: int, negatives: int, iou: float) -> Drawn:
+def sample_regions(targets: list[Target], classes: int, positives: int, negatives: int, iou: float) -> SampledRegions:
     """Random regions of some images, objects first.
 
     Args:
@@ -88,66 +111,70 @@ def draw(targets: list[Target], classes: int, positives: int, negatives: int, io
     regions = [regions_of(target) for target in targets]
     overlaps = [class_overlap(boxes, target, classes) for boxes, target in zip(regions, targets, strict=True)]
     best, label = torch.cat(overlaps).max(1)
-    there = best >= iou
-    order = torch.randperm(len(there), device=there.device)
-    chosen = torch.cat([order[there[order]][:positives], order[~there[order]][:negatives]])
-    which = torch.cat([torch.full((len(boxes),), i, device=there.device) for i, boxes in enumerate(regions)])
-    return Drawn(torch.cat(regions)[chosen], which[chosen], torch.where(there, label + 1, 0)[chosen])
+    positive = best >= iou
+    order = torch.randperm(len(positive), device=positive.device)
+    chosen = torch.cat([order[positive[order]][:positives], order[~positive[order]][:negatives]])
+    image = torch.cat([torch.full((len(boxes),), i, device=positive.device) for i, boxes in enumerate(regions)])
+    return SampledRegions(torch.cat(regions)[chosen], image[chosen], torch.where(positive, label + 1, 0)[chosen])
 
 
 @torch.no_grad()
-def gather(
+def gather_examples(
     split: Split,
     images: Tensor,
-    at_once: int,
+    batch_size: int,
     classes: int,
-    see: Callable[[Tensor, list[Tensor]], Seen],
+    features_of: Callable[[Tensor, list[Tensor]], CropFeatures],
 ) -> Examples:
-    """The examples of some images.
+    """The examples of some images of a split.
 
     Args:
         split: uint8 images, and targets with proposals.
         images: (n,) int64 their numbers.
-        at_once: images that the network gets together.
+        batch_size: images that the network gets together.
         classes: C.
-        see: uint8 images (B, C, S, S) and the boxes (n, 4) in each to what the network sees there.
+        features_of: uint8 images (B, C, S, S) and the boxes (n, 4) in each to their features.
     """
-    columns: list[list[Tensor]] = [[] for _ in range(6)]
-    counts, sums = [], torch.zeros(2, dtype=torch.float64)
-    for part in images.split(at_once):
-        pairs = [split[i] for i in part.tolist()]
-        regions = [regions_of(target) for _, target in pairs]
-        seen = see(torch.stack([image for image, _ in pairs]), regions)
-        sums += torch.stack([x.norm(dim=1).sum() for x in (seen.features, seen.pooled)]).double().cpu()
-        features, pooled = seen.features.half().cpu(), seen.pooled.half().cpu()
-        counts += [len(boxes) for boxes in regions]
-        start = 0
-        for boxes, (_, target) in zip(regions, pairs, strict=True):
-            stop = start + len(boxes)
-            labels, negative, near, offsets, near_labels = _lessons(boxes.cpu(), _on_cpu(target), classes)
-            row = (features[start:stop], labels, negative, pooled[start:stop][near], offsets, near_labels)
-            for column, value in zip(columns, row, strict=True):
-                column.append(value)
-            start = stop
-    features, labels, negative, near, offsets, near_labels = (torch.cat(column) for column in columns)
-    feature_norm, pooled_norm = (sums / max(1, len(labels))).tolist()
-    return Examples(features, counts, labels, negative, near, offsets, near_labels, (feature_norm, pooled_norm))
+    parts: list[RegionExamples] = []
+    counts: list[int] = []
+    norms = torch.zeros(2, dtype=torch.float64)
+    for indices in images.split(batch_size):
+        examples = [split[i] for i in indices.tolist()]
+        targets = [target for _, target in examples]
+        boxes = [regions_of(target) for target in targets]
+        found = features_of(torch.stack([image for image, _ in examples]), boxes)
+        norms += torch.stack([x.norm(dim=1).sum() for x in (found.features, found.pooled)]).double().cpu()
+        sizes = [len(part) for part in boxes]
+        columns = (found.features.half().cpu().split(sizes), found.pooled.half().cpu().split(sizes))
+        for own, target, features, pooled in zip(boxes, targets, *columns, strict=True):
+            label = label_regions(own.cpu(), {key: value.cpu() for key, value in target.items()}, classes)
+            parts.append(
+                RegionExamples(
+                    features, label.labels, label.negative, pooled[label.near], label.offsets, label.near_labels
+                )
+            )
+        counts += sizes
+    regions = RegionExamples(*(torch.cat(column) for column in zip(*parts, strict=True)))
+    feature_norm, pooled_norm = (norms / max(1, len(regions.labels))).tolist()
+    return Examples(regions, counts, feature_norm, pooled_norm)
 
 
-def _lessons(boxes: Tensor, target: Target, classes: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Of one image: labels (n,), negative (n, C), near (n,) bool, and of those offsets (m, 4) and labels (m,)."""
+def label_regions(boxes: Tensor, target: Target, classes: int) -> Labels:
+    """What the regions of an image are to the SVMs and to the regression.
+
+    Args:
+        boxes: (n, 4) xyxy, the objects first.
+        target: the objects.
+        classes: C.
+    """
     objects = target["labels"]
     labels = torch.full((len(boxes),), -1)
     labels[: len(objects)] = objects
     negative = class_overlap(boxes, target, classes) < NEGATIVE_IOU
     if len(objects) == 0:
-        return labels, negative, labels >= 0, torch.zeros(0, 4), objects
+        return Labels(labels, negative, labels >= 0, torch.zeros(0, 4), objects)
     best, nearest = box_iou(boxes, target["boxes"]).max(1)
     near = best > NEAR_IOU
     own = nearest[near]
-    offsets = encode(target["boxes"][own], box_convert(boxes[near], "xyxy", "cxcywh"), PLAIN)
-    return labels, negative, near, offsets, objects[own]
-
-
-def _on_cpu(target: Target) -> Target:
-    return {key: value.cpu() for key, value in target.items()}
+    offsets = encode(target["boxes"][own], box_convert(boxes[near], "xyxy", "cxcywh"), NO_VARIANCES)
+    return Labels(labels, negative, near, offsets, objects[own])
