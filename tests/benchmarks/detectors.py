@@ -23,7 +23,7 @@ from torchvision.ops import MultiScaleRoIAlign
 from leyden.bench.config.compose import compose
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.devices import precision_here
-from leyden.detection.detector import Batch
+from leyden.data.columns import Scenes
 from leyden.detection.nets.backbone_features import BackboneFeatures
 
 ROUNDS, STEPS = 5, 6
@@ -89,7 +89,7 @@ class Ours:
         self.mixed = precision_here(config["trainer"]) == "bf16-mixed"
         data.setup("fit")
         self.model.log_losses = lambda *losses, **parts: None  # there is no trainer to log to
-        self.batch: Batch = next(iter(data.train_dataloader()))
+        self.batch: Scenes = next(iter(data.train_dataloader()))
         self.adam = torch.optim.AdamW(self.model.parameters(), 1e-3)
 
     def train(self) -> None:
@@ -109,7 +109,7 @@ class Ours:
 class Theirs:
     """Torchvision's model on the same batch."""
 
-    def __init__(self, model: nn.Module, batch: Batch) -> None:
+    def __init__(self, model: nn.Module, batch: Scenes) -> None:
         self.model = model
         self.images = [image.float() / 255 for image in batch.images]
         self.targets = [{"boxes": t["boxes"], "labels": t["labels"] + 1} for t in batch.targets]

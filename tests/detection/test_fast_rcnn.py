@@ -101,7 +101,7 @@ def test_without_proposals_training_says_how_to_get_some():
     with pytest.raises(ValueError, match=r"set data\.proposals=selective_search"):
         quiet_trainer(max_epochs=1).fit(FastRCNN(**data.spec, **TINY), data)
     pairs = DataLoader(list(zip(IMAGES, TARGETS, strict=True)), collate_fn=lambda pairs: pairs)
-    with pytest.raises(ValueError, match="with a DetectionData"):
+    with pytest.raises(ValueError, match="fit it to a DetectionData"):
         quiet_trainer(max_epochs=1).fit(net, pairs, pairs)
 
 

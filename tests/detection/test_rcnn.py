@@ -358,8 +358,8 @@ def test_data_that_cannot_teach_it_is_refused(tmp_path: Path):
     model = RCNN(**data.spec, **TINY)
     with pytest.raises(ValueError, match=r"set data\.proposals=selective_search"):
         trainer(tmp_path, 2, num_sanity_val_steps=0).fit(model, data)
-    with pytest.raises(ValueError, match="to a DetectionData"):
-        plain = DataLoader(data.split("train"), collate_fn=lambda pairs: tuple(map(list, zip(*pairs, strict=True))))
+    plain = DataLoader(data.split("train"), collate_fn=lambda pairs: tuple(map(list, zip(*pairs, strict=True))))
+    with pytest.raises(ValueError, match="fit it to a DetectionData"):
         trainer(tmp_path, 2, num_sanity_val_steps=0).fit(model, plain)
 
 

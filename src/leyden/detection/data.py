@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from lightning import Trainer
 from torch import Tensor
 
 from leyden.core.seeding import mix
@@ -15,7 +16,7 @@ from leyden.data.images import ImageDataModule
 from leyden.data.loader import Augment, Loader
 from leyden.data.source import ImageSource
 from leyden.data.source.annotations.annotated import learnable
-from leyden.data.splits import InMemory, Split, Stage
+from leyden.data.splits import InMemory, Sampled, Split, Stage
 from leyden.detection.augment.scenes import Chain, Mosaic, Rescale, UpsideDown, ZoomAndCrop, mirror
 from leyden.detection.proposals.cache import Proposals
 from leyden.detection.proposals.selective_search import Search, opencv
@@ -260,3 +261,15 @@ class DetectionData(ImageDataModule):
         if self.mosaic is not None and stage == "train":
             self.mosaic.split = loader.split
         return loader
+
+
+def training_split(trainer: Trainer) -> tuple[Split, int]:
+    """The examples behind the trainer's training batches, not augmented, and the size of a batch.
+
+    Raises:
+        ValueError: the batches do not come from a ``leyden.data.loader.Loader``.
+    """
+    batches = trainer.train_dataloader
+    if not isinstance(batches, Loader) or isinstance(batches.split, Sampled):
+        raise ValueError("this technique also learns from its examples as a whole: fit it to a DetectionData")
+    return batches.split, batches.batch_size

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
+from leyden.data.columns import Scenes, Target
 from leyden.data.splits import fit_image
-from leyden.detection.boxes.batch import Detections, Target
+from leyden.detection.boxes.batch import Detections
 from leyden.detection.boxes.nms import non_max_suppression
 from leyden.detection.evaluation.evaluator import DetectionEvaluator, Examples
 from leyden.detection.evaluation.predictions import coco_json, prediction
@@ -22,8 +23,6 @@ from leyden.detection.options import DetectorKwargs, DetectorOptions
 from leyden.visualization.detection.feature_maps import draw_feature_maps
 from leyden.visualization.logging import log_image, logs_now
 
-Batch = tuple[Tensor, list[Target]]
-"""uint8 images (B, C, S, S) and their targets."""
 AT_ONCE = 16
 """Images that ``predict`` gives the network together."""
 MAPS_DRAWN = 4
@@ -145,12 +144,12 @@ class Detector(LightningModule, ABC):
         """Starts an evaluation."""
         self.evaluator.reset()
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
+    def validation_step(self, batch: Scenes, batch_index: int) -> None:
         """Gathers detections."""
         images, targets = batch
         self.evaluator.add(images, self(*self.inputs(images, targets)), targets)
 
-    def test_step(self, batch: Batch, batch_index: int) -> None:
+    def test_step(self, batch: Scenes, batch_index: int) -> None:
         """Gathers detections and measures their time."""
         images, targets = batch
         inputs = self.inputs(images, targets)

@@ -26,11 +26,12 @@ from torch import Tensor
 from torchvision.ops import box_convert
 
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
-from leyden.data.loader import Loader
+from leyden.data.columns import Scenes, Target
 from leyden.data.splits import Split
-from leyden.detection.boxes.batch import Detections, Target
+from leyden.detection.boxes.batch import Detections
 from leyden.detection.boxes.box_coder import encode
-from leyden.detection.detector import Batch, Detector
+from leyden.detection.data import training_split
+from leyden.detection.detector import Detector
 from leyden.detection.nets.fpn import RegionFeatures
 from leyden.detection.nets.roi_head import RoIHead, RoIOutputs, label_rois, sample_rois
 from leyden.detection.options import DetectorKwargs, DetectorOptions
@@ -144,10 +145,8 @@ class FastRCNN(Detector):
         """
         if self.trainer.ckpt_path is not None:
             return
-        batches = self.trainer.train_dataloader
-        if not isinstance(batches, Loader):
-            raise ValueError("Fast R-CNN measures its data first: trainer.fit(model, data) with a DetectionData")
-        mean, std = offset_statistics(batches.split, len(self.class_names), self.foreground_iou)
+        split, _ = training_split(self.trainer)
+        mean, std = offset_statistics(split, len(self.class_names), self.foreground_iou)
         self.head.mean.copy_(mean)
         self.head.std.copy_(std)
 
@@ -163,7 +162,7 @@ class FastRCNN(Detector):
         """Decoding and NMS: the detections of each image, in pixels, best first."""
         return self.nms(*self.head.decode(outputs, self.image_size))
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+    def training_step(self, batch: Scenes, batch_index: int) -> Tensor:
         """One batch to its loss, L of eq. 1."""
         images, targets = batch
         proposals = given_proposals(targets)

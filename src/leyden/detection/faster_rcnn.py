@@ -20,8 +20,9 @@ from typing import Unpack
 
 from torch import Tensor
 
+from leyden.data.columns import Scenes
 from leyden.detection.boxes.batch import Detections
-from leyden.detection.detector import Batch, Detector
+from leyden.detection.detector import Detector
 from leyden.detection.evaluation.evaluator import Examples
 from leyden.detection.nets.fpn import RegionFeatures
 from leyden.detection.nets.roi_head import RoIHead, RoIOutputs, sample_rois
@@ -138,7 +139,7 @@ class FasterRCNN(Detector):
         """Decoding and NMS: the detections of each image, in pixels, best first."""
         return self.nms(*self.head.decode(outputs, self.image_size))
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+    def training_step(self, batch: Scenes, batch_index: int) -> Tensor:
         """One batch to its loss: both networks, one step."""
         images, targets = batch
         maps = self.features(images)

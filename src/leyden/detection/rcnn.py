@@ -33,9 +33,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from leyden.data.loader import Loader
-from leyden.detection.boxes.batch import Detections, Target
-from leyden.detection.detector import Batch, Detector
+from leyden.data.columns import Scenes, Target
+from leyden.data.splits import Split
+from leyden.detection.boxes.batch import Detections
+from leyden.detection.data import training_split
+from leyden.detection.detector import Detector
 from leyden.detection.nets.rcnn import CropFeatures, CropNet
 from leyden.detection.options import DetectorKwargs, DetectorOptions
 from leyden.detection.proposals.selective_search import Search, proposals_of
@@ -172,7 +174,7 @@ class RCNN(Detector):
         boxes, scores = self.moved(outputs), self.scores(outputs.crops)
         return self.nms(boxes.split(counts), scores.split(counts), CANDIDATES)
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+    def training_step(self, batch: Scenes, batch_index: int) -> Tensor:
         """One batch to the cross-entropy of its regions, some with and some without an object."""
         images, targets = batch
         sampled = sample_regions(targets, len(self.class_names), self.positives, self.negatives, self.foreground_iou)
@@ -191,18 +193,7 @@ class RCNN(Detector):
             ValueError: the training batches do not come from a ``leyden.data.loader.Loader``.
         """
         if self._fits_svm_head:
-            self.training_batches()
-
-    def training_batches(self) -> Loader:
-        """The trainer's batches, whose split has the images as they are, not augmented.
-
-        Raises:
-            ValueError: they do not come from a ``leyden.data.loader.Loader``.
-        """
-        batches = self.trainer.train_dataloader
-        if not isinstance(batches, Loader):
-            raise ValueError("R-CNN fits its SVMs and regression to a DetectionData: trainer.fit(model, data)")
-        return batches
+            training_split(self.trainer)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """A step of the fine-tuning; the last one is followed by SVMs and regression."""
@@ -210,22 +201,26 @@ class RCNN(Detector):
         self.svm_head.fitted.fill_(False)
         if self._fits_svm_head and self.global_step + 1 >= self.trainer.estimated_stepping_batches:
             if self.trainer.is_global_zero:
-                self.fit_svm_head(self.training_batches())
+                self.fit_svm_head(*training_split(self.trainer))
             for buffer in self.svm_head.buffers():
                 buffer.copy_(self.trainer.strategy.broadcast(buffer))
 
     @torch.no_grad()
-    def fit_svm_head(self, batches: Loader) -> None:
-        """Fits SVMs and regression to the network's features of training images, not augmented.
+    def fit_svm_head(self, split: Split, batch_size: int) -> None:
+        """Fits SVMs and regression to the network's features of training images.
+
+        Args:
+            split: the training examples, not augmented.
+            batch_size: images that the network gets together.
 
         Raises:
             FloatingPointError: the features are not finite.
         """
-        start, split = time.perf_counter(), batches.split
+        start = time.perf_counter()
         chosen = torch.linspace(0, len(split) - 1, min(self.svm_images or len(split), len(split))).long()
         training = self.training
         self.eval()
-        examples = gather_examples(split, chosen, batches.batch_size, len(self.class_names), self._features_of_regions)
+        examples = gather_examples(split, chosen, batch_size, len(self.class_names), self._features_of_regions)
         self.train(training)
         if not math.isfinite(examples.feature_norm + examples.pooled_norm):
             raise FloatingPointError("the network's features are not finite: lower the learning rate (model.lr)")

@@ -24,11 +24,12 @@ from torch.nn import functional as F
 
 from leyden.core.distributed import mean_count
 from leyden.core.technique import Exportable
+from leyden.data.columns import Scenes, Target
 from leyden.data.source.annotations.annotated import learnable
-from leyden.detection.boxes.batch import Detections, PaddedTargets, Target, pad_targets
+from leyden.detection.boxes.batch import Detections, PaddedTargets, pad_targets
 from leyden.detection.boxes.box_coder import decode, encode
 from leyden.detection.boxes.matching import batch_iou, match_priors
-from leyden.detection.detector import Batch, Detector
+from leyden.detection.detector import Detector
 from leyden.detection.evaluation.evaluator import Examples
 from leyden.detection.export import export_before_nms
 from leyden.detection.nets.ssd import SSDNet
@@ -146,7 +147,7 @@ class SSD(Detector):
         boxes = objects.boxes.gather(1, chosen[..., None].expand(-1, -1, 4))
         return encode(boxes, self.net.priors, self.variances), classes
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+    def training_step(self, batch: Scenes, batch_index: int) -> Tensor:
         """One batch to its loss, L of eq. 1."""
         images, targets = batch
         offsets, logits = self.net(images)

@@ -31,8 +31,9 @@ from torch.nn import functional as F
 from torchvision.ops import box_convert, box_iou
 
 from leyden.core.technique import Exportable
+from leyden.data.columns import Scenes
 from leyden.detection.boxes.batch import Detections, PaddedTargets, pad_targets
-from leyden.detection.detector import Batch, Detector
+from leyden.detection.detector import Detector
 from leyden.detection.export import export_before_nms
 from leyden.detection.nets.yolo import YOLONet
 from leyden.detection.options import DetectorKwargs, DetectorOptions
@@ -202,7 +203,7 @@ class YOLO(Detector):
         """The network and its decoding, without NMS."""
         return export_before_nms(self, self.decode)
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+    def training_step(self, batch: Scenes, batch_index: int) -> Tensor:
         """One batch to its loss, eq. 3."""
         images, targets = batch
         boxes, classes = self.net(images)

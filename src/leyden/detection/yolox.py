@@ -30,10 +30,11 @@ from torchvision.ops import complete_box_iou_loss, distance_box_iou_loss, genera
 
 from leyden.core.distributed import mean_count
 from leyden.core.technique import Exportable
+from leyden.data.columns import Scenes
 from leyden.detection.boxes.batch import Detections, PaddedTargets, pad_targets
 from leyden.detection.boxes.box_coder import LARGEST
 from leyden.detection.boxes.simota import simota
-from leyden.detection.detector import Batch, Detector
+from leyden.detection.detector import Detector
 from leyden.detection.export import export_before_nms
 from leyden.detection.nets.yolox import Outputs, YOLOXNet
 from leyden.detection.options import DetectorKwargs, DetectorOptions
@@ -149,7 +150,7 @@ class YOLOX(Detector):
         """The network and its decoding, without NMS."""
         return export_before_nms(self, self.decode)
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+    def training_step(self, batch: Scenes, batch_index: int) -> Tensor:
         """One batch to its loss."""
         images, targets = batch
         parts = yolox_loss(self.net(images), pad_targets(targets), self.radius, self.box_loss)

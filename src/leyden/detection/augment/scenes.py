@@ -12,10 +12,9 @@ from torchvision.ops import box_iou
 from torchvision.transforms.v2 import functional as F
 
 from leyden.core.seeding import mix
-from leyden.data.columns import Scenes, collate
+from leyden.data.columns import Scenes, Target, collate
 from leyden.data.loader import Augment
 from leyden.data.splits import InMemory, Split
-from leyden.detection.boxes.batch import Target
 
 XYXY = tv_tensors.BoundingBoxFormat.XYXY
 FILL = (124, 116, 104)

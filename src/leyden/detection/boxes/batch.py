@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-Target = dict[str, Tensor]
-"""Objects of an image: {"boxes": (n, 4) float32 xyxy pixels, "labels": (n,) int64}."""
+from leyden.data.columns import Target
+
 Detections = dict[str, Tensor]
 """What a detector finds in an image: {"boxes": (n, 4) float32 xyxy pixels, "labels": (n,) int64, "scores": (n,)}."""
 

@@ -7,7 +7,8 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
-from leyden.detection.boxes.batch import Detections, Target
+from leyden.data.columns import Target
+from leyden.detection.boxes.batch import Detections
 from leyden.detection.boxes.nms import confident
 from leyden.detection.evaluation.timing import Stopwatch
 from leyden.metrics.detection.accumulator import Boxes, DetectionAccumulator

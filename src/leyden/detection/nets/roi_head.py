@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torchvision.ops import box_convert, box_iou, roi_pool
 
 from leyden.core.distributed import mean_count
-from leyden.detection.boxes.batch import Target
+from leyden.data.columns import Target
 from leyden.detection.boxes.box_coder import decode, encode
 from leyden.detection.boxes.sampling import sample
 

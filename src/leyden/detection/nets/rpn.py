@@ -22,8 +22,9 @@ from torch.nn import functional as F
 from torchvision.ops import batched_nms, box_convert
 
 from leyden.core.distributed import mean_count
+from leyden.data.columns import Target
 from leyden.detection.boxes.anchors import anchor_sizes, grid_anchors
-from leyden.detection.boxes.batch import Target, pad_targets
+from leyden.detection.boxes.batch import pad_targets
 from leyden.detection.boxes.box_coder import decode, encode
 from leyden.detection.boxes.matching import batch_iou
 from leyden.detection.boxes.sampling import sample

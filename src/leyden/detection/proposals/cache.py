@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from leyden.core.files import write_whole
-from leyden.data.columns import Scenes
+from leyden.data.columns import Scenes, Target
 from leyden.data.splits import InMemory, Split
-from leyden.detection.boxes.batch import Target
 from leyden.detection.proposals.selective_search import Search, first, opencv, selective_search
 from leyden.metrics.detection.proposal_recall import proposal_recall
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_convert, box_iou
 
+from leyden.data.columns import Target
 from leyden.data.splits import Split
-from leyden.detection.boxes.batch import Target
 from leyden.detection.boxes.box_coder import encode
 from leyden.detection.nets.rcnn import CropFeatures
 
