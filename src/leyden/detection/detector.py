@@ -3,7 +3,6 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Literal, Unpack
 
 import torch
@@ -43,10 +42,7 @@ class Detector(LightningModule, ABC):
         class_names: given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        options: see ``leyden.detection.options.DetectorOptions``.
-
-    Attributes:
-        options: ``defaults`` with the options that were given.
+        options: the fields of ``options_type``.
 
     Raises:
         ValueError: there is no such kind of non-maximum suppression, or its sigma is not above 0.
@@ -55,15 +51,15 @@ class Detector(LightningModule, ABC):
     monitor: ClassVar[str] = "val/ap"
     mode: ClassVar[Literal["min", "max"]] = "max"
     input_type: ClassVar[str] = "images"
-    defaults: ClassVar[DetectorOptions] = DetectorOptions()
-    """What the technique takes for shared options that are not given."""
+    options_type: ClassVar[type[DetectorOptions]] = DetectorOptions
+    """The dataclass that keeps ``**options``, and has their defaults."""
 
     def __init__(
         self, class_names: list[str], channels: int, image_size: int, **options: Unpack[DetectorKwargs]
     ) -> None:
         super().__init__()
         self.class_names, self.channels, self.image_size = class_names, channels, image_size
-        self.options = replace(self.defaults, **options)
+        self.options = self.options_type(**options)
         self.evaluator = DetectionEvaluator(class_names, self.options.display_threshold)
 
     def inputs(self, images: Tensor, targets: list[Target]) -> tuple[Any, ...]:

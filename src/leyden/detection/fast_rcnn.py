@@ -19,6 +19,7 @@ image without objects, which the authors' code leaves out, gives any of its prop
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Unpack
 
 import torch
@@ -80,6 +81,15 @@ def offset_statistics(split: Split, classes: int, foreground: float) -> tuple[Te
     return mean.where(enough, 0), std.where(enough, torch.tensor([0.1, 0.1, 0.2, 0.2]))
 
 
+@dataclass(frozen=True, kw_only=True)
+class FastRCNNOptions(DetectorOptions):
+    """The shared options with the values of this technique."""
+
+    widths: Sequence[int] | None = (48, 128)
+    blocks: Sequence[int] | None = (1, 2)
+    nms_iou: float = 0.3
+
+
 class FastRCNN(Detector):
     """Fast R-CNN on a small backbone, on VGG16 as in the paper, or on another one.
 
@@ -98,13 +108,13 @@ class FastRCNN(Detector):
         box_weight: lambda, of the box loss.
         svd: ranks of fc6 and fc7 in tests and predictions; null: the layers as they are.
         search: settings of selective search for images that come without proposals; None: R-CNN's.
-        options: see ``DetectorOptions``.
+        options: see ``FastRCNNOptions``.
 
     Raises:
         ValueError: the backbone cannot take such images.
     """
 
-    defaults = DetectorOptions(widths=(48, 128), blocks=(1, 2), nms_iou=0.3)
+    options_type = FastRCNNOptions
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ not), because in small images most do. With ``pyramid`` both heads use several m
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Unpack
 
 from torch import Tensor
@@ -34,6 +35,15 @@ from leyden.visualization.logging import log_image
 
 DRAWN = 20
 """Proposals of an image that are drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FasterRCNNOptions(DetectorOptions):
+    """The shared options with the values of this technique."""
+
+    widths: Sequence[int] | None = (48, 128)
+    blocks: Sequence[int] | None = (1, 3)
+    lr: float = 2e-3
 
 
 class FasterRCNN(Detector):
@@ -65,13 +75,13 @@ class FasterRCNN(Detector):
         foreground_iou: a RoI with at least this IoU shows an object.
         background_iou: one whose greatest IoU lies in [low, high) is background.
         box_weight: lambda, of the head's box loss.
-        options: see ``DetectorOptions``.
+        options: see ``FasterRCNNOptions``.
 
     Raises:
         ValueError: the backbone cannot take such images, or strides and scales do not fit.
     """
 
-    defaults = DetectorOptions(widths=(48, 128), blocks=(1, 3), lr=2e-3)
+    options_type = FasterRCNNOptions
 
     def __init__(
         self,

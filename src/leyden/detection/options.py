@@ -1,8 +1,7 @@
 """The options that every detector has, each documented once, at its field.
 
 A detector takes them flat through ``**options: Unpack[DetectorKwargs]`` (in YAML ``model.nms_iou``) and keeps them as
-``self.options``, a ``DetectorOptions``. Where a technique starts from other values, its class says so:
-``defaults = DetectorOptions(nms_iou=0.3)``.
+``self.options``. A technique that starts from other values has them in a dataclass of its own, its ``options_type``.
 """
 
 from collections.abc import Sequence

@@ -27,6 +27,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Unpack
 
 import torch
@@ -66,6 +67,17 @@ class Outputs(NamedTuple):
     """B."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RCNNOptions(DetectorOptions):
+    """The shared options with the values of this technique."""
+
+    widths: Sequence[int] | None = (48, 128, 128)
+    blocks: Sequence[int] | None = (1, 2, 1)
+    nms_iou: float = 0.3
+    score_threshold: float = 0.05
+    lr: float = 2e-3
+
+
 class RCNN(Detector):
     """R-CNN on proposals that the data has ("proposals" of each target, see ``DetectionData``).
 
@@ -89,13 +101,13 @@ class RCNN(Detector):
         penalty: of the regression's coefficients.
         svm_images: training images, evenly spread, that SVMs and regression are fitted to; None: all.
         search: settings of selective search for images that come without proposals; None: R-CNN's.
-        options: see ``DetectorOptions``; the backbone takes crops, with "small_resnet" of 64, 96, ... pixels.
+        options: see ``RCNNOptions``; the backbone takes crops, with "small_resnet" of 64, 96, ... pixels.
 
     Raises:
         ValueError: the backbone cannot take such crops, or the context leaves nothing of them.
     """
 
-    defaults = DetectorOptions(widths=(48, 128, 128), blocks=(1, 2, 1), nms_iou=0.3, score_threshold=0.05, lr=2e-3)
+    options_type = RCNNOptions
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ take its place; matching is that of the authors' code, where no object loses its
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Unpack
 
 import torch
@@ -66,6 +67,14 @@ def ssd_loss(
     return localisation / count, (entropy[matched].sum() + hardest[mined].sum()) / count
 
 
+@dataclass(frozen=True, kw_only=True)
+class SSDOptions(DetectorOptions):
+    """The shared options with the values of this technique."""
+
+    widths: Sequence[int] | None = (48, 128, 128, 128, 128)
+    blocks: Sequence[int] | None = (1, 2, 1, 1, 0)
+
+
 class SSD(Detector):
     """SSD on VGG16 at 300 or 512 pixels as in the paper (8732 or 24564 default boxes), or on another backbone.
 
@@ -79,13 +88,13 @@ class SSD(Detector):
         negatives: hardest negatives that are learnt per matched box; null: all negatives.
         alpha: weight of the localisation loss.
         variances: divisors of the coded centres and sizes.
-        options: see ``DetectorOptions``; ``backbone`` may also be "vgg16" at 300 or 512 pixels.
+        options: see ``SSDOptions``; ``backbone`` may also be "vgg16" at 300 or 512 pixels.
 
     Raises:
         ValueError: the backbone cannot take such images, or scales and ratios do not fit its maps.
     """
 
-    defaults = DetectorOptions(widths=(48, 128, 128, 128, 128), blocks=(1, 2, 1, 1, 0))
+    options_type = SSDOptions
 
     def __init__(
         self,

@@ -23,6 +23,7 @@ convolutions that of its fully connected layers; the optimizer; random scaling i
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Unpack
 
 import torch
@@ -140,6 +141,15 @@ def yolo_loss(boxes: Tensor, classes: Tensor, objects: PaddedTargets, cells: int
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class YOLOOptions(DetectorOptions):
+    """The shared options with the values of this technique."""
+
+    widths: Sequence[int] | None = (48, 128, 128, 128, 128)
+    blocks: Sequence[int] | None = (1, 2, 1, 1, 0)
+    display_threshold: float = 0.3
+
+
 class YOLO(Detector):
     """YOLO on its own network of 24 convolutions as in the paper (448 pixels, 7 x 7 cells), or on another backbone.
 
@@ -154,13 +164,13 @@ class YOLO(Detector):
         sqrt: errors of the roots of sizes, so that small boxes count more; false: of the sizes.
         coord: weight of the boxes' errors.
         noobj: weight of the confidences of boxes that are not responsible.
-        options: see ``DetectorOptions``; ``backbone`` may also be "yolo", for sides divisible by 64.
+        options: see ``YOLOOptions``; ``backbone`` may also be "yolo", for sides divisible by 64.
 
     Raises:
         ValueError: the backbone cannot take such images, or has no map of that stride.
     """
 
-    defaults = DetectorOptions(widths=(48, 128, 128, 128, 128), blocks=(1, 2, 1, 1, 0), display_threshold=0.3)
+    options_type = YOLOOptions
 
     def __init__(
         self,

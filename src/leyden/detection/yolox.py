@@ -20,7 +20,8 @@ corners; a top-down pyramid only, with heads of one convolution per branch; a sm
 below it; mosaics and sizes are the data's (``data.mosaic``, ``data.multi_scale``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, Unpack
 
 import torch
@@ -92,6 +93,14 @@ def yolox_loss(outputs: Outputs, objects: PaddedTargets, radius: float = 1.5, bo
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class YOLOXOptions(DetectorOptions):
+    """The shared options with the values of this technique."""
+
+    widths: Sequence[int] | None = (48, 128, 128, 128)
+    blocks: Sequence[int] | None = (1, 2, 1, 1)
+
+
 class YOLOX(Detector):
     """An anchor-free YOLO with dynamic assignment; it also trains at several sizes (``data.multi_scale``).
 
@@ -104,13 +113,13 @@ class YOLOX(Detector):
         radius: candidates of an object are the points less than so many strides from its centre.
         box_loss: "giou", "diou" or "ciou".
         box: its weight.
-        options: see ``DetectorOptions``.
+        options: see ``YOLOXOptions``.
 
     Raises:
         ValueError: the backbone cannot take such images, or there is no such loss.
     """
 
-    defaults = DetectorOptions(widths=(48, 128, 128, 128), blocks=(1, 2, 1, 1))
+    options_type = YOLOXOptions
 
     def __init__(
         self,
