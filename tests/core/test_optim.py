@@ -7,7 +7,13 @@ from leyden.core.optim import SCHEDULES, cosine, parameter_groups, scheduled, wa
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("constant", (1, 1, 1)), ("linear", (1, 0.5, 0)), ("cosine", (1, 0.5, 0)), ("step", (1, 0.1, 0.1))],
+    [
+        ("constant", (1, 1, 1)),
+        ("linear", (1, 0.5, 0)),
+        ("late_linear", (1, 1, 0)),
+        ("cosine", (1, 0.5, 0)),
+        ("step", (1, 0.1, 0.1)),
+    ],
 )
 def test_schedules_at_start_middle_and_end(name, expected):
     assert [SCHEDULES[name](t) for t in (0.0, 0.5, 1.0)] == pytest.approx(expected, abs=1e-12)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-Schedule = Literal["constant", "linear", "cosine", "step"]
+Schedule = Literal["constant", "linear", "late_linear", "cosine", "step"]
 
 
 def cosine(t: float) -> float:
@@ -23,6 +23,7 @@ def cosine(t: float) -> float:
 SCHEDULES: dict[Schedule, Callable[[float], float]] = {
     "constant": lambda t: 1.0,
     "linear": lambda t: 1 - t,
+    "late_linear": lambda t: min(1.0, 2 * (1 - t)),
     "cosine": cosine,
     "step": lambda t: 1.0 if t < 0.5 else 0.1,
 }

@@ -63,8 +63,8 @@ class AdversarialOptions:
     lr_discriminator: float = 2e-4
     """Adam's rate."""
     schedule: Schedule = "constant"
-    """Of all rates over the run: "constant", down to 0 along a line ("linear") or half a "cosine", or a "step" to a
-    tenth at half time."""
+    """Of all rates over the run: "constant"; down to 0 along a line ("linear"), one that begins at half time
+    ("late_linear") or half a "cosine"; or a "step" to a tenth at half time."""
     beta1: float = 0.5
     """Adam's decay of the gradients' mean; with the usual 0.9 adversaries oscillate."""
     beta2: float = 0.999

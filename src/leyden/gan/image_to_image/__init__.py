@@ -1,0 +1,1 @@
+"""Techniques that translate images of one domain into another."""

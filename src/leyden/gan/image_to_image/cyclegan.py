@@ -1,0 +1,278 @@
+"""CycleGAN (Zhu, Park, Isola and Efros 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
+Networks"): images of one domain as if they were of another, learned without pairs.
+
+G turns images a of domain A into images of B, F images b of B into images of A; D_A and D_B tell real images of their
+domain from translated ones. G and F together minimise (equations 1 to 3 and section 5.2, with least squares)
+
+    E (D_B(G(a)) - 1)^2 + E (D_A(F(b)) - 1)^2                                   adversarial
+    + ``cycle_weight`` (E |F(G(a)) - a|_1 + E |G(F(b)) - b|_1)                   cycle consistency
+    + ``cycle_weight`` ``identity_weight`` (E |G(b) - b|_1 + E |F(a) - a|_1)     identity
+
+and each discriminator 1/2 E (D_B(b) - 1)^2 + 1/2 E D_B(G(a))^2, in which translated images come from a pool of 50
+(section 4). Each of the four networks is a function of images alone; what keeps an image's content is the cycle: F
+could not find a again if G had dropped it.
+
+Networks as in the authors' code: G and F are residual networks (c7s1-64, d128, d256, nine or six R256, u128, u64,
+c7s1-3) of 11,378,179 or 7,837,699 parameters in RGB, D a PatchGAN of 2,764,737, which says of overlapping patches of 70
+pixels whether they are real; instance normalisation, weights from N(0, 0.02).
+
+Where we depart: the rates follow ``schedule`` by batches, "late_linear" being the paper's; whole batches are
+translated at once, where the paper has batches of one image.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Unpack
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+
+from leyden.core.optim import Schedule
+from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
+from leyden.data.batches.unpaired import Unpaired
+from leyden.data.splits import fit_image
+from leyden.gan.base import AdversarialTask, Player
+from leyden.gan.image_to_image.evaluation import TranslationEvaluation
+from leyden.gan.losses import LossName
+from leyden.gan.noise_to_image.dcgan import initialise
+from leyden.gan.options import AdversarialKwargs, AdversarialOptions
+from leyden.gan.pixels import to_signed, to_uint8
+from leyden.visualization.grid import upscale
+
+
+@dataclass(frozen=True)
+class CycleGANOptions(AdversarialOptions):
+    """``AdversarialOptions`` with the paper's values (section 4)."""
+
+    loss: LossName = "least_squares"
+    ema_decay: float = 0.0
+    schedule: Schedule = "late_linear"
+
+
+class Residual(nn.Sequential):
+    """x + its layers' output: two 3x3 convolutions of ``width`` channels with instance normalisation."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(
+            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width), nn.ReLU(True),
+            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, width, H, W) to the same shape."""
+        return x + super().forward(x)
+
+
+class Generator(nn.Sequential):
+    """Images (N, channels, H, W) in -1..1 to images of that shape in -1..1; H and W are multiples of 4.
+
+    Args:
+        channels: of the images.
+        base_channels: of the first convolution, doubled at each of two halvings of the side.
+        blocks: residual blocks at a quarter of the side; 6 in the paper for 128 pixels, 9 for more.
+    """
+
+    def __init__(self, channels: int, base_channels: int = 64, blocks: int = 9) -> None:
+        width = base_channels
+        layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(channels, width, 7)]
+        layers += [nn.InstanceNorm2d(width), nn.ReLU(True)]
+        for _ in range(2):
+            layers += [nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), nn.InstanceNorm2d(2 * width), nn.ReLU(True)]
+            width *= 2
+        layers += [Residual(width) for _ in range(blocks)]
+        for _ in range(2):
+            layers += [nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)]
+            layers += [nn.InstanceNorm2d(width // 2), nn.ReLU(True)]
+            width //= 2
+        super().__init__(*layers, nn.ReflectionPad2d(3), nn.Conv2d(width, channels, 7), nn.Tanh())
+
+
+class PatchDiscriminator(nn.Sequential):
+    """Images (N, channels, H, W) in -1..1 to a logit for each of overlapping patches, (N, 1, H', W').
+
+    Args:
+        channels: of the images.
+        base_channels: of the first convolution, doubled in each further one up to 8 times.
+        layers: convolutions of stride 2; 3 see patches of 70 pixels, as in the paper, 2 of 34, 1 of 16.
+    """
+
+    def __init__(self, channels: int, base_channels: int = 64, layers: int = 3) -> None:
+        stages: list[nn.Module] = [nn.Conv2d(channels, base_channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
+        width = base_channels
+        for stage in range(1, layers + 1):
+            before, width = width, base_channels * min(2**stage, 8)
+            stages += [nn.Conv2d(before, width, 4, stride=2 if stage < layers else 1, padding=1)]
+            stages += [nn.InstanceNorm2d(width), nn.LeakyReLU(0.2, True)]
+        super().__init__(*stages, nn.Conv2d(width, 1, 4, padding=1))
+
+
+class ImagePool(nn.Module):
+    """Earlier translations for a discriminator to see again, so that it does not forget them (Shrivastava et al. 2017).
+
+    As in the authors' code: until the pool is full each image is kept and returned; then it is returned with
+    probability 1/2, else it takes the place of a random one of the pool, which is returned. What is in the pool is in
+    buffers, so that a resumed run is the same run.
+
+    Args:
+        size: images that it holds; 0 returns what comes in.
+        shape: (C, H, W) of the images.
+    """
+
+    images: Tensor
+    """(size, C, H, W)."""
+    count: Tensor
+    """() int64: how many of them are filled."""
+
+    def __init__(self, size: int, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("images", torch.zeros(size, *shape))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def query(self, images: Tensor) -> Tensor:
+        """As many images (N, C, H, W) as come in, some of them earlier ones."""
+        if not self.size:
+            return images
+        returned, filled = images.clone(), int(self.count)
+        places, swaps = torch.randint(self.size, (len(images),)).tolist(), (torch.rand(len(images)) < 0.5).tolist()
+        for i, (place, swap) in enumerate(zip(places, swaps, strict=True)):
+            if filled < self.size:
+                self.images[filled] = images[i]
+                filled += 1
+            elif swap:
+                returned[i] = self.images[place]
+                self.images[place] = images[i]
+        self.count.fill_(filled)
+        return returned
+
+
+class CycleGAN(AdversarialTask):
+    """Trains four networks on images of two domains; the lowest ``val/fid_ab`` chooses the best checkpoint.
+
+    The names of metrics end in ``_ab`` for images of A translated into B, in ``_ba`` for the other way.
+
+    Args:
+        class_names: one per class of the data; only the evaluation uses them. Empty if there are none.
+        channels: 1 for grey, 3 for RGB, of both domains.
+        image_size: side of the images in pixels, a multiple of 4.
+        base_channels: of G's and F's first convolution.
+        blocks: residual blocks of G and of F.
+        discriminator_channels: of D's first convolution.
+        discriminator_layers: convolutions of stride 2 in D.
+        adversarial_weight: of G's and F's adversarial loss; least squares are 1/2 (D - 1)^2 here, the paper has no 1/2.
+        cycle_weight: of the cycle consistency (lambda in the paper).
+        identity_weight: of the identity loss, as a fraction of ``cycle_weight``; it holds colours.
+        pool_size: translations that either discriminator may see again.
+        eval_samples: at most so many translations are compared with as many real images.
+        options: see ``CycleGANOptions``.
+
+    Raises:
+        ValueError: ``image_size`` is no multiple of 4 or too small for D, or an option does not fit.
+    """
+
+    options_type = CycleGANOptions
+    input_type: ClassVar[str] = "images"
+
+    def __init__(
+        self,
+        class_names: list[str],
+        channels: int,
+        image_size: int,
+        base_channels: int = 64,
+        blocks: int = 9,
+        discriminator_channels: int = 64,
+        discriminator_layers: int = 3,
+        adversarial_weight: float = 2.0,
+        cycle_weight: float = 10.0,
+        identity_weight: float = 0.5,
+        pool_size: int = 50,
+        eval_samples: int = 5000,
+        **options: Unpack[AdversarialKwargs],
+    ) -> None:
+        super().__init__(**options)
+        self.save_hyperparameters(logger=False)
+        least = max(8, 2 ** (discriminator_layers + 2))
+        if image_size % 4 or image_size < least:
+            raise ValueError(f"data.image_size={image_size}: CycleGAN takes multiples of 4 from {least}")
+        self.channels, self.image_size = channels, image_size
+        self.adversarial_weight = adversarial_weight
+        self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
+        self.evaluation = TranslationEvaluation(self.translate, len(class_names), eval_samples)
+        self.generator = nn.ModuleDict({way: Generator(channels, base_channels, blocks) for way in ("ab", "ba")})
+        sizes = (channels, discriminator_channels, discriminator_layers)
+        self.discriminator = nn.ModuleDict({domain: PatchDiscriminator(*sizes) for domain in ("a", "b")})
+        self.pool_a, self.pool_b = (ImagePool(pool_size, (channels, image_size, image_size)) for _ in "ab")
+        initialise(self.generator)
+        initialise(self.discriminator)
+        self.criterion.constrain(self.discriminator)
+        d_a, d_b = self.discriminator["a"], self.discriminator["b"]
+        self.set_players(
+            generator=Player(self.generator, self.generator_loss, self.options.lr_generator, self.options.n_critic),
+            discriminator_a=Player(d_a, self.discriminator_a_loss, self.options.lr_discriminator),
+            discriminator_b=Player(d_b, self.discriminator_b_loss, self.options.lr_discriminator),
+        )
+
+    def prepare(self, batch: Unpaired) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Real images a and b, and the translations F(b) and G(a), (N, C, S, S) in -1..1."""
+        a, b = to_signed(batch.a.images), to_signed(batch.b.images)
+        with self.graph_for("generator"):
+            return a, b, self.generator["ba"](b), self.generator["ab"](a)
+
+    def critic_a(self, images: Tensor) -> Tensor:
+        """D_A's float32 logits (N, 1, H', W') of images (N, C, S, S) in -1..1, which it sees augmented."""
+        return self.discriminator["a"](self.criterion.augment(images)).float()
+
+    def critic_b(self, images: Tensor) -> Tensor:
+        """D_B's float32 logits (N, 1, H', W') of images (N, C, S, S) in -1..1, which it sees augmented."""
+        return self.discriminator["b"](self.criterion.augment(images)).float()
+
+    def generator_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor) -> Tensor:
+        """The loss of G and F together (equation 3, with the identity loss), () with a graph to both."""
+        g, f = self.generator["ab"], self.generator["ba"]
+        adversarial = self.criterion.generator_loss(self.critic_b, b, fake_b)
+        adversarial = adversarial + self.criterion.generator_loss(self.critic_a, a, fake_a)
+        loss = self.adversarial_weight * adversarial
+        loss = loss + self.cycle_weight * (l1_loss(f(fake_b), a) + l1_loss(g(fake_a), b))
+        if weight := self.cycle_weight * self.identity_weight:
+            loss = loss + weight * (l1_loss(g(b), b) + l1_loss(f(a), a))
+        return loss
+
+    def discriminator_a_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor) -> Tensor:
+        """D_A's loss on real images a and on translations F(b) of now and earlier, () with a graph to D_A."""
+        return self.criterion.discriminator_loss(self.critic_a, a, self.pool_a.query(fake_a.detach()))
+
+    def discriminator_b_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor) -> Tensor:
+        """D_B's loss on real images b and on translations G(a) of now and earlier, () with a graph to D_B."""
+        return self.criterion.discriminator_loss(self.critic_b, b, self.pool_b.query(fake_b.detach()), self.watch_b)
+
+    def watch_b(self, on_real: Tensor, on_fake: Tensor) -> None:
+        """Shows D_B's logits of all patches to the monitor; D_A is not watched."""
+        self.watch(on_real.flatten(), on_fake.flatten())
+
+    @torch.no_grad()
+    def translate(self, images: Tensor, way: str = "ab") -> Tensor:
+        """uint8 images (N, C, S, S) in the other domain, by the averaged G ("ab") or F ("ba"), uint8 of that shape."""
+        network = self.ema.network.eval().get_submodule(way)
+        return torch.cat([to_uint8(network(to_signed(part))) for part in images.split(256)])
+
+    def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:
+        """Translates images of A into B.
+
+        Args:
+            inputs: uint8 (C, H, W) of any sizes; brought to the size and the channels of the training images.
+            options: none has a meaning here.
+
+        Returns:
+            for each, its ``width`` and ``height``; and the translated image, 128 pixels or more.
+
+        Raises:
+            ValueError: a threshold is given.
+        """
+        if options.threshold is not None:
+            raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
+        rows: list[dict[str, Any]] = [{"width": self.image_size, "height": self.image_size} for _ in inputs]
+        fitted = [fit_image(image, self.image_size, self.channels).to(self.device) for image in inputs]
+        translated = [self.translate(image[None])[0].cpu() for image in fitted]
+        return Predictions(rows, [upscale(image.expand(3, -1, -1), 128) for image in translated])

@@ -1,0 +1,114 @@
+"""How good a translation between two domains is: does it look like the other domain, and does it keep the content?"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from leyden.data.batches.unpaired import DOMAINS, UnpairedImages
+from leyden.gan.base import AdversarialTask
+from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator
+from leyden.visualization.grid import grid, side_by_side, upscale
+from leyden.visualization.logging import log_image, log_text
+
+log = logging.getLogger(__name__)
+
+Translate = Callable[[Tensor, str], Tensor]
+"""uint8 images (N, C, S, S) and "ab" or "ba" to uint8 images of that shape."""
+SHOWN = 16
+"""Images of either domain that are shown."""
+
+
+class TranslationEvaluation:
+    """Evaluates translations both ways with all scores of ``SampleEvaluator``, their names ending in the way.
+
+    Translations of A's images are compared with B's images, in features of a classifier of B's; where the domains have
+    classes, ``conditional_accuracy_ab`` is the fraction of translations that this classifier names as the class that
+    the image had in A: the content that was kept. ``cycle_a`` and ``cycle_b`` are the mean absolute difference, in
+    -1..1, of an image and its translation there and back. Validations look at the training split, see
+    ``SampleEvaluator.validation``; labels choose nothing.
+
+    Args:
+        translate: makes the translations.
+        classes: how many the domains have in common; fewer than 2 means none.
+        limit: at most so many translations are compared with as many images.
+    """
+
+    monitor = "val/fid_ab"
+    mode: Literal["min", "max"] = "min"
+
+    def __init__(self, translate: Translate, classes: int, limit: int) -> None:
+        self.translate = translate
+        self.classes = classes
+        self.limit = limit
+        self._evaluators: dict[str, SampleEvaluator] = {}
+
+    def batch(self, task: AdversarialTask, stage: Literal["val", "test"], batch: Any, number: int) -> None:
+        """Nothing: whole splits are looked at in ``end``."""
+
+    def end(self, task: AdversarialTask, stage: Literal["val", "test"]) -> None:
+        """Logs scores both ways and, for some images, their translations there and back."""
+        if task.trainer.sanity_checking:
+            return
+        evaluators = self.evaluators(task)
+        scores: dict[str, float] = {}
+        for way in ("ab", "ba"):
+            one, other = evaluators[way[0]], evaluators[way[1]]
+            images, labels = one.train_images, one.train_labels
+            if stage == "test":
+                images, labels = one.test_images, one.test_labels
+            sample = partial(self.translated, images, labels, way)
+            found = other.test(sample) if stage == "test" else other.validation(sample)
+            scores |= {f"{name}_{way}": value for name, value in found.items()}
+            scores[f"cycle_{way[0]}"] = self.cycle(images, way)
+            if way == "ab" and stage == "val":
+                task.training_monitor.record(task.global_step, found)
+        task.log_dict({f"{stage}/{name}": value for name, value in scores.items()}, sync_dist=True)
+        log_image(task, "translations", self.sheet(evaluators))
+
+    def end_training(self, task: AdversarialTask) -> None:
+        """Says whether the training of G and D_B was balanced, and what speaks for it."""
+        name, text = task.training_monitor.verdict(self.classes)
+        log.info("verdict: %s. %s", name, text)
+        log_text(task, "verdict", f"**{name}**: {text}")
+
+    def evaluators(self, task: AdversarialTask) -> dict[str, SampleEvaluator]:
+        """An evaluator for each domain, "a" and "b", made when they are first asked for.
+
+        Raises:
+            ValueError: the trainer has no DataModule of two domains.
+        """
+        if not self._evaluators:
+            data = getattr(task.trainer, "datamodule", None)  # the trainer has none before one is attached
+            if not isinstance(data, UnpairedImages):
+                raise ValueError(
+                    "scores need all images: hand over UnpairedImages, trainer.fit(model, datamodule=data)"
+                )
+            for domain in DOMAINS:
+                train, test = data.domain(domain, "train"), data.domain(domain, "test")
+                self._evaluators[domain] = SampleEvaluator(train, test, self.classes, self.limit, task.device)
+                log.info("evaluator of domain %s: %s", domain, self._evaluators[domain].description)
+        return self._evaluators
+
+    def translated(self, images: Tensor, labels: Tensor | None, way: str, count: int) -> Generated:
+        """``count`` translations of images (N, C, S, S), which are taken again from the first if there are fewer."""
+        chosen = torch.arange(count, device=images.device) % len(images)
+        return Generated(self.translate(images[chosen], way), None if labels is None else labels[chosen])
+
+    def cycle(self, images: Tensor, way: str) -> float:
+        """Mean absolute difference in -1..1 of uint8 images (N, C, S, S) and their translations there and back."""
+        back = self.translate(self.translate(images, way), way[::-1])
+        return (back.float() - images.float()).abs().mean().item() / 127.5
+
+    def sheet(self, evaluators: dict[str, SampleEvaluator]) -> Tensor:
+        """Test images of A and of B, below them their translations, below those the way back; (3, H, W) uint8."""
+        columns = {}
+        for way in ("ab", "ba"):
+            images = evaluators[way[0]].test_images[:SHOWN]
+            there = self.translate(images, way)
+            rows = torch.cat([images, there, self.translate(there, way[::-1])])
+            columns[f"{way[0].upper()}, translated to {way[1].upper()}, and back"] = upscale(grid(rows, columns=SHOWN))
+        return side_by_side(columns)

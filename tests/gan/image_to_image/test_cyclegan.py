@@ -1,0 +1,257 @@
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
+
+from leyden.core.technique import PredictOptions
+from leyden.data.batches.unpaired import Unpaired, UnpairedImages
+from leyden.data.columns import Images
+from leyden.data.source.builtin.digits import Digits
+from leyden.data.source.builtin.fonts import Fonts
+from leyden.gan.image_to_image.cyclegan import CycleGAN, Generator, ImagePool, PatchDiscriminator
+from leyden.gan.pixels import to_signed
+
+SPEC = {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size": 8}
+
+
+def tiny(**values) -> CycleGAN:
+    torch.manual_seed(0)
+    small = {"base_channels": 2, "blocks": 1, "discriminator_channels": 2, "discriminator_layers": 1, "pool_size": 4}
+    return CycleGAN(**{**SPEC, **small, "eval_samples": 100, **values})
+
+
+def new_data() -> UnpairedImages:
+    return UnpairedImages(Digits(), Fonts(8, per_face=2), image_size=8, batch_size=4)
+
+
+def count(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+# The networks.
+
+
+@pytest.mark.parametrize(("blocks", "parameters"), [(9, 11_378_179), (6, 7_837_699)])
+def test_canonical_generator_parameters(blocks: int, parameters: int) -> None:
+    assert count(Generator(3, 64, blocks)) == parameters
+
+
+def test_canonical_discriminator_parameters() -> None:
+    assert count(PatchDiscriminator(3)) == 2_764_737
+
+
+def test_generator_keeps_the_shape() -> None:
+    images = Generator(3, 2, 1)(torch.randn(2, 3, 12, 20))
+    assert images.shape == (2, 3, 12, 20)
+    assert images.abs().max() <= 1
+
+
+@pytest.mark.parametrize(("layers", "side", "maps"), [(3, 70, 30), (2, 34, 62), (1, 16, 126)])
+def test_a_logit_is_of_a_patch(layers: int, side: int, maps: int) -> None:
+    network = PatchDiscriminator(1, 1, layers)
+    for layer in network:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.ones_(layer.weight)
+    without_norms = nn.Sequential(*(layer for layer in network if not isinstance(layer, nn.InstanceNorm2d)))
+    images = torch.ones(1, 1, 256, 256, requires_grad=True)
+    logits = without_norms(images)
+    assert logits.shape == (1, 1, maps, maps)
+    logits[0, 0, maps // 2, maps // 2].backward()
+    assert int((images.grad[0, 0].sum(0) != 0).sum()) == side
+
+
+# The pool.
+
+
+def numbered(*numbers: int) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float).view(-1, 1, 1, 1)
+
+
+def test_pool_returns_its_input_until_full() -> None:
+    pool = ImagePool(4, (1, 1, 1))
+    assert torch.equal(pool.query(numbered(1, 2, 3)), numbered(1, 2, 3))
+    assert int(pool.count) == 3
+    assert torch.equal(pool.query(numbered(4)), numbered(4))
+    assert pool.images.flatten().tolist() == [1, 2, 3, 4]
+
+
+def test_full_pool_swaps_half() -> None:
+    torch.manual_seed(0)
+    pool, earlier = ImagePool(50, (1, 1, 1)), 0
+    known = set(range(1, 51))
+    pool.query(numbered(*known))
+    for number in range(51, 2051):
+        (returned,) = pool.query(numbered(number)).flatten().tolist()
+        assert returned == number or returned in known  # nothing is returned twice but by staying in the pool
+        if returned != number:
+            known = known - {returned} | {number}
+            earlier += 1
+    assert set(pool.images.flatten().tolist()) == known
+    assert earlier / 2000 == pytest.approx(0.5, abs=0.04)
+
+
+def test_no_pool_changes_nothing() -> None:
+    pool = ImagePool(0, (1, 1, 1))
+    for _ in range(3):
+        assert torch.equal(pool.query(numbered(1, 2)), numbered(1, 2))
+
+
+# The losses.
+
+
+class Times(nn.Module):
+    """Multiplies by a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+class Says(nn.Module):
+    """The same logit for all four patches."""
+
+    def __init__(self, logit: float) -> None:
+        super().__init__()
+        self.logit = nn.Parameter(torch.tensor(logit))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logit.expand(len(x), 1, 2, 2)
+
+
+@pytest.mark.parametrize("identity_weight", [0.5, 0.0])
+def test_losses_in_closed_form(identity_weight: float) -> None:
+    """G halves, F doubles less: F(G(a)) = G(F(a)) = 0.75 a."""
+    model = tiny(identity_weight=identity_weight, pool_size=0)
+    model.generator = nn.ModuleDict({"ab": Times(0.5), "ba": Times(1.5)})
+    model.discriminator = nn.ModuleDict({"a": Says(0.3), "b": Says(-0.2)})
+    model.trainer = quiet_trainer(log_every_n_steps=0)
+    a, b = torch.rand(2, 3, 1, 8, 8)
+    mean_a, mean_b = a.mean().item(), b.mean().item()
+    losses = (a, b, 1.5 * b, 0.5 * a)
+    adversarial = (0.3 - 1) ** 2 + (-0.2 - 1) ** 2
+    cycle, identity = 0.25 * (mean_a + mean_b), 0.5 * (mean_a + mean_b)
+    expected = adversarial + 10 * cycle + 10 * identity_weight * identity
+    assert model.generator_loss(*losses).item() == pytest.approx(expected, rel=1e-5)
+    assert model.discriminator_a_loss(*losses).item() == pytest.approx(((0.3 - 1) ** 2 + 0.3**2) / 2, rel=1e-5)
+    assert model.discriminator_b_loss(*losses).item() == pytest.approx(((-0.2 - 1) ** 2 + 0.2**2) / 2, rel=1e-5)
+
+
+def test_discriminators_see_the_pool() -> None:
+    model = tiny(pool_size=4)
+    model.trainer = quiet_trainer(log_every_n_steps=0)
+    real, fake = torch.zeros(4, 1, 8, 8), torch.rand(4, 1, 8, 8)
+    model.discriminator_a_loss(real, real, fake, real)
+    assert torch.equal(model.pool_a.images, fake)
+    assert int(model.pool_b.count) == 0
+    seen: list[Tensor] = []
+    model.discriminator["a"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    torch.manual_seed(0)
+    model.discriminator_a_loss(real, real, torch.ones(4, 1, 8, 8), real)
+    ones = (seen[1] == 1).flatten(1).all(1)
+    assert 0 < int(ones.sum()) < 4
+
+
+# The training.
+
+
+def test_each_player_steps_its_own_networks() -> None:
+    class Watch(Callback):
+        def on_after_backward(self, trainer: Trainer, module: LightningModule) -> None:
+            networks = {**module.generator, **module.discriminator}
+            weights = {name: next(network.parameters()) for name, network in networks.items()}
+            turns.append([name for name, weight in weights.items() if weight.requires_grad])
+            assert all(weights[name].grad is not None for name in turns[-1])
+
+    turns: list[list[str]] = []
+    model = tiny()
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    run = quiet_trainer(max_steps=1, callbacks=[Watch()])
+    run.fit(model, new_data())
+    assert run.global_step == 1
+    assert turns == [["ab", "ba"], ["a"], ["b"]]
+    assert all(p.requires_grad for p in [*model.generator.parameters(), *model.discriminator.parameters()])
+    for name, value in model.named_parameters():
+        if name.endswith("weight") and not name.startswith("ema"):
+            assert not torch.equal(value, before[name]), name
+
+
+def test_a_step_is_the_papers() -> None:
+    """G and F first, with both discriminators as they are; then each discriminator on what G and F made before."""
+    batch = next(iter(new_data().train_dataloader()))
+    by_hand, ours = tiny(), tiny()
+    g, f = by_hand.generator["ab"], by_hand.generator["ba"]
+    d_a, d_b = by_hand.discriminator["a"], by_hand.discriminator["b"]
+    adam, adam_d = (
+        torch.optim.Adam(networks.parameters(), 2e-4, (0.5, 0.999))
+        for networks in (by_hand.generator, by_hand.discriminator)
+    )
+    a, b = to_signed(batch.a.images), to_signed(batch.b.images)
+    fake_a, fake_b = f(b), g(a)
+    loss = (d_b(fake_b) - 1).square().mean() + (d_a(fake_a) - 1).square().mean()
+    loss = loss + 10 * ((f(fake_b) - a).abs().mean() + (g(fake_a) - b).abs().mean())
+    loss = loss + 5 * ((g(b) - b).abs().mean() + (f(a) - a).abs().mean())
+    loss.backward()
+    adam.step()
+    adam_d.zero_grad()
+    for d, real, fake in ((d_a, a, fake_a), (d_b, b, fake_b)):
+        (((d(real) - 1).square().mean() + d(fake.detach()).square().mean()) / 2).backward()
+    adam_d.step()
+
+    quiet_trainer(max_steps=1).fit(ours, new_data())
+    for network in ("generator", "discriminator"):
+        expected = getattr(by_hand, network).state_dict()
+        torch.testing.assert_close(getattr(ours, network).state_dict(), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("values", [{"loss": "hinge", "spectral_norm": True}, {"n_critic": 2, "ema_decay": 0.9}])
+def test_options_of_all_gans_act(values: dict) -> None:
+    model = tiny(**values)
+    quiet_trainer(max_steps=4, precision="bf16-mixed").fit(model, new_data())
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+def test_resume_is_exact(tmp_path: Path) -> None:
+    """Also of what is in the pools, which are full by then."""
+    assert_resumed_is_as_if_left_alone(partial(tiny, schedule="late_linear"), new_data, tmp_path)
+
+
+def test_a_run_logs_both_ways() -> None:
+    logger, model = Kept(), tiny()
+    run = quiet_trainer(max_steps=2, limit_val_batches=1, val_check_interval=2, logger=logger, log_every_n_steps=1)
+    run.fit(model, new_data())
+    assert {"val/fid_ab", "val/fid_ba", "val/cycle_a", "val/conditional_accuracy_ab"} <= run.callback_metrics.keys()
+    assert {"train/loss_generator", "train/loss_discriminator_a", "train/d_ranking"} <= set(logger.steps)
+    assert model.monitor in run.callback_metrics
+    (image,) = logger.pictures.values()
+    assert image.dtype == torch.uint8
+    assert image.shape[0] == 3
+
+
+def test_predict_translates_any_size() -> None:
+    model = tiny()
+    inputs = [torch.randint(0, 256, size, dtype=torch.uint8) for size in [(1, 8, 8), (3, 20, 15)]]
+    rows, images = model.predict(inputs)
+    assert rows == [{"width": 8, "height": 8}] * 2
+    assert [tuple(image.shape) for image in images] == [(3, 128, 128)] * 2
+    with pytest.raises(ValueError, match="leave --threshold out"):
+        model.predict(inputs, PredictOptions(threshold=0.5))
+
+
+def test_translations_there_and_back_are_the_networks() -> None:
+    model, images = tiny(), torch.randint(0, 256, (3, 1, 8, 8), dtype=torch.uint8)
+    real_a, _, _, fake_b = model.prepare(Unpaired(Images(images), Images(images)))
+    assert (to_signed(model.translate(images, "ab")) - fake_b).abs().max() <= 1 / 127.5
+    assert torch.equal(real_a, to_signed(images))
+
+
+@pytest.mark.parametrize("values", [{"image_size": 10}, {"image_size": 8, "discriminator_layers": 2}])
+def test_sizes_that_do_not_fit_are_refused(values: dict) -> None:
+    with pytest.raises(ValueError, match="CycleGAN takes multiples of 4 from"):
+        tiny(**values)
