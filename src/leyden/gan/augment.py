@@ -31,18 +31,18 @@ def color_jitter(images: Tensor, strength: float) -> Tensor:
     return mean + (images - mean) * (1 + u[2])
 
 
-def translate(images: Tensor, share: float) -> Tensor:
-    """Shifts each image by up to ``share`` of its side, in whole pixels, each direction by itself; 0 comes in.
+def translate(images: Tensor, fraction: float) -> Tensor:
+    """Shifts each image by up to ``fraction`` of its side, in whole pixels, each direction by itself; 0 comes in.
 
     Args:
         images: (N, C, H, W), -1..1.
-        share: in [0, 1); the paper has 1/8.
+        fraction: in [0, 1); the paper has 1/8.
 
     Returns:
         (N, C, H, W), differentiable with respect to ``images``.
     """
     count, _, height, width = images.shape
-    reach = round(share * width)
+    reach = round(fraction * width)
     if reach == 0:
         return images
     padded = F.pad(images, (reach, reach, reach, reach)).permute(0, 2, 3, 1)
@@ -53,18 +53,18 @@ def translate(images: Tensor, share: float) -> Tensor:
     return picked.permute(0, 3, 1, 2)
 
 
-def cutout(images: Tensor, share: float) -> Tensor:
-    """Sets a square of ``share`` of the side to 0, its centre anywhere in each image, so it may reach over the edge.
+def cutout(images: Tensor, fraction: float) -> Tensor:
+    """Sets a square of ``fraction`` of the side to 0, its centre anywhere in each image, so it may reach over the edge.
 
     Args:
         images: (N, C, H, W), -1..1.
-        share: in [0, 1); the paper has 1/2.
+        fraction: in [0, 1); the paper has 1/2.
 
     Returns:
         (N, C, H, W), differentiable with respect to ``images``.
     """
     count, _, height, width = images.shape
-    side = round(share * width)
+    side = round(fraction * width)
     if side == 0:
         return images
     top = torch.randint(1 - side // 2, height - side // 2, (count, 1, 1), device=images.device)

@@ -1,4 +1,4 @@
-"""Between the images that data and pictures have and those that networks have."""
+"""Conversion between uint8 images, as data are stored and shown, and those in -1..1 that networks take."""
 
 import torch
 from torch import Tensor

@@ -260,7 +260,7 @@ def test_class_is_a_name_or_a_number(record: Record, tmp_path: Path, monkeypatch
     ("words", "message"),
     [
         ({"source": Path("photos")}, "DCGAN samples from noise: leave --input out"),
-        ({"label": "a"}, "DCGAN was not told the classes: leave the class out"),
+        ({"label": "a"}, "this model has no classes to ask for: leave the class out"),
         ({"seed": -1}, "--seed -1: a number from 0 to 4294967295"),
     ],
 )

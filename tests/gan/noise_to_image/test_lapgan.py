@@ -11,7 +11,7 @@ from leyden.data.batches.gan_images import GanImages
 from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.noise_to_image.lapgan import LAPGAN
-from leyden.gan.noise_to_image.pyramid import take_apart, up
+from leyden.gan.noise_to_image.pyramid import decompose, up
 from leyden.gan.pixels import to_signed, to_uint8
 
 FACTS = {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size": 16}
@@ -94,7 +94,7 @@ def test_training_levels_together_is_training_each_alone(data: GanImages) -> Non
         g, d = alone.generator[level], alone.discriminator[level]
         adam_g, adam_d = (torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999)) for network in (g, d))
         for step, images in enumerate(batches):
-            details, low_passes = take_apart(to_signed(images), 2)
+            details, low_passes = decompose(to_signed(images), 2)
             h, low_pass = details[level], low_passes[level]
             torch.manual_seed(step)
             noise = torch.randn(len(images), 16 * 16 + 8)
@@ -138,7 +138,7 @@ def test_augmentation_moves_detail_and_low_pass_together() -> None:
     # Detail and low pass of a bright dot are both blurred: only after the same shift do they add up to a dot.
     images = torch.zeros(64, 1, 16, 16)
     images[:, :, 7, 7] = 1
-    (detail, *_), (low_pass, *_) = take_apart(images, 2)
+    (detail, *_), (low_pass, *_) = decompose(images, 2)
     model.critic(0, low_pass, None)(detail)
     bright = seen[0].flatten(1).sort(descending=True).values
     assert (bright[:, 0] > 1 - 1e-6).all()

@@ -55,7 +55,7 @@ def test_a_class_may_be_named_or_numbered() -> None:
 
 
 def test_classes_are_refused_where_there_are_none() -> None:
-    with pytest.raises(ValueError, match="was not told the classes: leave the class out"):
+    with pytest.raises(ValueError, match="has no classes to ask for: leave the class out"):
         sampler(conditional=False).sample(1, label="3")
     with pytest.raises(ValueError, match="no classes to ask for"):
         sampler(conditional=True, class_names=[])

@@ -17,7 +17,7 @@ from leyden.data.source import ImageSource
 from leyden.data.source.builtin.image_patches import photographs
 from leyden.data.splits import VariedImages
 from leyden.gan.pixels import to_signed, to_uint8
-from leyden.gan.super_resolution.nets import Discriminator, Generator, in_tiles
+from leyden.gan.super_resolution.nets import Discriminator, Generator, upscale_tiled
 from leyden.gan.super_resolution.perceptual import Perceptual, train_perceptual
 from leyden.gan.super_resolution.srgan import SRGAN
 from leyden.metrics.super_resolution import psnr
@@ -147,7 +147,7 @@ def test_tiles_join_without_a_seam(scale: int) -> None:
         parameter.data += 0.05 * torch.randn_like(parameter)
     images = torch.randint(0, 256, (1, 3, 41, 37), dtype=torch.uint8)
     whole = to_uint8(network.eval()(images.float() / 255))
-    tiles = in_tiles(network.train(), images, scale, network.reach, tile=16 * scale)
+    tiles = upscale_tiled(network.train(), images, scale, network.reach, tile=16 * scale)
     assert not network.training
     assert (whole.int() - tiles).abs().max() <= 1  # sums in another order may round otherwise
     assert whole.float().std() > 5

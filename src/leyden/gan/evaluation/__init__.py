@@ -1,1 +1,1 @@
-"""How good a generator's samples are, and whether its training is healthy."""
+"""How good a generator's samples are, and whether its training is balanced."""

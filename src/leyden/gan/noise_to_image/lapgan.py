@@ -41,7 +41,7 @@ from leyden.gan.noise_to_image.lapgan_nets import (
     level_sides,
 )
 from leyden.gan.noise_to_image.options import SamplingKwargs, SamplingOptions
-from leyden.gan.noise_to_image.pyramid import take_apart
+from leyden.gan.noise_to_image.pyramid import decompose
 from leyden.gan.noise_to_image.sampler import NoiseSampler
 from leyden.gan.penalties import Critic
 from leyden.gan.pixels import to_signed, to_uint8
@@ -123,7 +123,7 @@ class LAPGAN(AdversarialTask):
 
     def prepare(self, batch: LabelledImages) -> tuple[list[Tensor], list[Tensor], list[Condition]]:
         """Of the levels that learn from this batch, fine to coarse: real details h_k, generated ones, conditions."""
-        real, low_passes = take_apart(to_signed(batch.images), len(self.noise_sizes))
+        real, low_passes = decompose(to_signed(batch.images), len(self.noise_sizes))
         labels = batch.labels if self.conditional else None
         first = len(real) - 1 if self.global_step % self.detail_every else 0
         conditions: list[Condition] = [(low_pass, labels) for low_pass in low_passes[first:]]
@@ -179,7 +179,7 @@ class LAPGAN(AdversarialTask):
         """Samples and below them real images, one per row, level by level, (3, H, W) uint8; grey is a detail of 0."""
         made = self.compose(self.sampler.fixed_noise[:count], self.sampler.cycle(count))
         images = self.evaluation.evaluator(self).train_images[:count]
-        details, low_passes = take_apart(to_signed(images), len(self.noise_sizes))
+        details, low_passes = decompose(to_signed(images), len(self.noise_sizes))
         real = list(zip(reversed(low_passes), reversed(details), strict=True))
         return torch.cat([_columns("made", made), _columns("real", real)], 1)
 

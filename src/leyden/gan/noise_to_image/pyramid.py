@@ -1,4 +1,4 @@
-"""The Laplacian pyramid (Burt and Adelson 1983) as LAPGAN takes images apart (Denton et al. 2015, section 2.2).
+"""The Laplacian pyramid (Burt and Adelson 1983) as LAPGAN decomposes images (Denton et al. 2015, section 2.2).
 
 With d halving the side and u doubling it, a Gaussian pyramid is I_0 = I, I_{k+1} = d(I_k), and a Laplacian pyramid
 
@@ -26,7 +26,7 @@ def up(images: Tensor) -> Tensor:
     return F.interpolate(images, scale_factor=2, mode="bilinear")
 
 
-def take_apart(images: Tensor, levels: int) -> tuple[list[Tensor], list[Tensor]]:
+def decompose(images: Tensor, levels: int) -> tuple[list[Tensor], list[Tensor]]:
     """The Laplacian pyramid of images, and what each level is added to.
 
     Args:
@@ -53,7 +53,7 @@ def take_apart(images: Tensor, levels: int) -> tuple[list[Tensor], list[Tensor]]
     return [*residuals, images], [*low_passes, torch.zeros_like(images)]
 
 
-def put_together(residuals: list[Tensor]) -> Tensor:
+def reconstruct(residuals: list[Tensor]) -> Tensor:
     """The images (N, C, S, S) of which ``residuals`` h_0, ..., h_K are the Laplacian pyramid."""
     image = residuals[-1]
     for residual in residuals[-2::-1]:

@@ -89,7 +89,7 @@ class NoiseSampler(nn.Module):
 
     def _class(self, label: str) -> Tensor:
         if not self.conditional:
-            raise ValueError("this model was not told the classes: leave the class out")
+            raise ValueError("this model has no classes to ask for: leave the class out")
         if label in self.class_names:
             return torch.tensor(self.class_names.index(label), device=self.fixed_noise.device)
         if label.isdecimal() and int(label) < len(self.class_names):

@@ -128,7 +128,7 @@ class Discriminator(nn.Sequential):
         super().__init__(*layers)
 
 
-def in_tiles(network: nn.Module, images: Tensor, scale: int, reach: int, tile: int = TILE) -> Tensor:
+def upscale_tiled(network: nn.Module, images: Tensor, scale: int, reach: int, tile: int = TILE) -> Tensor:
     """Enlarges images in overlapping squares, which join without a seam: every pixel sees all that it depends on.
 
     Args:

@@ -3,7 +3,7 @@
 Ledig et al. 2017 (section 2.2.1) compare feature maps of VGG19 instead of pixels, because the mean squared error of
 pixels asks for the mean of all sharp images that might be true, which is blurred. Any network of ``leyden.nets.zoo``
 can take VGG19's place. Where no published weights can be had there is ``DISTORTIONS``: a small network of VGG's kind
-that has learnt, here and in seconds, to tell in which way patches of the training images were spoilt. So its features
+that has learned, here and in seconds, to tell in which way patches of the training images were spoilt. So its features
 are about sharpness, noise, blocks and ringing; unlike ImageNet's, they know nothing of objects.
 """
 

@@ -43,7 +43,7 @@ from leyden.gan.noise_to_image.dcgan import Norm
 from leyden.gan.options import AdversarialKwargs, AdversarialOptions
 from leyden.gan.pixels import to_signed, to_uint8
 from leyden.gan.super_resolution.evaluation import EnlargementEvaluation
-from leyden.gan.super_resolution.nets import Discriminator, Generator, in_tiles
+from leyden.gan.super_resolution.nets import Discriminator, Generator, upscale_tiled
 from leyden.gan.super_resolution.perceptual import DISTORTIONS, Perceptual, load_perceptual, train_perceptual
 from leyden.nets.memory_format import arrange
 from leyden.visualization.logging import logs_now
@@ -68,8 +68,8 @@ class SRGAN(AdversarialTask):
     """Trains SRResNet, then SRGAN, on uint8 crops; ``leyden.data.batches.crops`` has the data.
 
     The best checkpoint is the one with the lowest ``val/swd``, the texture's distance from the original's (see
-    ``leyden.metrics.super_resolution``): PSNR would choose the end of the first phase, and the training loss cannot
-    judge itself. Where there is no second phase it is the one with the highest ``val/psnr_y``. Scores end in
+    ``leyden.metrics.super_resolution``): PSNR would choose the end of the first phase, and the training loss says
+    nothing about it. Where there is no second phase it is the one with the highest ``val/psnr_y``. Scores end in
     ``_bicubic`` and ``_srresnet`` for these two, so that all three stand beside each other.
 
     Args:
@@ -259,7 +259,7 @@ class SRGAN(AdversarialTask):
     def upscale(self, images: Tensor, network: nn.Module | None = None) -> Tensor:
         """Enlarges uint8 images (N, C, H, W) of any size in full precision, by the averaged G or by ``network``."""
         with torch.autocast(images.device.type, enabled=False):
-            return in_tiles(network or self.ema, images, self.scale, self.generator.reach)
+            return upscale_tiled(network or self.ema, images, self.scale, self.generator.reach)
 
     def methods(self, small: Tensor) -> dict[str, Tensor]:
         """uint8 images (N, C, H, W) enlarged by all there is to compare, by title; our own comes last."""
