@@ -243,12 +243,12 @@ def test_class_is_a_name_or_a_number(record: Record, tmp_path: Path, monkeypatch
             return (100 * labels + 50).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 16, 16)
 
     gan = OfAClass(["cat", "dog"], channels=1, image_size=16, base_channels=8, latent_dim=4).eval()
-    gan.conditional = True
+    gan.sampler.conditional = True
     monkeypatch.setattr(verb, "load_best", lambda _: gan)
     for label, expected in {"dog": [150, 150], "0": [50, 50], None: [50, 150]}.items():
         predict(record, None, tmp_path / "out", 2, label)
         rows = read_json(tmp_path / "out" / "predictions.json")
-        assert [row["class"] for row in rows] == [gan.class_names[value // 100] for value in expected]
+        assert [row["class"] for row in rows] == [gan.sampler.class_names[value // 100] for value in expected]
         values = [int(read_image(tmp_path / "out" / "images" / row["path"])[0, 0, 0]) for row in rows]
         assert values == expected
     with pytest.raises(ValueError, match="no class '2': the data have cat, dog"):
