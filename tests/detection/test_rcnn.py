@@ -4,12 +4,11 @@ from typing import Any
 import lightning
 import pytest
 import torch
-from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.ops import box_iou
+from training import assert_resumed_is_as_if_left_alone
 
-from leyden.bench.run.resume import LastCheckpoint
 from leyden.data.columns import Scenes
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.splits import InMemory
@@ -54,7 +53,7 @@ def trainer(folder: Path, steps: int, *callbacks: lightning.Callback, **options:
     return lightning.Trainer(
         accelerator="cpu", max_epochs=steps // 2, callbacks=list(callbacks), default_root_dir=folder, logger=False,
         enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
-        enable_checkpointing=any(isinstance(callback, LastCheckpoint) for callback in callbacks), **options,
+        enable_checkpointing=False, **options,
     )  # fmt: skip
 
 
@@ -275,37 +274,11 @@ def test_what_learns_behind_the_network_leaves_its_fine_tuning_alone(tmp_path: P
             torch.testing.assert_close(own, borrowed, rtol=0, atol=0)
 
 
-def test_a_run_that_was_stopped_comes_to_the_same_end(tmp_path: Path):
-    def fresh() -> RCNN:
-        lightning.seed_everything(0)
-        return RCNN(**scenes().spec, **TINY, svm_images=8)
-
-    class Seeded(lightning.Callback):
-        """Makes what a step draws depend on the step alone, as a run of Leyden does."""
-
-        def on_train_batch_start(self, trainer: lightning.Trainer, *_: object) -> None:
-            torch.manual_seed(trainer.global_step)
-
-    whole = fresh()
-    trainer(tmp_path, 6, Seeded(), LastCheckpoint(tmp_path / "last.ckpt", 3)).fit(whole, scenes())
-    # Stopped in an epoch in the middle, and in the last, behind whose steps the machines learn.
-    for step in (3, 5):
-
-        class Stop(Checkpoint):  # the trainer moves these to the end, where the file is written
-            def __init__(self, at: int) -> None:
-                self.at = at
-
-            def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
-                if trainer.global_step == self.at:
-                    raise InterruptedError
-
-        keeper = LastCheckpoint(tmp_path / f"{step}.ckpt", step)
-        with pytest.raises(InterruptedError):
-            trainer(tmp_path, 6, Seeded(), keeper, Stop(step)).fit(fresh(), scenes())
-        resumed = fresh()
-        rest = trainer(tmp_path, 6, Seeded())
-        rest.fit(resumed, scenes(), ckpt_path=tmp_path / f"{step}.ckpt", weights_only=True)
-        torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
+@pytest.mark.parametrize("step", [3, 5])  # in an epoch in the middle, and in the last, whose end fits the SVMs
+def test_stopped_run_comes_to_the_same_end(step: int, tmp_path: Path):
+    assert_resumed_is_as_if_left_alone(
+        lambda: RCNN(**scenes().spec, **TINY, svm_images=8), scenes, tmp_path, steps=6, stop=step
+    )
 
 
 def test_what_moves_on_has_to_learn_anew(tmp_path: Path):

@@ -1,13 +1,13 @@
 import lightning
 import pytest
 import torch
+from smallest import values_of
 from torch import nn
 from torchvision.models.detection import ssd300_vgg16
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.ssd import SSD as TorchvisionSSD  # noqa: N811 - the reference
 from torchvision.ops import box_convert
 
-from leyden.bench.config.compose import compose
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.detection.boxes.batch import pad_targets
 from leyden.detection.boxes.matching import batch_iou, match_priors
@@ -129,7 +129,7 @@ def test_ssd512_has_the_published_size_and_boxes():
 
 def test_ssd512s_default_boxes_are_those_of_the_authors_code_and_of_the_file():
     least = [35.84, 76.8, 153.6, 230.4, 307.2, 384.0, 460.8, 537.6]  # pixels, min_sizes and the last of max_sizes
-    model = compose(["model=detection/ssd512"]).config["model"]
+    model = values_of("detection/ssd512")
     net = SSDNet(VGG16, 21, 3, 512, scales=model["scales"], ratios=model["ratios"])
     torch.testing.assert_close(net.priors, SSDNet(VGG16, 21, 3, 512).priors)
     start = 0

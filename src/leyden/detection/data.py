@@ -1,14 +1,12 @@
 """Scenes with boxes for detectors, and what may be done to them in training."""
 
 import logging
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
 from lightning import Trainer
-from torch import Tensor
 
 from leyden.core.seeding import mix
 from leyden.data.columns import Scenes
@@ -17,71 +15,17 @@ from leyden.data.loader import Augment, Loader
 from leyden.data.source import ImageSource
 from leyden.data.source.annotations.annotated import learnable
 from leyden.data.splits import InMemory, Sampled, Split, Stage
-from leyden.detection.augment.scenes import Chain, Mosaic, Rescale, UpsideDown, ZoomAndCrop, mirror
+from leyden.detection.augment.chain import Chain
+from leyden.detection.augment.geometric import Rescale, UpsideDown, ZoomAndCrop
+from leyden.detection.augment.mosaic import Mosaic
+from leyden.detection.augment.photometric import Distortion
 from leyden.detection.proposals.cache import Proposals
 from leyden.detection.proposals.selective_search import Search, opencv
 
 log = logging.getLogger(__name__)
 
-ORDERS = torch.eye(3)[torch.tensor([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]])]
-"""(6, 3, 3): the orders of three colour channels as matrices."""
 
-
-class Distortion:
-    """Other light for each example, and mirrored where that makes sense; driven by the example's own random numbers.
-
-    The photometric distortion of SSD's code (after Howard 2013): brightness, contrast, saturation and hue each change
-    with probability 1/2, and the colour channels change places. Here all of it is one affine map of the colours per
-    image, x' = a A x + b (hue as a rotation around the grey axis instead of a shift in HSV), so that it costs little.
-
-    Args:
-        brightness: greatest shift b to either side, as a fraction of the full range.
-        contrast: greatest relative change a - 1.
-        saturation: greatest relative change of the distance to grey.
-        hue: greatest rotation to either side, degrees.
-        swap: probability that the channels change places.
-        flip: mirror half of the images; wrong for digits.
-    """
-
-    draws = 10
-
-    def __init__(
-        self, brightness: float, contrast: float, saturation: float, hue: float, swap: float, flip: bool
-    ) -> None:
-        self.reach = torch.tensor([brightness, contrast, saturation, math.radians(hue)])
-        self.swap = swap
-        self.flip = flip
-
-    def __call__(self, batch: Scenes, u: Tensor) -> Scenes:
-        """Changes scenes uint8 (B, C, S, S) by ``u`` (B, 10), uniform in [0, 1)."""
-        images, targets = batch
-        change = (2 * u[:, :4] - 1) * self.reach.to(u.device) * (u[:, 4:8] < 0.5)
-        shift, contrast, saturation, angle = change.unbind(1)
-        colours = _turn(angle, 1 + saturation)
-        swapped = torch.where(u[:, 8] < self.swap, u[:, 8] / max(self.swap, 1e-9) * 6, 0).long().clamp(max=5)
-        colours = (1 + contrast)[:, None, None] * colours @ ORDERS.to(u.device)[swapped]
-        if images.shape[1] == 1:
-            colours = (1 + contrast)[:, None, None]
-        flat = images.flatten(2).float()
-        offset = (255 * shift)[:, None, None].expand(-1, images.shape[1], 1)
-        images = torch.baddbmm(offset, colours, flat).clamp_(0, 255).to(torch.uint8).view_as(images)
-        changed = Scenes(images, targets)
-        return mirror(changed, u[:, 9] < 0.5) if self.flip else changed
-
-
-def _turn(angle: Tensor, saturation: Tensor) -> Tensor:
-    """(B,) angles and factors to (B, 3, 3) maps that turn colours around the grey axis and stretch them away from it.
-
-    Rodrigues' formula, R = cos(angle) I + (1 - cos(angle)) n n' + sin(angle) [n]x, with n = (1, 1, 1) / sqrt(3).
-    """
-    grey = torch.full((3, 3), 1 / 3, device=angle.device)
-    cross = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=angle.device) / math.sqrt(3)
-    cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    coloured = cosine * (torch.eye(3, device=angle.device) - grey) + sine * cross
-    return grey + saturation[:, None, None] * coloured
-
-
-class Learnable:
+class TrainingExamples:
     """The examples ``chosen`` of a split, without the boxes that training must not learn, see ``learnable``.
 
     Sources of files have looked at their boxes; one that somebody wrote in Python may give anything.
@@ -233,7 +177,7 @@ class DetectionData(ImageDataModule):
                 f"data.images={count}: there are {len(split)} training images, take 1 to all of them (null)"
             )
         order = torch.randperm(len(split), generator=torch.Generator().manual_seed(mix(self.seed, 2)))
-        return Learnable(split, order[:count].sort().values.tolist())
+        return TrainingExamples(split, order[:count].sort().values.tolist())
 
     def prepared(self, raw: Split) -> Split:
         """Any examples at the model's size, decoded into memory if they fit; with proposals if they are wanted.
@@ -242,7 +186,7 @@ class DetectionData(ImageDataModule):
             ValueError: there is nothing to learn.
         """
         split = super().prepared(raw)
-        looked_at = isinstance(raw, Learnable) and isinstance(split, InMemory)  # others are decoded later
+        looked_at = isinstance(raw, TrainingExamples) and isinstance(split, InMemory)  # others are decoded later
         if looked_at and not any(len(split[i].targets["labels"]) for i in range(len(split))):
             few = "" if self.images is None else f"; data.images={self.images} may be too few"
             raise ValueError(

@@ -13,8 +13,11 @@ from leyden.data.columns import Scenes
 from leyden.data.source.annotations.voc import VOC
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.splits import InMemory
-from leyden.detection.augment.scenes import Chain, Mosaic, Rescale, ZoomAndCrop, _mosaic, iou_window
-from leyden.detection.data import DetectionData, Distortion
+from leyden.detection.augment.chain import Chain
+from leyden.detection.augment.geometric import Rescale, ZoomAndCrop, iou_window
+from leyden.detection.augment.mosaic import Mosaic, join_tiles
+from leyden.detection.augment.photometric import Distortion
+from leyden.detection.data import DetectionData
 
 DARK = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0, "swap": 0.0}
 """No change of light: classes are told by their colour."""
@@ -81,7 +84,7 @@ def test_boxes_stay_on_their_objects_in_mosaics_and_what_follows(root: str) -> N
     for _ in range(60):
         order = torch.randperm(4, generator=generator).tolist()
         numbers = torch.rand(14 + then.draws, generator=generator).tolist()
-        image, target = _mosaic([tiles[i] for i in order], numbers[:2], numbers[2:14])
+        image, target = join_tiles([tiles[i] for i in order], numbers[:2], numbers[2:14])
         assert check_boxes([image], [target]) + check_boxes(
             *then(Scenes(image[None], [target]), torch.tensor([numbers[14:]]))
         )
@@ -167,7 +170,7 @@ def test_zoom_out_makes_smaller_and_crops_make_larger() -> None:
 @pytest.mark.parametrize("least", [0.1, 0.3, 0.5])
 def test_a_window_keeps_its_promise_of_overlap(least: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """ssd.pytorch's crop never looks at the IoU (its issue 119)."""
-    monkeypatch.setattr("leyden.detection.augment.scenes.OVERLAPS", (least,))
+    monkeypatch.setattr("leyden.detection.augment.geometric.OVERLAPS", (least,))
     generator = torch.Generator().manual_seed(1)
     found = 0
     for _ in range(100):

@@ -1,9 +1,8 @@
-"""Random changes of scenes that move boxes: zoom-out, crops, mosaics, other sizes; driven by numbers that are given.
+"""Random changes of scenes that move boxes: mirroring, zoom-out, crops, other sizes; driven by given random numbers.
 
-The boxes that remain are at least a pixel wide and high.
+What happens to an example is a pure function of (seed, epoch, example), which torchvision's transforms are not. Boxes
+that remain are at least a pixel wide and high.
 """
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -13,30 +12,14 @@ from torchvision.transforms.v2 import functional as F
 
 from leyden.core.seeding import mix
 from leyden.data.columns import Scenes, Target, collate
-from leyden.data.loader import Augment
-from leyden.data.splits import InMemory, Split
 
 XYXY = tv_tensors.BoundingBoxFormat.XYXY
 FILL = (124, 116, 104)
-"""What is around a picture that was zoomed out: ImageNet's mean colour; green's for grey pictures."""
+"""Colour around an image that was zoomed out: ImageNet's mean; green's for grey images."""
 OVERLAPS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, None)
 """IoU with some object that a window must have; None: no window."""
 WINDOWS = 50
-"""That are tried."""
-
-
-class Chain:
-    """Several changes, one after the other, each driven by numbers of its own."""
-
-    def __init__(self, parts: Sequence[Augment]) -> None:
-        self.parts = list(parts)
-        self.draws = sum(part.draws for part in parts)
-
-    def __call__(self, batch: Scenes, u: Tensor) -> Scenes:
-        """Changes scenes uint8 (B, C, S, S) by ``u`` (B, draws), uniform in [0, 1)."""
-        for part, own in zip(self.parts, u.split([part.draws for part in self.parts], 1), strict=True):
-            batch = part(batch, own)
-        return batch
+"""Windows that are tried."""
 
 
 def mirror(batch: Scenes, chosen: Tensor, upside_down: bool = False) -> Scenes:
@@ -55,7 +38,7 @@ def mirror(batch: Scenes, chosen: Tensor, upside_down: bool = False) -> Scenes:
 
 
 class UpsideDown:
-    """Half of the images upside down: for pictures without an up, such as cells under a microscope."""
+    """Half of the images upside down: for images without an up, such as cells under a microscope."""
 
     draws = 1
 
@@ -73,8 +56,9 @@ class ZoomAndCrop:
     seven if none of fifty windows does. Objects whose centre is in the window remain. Images without objects are not
     cropped. Both are one resizing.
 
-    These are torchvision's ``RandomZoomOut`` and ``RandomIoUCrop``, which look at one window after the other (several
-    times slower at 128 px on a CPU) and draw from the global random numbers.
+    Not torchvision's ``RandomZoomOut`` and ``RandomIoUCrop``: these draw from the global random numbers, so what
+    happens to an example would depend on what was drawn before it, and a resumed run would differ; and they try one
+    window after the other, several times slower at 128 px on a CPU.
 
     Args:
         zoom_out: greatest side of the canvas over that of the image; 1 never zooms out.
@@ -111,7 +95,7 @@ class ZoomAndCrop:
         ratio = [side / (y2 - y1), side / (x2 - x1)] * 2
         part = [round((a - b) * r) for a, b, r in zip(seen, (y1, x1) * 2, ratio, strict=True)]
         size = [max(1, part[2] - part[0]), max(1, part[3] - part[1])]
-        piece, shown = _show(image, target, [*seen[:2], seen[2] - seen[0], seen[3] - seen[1]], size)
+        piece, shown = resized_window(image, target, [*seen[:2], seen[2] - seen[0], seen[3] - seen[1]], size)
         fill = torch.tensor(FILL if len(image) == 3 else FILL[1:2], dtype=torch.uint8, device=image.device)
         whole = fill[:, None, None].repeat(1, side, side)
         whole[:, part[0] : part[0] + size[0], part[1] : part[1] + size[1]] = piece
@@ -149,70 +133,6 @@ def iou_window(boxes: Tensor, side: int, generator: torch.Generator) -> tuple[in
     return 0, 0, side, side
 
 
-class Mosaic:
-    """Four images in one, for more objects in more surroundings (Bochkovskiy et al. 2020, "YOLOv4", sec. 3.3).
-
-    The image is divided at a random point of its middle half. The upper left part is a window of the image itself, the
-    others are windows of images drawn from the whole split, each shown between its own size and as small as the part
-    allows. So no part stays empty and nothing is enlarged. Objects whose centre is in a window remain, cut to it.
-
-    Args:
-        probability: of each image to become one.
-
-    Attributes:
-        split: what the other three are drawn from; set before the first call.
-    """
-
-    draws = 18
-    split: Split
-
-    def __init__(self, probability: float) -> None:
-        self.probability = probability
-
-    def __call__(self, batch: Scenes, u: Tensor) -> Scenes:
-        """Changes scenes uint8 (B, C, S, S) by ``u`` (B, 18), uniform in [0, 1)."""
-        images, targets = batch
-        made, scenes = images.clone(), list(targets)
-        for i in (u[:, 0] < self.probability).nonzero().flatten().tolist():
-            numbers = u[i].tolist()
-            others = [int(number * len(self.split)) for number in numbers[3:6]]
-            tiles = [(images[i], targets[i]), *self._pictures(others, images.device)]
-            made[i], scenes[i] = _mosaic(tiles, numbers[1:3], numbers[6:])
-        return Scenes(made, scenes)
-
-    def _pictures(self, indices: list[int], device: torch.device) -> list[tuple[Tensor, Target]]:
-        if isinstance(self.split, InMemory):
-            pairs = list(zip(*self.split.take(torch.tensor(indices, device=self.split.device)), strict=True))
-        else:
-            pairs = [self.split[index] for index in indices]
-        return [(image.to(device), {key: value.to(device) for key, value in t.items()}) for image, t in pairs]
-
-
-def _mosaic(tiles: list[tuple[Tensor, Target]], centre: list[float], numbers: list[float]) -> tuple[Tensor, Target]:
-    """Four images as one.
-
-    Args:
-        tiles: uint8 (C, S, S) with their targets.
-        centre: two numbers in [0, 1): where the four meet, in the middle half of the sides.
-        numbers: three for each tile: size, horizontal and vertical place of its window.
-    """
-    whole, boxes, labels = torch.empty_like(tiles[0][0]), [], []
-    side = whole.shape[-1]
-    x, y = (round((0.25 + 0.5 * number) * side) for number in centre)
-    for place, (image, target) in enumerate(tiles):
-        left, width = (0, x) if place % 2 == 0 else (x, side - x)
-        top, height = (0, y) if place < 2 else (y, side - y)
-        size, across, down = numbers[3 * place : 3 * place + 3]
-        scale = (max(width, height) / side) ** size
-        window = [min(side, round(length / scale)) for length in (height, width)]
-        corner = [int(down * (side - window[0] + 1)), int(across * (side - window[1] + 1))]
-        piece, shown = _show(image, target, [*corner, *window], [height, width])
-        whole[:, top : top + height, left : left + width] = piece
-        boxes.append(shown["boxes"] + torch.tensor([left, top, left, top], device=image.device))
-        labels.append(shown["labels"])
-    return whole, {"boxes": torch.cat(boxes), "labels": torch.cat(labels)}
-
-
 class Rescale:
     """Training at several sizes (as YOLOv2 does, Redmon and Farhadi 2017, sec. 2): a batch's first example decides.
 
@@ -234,8 +154,8 @@ class Rescale:
         return Scenes(F.resize(images, [size, size], antialias=True), scaled)
 
 
-def _show(image: Tensor, target: Target, window: list[int], size: list[int]) -> tuple[Tensor, Target]:
-    """A part of a picture at another size, and the objects whose centre is in it.
+def resized_window(image: Tensor, target: Target, window: list[int], size: list[int]) -> tuple[Tensor, Target]:
+    """A window of an image at another size, and the objects whose centre is in it.
 
     Args:
         image: uint8 (C, H, W).
