@@ -1,4 +1,3 @@
-
 import pytest
 import torch
 from painted import NAMES, SCENES, voc_xml, write_voc

@@ -6,11 +6,11 @@ from torch import nn
 from torchvision.models.detection import ssd300_vgg16
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.ssd import SSD as TorchvisionSSD  # noqa: N811 - the reference
-from torchvision.ops import box_convert
+from torchvision.ops import box_convert, box_iou
 
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.detection.boxes.batch import pad_targets
-from leyden.detection.boxes.matching import batch_iou, match_priors
+from leyden.detection.boxes.matching import match_priors
 from leyden.detection.data import DetectionData
 from leyden.detection.evaluation.evaluator import Examples
 from leyden.detection.nets.backbone_features import BackboneOptions
@@ -46,7 +46,7 @@ def test_loss_is_torchvisions_on_the_same_logits():
     reference.box_coder = BoxCoder((10.0, 10.0, 5.0, 5.0))
     corners = box_convert(model.net.priors, "cxcywh", "xyxy") * 64
     objects = pad_targets(targets)
-    matched = match_priors(batch_iou(objects.boxes, corners), objects.valid)
+    matched = match_priors(box_iou(objects.boxes, corners[None]), objects.valid)
     losses = reference.compute_loss(
         [{"boxes": t["boxes"], "labels": t["labels"] + 1} for t in targets],
         {"bbox_regression": offsets, "cls_logits": logits},

@@ -79,7 +79,7 @@ class DetectionData(ImageDataModule):
         hue: augmentation: greatest rotation of the hue, degrees.
         swap: augmentation: probability that the colour channels change places.
         flip: augmentation: mirror half of the images; wrong for digits and letters.
-        upside_down: augmentation: turn half of the images upside down; for pictures that have no up, such as cells.
+        upside_down: augmentation: turn half of the images upside down; for images that have no up, such as cells.
         mosaic: augmentation: probability that a training image is put together from four. Where the images are not in
             memory, each costs three more decodings.
         zoom_out: augmentation: half of the images shrink by up to this factor; 1 turns it off.
@@ -142,7 +142,7 @@ class DetectionData(ImageDataModule):
             off = [word for word, on in (moving | {"multi_scale=null": multi_scale is not None}).items() if on]
             if off:
                 raise ValueError(
-                    "proposals were made for the pictures as they are, and training would change those: "
+                    "proposals were made for the images as they are, and training would change those: "
                     f"set {' '.join(f'data.{word}' for word in off)}"
                 )
             opencv()
@@ -163,7 +163,7 @@ class DetectionData(ImageDataModule):
             self.augment = Chain(parts)
 
     def examples(self, stage: Stage) -> Split:
-        """The source's examples; in training ``images`` of them, and without what is not learnt.
+        """The source's examples; in training ``images`` of them, and without what is not learned.
 
         Raises:
             ValueError: there are not so many.
@@ -191,7 +191,7 @@ class DetectionData(ImageDataModule):
             few = "" if self.images is None else f"; data.images={self.images} may be too few"
             raise ValueError(
                 f"{self.source.name}: none of {len(split)} training images has a box to learn from, and difficult "
-                f"objects and crowds are not learnt: annotate some (leyden check-data shows what there is){few}"
+                f"objects and crowds are not learned: annotate some (leyden check-data shows what there is){few}"
             )
         if self.proposals is None:
             return split

@@ -29,7 +29,7 @@ MAPS_DRAWN = 4
 
 
 class Detector(LightningModule, ABC):
-    """Base of the detectors: steps, optimizer, evaluation, predictions.
+    """Base of the detectors: steps, optimizer, predictions; it has an evaluator and options for NMS.
 
     A technique gives the network's part (``outputs``), what follows it (``postprocess``), and its loss
     (``training_step``). A test logs, of the whole split and of all ranks together, ``test/ap``, ``ap50``, ``ap75``,
@@ -79,7 +79,7 @@ class Detector(LightningModule, ABC):
         return self.postprocess(self.outputs(*inputs))
 
     def nms(self, boxes: Iterable[Tensor], scores: Iterable[Tensor], candidates: int | None = None) -> list[Detections]:
-        """Non-maximum suppression by this detector's options; arguments of each image as of the function.
+        """The detections of each image after non-maximum suppression by this detector's options.
 
         Args:
             boxes: (P, 4) or (P, C, 4) of each image.

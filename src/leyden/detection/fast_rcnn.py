@@ -31,10 +31,11 @@ from leyden.data.columns import Scenes, Target
 from leyden.data.splits import Split
 from leyden.detection.boxes.batch import Detections
 from leyden.detection.boxes.box_coder import encode
+from leyden.detection.boxes.roi_sampling import label_rois, sample_rois
 from leyden.detection.data import training_split
 from leyden.detection.detector import Detector
 from leyden.detection.nets.fpn import RegionFeatures
-from leyden.detection.nets.roi_head import RoIHead, RoIOutputs, label_rois, sample_rois
+from leyden.detection.nets.roi_head import RoIHead, RoIOutputs
 from leyden.detection.options import DetectorKwargs, DetectorOptions
 from leyden.detection.proposals.selective_search import Search, proposals_of
 from leyden.nets.memory_format import arrange

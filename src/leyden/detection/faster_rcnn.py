@@ -23,10 +23,11 @@ from torch import Tensor
 
 from leyden.data.columns import Scenes
 from leyden.detection.boxes.batch import Detections
+from leyden.detection.boxes.roi_sampling import sample_rois
 from leyden.detection.detector import Detector
 from leyden.detection.evaluation.evaluator import Examples
 from leyden.detection.nets.fpn import RegionFeatures
-from leyden.detection.nets.roi_head import RoIHead, RoIOutputs, sample_rois
+from leyden.detection.nets.roi_head import RoIHead, RoIOutputs
 from leyden.detection.nets.rpn import RPN
 from leyden.detection.options import DetectorKwargs, DetectorOptions
 from leyden.nets.memory_format import arrange
@@ -60,7 +61,7 @@ class FasterRCNN(Detector):
         ratios: height over width of the anchors.
         rpn_width: channels of the region proposal network.
         anchors: per image that a step learns from, at most half of them with an object.
-        inside_only: anchors that reach beyond the image are not learnt.
+        inside_only: anchors that reach beyond the image are not learned.
         rpn_iou: an anchor with at least the first IoU holds an object, below the second to all it is background.
         before_nms: best anchors (of each map) that NMS looks at, in training and in a test.
         proposals: best ones that remain, in training and in a test.

@@ -18,7 +18,7 @@ Optimizer = Literal["adamw", "sgd"]
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerOptions:
-    """How a detector learns."""
+    """The optimizer and its learning rate."""
 
     optimizer: Optimizer = "adamw"
     """ "adamw", or "sgd" with momentum 0.9 as in the papers."""

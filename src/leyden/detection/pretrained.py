@@ -1,18 +1,16 @@
-"""In the place of training: a detector as an earlier run has left it, to be judged by other rules."""
+"""A callback that evaluates what an earlier run has learned, with other options, instead of training."""
 
 from pathlib import Path
 
 import torch
-from lightning import Trainer
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-
-from leyden.detection.detector import Detector
 
 
 class Pretrained(Callback):
-    """Puts all that an earlier run has learnt, heads too, into a run that learns nothing (``trainer.max_epochs=0``).
+    """Loads all weights of an earlier run, heads too, into a run that trains nothing (``trainer.max_epochs=0``).
 
-    It becomes the run's best checkpoint, so that this is tested, exported and asked as any other.
+    They become the run's best checkpoint, which is tested, exported and asked as any other.
 
     Args:
         record: folder of that run, or of several: the newest.
@@ -21,17 +19,17 @@ class Pretrained(Callback):
     def __init__(self, record: str) -> None:
         self.record = Path(record)
 
-    def on_fit_end(self, trainer: Trainer, pl_module: Detector) -> None:  # type: ignore[override]  # of detectors only
-        """Loads and saves it.
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Loads the weights and saves them as the run's best checkpoint.
 
         Raises:
             FileNotFoundError: there is no such run.
-            ValueError: it learnt another technique, or the same for other classes, sizes or networks.
+            ValueError: it trained another technique, or the same for other classes, sizes or networks.
         """
         files = sorted(self.record.glob("**/checkpoints/best.ckpt"), key=lambda file: file.stat().st_mtime)
         if not files:
             raise FileNotFoundError(
-                f"callbacks.inherited.record: {self.record} holds no record with checkpoints/best.ckpt; "
+                f"callbacks.pretrained.record: {self.record} holds no record with checkpoints/best.ckpt; "
                 "run that lab first"
             )
         stored = torch.load(files[-1], map_location="cpu", weights_only=True)
@@ -45,5 +43,5 @@ class Pretrained(Callback):
             raise ValueError(
                 f"{files[-1]} does not fit, choose model and data as that run had them: {reason}"
             ) from error
-        keeper = next(part for part in trainer.checkpoint_callbacks if isinstance(part, ModelCheckpoint))
-        trainer.save_checkpoint(keeper.format_checkpoint_name({}))
+        checkpoint = next(part for part in trainer.checkpoint_callbacks if isinstance(part, ModelCheckpoint))
+        trainer.save_checkpoint(checkpoint.format_checkpoint_name({}))

@@ -22,6 +22,7 @@ from typing import Unpack
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torchvision.ops import box_iou
 
 from leyden.core.distributed import mean_count
 from leyden.core.technique import Exportable
@@ -29,7 +30,7 @@ from leyden.data.columns import Scenes, Target
 from leyden.data.source.annotations.annotated import learnable
 from leyden.detection.boxes.batch import Detections, PaddedTargets, pad_targets
 from leyden.detection.boxes.box_coder import decode, encode
-from leyden.detection.boxes.matching import batch_iou, match_priors
+from leyden.detection.boxes.matching import match_priors
 from leyden.detection.detector import Detector
 from leyden.detection.evaluation.evaluator import Examples
 from leyden.detection.export import export_before_nms
@@ -85,7 +86,7 @@ class SSD(Detector):
         scales: side of the default boxes of each map, and one more, as fractions of the image.
         ratios: aspect ratios of the default boxes of each map, besides 1.
         match_iou: a default box belongs to an object that it overlaps more than this.
-        negatives: hardest negatives that are learnt per matched box; null: all negatives.
+        negatives: hardest negatives that are learned per matched box; null: all negatives.
         alpha: weight of the localisation loss.
         variances: divisors of the coded centres and sizes.
         options: see ``SSDOptions``; ``backbone`` may also be "vgg16" at 300 or 512 pixels.
@@ -145,7 +146,7 @@ class SSD(Detector):
 
     def match(self, objects: PaddedTargets) -> Tensor:
         """The object (B, P) that each default box learns, -1 for background; boxes as fractions."""
-        return match_priors(batch_iou(objects.boxes, self.net.corners), objects.valid, self.match_iou)
+        return match_priors(box_iou(objects.boxes, self.net.corners[None]), objects.valid, self.match_iou)
 
     def assign(self, targets: list[Target]) -> tuple[Tensor, Tensor]:
         """What each default box learns: coded boxes (B, P, 4) and classes (B, P), 0 for background."""

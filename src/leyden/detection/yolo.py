@@ -72,8 +72,7 @@ def decode_cells(predicted: Tensor, cell: Tensor, cells: int, sqrt: bool = True)
 
 
 def assign_cells(objects: PaddedTargets, cells: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The cell of each object, in which its centre lies; of several objects the largest has it, of equal ones the
-    first.
+    """The cell of each object: that of its centre; of several objects there the largest has it, of equals the first.
 
     Args:
         objects: of B images, boxes as fractions of the image.

@@ -9,18 +9,16 @@ from torchvision.ops import box_convert, box_iou, roi_pool
 from torchvision.ops.poolers import LevelMapper
 
 from leyden.detection.boxes.box_coder import encode
+from leyden.detection.boxes.roi_sampling import SampledRoIs, label_rois, sample_rois
 from leyden.detection.boxes.sampling import sample
 from leyden.detection.nets.backbone_features import BackboneOptions
 from leyden.detection.nets.fpn import RegionFeatures
 from leyden.detection.nets.roi_head import (
     RoIHead,
     RoIOutputs,
-    SampledRoIs,
-    label_rois,
     multitask_loss,
     pool_rois,
     pyramid_level,
-    sample_rois,
     truncate_svd,
 )
 

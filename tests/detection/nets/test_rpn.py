@@ -10,7 +10,6 @@ from torchvision.ops import box_convert, box_iou
 
 from leyden.detection.boxes.batch import pad_targets
 from leyden.detection.boxes.box_coder import encode
-from leyden.detection.boxes.matching import batch_iou
 from leyden.detection.nets.rpn import RPN, label_anchors, rpn_loss
 
 SMALL = {"hidden": 8, "anchors": 32, "before_nms": (200, 100), "after_nms": (50, 20), "min_box_size": 2.0}
@@ -29,7 +28,7 @@ def scene(seed: int, count: int) -> dict[str, torch.Tensor]:
 
 def labels_of(model: RPN, targets: list, high: float = 0.7, low: float = 0.3):
     objects = pad_targets(targets)
-    return label_anchors(batch_iou(objects.boxes, model.corners), objects.valid, high, low)
+    return label_anchors(box_iou(objects.boxes, model.corners[None]), objects.valid, high, low)
 
 
 def test_labels_are_those_of_torchvisions_matcher():

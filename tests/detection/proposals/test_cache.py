@@ -202,7 +202,7 @@ def test_they_are_mirrored_with_their_image_and_light_leaves_them():
     ],
 )
 def test_changes_that_move_boxes_are_refused(changes, cure):
-    with pytest.raises(ValueError, match="made for the pictures as they are.*" + cure):
+    with pytest.raises(ValueError, match="made for the images as they are.*" + cure):
         DetectionData(SOURCE, proposals="selective_search", **changes)
     DetectionData(SOURCE, **changes)
 

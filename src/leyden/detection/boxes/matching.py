@@ -6,19 +6,6 @@ from torch import Tensor
 BACKGROUND = -1
 
 
-def batch_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Intersection over union of boxes (B, M, 4) and others (P, 4), both xyxy: (B, M, P), 0 where both are empty."""
-    sides = [
-        torch.minimum(boxes[..., i + 2, None], others[:, i + 2]) - torch.maximum(boxes[..., i, None], others[:, i])
-        for i in (0, 1)
-    ]
-    shared = sides[0].clamp_(min=0) * sides[1].clamp_(min=0)
-    area = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
-    other_area = (others[:, 2] - others[:, 0]) * (others[:, 3] - others[:, 1])
-    union = area[..., None] + other_area - shared
-    return shared / union.clamp(min=torch.finfo(union.dtype).tiny)
-
-
 def bipartite(iou: Tensor, valid: Tensor) -> Tensor:
     """A prior of its own for every object, best pair first (the greedy bipartite matching of SSD's code).
 

@@ -19,14 +19,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import batched_nms, box_convert
+from torchvision.ops import batched_nms, box_convert, box_iou
 
 from leyden.core.distributed import mean_count
 from leyden.data.columns import Target
 from leyden.detection.boxes.anchors import anchor_sizes, grid_anchors
 from leyden.detection.boxes.batch import pad_targets
 from leyden.detection.boxes.box_coder import decode, encode
-from leyden.detection.boxes.matching import batch_iou
 from leyden.detection.boxes.sampling import sample
 
 BASE = 16
@@ -88,7 +87,7 @@ class RPN(nn.Module):
         hidden: channels of the 3x3 convolution.
         anchors: per image that a step learns from.
         positive_fraction: at most this part of them hold an object.
-        inside_only: anchors that reach beyond the image are not learnt.
+        inside_only: anchors that reach beyond the image are not learned.
         thresholds: high and low, see :func:`label_anchors`.
         before_nms: best anchors (of each map) that NMS looks at, in training and in a test.
         after_nms: best proposals that remain, in training and in a test.
@@ -169,7 +168,7 @@ class RPN(nn.Module):
     def loss(self, logits: Tensor, offsets: Tensor, targets: list[Target]) -> tuple[Tensor, Tensor]:
         """Objectness and box loss of a random sample of anchors, see :func:`rpn_loss`."""
         objects = pad_targets(targets)
-        labels, match = label_anchors(batch_iou(objects.boxes, self.corners), objects.valid, self.high, self.low)
+        labels, match = label_anchors(box_iou(objects.boxes, self.corners[None]), objects.valid, self.high, self.low)
         labels = labels.masked_fill(~self.trainable, -1)
         sampled = sample(labels, self.anchors, self.positive_fraction)
         boxes = objects.boxes.gather(1, match[..., None].expand(-1, -1, 4))

@@ -51,7 +51,7 @@ LAYOUTS = {
 
 
 class L2Norm(nn.Module):
-    """Each cell's features on the unit sphere, times a learnt scale per channel (ParseNet, Liu et al. 2016)."""
+    """Each cell's features on the unit sphere, times a learned scale per channel (ParseNet, Liu et al. 2016)."""
 
     def __init__(self, channels: int, scale: float = 20.0) -> None:
         super().__init__()

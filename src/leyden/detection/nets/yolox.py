@@ -58,8 +58,8 @@ class Pyramid(nn.Module):
 
 
 class Head(nn.Module):
-    """The decoupled head: a branch for boxes and one for classes (Ge et al. 2021, "YOLOX", Fig. 2); each map has a head
-    of its own.
+    """The decoupled head: a branch for boxes and one for classes (Ge et al. 2021, "YOLOX", Fig. 2); one
+    per map.
 
     Args:
         width: channels of the map.

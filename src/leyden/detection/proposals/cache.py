@@ -1,4 +1,4 @@
-"""Proposals that are made before training: those of a whole split, kept for other runs on the same pictures."""
+"""Proposals that are made before training: those of a whole split, kept for other runs on the same images."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from leyden.metrics.detection.proposal_recall import proposal_recall
 log = logging.getLogger(__name__)
 
 AT_ONCE = 2
-"""Pictures that are searched at the same time; OpenCV lets other threads run."""
+"""Images that are searched at the same time; OpenCV lets other threads run."""
 
 
 class Proposals:

@@ -1,7 +1,7 @@
 """Selective search: boxes around what may be an object, whatever it is (Uijlings et al. 2013).
 
-A picture is cut into small regions of like colour (Felzenszwalb and Huttenlocher 2004); then the two neighbours that
-are most alike become one, until the whole picture is one region. The box of every region on the way is a proposal.
+A image is cut into small regions of like colour (Felzenszwalb and Huttenlocher 2004); then the two neighbours that
+are most alike become one, until the whole image is one region. The box of every region on the way is a proposal.
 
 OpenCV does the work. Its own "fast mode" has other regions (k = 150, 300, 450 with at least 100 pixels) than the one
 that R-CNN was trained with (k = 50, 100 with at least k pixels); the latter is the default here, after
@@ -37,7 +37,7 @@ def selective_search(
     limit: int | None = None,
     seed: int = 0,
 ) -> Tensor:
-    """The proposals of a picture, the same in every call.
+    """The proposals of an image, the same in every call.
 
     OpenCV gives them in an order that is drawn from C's random numbers, which nobody can seed; here they are sorted.
 
@@ -45,15 +45,15 @@ def selective_search(
         image: uint8 (1 or 3, H, W), RGB.
         k: scales of the first regions, a segmentation for each: the greater, the larger and the fewer.
         min_size: least size of those regions, pixels; None: k of each, as in R-CNN.
-        sigma: standard deviation of the Gaussian that the picture is smoothed with before that, pixels.
-        min_side: boxes that are narrower or lower than this fraction of the picture's width are left out; R-CNN has 20
+        sigma: standard deviation of the Gaussian that the image is smoothed with before that, pixels.
+        min_side: boxes that are narrower or lower than this fraction of the image's width are left out; R-CNN has 20
             pixels of 500.
-        width: of the picture while it is searched, pixels; R-CNN has 500. None: its own.
+        width: of the image while it is searched, pixels; R-CNN has 500. None: its own.
         limit: at most so many boxes, drawn at random and in random order; None: all, in lexicographic order.
         seed: of that order.
 
     Returns:
-        (n, 4) float32 xyxy pixels of ``image``, no two alike; the whole picture is one of them.
+        (n, 4) float32 xyxy pixels of ``image``, no two alike; the whole image is one of them.
 
     Raises:
         ValueError: the image is of another kind, or there is no scale.
@@ -72,7 +72,7 @@ def selective_search(
     if width is not None:
         seen = F.resize(seen, [max(1, round(height * width / own_width)), width], antialias=True)
     rgb = seen.permute(1, 2, 0).contiguous().numpy()
-    # New objects for each picture: OpenCV's similarities keep histograms under a number that starts again at 0.
+    # New objects for each image: OpenCV's similarities keep histograms under a number that starts again at 0.
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     for space in (cv2.COLOR_RGB2HSV_FULL, cv2.COLOR_RGB2Lab):  # "full": all of 0 .. 255, as MATLAB has it
         search.addImage(cv2.cvtColor(rgb, space))
