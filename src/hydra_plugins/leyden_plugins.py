@@ -95,9 +95,11 @@ class Grid(Sweeper):
         """The lab's own sweep, then what was typed; what cannot be applied is refused."""
         from leyden.bench.config.compose import ConfigError
         from leyden.bench.config.overrides import wrong_overrides
+        from leyden.bench.config.variants import spelled_out
 
-        overrides = [*(f"{key}={values}" for key, values in self._params.items()), *arguments]
         assert self.config is not None
+        params = (f"{key}={values}" for key, values in self._params.items())
+        overrides = spelled_out([*params, *arguments], list(self.config.lab.variants))
         if wrong := wrong_overrides([*self.config.hydra.overrides.hydra, *overrides]):
             raise ConfigError(wrong.values())
         return overrides

@@ -34,7 +34,7 @@ FROM_OUTSIDE = {
 AFTER = {"transfer_reuse": "transfer_task_a", "detection_nms": "detection_ssd"}
 """Labs that start from another's record."""
 MADE_OF = {"detection_race"}
-"""Labs whose jobs are other labs, word for word (tests/bench/test_compose.py)."""
+"""Labs whose jobs are other labs, word for word (tests/bench/config/test_variants.py)."""
 LONG = {"detection_blood_cells"}
 """Labs that do not fit into the hour that CI has for all of them."""
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from leyden.bench.config.compose import hydra_over_conf
 from leyden.bench.config.groups import file_of
+from leyden.bench.config.variants import spelled_out
 
 FAST = ["debug=smoke", "model.source_epochs=1"]
 """Words that make the default lab a matter of a second."""
@@ -25,8 +26,12 @@ def master(*overrides: str) -> DictConfig:
         return hydra.compose("config", list(overrides), return_hydra_config=True)
 
 
+def own_sweep(config: DictConfig) -> list[str]:
+    """The overrides of a lab's own sweep."""
+    params = config.hydra.sweeper.params or {}
+    return spelled_out([f"{key}={values}" for key, values in params.items()], list(config.lab.variants))
+
+
 def swept(lab: str) -> list[str]:
-    """The variants that a lab's sweep goes through."""
-    sweep = yaml.safe_load(file_of("experiment", lab).read_text()).get("hydra", {}).get("sweeper", {})
-    named = sweep.get("params", {}).get("variant")
-    return named.replace(" ", "").split(",") if named else []
+    """The variants that a lab compares."""
+    return list(yaml.safe_load(file_of("experiment", lab).read_text())["lab"].get("variants", {}))

@@ -2,11 +2,9 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
-from commands import swept
 
 from leyden.bench.config.compose import ConfigError, compose
-from leyden.bench.config.groups import CONF, file_of, options
+from leyden.bench.config.groups import CONF, options
 from leyden.bench.config.overrides import wrong_overrides
 
 
@@ -35,23 +33,9 @@ def test_options_of_data_leave_its_inner_group_out() -> None:
     assert "digits" in options("data/source")
 
 
-def test_a_variant_has_the_last_word_on_its_lab_and_names_itself() -> None:
-    lab = compose(["experiment=gan_stabilise"])
-    assert "variant" not in lab.choices
-    assert lab.config["model"]["translation"] == 0.125
-    assert lab.config["lab"]["variant"] is None
-    without = compose(["experiment=gan_stabilise", "variant=gan_no_diffaugment"])
-    assert without.choices["variant"] == "gan_no_diffaugment"
-    assert without.config["model"]["translation"] == 0
-    names = [yaml.safe_load(file_of("variant", option).read_text())["lab"]["variant"] for option in options("variant")]
-    assert without.config["lab"]["variant"] in names
-    assert len(set(names)) == len(names)
-
-
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("variant=gan_r2", "did you mean gan_r1?"),
         ("experiment=tour_transfr", "experiment=tour_transfr: no such option; did you mean tour_transfer?"),
         ("model=transfer/finetun", "did you mean transfer/finetune?"),
         ("data/source=digitz", "did you mean digits?"),
@@ -88,30 +72,3 @@ def test_labs_may_lie_outside_the_repository(tmp_path: Path) -> None:
     assert wrong_overrides(words) == {}
     assert compose(words).config["seed"] == 7
     assert wrong_overrides([words[0], "experiment=yours"])
-
-
-@pytest.mark.parametrize("lab", swept("detection_race"))
-def test_the_race_trains_what_each_detectors_own_lab_trains(lab: str) -> None:
-    """So the numbers of one are those of the other."""
-    own, raced = (
-        compose(words).config for words in ([f"experiment={lab}"], ["experiment=detection_race", f"variant={lab}"])
-    )
-    for part in ("model", "data", "trainer"):
-        assert raced[part] == own[part], part
-
-
-def test_every_variant_belongs_to_a_lab() -> None:
-    assert {variant for lab in options("experiment") for variant in swept(lab)} == {*options("variant")}
-
-
-@pytest.mark.parametrize("lab", [name for name in options("experiment") if name.endswith("_parts")])
-def test_the_first_variant_of_parts_is_the_lab_and_each_other_one_changes_it_as_it_says(lab: str) -> None:
-    own = compose([f"experiment={lab}"]).config
-    for place, variant in enumerate(swept(lab)):
-        changed = compose([f"experiment={lab}", f"variant={variant}"]).config
-        said = yaml.safe_load(file_of("variant", variant).read_text())
-        assert bool({"model", "data"} & {*said}) == (place > 0), variant
-        for part in ("model", "data", "trainer"):
-            words = said.get(part, {})
-            assert changed[part] == own[part] | words, variant
-            assert all(own[part][key] != value for key, value in words.items()), variant

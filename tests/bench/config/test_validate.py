@@ -2,7 +2,6 @@ from itertools import product
 from typing import Any
 
 import pytest
-from commands import swept
 
 from leyden.bench.config.compose import ConfigError, compose
 from leyden.bench.config.groups import options
@@ -12,11 +11,6 @@ from leyden.bench.config.validate import check, compose_and_check
 @pytest.mark.parametrize(("experiment", "trainer"), [*product(options("experiment"), options("trainer"))])
 def test_every_lab_fits_every_trainer(experiment: str, trainer: str) -> None:
     assert check(compose([f"experiment={experiment}", f"trainer={trainer}"])) == []
-
-
-@pytest.mark.parametrize(("lab", "variant"), [(lab, word) for lab in options("experiment") for word in swept(lab)])
-def test_every_variant_fits_the_lab_that_sweeps_it(lab: str, variant: str) -> None:
-    assert check(compose([f"experiment={lab}", f"variant={variant}"])) == []
 
 
 @pytest.mark.parametrize("group", ["callbacks", "logger", "debug"])
@@ -70,11 +64,6 @@ def test_a_mistake_in_a_file_names_the_file(monkeypatch: pytest.MonkeyPatch) -> 
     composed = compose()
     composed.config["model"]["scale"] = "wide"
     assert any(m.startswith("model.scale (transfer/finetune.yaml)") for m in check(composed))
-
-
-def test_a_mistake_in_a_variant_names_its_file() -> None:
-    told = mistakes("experiment=tour_transfer", "variant=gan_r1")
-    assert any(m.startswith("model.r1 (variant/gan_r1.yaml): unknown key") for m in told)
 
 
 def test_a_broken_module_is_reported_with_its_cause(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from optuna import create_study
 from optuna.trial import TrialState
 
 from leyden.bench.config.compose import compose
-from leyden.bench.config.grid import quoted
+from leyden.bench.config.variants import quoted
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
 from leyden.bench.search.pruning import PRUNED, open_storage

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import FAST, master, read_json
+from commands import FAST, master, own_sweep, read_json
 from optuna import Study, create_study
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import TrialState
@@ -190,8 +190,7 @@ def test_familys_ranges_fit_its_techniques(sweep: str) -> None:
     for experiment in options("experiment"):
         if experiment.startswith(f"{sweep}_"):
             config = master(f"experiment={experiment}", f"sweep={sweep}")
-            params = [f"{key}={values}" for key, values in config.hydra.sweeper.params.items()]
-            Jobs(config, space([f"experiment={experiment}", *params]).ends()[:1]).check()
+            Jobs(config, space([f"experiment={experiment}", *own_sweep(config)]).ends()[:1]).check()
 
 
 def test_ranges_of_another_family(leyden: Callable, tmp_path: Path) -> None:

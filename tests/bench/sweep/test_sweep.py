@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import FAST, master
+from commands import FAST, master, own_sweep
 from PIL import Image
 
 from leyden.bench.config.compose import compose
@@ -83,8 +83,7 @@ def test_without_m_a_lab_is_one_job(lab: list[str], leyden: Callable, records: C
 def first_job(*overrides: str) -> Jobs:
     """The first job of a sweep, its lab's own sweep included."""
     config = master(*overrides)
-    params = config.hydra.sweeper.params or {}
-    return Jobs(config, grid([*(f"{key}={values}" for key, values in params.items()), *overrides])[:1])
+    return Jobs(config, grid([*own_sweep(config), *overrides])[:1])
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))

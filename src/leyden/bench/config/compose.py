@@ -16,6 +16,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from leyden.bench.config.allow_list import targets
 from leyden.bench.config.groups import CONF, groups
+from leyden.bench.config.variants import with_variant
 
 
 class ConfigError(ValueError):
@@ -72,7 +73,7 @@ def compose(overrides: Sequence[str] = ()) -> Composed:
 def compose_unchecked(overrides: Sequence[str], whole: bool = True) -> Composed:
     """The same with the errors of Hydra and OmegaConf; ``whole``: a key that must be given, and is not, is one."""
     with hydra_over_conf():
-        config = hydra.compose("config", list(overrides), return_hydra_config=True)
+        config = hydra.compose("config", with_variant(overrides), return_hydra_config=True)
     return finish(config, config.hydra.runtime.choices, overrides, whole)
 
 
@@ -88,6 +89,7 @@ def finish(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[s
     OmegaConf.set_struct(config, False)
     config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=whole)
+    plain["lab"].pop("variants")  # a run is one of them
     plain["lab"]["name"] = choices.get("experiment") or "no_experiment"
     chosen = {group: option for group, option in choices.items() if group in groups() and option is not None}
     return Composed(plain, chosen, list(overrides), dict(_copies(OmegaConf.to_container(config))))

@@ -1,6 +1,7 @@
 """The jobs of a grid: every combination of the values that overrides list, range over or match."""
 
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 
 from hydra.core.config_loader import ConfigLoader
@@ -8,6 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from leyden.bench.config.compose import ConfigError
+from leyden.bench.config.variants import quoted
 
 
 def parse(overrides: Iterable[str], loader: ConfigLoader | None = None) -> list[Override]:
@@ -39,11 +41,6 @@ def grid(overrides: Sequence[str], loader: ConfigLoader | None = None) -> list[l
     return jobs
 
 
-def quoted(text: str) -> str:
-    """A text as one value of Hydra's override syntax, whatever is in it."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def _refuse_intervals(overrides: Iterable[Override]) -> None:
     """Raises ConfigError where an override gives an interval."""
     wrong = [o.input_line for o in overrides if o.is_sweep_override() and not o.is_discrete_sweep()]
@@ -54,4 +51,10 @@ def _refuse_intervals(overrides: Iterable[Override]) -> None:
 def _values(override: Override) -> list[str]:
     if not override.is_sweep_override():
         return [str(override.input_line)]
-    return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+    return [f"{override.get_key_element()}={_readable(value)}" for value in override.sweep_string_iterator()]
+
+
+def _readable(value: str) -> str:
+    """A value of Hydra's with quotes around what it escapes letter by letter."""
+    escaped = "\\" in value and not value.startswith(("[", "{"))
+    return quoted(re.sub(r"\\(.)", r"\1", value)) if escaped else value

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from leyden.bench.config.compose import compose_unchecked, first_line, hydra_over_conf
 from leyden.bench.config.groups import groups, options
+from leyden.bench.config.variants import CHOICE
 
 
 def wrong_overrides(overrides: Sequence[str]) -> dict[str, str]:
@@ -26,7 +27,9 @@ def wrong_overrides(overrides: Sequence[str]) -> dict[str, str]:
         except HydraException as error:
             wrong[text] = f"{text}: {first_line(error)}"
             continue
-        if override.key_or_group not in groups():
+        if override.key_or_group == CHOICE and not override.is_sweep_override():
+            right.append(text)
+        elif override.key_or_group not in groups():
             values[text] = override
         elif override.is_delete():
             right.append(text)

@@ -166,11 +166,13 @@ def _where(key: str, composed: Composed) -> str:
     choices = composed.choices
     top = key.split(".")[0]
     group = "data/source" if key.startswith("data.source") else top
-    files = [("debug", key), ("variant", key), ("experiment", key), (group, key.removeprefix(group.replace("/", ".")))]
-    for candidate, inner in files:
+    variant = ["lab", "variants", composed.config.get("lab", {}).get("variant"), key]
+    inner = key.removeprefix(group.replace("/", ".")).strip(".").split(".")
+    files = [("debug", key.split(".")), ("experiment", variant), ("experiment", key.split(".")), (group, inner)]
+    for candidate, path in files:
         if candidate in choices:
             file = file_of(candidate, choices[candidate])
-            if file.is_file() and _stands_in(yaml.safe_load(file.read_text()), inner.strip(".").split(".")):
+            if file.is_file() and _stands_in(yaml.safe_load(file.read_text()), path):
                 return f"{key} ({file.parent.name}/{file.name})"
     return key
 

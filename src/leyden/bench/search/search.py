@@ -16,8 +16,8 @@ from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from leyden.bench.config.compose import Composed, ConfigError
-from leyden.bench.config.grid import quoted
 from leyden.bench.config.validate import check
+from leyden.bench.config.variants import quoted
 from leyden.bench.search.report import report
 from leyden.bench.search.space import Space, space, typed
 from leyden.bench.search.study import NAME, Settings, jobs_of, open_study, sampler, settle, study_in

@@ -16,10 +16,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from leyden.bench.config.allow_list import ALLOW, targets
 from leyden.bench.config.compose import ConfigError, finish, hydra_over_conf
-from leyden.bench.config.grid import parse, quoted
+from leyden.bench.config.grid import parse
 from leyden.bench.config.groups import CONF
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.overrides import wrong_overrides
+from leyden.bench.config.variants import quoted
 from leyden.bench.run.record import Record, write
 from leyden.bench.sweep.job import OF_THE_SWEEP, StoppedError
 from leyden.bench.sweep.ranking import rank, result_of
