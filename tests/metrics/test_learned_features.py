@@ -92,7 +92,7 @@ def test_a_broken_file_is_learned_anew(content: object, train, tmp_path: Path, m
     broken(content, file)
     with caplog.at_level(logging.WARNING):
         again = learn_features(train.columns.images, train.columns.labels, 10, CPU, cache=tmp_path)
-    assert "learnt anew" in caplog.text
+    assert "trained anew" in caplog.text
     torch.testing.assert_close(again.state_dict(), expected.state_dict(), rtol=0, atol=0)
     assert list(tmp_path.iterdir()) == [file]
     assert torch.load(file, weights_only=True).keys() == {"state_dict", "train_accuracy"}

@@ -21,5 +21,5 @@ def test_every_parameter_learns():
 
 
 def test_lists_of_unequal_length_are_refused():
-    with pytest.raises(ValueError, match="as many widths as blocks"):
+    with pytest.raises(ValueError, match="widths and blocks differ in number"):
         small_resnet(3, [8, 12], [1])

@@ -258,11 +258,11 @@ def test_without_a_network_both_ways_out_are_named_and_work(weights: str, offlin
         ("resnet50", "IMAGENET1K_V3", "torchvision has IMAGENET1K_V1, IMAGENET1K_V2 of resnet50"),
         ("resnet50", "imagenet1k_v1", "torchvision has IMAGENET1K_V1, IMAGENET1K_V2 of resnet50"),
         ("googlenet_bn", "IMAGENET1K_V2", "torchvision has IMAGENET1K_V1 of googlenet_bn"),
-        *[(name, "imagenet", f"nobody has published weights of {name}; give a file") for name in
+        *[(name, "imagenet", f"there are no published weights of {name}; give a file") for name in
           ("googlenet", "resnet", "xception", "vgg16_c", "vgg11_lrn_bn")],
     ],
 )  # fmt: skip
-def test_weights_that_nobody_has(name: str, weights: str, message: str, offline: Path) -> None:
+def test_weights_that_do_not_exist(name: str, weights: str, message: str, offline: Path) -> None:
     with pytest.raises(ValueError, match=message):
         find_weights(weights, meta(name))
 

@@ -6,6 +6,8 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
+from leyden.nets.weights import best_checkpoint
+
 
 class Pretrained(Callback):
     """Loads all weights of an earlier run, heads too, into a run that trains nothing (``trainer.max_epochs=0``).
@@ -26,22 +28,15 @@ class Pretrained(Callback):
             FileNotFoundError: there is no such run.
             ValueError: it trained another technique, or the same for other classes, sizes or networks.
         """
-        files = sorted(self.record.glob("**/checkpoints/best.ckpt"), key=lambda file: file.stat().st_mtime)
-        if not files:
-            raise FileNotFoundError(
-                f"callbacks.pretrained.record: {self.record} holds no record with checkpoints/best.ckpt; "
-                "run that lab first"
-            )
-        stored = torch.load(files[-1], map_location="cpu", weights_only=True)
+        file = best_checkpoint(self.record, "callbacks.pretrained.record")
+        stored = torch.load(file, map_location="cpu", weights_only=True)
         kind = type(pl_module)
         if stored["technique"] != f"{kind.__module__}.{kind.__qualname__}":
-            raise ValueError(f"{files[-1]} is of {stored['technique']}: choose the model of that run")
+            raise ValueError(f"{file} is of {stored['technique']}: choose the model of that run")
         try:
             pl_module.load_state_dict(stored["state_dict"])
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:300]
-            raise ValueError(
-                f"{files[-1]} does not fit, choose model and data as that run had them: {reason}"
-            ) from error
+            raise ValueError(f"{file} does not fit, choose model and data as that run had them: {reason}") from error
         checkpoint = next(part for part in trainer.checkpoint_callbacks if isinstance(part, ModelCheckpoint))
         trainer.save_checkpoint(checkpoint.format_checkpoint_name({}))

@@ -9,12 +9,13 @@ Frechet distance grows with the square of the features' scale and the kernel dis
 
 import hashlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from leyden.nets.auxiliary import load_network, save_network, train_auxiliary
+from leyden.nets.auxiliary import fit_classifier, load_network, save_network, train_auxiliary
 
 DIMENSIONS = 64
 """Features per image."""
@@ -151,15 +152,14 @@ def _train(features: LearnedFeatures, images: Tensor, labels: Tensor, steps: int
     assert features.head is not None
     optimizer = torch.optim.Adam(features.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=5e-3, total_steps=steps)
-    for _ in range(steps):
-        chosen = torch.randint(len(images), (batch_size,), device=images.device)
-        shift = torch.randint(-(size // 16), size // 16 + 1, (2,)).tolist()
-        logits = features.head(features.body(_signed(images[chosen]).roll(shift, (-2, -1))))
-        loss = nn.functional.cross_entropy(logits, labels[chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for _ in range(steps):
+            chosen = torch.randint(len(images), (batch_size,), device=images.device)
+            shift = torch.randint(-(size // 16), size // 16 + 1, (2,)).tolist()
+            yield _signed(images[chosen]).roll(shift, (-2, -1)), labels[chosen]
+
+    fit_classifier(nn.Sequential(features.body, features.head), batches(), optimizer, schedule)
 
 
 def _signed(images: Tensor) -> Tensor:

@@ -18,9 +18,9 @@ class StageShape(NamedTuple):
     channels: int
     """Of its map, or the length of its vector."""
     size: tuple[int, int] | None
-    """Height and width of its map; None where it gives a vector."""
+    """Height and width of its map; None where the output is a vector."""
     stride: int | None
-    """Image pixels per map pixel, rounded; None where it gives a vector."""
+    """Image pixels per map pixel, rounded; None where the output is a vector."""
 
 
 class Backbone(nn.Module):

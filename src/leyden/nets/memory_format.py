@@ -9,7 +9,7 @@ MemoryFormat = Literal["contiguous", "channels_last"]
 
 
 def arrange(network: nn.Module, memory_format: MemoryFormat) -> None:
-    """Lays out a network's 4-d weights, in place; convolutions then give their maps in the same order.
+    """Lays out a network's 4-d weights, in place; convolutions then return their maps in the same order.
 
     Args:
         network: whose parameters are arranged.
@@ -17,7 +17,7 @@ def arrange(network: nn.Module, memory_format: MemoryFormat) -> None:
             and the machine: measure.
 
     Raises:
-        ValueError: another word.
+        ValueError: another name.
     """
     formats = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
     if memory_format not in formats:

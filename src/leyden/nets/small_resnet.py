@@ -43,7 +43,7 @@ def small_resnet(channels: int, widths: Sequence[int], blocks: Sequence[int]) ->
         ValueError: the lists differ in length.
     """
     if len(widths) != len(blocks):
-        raise ValueError(f"as many widths as blocks, please: got {len(widths)} and {len(blocks)}")
+        raise ValueError(f"widths and blocks differ in number: got {len(widths)} and {len(blocks)}")
     stages: dict[str, nn.Module] = {
         "stem": nn.Sequential(
             nn.Conv2d(channels, widths[0], 7, stride=4, padding=3, bias=False),

@@ -1,4 +1,4 @@
-"""Weights for a backbone: a network's published ones, a file, or what an earlier run has learnt.
+"""Weights for a backbone: a network's published ones, a file, or the folder of an earlier run.
 
 Files are read with ``weights_only=True``, so they cannot run code. Normalisation travels with the weights.
 """
@@ -63,6 +63,22 @@ def find_weights(weights: str, backbone: Backbone) -> dict[str, Tensor]:
     return state
 
 
+def best_checkpoint(folder: Path, key: str) -> Path:
+    """The newest ``best.ckpt`` of the records in a folder.
+
+    Args:
+        folder: a record, or one that holds several at any depth.
+        key: the config key that names the folder, for the message.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    files = sorted(folder.glob("**/checkpoints/best.ckpt"), key=lambda file: file.stat().st_mtime)
+    if not files:
+        raise FileNotFoundError(f"{key}: {folder} holds no record with checkpoints/best.ckpt; run that lab first")
+    return files[-1]
+
+
 def load_pretrained(backbone: Backbone, state: dict[str, Tensor], stages: Sequence[str]) -> None:
     """Takes over the weights of ``stages`` and the normalisation; what ``state`` has besides is left.
 
@@ -110,16 +126,12 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _of_record(folder: Path) -> dict[str, Tensor]:
-    """The backbone that a run has learnt, from its best checkpoint."""
-    best = sorted(folder.glob("**/checkpoints/best.ckpt"), key=lambda file: file.stat().st_mtime)
-    if not best:
-        raise FileNotFoundError(
-            f"model.weights: {folder} holds no record with checkpoints/best.ckpt; run that lab first"
-        )
-    state = _read(best[-1])
+    """The backbone of a run's best checkpoint."""
+    best = best_checkpoint(folder, "model.weights")
+    state = _read(best)
     if "mean" not in state:
-        raise ValueError(f"model.weights: {best[-1]} is of a technique without a backbone of leyden.nets")
-    log.info("weights of %s", best[-1].parent.parent)
+        raise ValueError(f"model.weights: {best} is of a technique without a backbone of leyden.nets")
+    log.info("weights of %s", best.parent.parent)
     return state
 
 
@@ -131,7 +143,7 @@ def _download(weights: str, backbone: Backbone) -> dict[str, Tensor]:
     try:
         entries: Any = models.get_model_weights(TORCHVISION.get(name, name))
     except ValueError as error:
-        raise ValueError(f"model.weights={weights}: nobody has published weights of {name}; give a file") from error
+        raise ValueError(f"model.weights={weights}: there are no published weights of {name}; give a file") from error
     known = ", ".join(entry.name for entry in entries)
     member = "DEFAULT" if weights == "imagenet" else weights.split(".")[-1]
     if member not in entries.__members__:

@@ -158,8 +158,10 @@ def _timm(name: str, channels: int) -> Published:
         ValueError: timm has no such network.
     """
     net = timm_model(name, channels)
-    channels_last = getattr(net, "output_fmt", None) == "NHWC"  # Swin and its like
-    if channels_last or not hasattr(net, "return_layers"):  # timm's mark of a plain sequence
+    from timm.models import FeatureDictNet
+
+    channels_last = getattr(net, "output_fmt", None) == "NHWC"  # Swin and its like; some of timm's classes lack it
+    if channels_last or not isinstance(net, FeatureDictNet):  # whose parts run one after another
         return Published(net, {"all": _LastMap(net, channels_last)}, channels)
     stages: dict[str, nn.Module] = {}
     inside: OrderedDict[str, nn.Module] = OrderedDict()
@@ -172,7 +174,7 @@ def _timm(name: str, channels: int) -> Published:
 
 
 def timm_model(name: str, channels: int, pretrained: bool = False) -> Any:
-    """timm's network behind ``timm/NAME``, as one that gives its feature maps."""
+    """timm's network behind ``timm/NAME``, as one that returns its feature maps."""
     try:
         timm = import_module("timm")
     except ModuleNotFoundError as error:

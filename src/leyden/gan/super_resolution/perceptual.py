@@ -9,13 +9,14 @@ are about sharpness, noise, blocks and ringing; unlike ImageNet's, they know not
 
 import hashlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leyden.nets.auxiliary import load_network, save_network, train_auxiliary
+from leyden.nets.auxiliary import fit_classifier, load_network, save_network, train_auxiliary
 from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone
 
@@ -161,22 +162,19 @@ def _train(network: nn.ModuleDict, images: Tensor, steps: int, count: int = 6, s
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     labels = torch.arange(len(SPOIL), device=images.device).repeat_interleave(count)
     side = min(side, images.shape[-1])
-    right = []
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for _ in range(steps):
+            chosen = torch.randint(len(images), (len(labels),), device=images.device)
+            top, left = torch.randint(images.shape[-1] - side + 1, (2,)).tolist()
+            patches = images[chosen][..., top : top + side, left : left + side].float() / 127.5 - 1
+            spoilt = torch.cat([spoil(part) for spoil, part in zip(SPOIL, patches.split(count), strict=True)])
+            yield spoilt.clamp(-1, 1), labels
+
     network.train()
-    for _ in range(steps):
-        chosen = torch.randint(len(images), (len(labels),), device=images.device)
-        top, left = torch.randint(images.shape[-1] - side + 1, (2,)).tolist()
-        patches = images[chosen][..., top : top + side, left : left + side].float() / 127.5 - 1
-        spoilt = torch.cat([spoil(part) for spoil, part in zip(SPOIL, patches.split(count), strict=True)])
-        logits = nn.Sequential(*network.values())(spoilt.clamp(-1, 1))
-        loss = F.cross_entropy(logits, labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        right.append((logits.argmax(1) == labels).float().mean())
+    correct = fit_classifier(nn.Sequential(*network.values()), batches(), optimizer, schedule)
     network.eval()
-    return torch.stack(right[-20:]).mean().item()
+    return torch.stack([step.float().mean() for step in correct[-20:]]).mean().item()
 
 
 def _keep(x: Tensor) -> Tensor:

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from leyden.core.files import write_whole
 from leyden.core.optim import cosine, scheduled
 from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
+from leyden.nets.auxiliary import fit_classifier
 from leyden.transfer.finetune.features import key_of
 from leyden.transfer.finetune.heads import CosineHead
 
@@ -86,17 +86,7 @@ def pretrain(net: nn.Module, head: nn.Module, batches: Loader, epochs: int, lr: 
     optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
     schedule = scheduled(optimizer, cosine, epochs * len(batches))
     net.train()
-    right = seen = 0
-    for _ in range(epochs):
-        right = seen = 0
-        for images, labels in batches:
-            logits = head(net(images.to(device)))
-            labels = labels.to(device)
-            loss = F.cross_entropy(logits, labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            right += int((logits.argmax(1) == labels).sum())
-            seen += len(labels)
-    return right / max(seen, 1)
+    seen = ((images.to(device), labels.to(device)) for _ in range(epochs) for images, labels in batches)
+    correct = fit_classifier(nn.Sequential(net, head), seen, optimizer, schedule)
+    last = correct[-len(batches) :] if epochs else []
+    return torch.cat(last).float().mean().item() if last else 0.0
