@@ -26,7 +26,7 @@ def test_boxes_are_scaled_with_their_images():
         torch.testing.assert_close(target["boxes"], small["boxes"] * 1.5)
 
 
-def test_training_leaves_out_difficult_objects_and_evaluation_marks_them(tmp_path):
+def test_difficult_objects_left_out_of_training(tmp_path):
     root = write_voc(tmp_path / "set")
     for name, scene in (("a", SCENES["train"][0]), ("e", SCENES["val"][0])):
         (root / "Annotations" / f"{name}.xml").write_text(voc_xml(scene, difficult=True))
@@ -47,7 +47,7 @@ def test_a_source_without_boxes_is_refused():
         DetectionData(Digits())
 
 
-def test_some_of_the_training_images_are_drawn_by_seed_and_fewer_are_part_of_more():
+def test_training_subsets_are_seeded_and_nested():
     source = DigitScenes(64, train=30, val=3, test=4, smallest=0.3)
     source.prepare()
 
@@ -69,7 +69,7 @@ def test_some_of_the_training_images_are_drawn_by_seed_and_fewer_are_part_of_mor
 
 
 @pytest.mark.parametrize("wrong", [torch.nan, torch.inf])
-def test_a_box_that_is_no_number_stops_training_and_not_its_loss(wrong: float, monkeypatch):
+def test_nan_box_stops_training(wrong: float, monkeypatch):
     source = DigitScenes(64, train=3, val=3, test=4, smallest=0.3)
     bad = [{"boxes": torch.tensor([[1.0, 2, 4, 6], [5, wrong, 9, 9]]), "labels": torch.tensor([0, 1])}]
     good = [{"boxes": torch.tensor([[1.0, 2, 4, 6]]), "labels": torch.tensor([0])}] * 2
@@ -83,7 +83,7 @@ def test_a_box_that_is_no_number_stops_training_and_not_its_loss(wrong: float, m
     assert len(DetectionData(source).split("train")) == 3  # what is not learnt does no harm
 
 
-def test_training_images_without_any_box_are_refused_and_so_are_too_few(monkeypatch):
+def test_training_without_boxes_is_refused(monkeypatch):
     source = DigitScenes(64, train=3, val=3, test=4, smallest=0.3)
     nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
     hard = {"boxes": torch.ones(1, 4), "labels": torch.tensor([0]), "difficult": torch.tensor([True])}

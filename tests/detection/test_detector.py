@@ -80,7 +80,7 @@ def run(
     return getattr(trainer, "test" if stage == "test" else "validate")(model, loader, verbose=False)[0]
 
 
-def test_a_test_logs_the_scores_of_the_whole_set():
+def test_test_logs_scores_of_whole_set():
     answers, truths = random_scenes(1, images=10)
     logged = run(Oracle(answers), truths)
     expected = detection_scores(answers, truths, 3)
@@ -91,7 +91,7 @@ def test_a_test_logs_the_scores_of_the_whole_set():
     assert {f"test/error_{kind}" for kind in KINDS} <= set(logged)
 
 
-def test_a_validation_logs_what_chooses_the_best_and_no_more():
+def test_validation_logs_the_headlines_only():
     answers, truths = random_scenes(1, images=10)
     model = Oracle(answers)
     logged = run(model, truths, stage="val")
@@ -100,7 +100,7 @@ def test_a_validation_logs_what_chooses_the_best_and_no_more():
     assert run(model, truths, stage="val") == logged  # nothing is left of the first time
 
 
-def test_sizes_and_classes_that_do_not_occur_have_no_number_and_one_class_will_do():
+def test_absent_sizes_and_classes_have_no_score():
     box = [10.0, 10, 30, 30]
     said = [{**truth(box), "scores": torch.tensor([0.9])}]
     logged = run(Oracle(said, ["cat"]), [truth(box)])
@@ -111,7 +111,7 @@ def test_sizes_and_classes_that_do_not_occur_have_no_number_and_one_class_will_d
     assert nothing["test/ap"] != nothing["test/ap"]  # not a number
 
 
-def test_milliseconds_are_those_of_the_images_without_loading_and_without_the_first_time(monkeypatch):
+def test_milliseconds_exclude_loading_and_first_batch(monkeypatch):
     clock = {"now": 100.0}
     monkeypatch.setattr(timing.time, "perf_counter", lambda: clock["now"])
     passes = {"network": 0, "answers": 0}
@@ -142,7 +142,7 @@ def test_a_test_shows_what_was_right_and_wrong():
 
 
 @pytest.mark.parametrize(("kind", "strides"), [(SSD, [8, 16, 32, 64]), (YOLOX, [8, 16, 32]), (RCNN, [])])
-def test_a_test_shows_what_the_feature_maps_see_and_a_validation_does_not(monkeypatch, kind, strides):
+def test_only_test_draws_feature_maps(monkeypatch, kind, strides):
     model = kind(["a"], 3, 64, widths=[8] * 5, blocks=[0] * 5).eval()
     pixels = images(6)[..., :64, :64].contiguous()
     maps, found = model.feature_maps(pixels)
@@ -164,7 +164,7 @@ def test_a_test_shows_what_the_feature_maps_see_and_a_validation_does_not(monkey
         assert torch.equal(shown["feature_maps"], expected)
 
 
-def test_predictions_lie_in_the_pixels_of_each_picture_and_are_sure_enough():
+def test_predictions_in_pixels_of_each_image():
     box = [100.0, 200, 300, 400]  # of 400 x 400
     said = {**truth(box, box, labels=[1, 2]), "scores": torch.tensor([0.9, 0.3])}
     model = Oracle([said])
@@ -181,7 +181,7 @@ def test_predictions_lie_in_the_pixels_of_each_picture_and_are_sure_enough():
         model.predict(pictures, PredictOptions(threshold=1.5))
 
 
-def test_pycocotools_reads_what_is_written_and_finds_it_perfect(tmp_path):
+def test_pycocotools_reads_the_predictions(tmp_path):
     coco, cocoeval = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
     said = {**truth([10.0, 20, 110, 220], [50.0, 50, 90, 80], labels=[1, 2]), "scores": torch.tensor([0.9, 0.8])}
     nothing = {key: value[:0] for key, value in said.items()}

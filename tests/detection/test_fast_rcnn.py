@@ -51,7 +51,7 @@ def scenes(**more) -> DetectionData:
     return data
 
 
-def test_the_loss_reaches_all_weights_and_images_without_objects_teach_no_boxes():
+def test_loss_reaches_all_weights_but_empty_images_no_boxes():
     net = FastRCNN(**FACTS, **TINY, box_weight=2.0)
     losses = step(net, TARGETS)
     torch.testing.assert_close(losses["whole"], losses["class"] + 2 * losses["box"])
@@ -65,7 +65,7 @@ def test_the_loss_reaches_all_weights_and_images_without_objects_teach_no_boxes(
     assert step(net, [nowhere, nowhere])["whole"].item() == 0
 
 
-def test_offsets_have_mean_0_and_deviation_1_behind_the_normalisation():
+def test_offset_statistics_normalise_the_offsets():
     split = InMemory(Scenes(IMAGES, TARGETS))
     mean, std = offset_statistics(split, 4, 0.5)
     for label, image, thing in ((1, 0, 0), (0, 1, 0), (2, 1, 1)):
@@ -81,7 +81,7 @@ def test_offsets_have_mean_0_and_deviation_1_behind_the_normalisation():
     assert std[3].tolist() == pytest.approx([0.1, 0.1, 0.2, 0.2])
 
 
-def test_proposals_are_those_of_the_data_or_searched_for():
+def test_proposals_come_from_data_or_search():
     pytest.importorskip("cv2")
     net = FastRCNN(**FACTS, **TINY)
     _, given = net.inputs(IMAGES, TARGETS)
@@ -105,7 +105,7 @@ def test_without_proposals_training_says_how_to_get_some():
         quiet_trainer(max_epochs=1).fit(net, pairs, pairs)
 
 
-def test_what_is_drawn_is_a_matter_of_torchs_seed():
+def test_sampling_depends_on_torchs_seed():
     net, losses = FastRCNN(**FACTS, **TINY), []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
@@ -114,7 +114,7 @@ def test_what_is_drawn_is_a_matter_of_torchs_seed():
 
 
 @pytest.mark.parametrize(("svd", "alike"), [([32, 16], True), ([1, 1], False)])
-def test_tests_and_predictions_use_truncated_layers_and_validation_the_whole_ones(
+def test_svd_only_in_tests_and_predictions(
     svd: list[int], alike: bool, monkeypatch: pytest.MonkeyPatch
 ):
     torch.manual_seed(0)
@@ -151,7 +151,7 @@ def test_tests_and_predictions_use_truncated_layers_and_validation_the_whole_one
     torch.testing.assert_close(net.state_dict(), weights, rtol=0, atol=0)
 
 
-def test_a_few_steps_learn_and_statistics_travel(tmp_path: Path):
+def test_training_learns_and_keeps_statistics(tmp_path: Path):
     pytest.importorskip("cv2")
     lightning.seed_everything(0, verbose=False)
     data = scenes(proposals="selective_search")

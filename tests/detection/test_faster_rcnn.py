@@ -1,11 +1,10 @@
 from pathlib import Path
 
-import lightning
 import pytest
 import torch
 from detections import target as truth
 from torchvision.models import vgg16
-from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
+from training import Kept, quiet_trainer
 
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.detection.data import DetectionData
@@ -47,7 +46,7 @@ def test_answers_lie_in_the_image_and_are_few(more: dict):
 
 
 @pytest.mark.parametrize("more", [{}, PYRAMID])
-def test_all_four_parts_of_the_loss_reach_all_weights(more: dict):
+def test_four_losses_reach_all_weights(more: dict):
     net = model(**more)
     losses = step(
         net, [truth([10.0, 10, 30, 40], labels=[1]), truth([5.0, 20, 40, 50], [40.0, 5, 60, 20], labels=[0, 2])]
@@ -77,7 +76,7 @@ def test_no_gradient_flows_through_the_proposals():
     assert all(p.grad is not None for p in net.features.parameters())
 
 
-def test_what_is_drawn_is_a_matter_of_torchs_seed():
+def test_sampling_depends_on_torchs_seed():
     targets, losses = [truth([10.0, 10, 30, 40]), truth([5.0, 20, 40, 50])], []
     net = model()
     for seed in (1, 1, 2):
@@ -95,12 +94,12 @@ def test_what_is_drawn_is_a_matter_of_torchs_seed():
         ({"frozen_stages": 7}, "small_resnet has 2 stages here"),
     ],
 )
-def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):
+def test_unusable_arguments_are_refused_with_cure(arguments: dict, cure: str):
     with pytest.raises(ValueError, match=cure):
         model(**arguments)
 
 
-def test_a_whole_vgg16_fills_the_backbone_and_both_fully_connected_layers(tmp_path: Path):
+def test_vgg16_fills_backbone_and_fc_layers(tmp_path: Path):
     with torch.device("meta"):
         published = {key: value for key, value in vgg16().state_dict().items() if key.startswith("features.")}
     for name, shape in (("0", (12, 512 * 7 * 7)), ("3", (8, 12)), ("6", (1000, 8))):  # thinner than the real ones
@@ -121,34 +120,3 @@ def test_a_test_also_shows_the_proposals():
     quiet_trainer(logger=kept).test(net, data, verbose=False)
     assert kept.pictures["proposals"].dtype == torch.uint8
     assert kept.pictures["proposals"].shape[0] == 3
-
-
-def test_a_few_steps_learn_and_load_again(tmp_path: Path):
-    lightning.seed_everything(0, verbose=False)
-    data = DetectionData(DigitScenes(64, train=16, val=4, test=4, smallest=0.3), batch_size=8, eval_batch_size=2)
-    data.prepare_data()
-    net, losses = FasterRCNN(**data.spec, **TINY), []
-
-    class Losses(lightning.Callback):
-        def on_train_batch_end(self, trainer, module, outputs, batch, index):
-            losses.append(float(outputs["loss"]))
-
-    trainer = quiet_trainer(max_epochs=20, callbacks=[Losses()], log_every_n_steps=1, default_root_dir=tmp_path)
-    trainer.fit(net, data)
-    assert sum(losses[-4:]) < 0.7 * sum(losses[:4])
-    scores = trainer.test(net, data, verbose=False)[0]
-    assert {"test/ap", "test/ap50", "test/voc07_ap50", "test/ms_per_image", "test/ms_per_image_network"} <= set(scores)
-    trainer.save_checkpoint(tmp_path / "x.ckpt")
-    again = FasterRCNN.load_from_checkpoint(tmp_path / "x.ckpt", weights_only=True)
-    torch.testing.assert_close(again.state_dict(), net.state_dict())
-
-
-def test_a_resumed_run_is_as_one_that_was_left_alone(tmp_path: Path):
-    data = DetectionData(DigitScenes(64, train=24, val=2, test=2, smallest=0.3), batch_size=8)
-    data.prepare_data()
-    spec = data.spec
-    assert_resumed_is_as_if_left_alone(
-        lambda: FasterRCNN(**spec, **TINY),
-        lambda: DetectionData(DigitScenes(64, train=24, val=2, test=2, smallest=0.3), batch_size=8),
-        tmp_path,
-    )

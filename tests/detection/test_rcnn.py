@@ -69,7 +69,7 @@ def test_overlap_by_class():
     assert class_overlap(torch.ones(2, 4), NOTHING, 3).tolist() == [[0, 0, 0]] * 2
 
 
-def test_a_step_draws_objects_and_background_of_the_whole_batch():
+def test_step_samples_regions_of_whole_batch():
     shifts = torch.tensor([0, 3, 4, 6])  # IoU 1, 7/13, 6/14, 4/16 with a box of 10
     first = target([20.0, 20, 30, 30], labels=[1])
     first["proposals"] = first["boxes"] + shifts[:, None] * torch.tensor([1, 0, 1, 0])
@@ -88,7 +88,7 @@ def test_a_step_draws_objects_and_background_of_the_whole_batch():
         sample_regions([first, NOTHING], 3, 32, 96, 0.5)
 
 
-def test_what_svms_and_regression_learn_from():
+def test_examples_of_svms_and_regression():
     there = target([20.0, 20, 30, 30], labels=[1])
     shifts = torch.tensor([2, 3, 4, 6])  # IoU 8/12, 7/13, 6/14, 4/16
     there["proposals"] = there["boxes"] + shifts[:, None] * torch.tensor([1, 0, 1, 0])
@@ -113,7 +113,7 @@ def test_what_svms_and_regression_learn_from():
     assert found.feature_norm == pytest.approx((20 + 22 + 23 + 24 + 26 + 0) / 6)
 
 
-def test_all_proposals_of_all_images_are_seen_in_order(monkeypatch: pytest.MonkeyPatch):
+def test_features_of_all_proposals_in_order(monkeypatch: pytest.MonkeyPatch):
     model = RCNN(**FACTS, **TINY).eval()
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (3, 3, 64, 64), dtype=torch.uint8, generator=generator)
@@ -129,7 +129,7 @@ def test_all_proposals_of_all_images_are_seen_in_order(monkeypatch: pytest.Monke
     assert [len(answer["scores"]) > 0 for answer in model.postprocess(whole)] == [True, False, True]
 
 
-def test_images_without_any_proposal_have_no_answer():
+def test_no_proposals_no_detections():
     model = RCNN(**FACTS, **TINY).eval()
     with torch.no_grad():
         answers = model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), [torch.zeros(0, 4)] * 2)
@@ -138,7 +138,7 @@ def test_images_without_any_proposal_have_no_answer():
     ] * 2
 
 
-def test_batches_with_nothing_to_learn_change_nothing():
+def test_empty_batches_change_nothing():
     model = RCNN(**FACTS, **TINY)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     nothing = {**NOTHING, "proposals": torch.zeros(0, 4)}
@@ -149,7 +149,7 @@ def test_batches_with_nothing_to_learn_change_nothing():
     torch.testing.assert_close(model.state_dict(), before)
 
 
-def test_scores_keep_the_order_of_the_machines():
+def test_scores_keep_the_margins_order():
     model = RCNN(**FACTS, **TINY, score_threshold=0.0)
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(500, 16, generator=generator)
@@ -164,7 +164,7 @@ def test_scores_keep_the_order_of_the_machines():
     assert torch.equal(scores.argsort(0), margins.argsort(0))
 
 
-def test_suppression_sees_the_boxes_where_each_class_has_moved_them():
+def test_nms_uses_moved_boxes():
     model = RCNN(**FACTS, **TINY, nms_iou=0.3)
     boxes = torch.tensor([[0.0, 0, 20, 20], [30, 0, 50, 20]])
     moved = boxes[:, None].repeat(1, 3, 1)
@@ -176,7 +176,7 @@ def test_suppression_sees_the_boxes_where_each_class_has_moved_them():
     torch.testing.assert_close(answer["boxes"], boxes[[0, 0, 1]])
 
 
-def test_features_that_know_it_all_give_the_truth_back(tmp_path: Path):
+def test_perfect_features_detect_all_objects(tmp_path: Path):
     data = scenes(train=60)
     model = RCNN(**data.spec, **TINY, penalty=1e-3)
     truths: list[dict[str, Tensor]] = []
@@ -222,7 +222,7 @@ def test_features_that_know_it_all_give_the_truth_back(tmp_path: Path):
         ({"classifier": "softmax", "regression": False}, set()),
     ],
 )
-def test_after_the_last_step_svms_and_regression_learn_and_a_checkpoint_has_them(
+def test_svms_and_regression_fitted_after_last_step(
     tmp_path: Path, options: dict, parts: set[str]
 ):
     data = scenes()
@@ -253,7 +253,7 @@ def test_after_the_last_step_svms_and_regression_learn_and_a_checkpoint_has_them
 
 
 @pytest.mark.parametrize("options", [{"classifier": "softmax"}, {"regression": False}, {"hard_negatives": False}])
-def test_what_learns_behind_the_network_leaves_its_fine_tuning_alone(tmp_path: Path, options: dict):
+def test_svm_head_leaves_fine_tuning_alone(tmp_path: Path, options: dict):
     data = scenes()
 
     def trained(**options: Any) -> RCNN:
@@ -281,7 +281,7 @@ def test_stopped_run_comes_to_the_same_end(step: int, tmp_path: Path):
     )
 
 
-def test_what_moves_on_has_to_learn_anew(tmp_path: Path):
+def test_further_training_unfits_the_svms(tmp_path: Path):
     data = scenes()
     model = RCNN(**data.spec, **TINY)
     trainer(tmp_path, 2, limit_val_batches=0).fit(model, data)
@@ -297,7 +297,7 @@ def test_what_moves_on_has_to_learn_anew(tmp_path: Path):
     torch.testing.assert_close(model.svm_head.weight, learnt)
 
 
-def test_predict_searches_for_proposals_with_the_settings_of_the_data(monkeypatch: pytest.MonkeyPatch):
+def test_predict_searches_with_the_datas_settings(monkeypatch: pytest.MonkeyPatch):
     asked = []
 
     def search(image: Tensor, **settings: object) -> Tensor:
@@ -320,12 +320,12 @@ def test_predict_searches_for_proposals_with_the_settings_of_the_data(monkeypatc
         ({"frozen_stages": 9}, "3 stages here"),
     ],
 )
-def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):
+def test_unusable_arguments_are_refused_with_cure(arguments: dict, cure: str):
     with pytest.raises(ValueError, match=cure):
         RCNN(**{**FACTS, **TINY, **arguments})
 
 
-def test_data_that_cannot_teach_it_is_refused(tmp_path: Path):
+def test_data_without_proposals_is_refused(tmp_path: Path):
     data = DetectionData(DigitScenes(64, train=8, val=4, test=4, smallest=0.3), batch_size=8)
     data.prepare_data()
     model = RCNN(**data.spec, **TINY)

@@ -61,7 +61,7 @@ def test_loss_is_yoloxs_sums_over_what_simota_matches():
     torch.testing.assert_close(tuple(losses), (box / count, objectness / count, classes / count))
 
 
-def test_gradients_flow_only_to_matched_points_and_to_all_objectnesses():
+def test_gradients_reach_matched_points_and_objectness():
     outputs, targets = said(3, 2), [truth(4, 2), truth(5, 3)]
     losses = yolox_loss(outputs, pad_targets(targets))
     sum(losses).backward()
@@ -74,7 +74,7 @@ def test_gradients_flow_only_to_matched_points_and_to_all_objectnesses():
     assert (outputs.objectness.grad != 0).all()
 
 
-def test_the_overlap_that_a_class_should_say_takes_no_gradient():
+def test_class_target_takes_no_gradient():
     outputs = said(6, 1)
     yolox_loss(outputs, pad_targets([truth(7, 3)])).classes.backward()
     assert outputs.offsets.grad is None or outputs.offsets.grad.abs().max() == 0
@@ -130,7 +130,7 @@ def test_boxes_count_from_the_centres_of_the_cells():
         (1, 1, 3, [[52, 20, 8], [60, 20, 8], [52, 28, 8], [60, 28, 8], [56, 24, 16]]),
     ],
 )
-def test_points_are_where_the_cells_are_and_finer_maps_see_the_coarser(
+def test_points_follow_cells_through_the_pyramid(
     level: int, row: int, column: int, changed: list[list[int]]
 ):
     # Without 3x3 convolutions in the heads, a cell is seen by its own point and by those that lie in it on finer maps.
@@ -183,7 +183,7 @@ def test_before_training_everything_is_improbable():
 
 
 @pytest.mark.parametrize("side", [32, 96, 160])
-def test_images_of_any_multiple_of_32_train_and_are_answered(side: int):
+def test_any_multiple_of_32_trains_and_predicts(side: int):
     model = YOLOX(**FACTS, **TINY, score_threshold=0.0)
     targets = [truth(1, 2, side), NOTHING]
     losses = yolox_loss(model.outputs(images(2, side)), pad_targets(targets))
@@ -209,18 +209,18 @@ def test_any_backbone_with_such_maps_lies_below(backbone: str):
         ({"frozen_stages": 7}, "small_resnet has 4 stages here"),
     ],
 )
-def test_what_the_network_cannot_take_is_refused_with_the_cure(arguments: dict, cure: str):
+def test_unusable_arguments_are_refused_with_cure(arguments: dict, cure: str):
     with pytest.raises(ValueError, match=cure):
         YOLOX(**{**FACTS, **TINY, **arguments})
 
 
 @pytest.mark.parametrize("shape", [(3, 80, 80), (3, 64, 96), (1, 64, 64)])
-def test_images_that_it_cannot_take_are_refused_with_the_cure(shape: tuple[int, int, int]):
+def test_unusable_images_are_refused(shape: tuple[int, int, int]):
     with pytest.raises(ValueError, match=r"multiples of 32, got \(.*\): resize them"):
         YOLOX(**FACTS, **TINY)(torch.zeros(1, *shape, dtype=torch.uint8))
 
 
-def test_a_few_steps_at_several_sizes_learn_and_load_again(tmp_path):
+def test_training_at_several_sizes_learns(tmp_path):
     lightning.seed_everything(0)
     source = DigitScenes(64, train=16, val=4, test=4, smallest=0.3)
     data = DetectionData(source, batch_size=8, eval_batch_size=2, multi_scale=[64, 96])

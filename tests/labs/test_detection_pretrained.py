@@ -20,7 +20,7 @@ def state(record: Record) -> dict[str, torch.Tensor]:
     return torch.load(record.checkpoint("best"), weights_only=True)["state_dict"]
 
 
-def test_a_lab_judges_by_other_rules_what_another_has_learnt(tmp_path: Path) -> None:
+def test_pretrained_weights_evaluated_with_other_options(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"holds no record with checkpoints/best\.ckpt; run that lab first"):
         a_run(tmp_path, "experiment=detection_nms")
     learnt = a_run(tmp_path, "experiment=detection_ssd", "debug=smoke")

@@ -75,7 +75,7 @@ def test_boxes_stay_on_their_objects(kind: str, root: str) -> None:
     assert sum(check_boxes(*batch) for batch in epochs(root, 30, **KINDS[kind])) > 100
 
 
-def test_boxes_stay_on_their_objects_in_mosaics_and_what_follows(root: str) -> None:
+def test_boxes_stay_on_objects_in_mosaics(root: str) -> None:
     data = DetectionData(VOC(root, classes=NAMES), image_size=96, **DARK)
     tiles = [data.split("train")[i] for i in range(4)]
     generator = torch.Generator().manual_seed(0)
@@ -98,7 +98,7 @@ def test_something_changes_and_differs_from_epoch_to_epoch(kind: str, root: str)
     assert len(set().union(*seen)) > 6  # of 4 pictures in 6 epochs
 
 
-def test_an_example_depends_on_seed_epoch_and_index_alone(root: str) -> None:
+def test_augmentation_depends_on_seed_epoch_index(root: str) -> None:
     """Neither on the batch it is in, nor on who decodes it, nor on what else was drawn."""
     keys = {**KINDS["all"], "multi_scale": None, "brightness": 0.2, "hue": 20.0}
     torch.manual_seed(0)
@@ -208,7 +208,7 @@ def test_windows_are_as_torchvision_draws_them() -> None:
     assert whole[0] == pytest.approx(whole[1], abs=0.08)
 
 
-def test_a_mosaic_shows_four_pictures_at_their_size_or_smaller() -> None:
+def test_mosaic_shows_four_images_never_enlarged() -> None:
     colours = torch.arange(8, dtype=torch.uint8).view(8, 1, 1, 1) * 30
     images = colours.expand(8, 3, 40, 40).contiguous()
     whole = [{"boxes": torch.tensor([[0.0, 0, 40, 40]]), "labels": torch.tensor([i])} for i in range(8)]
@@ -229,7 +229,7 @@ def test_a_mosaic_shows_four_pictures_at_their_size_or_smaller() -> None:
     assert all(image.unique().tolist() == [30 * i] for i, image in enumerate(images))  # not changed in place
 
 
-def test_all_of_a_batch_gets_the_size_that_its_first_example_draws() -> None:
+def test_rescale_gives_batch_one_size() -> None:
     images = torch.zeros(3, 3, 64, 64, dtype=torch.uint8)
     targets = [{"boxes": torch.tensor([[8.0, 16, 32, 64]]), "labels": torch.tensor([0])}] * 3
     rescale = Rescale([32, 64, 128])
@@ -239,7 +239,7 @@ def test_all_of_a_batch_gets_the_size_that_its_first_example_draws() -> None:
         assert moved[2]["boxes"].tolist() == [[8 * side / 64, 16 * side / 64, 32 * side / 64, side]]
 
 
-def test_a_chain_gives_each_change_numbers_of_its_own() -> None:
+def test_chain_splits_the_random_numbers() -> None:
     class Reads:
         def __init__(self, draws: int) -> None:
             self.draws = draws

@@ -13,7 +13,7 @@ NINE = [
 """The list in the authors' generate_anchors.py: MATLAB's, so pixels count from 1 and both corners belong to a box."""
 
 
-def test_the_first_cell_has_the_nine_anchors_of_the_authors_code():
+def test_nine_anchors_of_the_authors_code():
     first = box_convert(grid_anchors(anchor_sizes([8, 16, 32], [0.5, 1, 2]), 1, 16), "cxcywh", "xyxy")
     assert torch.equal(first + torch.tensor([1, 1, 0, 0]), torch.tensor(NINE).float())
 

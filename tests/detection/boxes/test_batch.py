@@ -40,7 +40,7 @@ def test_decoded_boxes_of_wild_offsets_are_finite():
     assert decode(torch.full((1, 4), 1e4), torch.ones(1, 4)).isfinite().all()
 
 
-def test_ssd300_has_8732_default_boxes_and_they_are_torchvisions():
+def test_ssd300_default_boxes_are_torchvisions():
     ours = default_boxes(300, MAPS, COCO, RATIOS, STRIDES)
     assert ours.shape == (8732, 4)
     generator = DefaultBoxGenerator([[2], [2, 3], [2, 3], [2, 3], [2], [2]], scales=COCO, steps=STRIDES)
@@ -51,7 +51,7 @@ def test_ssd300_has_8732_default_boxes_and_they_are_torchvisions():
     torch.testing.assert_close(corners[0], torch.tensor([-6.5, -6.5, 14.5, 14.5]), atol=1e-3, rtol=0)
 
 
-def test_default_boxes_lie_at_the_cells_centres_by_default():
+def test_default_boxes_lie_at_cell_centres():
     boxes = default_boxes(64, [2], [0.2, 0.4], [[]])
     torch.testing.assert_close(boxes[::2, :2], torch.tensor([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]))
     torch.testing.assert_close(boxes[:2, 2], torch.tensor([0.2, 0.08**0.5]))

@@ -16,7 +16,7 @@ def greedy(iou: torch.Tensor) -> list[int]:
     return match
 
 
-def test_two_objects_with_the_same_best_prior_both_keep_one():
+def test_same_best_prior_leaves_both_one():
     iou = torch.tensor([[[0.9, 0.3, 0.0], [0.8, 0.2, 0.1]]])
     assert bipartite(iou, YES).tolist() == [[0, 1]]
     # torchvision's matcher, like many, loses the first object here.
@@ -45,7 +45,7 @@ def test_an_object_that_overlaps_nothing_is_not_matched():
     assert bipartite(torch.tensor([[[0.0, 0.0], [0.2, 0.0]]]), YES).tolist() == [[-1, 0]]
 
 
-def test_priors_belong_to_the_object_that_they_overlap_most():
+def test_priors_match_best_overlap():
     iou = torch.tensor([[[0.55, 0.9, 0.5, 0.1, 0.51], [0.6, 0.2, 0.3, 0.05, 0.3]]])
     # Prior 2 reaches the threshold but does not pass it; prior 0 is object 1's best.
     assert match_priors(iou, YES, 0.5).tolist() == [[1, 0, -1, -1, 0]]
@@ -57,7 +57,7 @@ def test_padding_is_never_matched():
     assert (match_priors(iou, torch.zeros(1, 2, dtype=torch.bool)) == -1).all()
 
 
-def test_where_there_is_no_conflict_it_is_torchvisions_matching():
+def test_matching_without_conflict_is_torchvisions():
     generator = torch.Generator().manual_seed(2)
     for _ in range(50):
         iou = torch.rand(3, 40, generator=generator)

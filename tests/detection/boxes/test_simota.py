@@ -67,7 +67,7 @@ def slow_simota(
 
 
 @pytest.mark.parametrize(("radius", "most"), [(1.5, 10), (2.5, 10), (1.5, 3), (0.6, 1)])
-def test_a_batch_is_what_the_rule_says_one_object_after_the_other(radius: float, most: int):
+def test_simota_equals_naive_loop(radius: float, most: int):
     points = grid()
     targets = scenes(0, [3, 0, 12, 1])
     boxes, scores = guesses(points, 4, 3, 1)
@@ -99,7 +99,7 @@ def test_mmdetections_cases(boxes: list, points: list, truth: list, expected: li
 
 
 @pytest.mark.parametrize(("right", "points"), [(0, 1), (1, 1), (2, 2), (5, 5), (9, 9)])
-def test_an_object_gets_as_many_points_as_say_it_well(right: int, points: int):
+def test_object_gets_points_that_predict_it(right: int, points: int):
     # Nine points of stride 8 around one object; so many of them say it exactly, the others something elsewhere.
     places = torch.tensor([[x, y, 8.0] for y in (20.0, 28, 36) for x in (20.0, 28, 36)])
     boxes = torch.tensor([20.0, 20, 36, 36]).repeat(1, 9, 1)
@@ -110,7 +110,7 @@ def test_an_object_gets_as_many_points_as_say_it_well(right: int, points: int):
     assert (found.match[0, :right] == 0).all()
 
 
-def test_a_contested_point_goes_to_the_object_that_it_says_best():
+def test_contested_point_goes_to_least_cost():
     places = torch.tensor([[32.0, 32, 32]])
     things = pad_targets(
         [{"boxes": torch.tensor([[16.0, 16, 40, 40], [20, 20, 44, 44]]), "labels": torch.tensor([0, 1])}]
@@ -146,7 +146,7 @@ def test_the_order_of_the_objects_does_not_matter():
     assert torch.equal(torch.where(second < 0, second, turned[second.clamp(min=0)]), first)
 
 
-def test_certain_scores_and_boxes_far_away_keep_it_finite_and_no_gradient_flows():
+def test_extreme_predictions_stay_finite():
     points = grid()
     boxes, _ = guesses(points, 1, 3, 7)
     boxes = (boxes + 1e4).requires_grad_()

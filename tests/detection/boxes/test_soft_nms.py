@@ -53,7 +53,7 @@ def test_what_overlaps_scores_less_by_the_papers_factor(kind: str, factor: float
     assert found["labels"].tolist() == [0, 0, 0]
 
 
-def test_linear_leaves_what_overlaps_less_than_the_threshold_and_gaussian_has_none() -> None:
+def test_linear_has_a_threshold_gaussian_none() -> None:
     scores = torch.tensor([[0.6], [0.9], [0.7]])
     assert nms(SIX, scores, 0.01, 0.7, 400, 200, "linear")["scores"].tolist() == pytest.approx([0.9, 0.7, 0.6])
     first, second = (nms(SIX, scores, 0.01, iou, 400, 200, "gaussian")["scores"] for iou in (0.1, 0.9))
@@ -81,7 +81,7 @@ def test_each_class_is_suppressed_as_published(kind: str, candidates: int | None
 
 
 @pytest.mark.parametrize("kind", ["linear", "gaussian"])
-def test_nothing_boxes_without_area_and_equal_ones_are_suppressed_without_nan(kind: str) -> None:
+def test_degenerate_boxes_give_no_nan(kind: str) -> None:
     nothing = nms(torch.zeros(0, 4), torch.zeros(0, 3), 0.01, 0.45, None, 200, kind)
     assert [len(part) for part in nothing.values()] == [0, 0, 0]
     assert len(nms(torch.ones(5, 4), torch.zeros(5, 2), 0.01, 0.45, 400, 200, kind)["labels"]) == 0
@@ -91,7 +91,7 @@ def test_nothing_boxes_without_area_and_equal_ones_are_suppressed_without_nan(ki
     assert same.tolist() == pytest.approx([0.5] if kind == "linear" else [0.5, 0.5 * math.exp(-2)])
 
 
-def test_scores_only_fall_and_classes_do_not_touch_each_other() -> None:
+def test_scores_fall_within_their_class_only() -> None:
     boxes, scores = crowded(40, 3)
     boxes, scores = boxes.transpose(0, 1), scores.T
     left = soft_nms(boxes, scores, 0.0, 0.4)

@@ -19,7 +19,7 @@ def images(side: int, channels: int = 3) -> Tensor:
         ("resnet18", (8, 16, 32, 64), [128, 256, 512, 128]),
     ],
 )
-def test_maps_have_the_wanted_strides_and_the_promised_shapes(name: str, strides: tuple[int, ...], widths: list[int]):
+def test_maps_have_wanted_strides_and_shapes(name: str, strides: tuple[int, ...], widths: list[int]):
     maps = BackboneFeatures(build_backbone(BackboneOptions(backbone=name), 3, 128), strides).eval()
     assert maps.widths == widths
     found = maps(images(128))
@@ -27,7 +27,7 @@ def test_maps_have_the_wanted_strides_and_the_promised_shapes(name: str, strides
     assert maps.sizes == [128 // stride for stride in strides]
 
 
-def test_stages_behind_the_last_wanted_map_are_cut_off():
+def test_unused_stages_are_cut_off():
     maps = BackboneFeatures(build_backbone(BackboneOptions(backbone="resnet18"), 3, 64), (8,))
     assert maps.backbone.stage_names == ["stem", "layer1", "layer2"]
 
@@ -45,7 +45,7 @@ def test_frozen_stages_neither_learn_nor_count():
     assert learning == {"stage2"}
 
 
-def test_weights_of_the_backbone_are_taken_over_from_a_checkpoint(tmp_path):
+def test_backbone_loads_weights_from_checkpoint(tmp_path):
     source, target = (
         BackboneFeatures(build_backbone(BackboneOptions(backbone="small_resnet"), 3, 64), (8,)) for _ in range(2)
     )
@@ -67,6 +67,6 @@ def test_what_a_backbone_cannot_give_is_refused(name: str, strides: tuple[int, .
         BackboneFeatures(build_backbone(BackboneOptions(backbone=name), 3, 64), strides, frozen_stages)
 
 
-def test_the_light_backbone_names_the_sides_that_it_takes():
+def test_small_resnet_names_its_image_sizes():
     with pytest.raises(ValueError, match=r"set data.image_size=96"):
         build_backbone(BackboneOptions(backbone="small_resnet"), 3, 100)

@@ -37,7 +37,7 @@ def detections(
     return [nms(*pair, score_threshold, iou, None, keep) for pair in pairs]
 
 
-def test_a_sample_of_four_with_a_quarter_of_objects():
+def test_sample_has_a_quarter_of_objects():
     classes = torch.tensor([[0, 0, 0, 2, 0, 3, 0, 0, 1]])  # six of background, three objects
     for seed in range(20):
         torch.manual_seed(seed)
@@ -56,7 +56,7 @@ def test_a_sample_has_as_many_as_torchvisions(objects: int, background: int):
     assert not sampled[classes < 0].any()
 
 
-def test_each_is_drawn_as_often_as_any_other_and_by_torchs_seed():
+def test_sampling_is_uniform_and_seeded():
     torch.manual_seed(0)
     often = sample(torch.zeros(4000, 8, dtype=torch.int64), 2, 0.5).float().mean(0)
     torch.testing.assert_close(often, torch.full((8,), 0.25), atol=0.03, rtol=0)
@@ -69,7 +69,7 @@ def test_each_is_drawn_as_often_as_any_other_and_by_torchs_seed():
     assert not torch.equal(samples[0], samples[2])
 
 
-def test_regions_show_what_they_overlap_by_half_and_background_needs_a_tenth():
+def test_roi_labels_by_overlap():
     target = truth([0.0, 0, 10, 10], [20.0, 20, 30, 30], labels=[4, 2])
     rois = torch.tensor(
         [[0.0, 0, 10, 5], [0, 0, 10, 4.9], [20, 20, 30, 30], [0, 0, 10, 1], [0, 0, 10, 0.9], [50, 50, 60, 60]]
@@ -83,7 +83,7 @@ def test_regions_show_what_they_overlap_by_half_and_background_needs_a_tenth():
     assert torch.equal(objects, rois)
 
 
-def test_objects_are_regions_too_and_no_gradient_flows_into_proposals():
+def test_objects_are_rois_without_gradient():
     targets = [truth([0.0, 0, 10, 10], labels=[1]), truth([5.0, 5, 25, 25], labels=[0]), NOTHING]
     proposals = [
         torch.tensor([[40.0, 40, 50, 50], [0, 0, 10, 4]]),
@@ -110,7 +110,7 @@ def test_the_loss_is_torchvisions_on_the_same_logits():
         torch.testing.assert_close(ours, theirs)
 
 
-def test_the_box_loss_without_objects_is_exactly_zero_and_all_of_it_without_regions():
+def test_multitask_loss_zero_without_objects_or_rois():
     logits, offsets = torch.randn(6, 4, requires_grad=True), torch.randn(6, 3, 4, requires_grad=True)
     entropy, box = multitask_loss(logits, offsets, torch.zeros(6, dtype=torch.int64), torch.randn(6, 4))
     (entropy + box).backward()
@@ -121,7 +121,7 @@ def test_the_box_loss_without_objects_is_exactly_zero_and_all_of_it_without_regi
     assert [part.item() for part in none] == [0, 0]
 
 
-def test_targets_are_coded_as_torchvision_codes_them_and_normalised_class_by_class():
+def test_targets_coded_like_torchvision_normalised_by_class():
     head = RoIHead(4, [8], 3, 2, (8, 8))
     rois, objects = boxes(20), boxes(20, seed=1)
     classes = torch.arange(20) % 4
@@ -139,7 +139,7 @@ def test_targets_are_coded_as_torchvision_codes_them_and_normalised_class_by_cla
     torch.testing.assert_close(head.loss(outputs, SampledRoIs([rois], classes, objects)), expected)
 
 
-def test_normalised_offsets_are_undone_and_perfect_ones_give_the_truth_back():
+def test_perfect_offsets_decode_to_targets():
     head = RoIHead(4, [8], 3, 2, (8, 8))
     head.mean.copy_(torch.randn(3, 4))
     head.std.copy_(torch.rand(3, 4) + 0.5)
@@ -159,7 +159,7 @@ def test_normalised_offsets_are_undone_and_perfect_ones_give_the_truth_back():
         assert torch.equal(found["labels"][order], labels[part])
 
 
-def test_answers_are_clipped_sorted_thinned_out_by_class_and_few():
+def test_detections_clipped_sorted_suppressed_limited():
     head = RoIHead(4, [8], 2, 2, (8, 8))
     rois = torch.tensor([[0.0, 0, 40, 40], [1, 0, 41, 40], [0, 0, 40, 40], [60, 60, 80, 80], [60, 60, 80, 80]])
     scores = torch.tensor([[0.1, 0.8, 0.1], [0.3, 0.6, 0.1], [0.1, 0.2, 0.7], [0.03, 0.96, 0.01], [0.98, 0.01, 0.01]])
@@ -172,7 +172,7 @@ def test_answers_are_clipped_sorted_thinned_out_by_class_and_few():
     assert detections(head, outputs, 0.15, 0.45, 1)[0]["labels"].tolist() == [0]
 
 
-def test_pooling_takes_the_greatest_of_each_window_of_each_image():
+def test_roi_pooling_takes_each_windows_maximum():
     ramp = torch.arange(64.0).view(1, 1, 8, 8)
     rois = torch.tensor([[0.0, 0, 31, 31], [32, 32, 63, 63]])
     pooled = pool_rois([torch.cat([ramp, -ramp])], rois, torch.tensor([0, 1]), [8], 2)
@@ -181,7 +181,7 @@ def test_pooling_takes_the_greatest_of_each_window_of_each_image():
     assert pooled[1, 0].tolist() == [[-36, -38], [-52, -54]]
 
 
-def test_regions_go_to_the_map_of_their_size_as_in_torchvision_and_keep_their_order():
+def test_pyramid_levels_are_torchvisions():
     rois = torch.cat([boxes(40, side=1600), torch.tensor([[0.0, 0, 112, 112], [0, 0, 111.9, 111.9], [0, 0, 9, 9]])])
     expected = LevelMapper(2, 5)([rois])
     assert set(expected.tolist()) == {0, 1, 2, 3}
@@ -195,7 +195,7 @@ def test_regions_go_to_the_map_of_their_size_as_in_torchvision_and_keep_their_or
         torch.testing.assert_close(pooled[i], roi_pool(maps[level], own, 3, 1 / 2 ** (2 + level))[0])
 
 
-def test_truncated_layers_have_fewer_weights_and_the_best_error():
+def test_truncated_svd_has_least_error():
     layer = nn.Linear(30, 20)
     x = torch.randn(50, 30)
     with torch.no_grad():
@@ -235,7 +235,7 @@ def test_a_head_is_compressed_and_whole_again():
         head.compress([3])
 
 
-def test_a_head_takes_fc6_and_fc7_of_a_vgg_that_fit():
+def test_head_loads_fitting_vgg_layers():
     state = {
         f"classifier.{i}.{key}": torch.randn(8, *rest) for i in (0, 3) for key, rest in (("weight", (8,)), ("bias", ()))
     }
@@ -251,7 +251,7 @@ def test_a_head_takes_fc6_and_fc7_of_a_vgg_that_fit():
     assert torch.equal(other.fc7.weight, state["classifier.3.weight"])
 
 
-def test_a_vgg_gives_the_map_before_its_last_pooling():
+def test_vgg_features_before_last_pooling():
     with torch.device("meta"):
         vgg = RegionFeatures(BackboneOptions(backbone="vgg16", frozen_stages=2), 3, 608, [16])
     assert (vgg.width, vgg.sizes, vgg.strides) == (512, [38], [16])
@@ -260,7 +260,7 @@ def test_a_vgg_gives_the_map_before_its_last_pooling():
     assert sum(isinstance(part, nn.MaxPool2d) for part in vgg.modules()) == 4
 
 
-def test_a_pyramid_has_maps_of_one_width_and_one_map_has_one_stride():
+def test_pyramid_maps_share_one_width():
     maps = RegionFeatures(BackboneOptions(widths=[8, 16, 16], blocks=[0, 0, 0]), 3, 64, [8, 16], pyramid=True, width=12)
     given = maps(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
     assert [tuple(x.shape) for x in given] == [(2, 12, 8, 8), (2, 12, 4, 4)]

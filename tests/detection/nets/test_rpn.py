@@ -87,7 +87,7 @@ def test_without_objects_the_box_loss_is_exactly_zero():
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_a_step_learns_from_so_many_anchors_at_most_half_with_an_object(inside: bool, monkeypatch: pytest.MonkeyPatch):
+def test_step_samples_anchors_half_with_objects(inside: bool, monkeypatch: pytest.MonkeyPatch):
     seen = {}
 
     def keep(logits, offsets, labels, targets, sampled):
@@ -103,7 +103,7 @@ def test_a_step_learns_from_so_many_anchors_at_most_half_with_an_object(inside: 
     assert bool(seen["sampled"][:, beyond].any()) != inside
 
 
-def test_anchors_are_fractions_of_the_image_and_ordered_like_the_outputs():
+def test_anchors_are_ordered_like_outputs():
     model = rpn()
     assert len(model.priors) == 8 * 8 * 6
     square = model.priors.view(8, 8, 6, 4)[..., 2:4, 2:]  # ratio by ratio, two scales each
@@ -135,7 +135,7 @@ def test_a_pyramid_has_one_scale_for_each_map():
         rpn(scales=[])
 
 
-def test_proposals_are_the_best_anchors_moved_and_clipped_without_their_like():
+def test_proposals_are_best_anchors_moved_clipped_suppressed():
     model = rpn(nms_iou=0.7).eval()
     thing = scene(3, 1)["boxes"][0]
     logits = torch.linspace(-1, -2, len(model.priors)).repeat(2, 1)
@@ -158,7 +158,7 @@ def test_proposals_are_the_best_anchors_moved_and_clipped_without_their_like():
 
 
 @pytest.mark.parametrize(("training", "before", "after"), [(True, 6, 5), (False, 3, 2)])
-def test_numbers_of_proposals_are_those_of_training_or_test(training: bool, before: int, after: int):
+def test_proposal_counts_in_training_and_test(training: bool, before: int, after: int):
     model = rpn(before_nms=(6, 3), after_nms=(5, 2), nms_iou=1.0).train(training)
     logits = torch.arange(len(model.priors)).flip(0)[None].float()
     [found] = model.propose(logits, torch.zeros(1, len(model.priors), 4))
@@ -167,7 +167,7 @@ def test_numbers_of_proposals_are_those_of_training_or_test(training: bool, befo
     assert len(model.propose(logits, torch.zeros(1, len(model.priors), 4))[0]) == before
 
 
-def test_boxes_that_are_too_small_behind_the_clipping_are_no_proposals():
+def test_small_boxes_are_no_proposals():
     model = rpn(min_box_size=30.0).eval()
     [found] = model.propose(torch.zeros(1, len(model.priors)), torch.zeros(1, len(model.priors), 4))
     sides = model.corners.clamp(0, 64)
@@ -185,7 +185,7 @@ def test_perfect_logits_and_offsets_propose_every_object():
         assert box_iou(target["boxes"].clamp(0, 64), found).amax(1).min() > 0.999
 
 
-def test_priors_and_corners_are_the_same_boxes_and_no_weights():
+def test_priors_and_corners_are_same_boxes():
     model = rpn()
     torch.testing.assert_close(box_convert(model.corners, "xyxy", "cxcywh"), model.priors)
     assert set(model.state_dict()) == {

@@ -55,7 +55,7 @@ def test_each_image_has_its_own():
     assert torch.equal(some[1], selective_search(SCENES.columns.images[1], k=[100], min_size=20, limit=5))
 
 
-def test_they_are_made_once_and_the_limit_does_not_count(tmp_path, idle, caplog):
+def test_proposals_are_made_once(tmp_path, idle, caplog):
     caplog.set_level(logging.INFO)
     made = Proposals(SCENES, cache=tmp_path / "new")
     (file,) = (tmp_path / "new").iterdir()
@@ -79,7 +79,7 @@ def test_other_images_settings_or_versions_are_other_files(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", "half"])
-def test_a_broken_file_is_made_anew_with_a_warning(content, tmp_path, caplog):
+def test_broken_cache_file_is_replaced(content, tmp_path, caplog):
     made = Proposals(SCENES, cache=tmp_path)
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
@@ -155,7 +155,7 @@ def test_batches_of_all_stages_have_them(in_memory, tmp_path, caplog):
     assert "of the objects are overlapped by 0.5" in caplog.text
 
 
-def test_they_are_of_the_pictures_at_the_networks_size():
+def test_proposals_at_the_networks_size():
     data = DetectionData(SOURCE, image_size=96, proposals="selective_search", search={"k": [100]}, proposals_limit=7)
     image, target = data.split("val")[0]
     assert torch.equal(target["proposals"], selective_search(image, k=[100], limit=7))
@@ -170,7 +170,7 @@ def test_a_grey_source_has_them_too():
     assert torch.equal(target["proposals"], selective_search(image))
 
 
-def test_they_are_mirrored_with_their_image_and_light_leaves_them():
+def test_proposals_are_mirrored_with_images():
     data = DetectionData(SOURCE, batch_size=6, **STILL, flip=True, proposals="selective_search")
     data.prepare_data()
     plain = data.split("train")

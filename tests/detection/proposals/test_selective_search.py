@@ -70,7 +70,7 @@ def test_small_boxes_are_left_out():
     assert 0 < len(large) < len(every)
 
 
-def test_another_width_gives_pixels_of_the_picture_all_the_same():
+def test_search_width_keeps_image_pixels():
     image = SCENE[:, :64]
     boxes = selective_search(image, k=[100], width=192)
     larger = selective_search(F.resize(image, [96, 192], antialias=True), k=[100])
@@ -78,7 +78,7 @@ def test_another_width_gives_pixels_of_the_picture_all_the_same():
     assert (0, 0, 128, 64) in rows(boxes)
 
 
-def test_a_limit_draws_some_of_them_by_the_seed():
+def test_limit_samples_by_seed():
     every = selective_search(SCENE)
     some = selective_search(SCENE, limit=20)
     assert len(set(rows(some))) == 20

@@ -35,7 +35,7 @@ def test_whitened_offsets_have_covariance_one_and_come_back():
     torch.testing.assert_close(whiten, whiten.T)
 
 
-def test_regression_is_the_closed_form_with_the_constant_penalised():
+def test_regression_is_the_closed_form():
     generator = torch.Generator().manual_seed(2)
     x = torch.randn(40, 6, generator=generator)
     offsets = 0.1 * torch.randn(40, 4, generator=generator) + 0.3
@@ -47,7 +47,7 @@ def test_regression_is_the_closed_form_with_the_constant_penalised():
     torch.testing.assert_close((x @ found.weight + found.bias).double(), expected, atol=1e-5, rtol=1e-4)
 
 
-def test_features_that_know_the_offsets_move_boxes_onto_their_objects():
+def test_perfect_features_move_boxes_onto_objects():
     generator = torch.Generator().manual_seed(3)
     low = 40 * torch.rand(200, 2, generator=generator)
     proposals = torch.cat([low, low + 20 + 20 * torch.rand(200, 2, generator=generator)], 1)

@@ -35,7 +35,7 @@ def test_the_window_is_the_authors_one():
     assert (window[0, 2] - window[0, 0]).item() == 117
 
 
-def test_without_context_the_window_is_the_box_and_never_empty():
+def test_window_without_context_is_the_box():
     boxes = torch.tensor([[3.0, 4, 20, 30], [2.4, 2.5, 2.45, 9.6]])
     assert windows(boxes, 64, 0).tolist() == [[3, 4, 20, 30], [2, 3, 3, 10]]
 
@@ -55,7 +55,7 @@ def test_crops_are_those_of_the_authors_code(crop_size: int, context: int):
         torch.testing.assert_close(found[i], expected, atol=1e-3, rtol=0)
 
 
-def test_what_lies_outside_the_image_has_the_mean_colour_and_other_images_stay_out():
+def test_outside_the_image_is_mean_colour():
     images = torch.stack([torch.full((1, 40, 40), value) for value in (1.0, 2.0, 3.0)])
     # The box fills the image: a quarter of the crop's side lies outside, to each side (and half a pixel of rounding).
     found = crop(images, torch.tensor([[0.0, 0, 40, 40]]), torch.tensor([1]), 64, 16)

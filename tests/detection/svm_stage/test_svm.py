@@ -73,7 +73,7 @@ def test_mined_machines_are_those_of_all_negatives(monkeypatch: pytest.MonkeyPat
         torch.testing.assert_close(ours[:, c], theirs[:, 0], atol=0.05, rtol=0)
 
 
-def test_only_what_is_hard_is_added_and_the_rest_is_dropped(monkeypatch: pytest.MonkeyPatch):
+def test_mining_adds_hard_and_drops_easy(monkeypatch: pytest.MonkeyPatch):
     seen = []
 
     def fake(positives: torch.Tensor, negatives: torch.Tensor, cost: float) -> svm.LinearSVMs:
@@ -94,7 +94,7 @@ def test_only_what_is_hard_is_added_and_the_rest_is_dropped(monkeypatch: pytest.
     ]
 
 
-def test_without_mining_each_class_learns_once_from_so_many_negatives(monkeypatch: pytest.MonkeyPatch):
+def test_without_mining_fits_once(monkeypatch: pytest.MonkeyPatch):
     features, counts, labels, negative = scenes(4, 30, 20)
     monkeypatch.setattr(svm, "PATIENCE", 50)
     sizes = []
