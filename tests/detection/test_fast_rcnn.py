@@ -114,9 +114,7 @@ def test_sampling_depends_on_torchs_seed():
 
 
 @pytest.mark.parametrize(("svd", "alike"), [([32, 16], True), ([1, 1], False)])
-def test_svd_only_in_tests_and_predictions(
-    svd: list[int], alike: bool, monkeypatch: pytest.MonkeyPatch
-):
+def test_svd_only_in_tests_and_predictions(svd: list[int], alike: bool, monkeypatch: pytest.MonkeyPatch):
     torch.manual_seed(0)
     net = FastRCNN(**FACTS, **TINY, svd=svd, score_threshold=0.0)
     weights = {key: value.clone() for key, value in net.state_dict().items()}

@@ -130,9 +130,7 @@ def test_boxes_count_from_the_centres_of_the_cells():
         (1, 1, 3, [[52, 20, 8], [60, 20, 8], [52, 28, 8], [60, 28, 8], [56, 24, 16]]),
     ],
 )
-def test_points_follow_cells_through_the_pyramid(
-    level: int, row: int, column: int, changed: list[list[int]]
-):
+def test_points_follow_cells_through_the_pyramid(level: int, row: int, column: int, changed: list[list[int]]):
     # Without 3x3 convolutions in the heads, a cell is seen by its own point and by those that lie in it on finer maps.
     model = YOLOX(**FACTS, **TINY, depth=0).eval()
     maps = [torch.zeros(1, 16, side, side) for side in (8, 4, 2)]
