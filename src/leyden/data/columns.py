@@ -66,6 +66,20 @@ class LabelledRows(NamedTuple):
     """(B,) int64, 0 .. classes - 1."""
 
 
+class Texts(NamedTuple):
+    """Whole texts."""
+
+    texts: list[str]
+    """B strings."""
+
+
+class Tokens(NamedTuple):
+    """Pieces of texts as numbers."""
+
+    tokens: Tensor
+    """(B, T) int64, places in a vocabulary."""
+
+
 def collate(examples: Sequence[Columns]) -> Columns:
     """One batch of several examples: tensors are stacked, numbers become a tensor, everything else a list."""
     first = examples[0]

@@ -1,0 +1,1 @@
+"""Language models and what is made of them: one technique, one file."""

@@ -1,0 +1,122 @@
+"""GPT: a transformer that predicts the next token (Radford et al. 2018, "Improving Language Understanding by Generative
+Pre-Training"; 2019, "Language Models are Unsupervised Multitask Learners", whose layout this is).
+
+Each token becomes the sum of an embedding of it and one of its place; blocks of causal attention follow (Vaswani et al.
+2017); the embeddings, transposed, turn the last norm's output into logits. Training minimises, over all places at once,
+
+    -mean_t ln p(x_t | x_1 .. x_{t-1})                                      (GPT, eq. 1)
+
+Weights are drawn from N(0, 0.02), those that end a shortcut's branch from N(0, 0.02 / sqrt(2 layers)) (GPT-2, section
+2.3). With 12 layers of 768 channels, 1024 places and 50,257 tokens it has GPT-2's 124,439,808 parameters.
+
+Departures: attention and the rest share one dropout, 0 by default; tokens are characters unless the data has others.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from leyden.nets.transformer import Block, Cache
+from leyden.text.language_model import LanguageModel
+
+
+class GPTNet(nn.Module):
+    """Tokens (B, T) to logits (B, T, V).
+
+    Args:
+        vocabulary_size: V.
+        context: largest T.
+        layers: blocks.
+        heads: of each block's attention.
+        width: D, channels.
+        dropout: of embeddings, attention weights and branches.
+    """
+
+    def __init__(self, vocabulary_size: int, context: int, layers: int, heads: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.token = nn.Embedding(vocabulary_size, width)
+        self.place = nn.Embedding(context, width)
+        self.blocks = nn.ModuleList(Block(width, heads, causal=True, dropout=dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.dropout = dropout
+        for name, parameter in self.named_parameters():
+            if parameter.ndim > 1:
+                ends_branch = name.endswith(("attention.out.weight", "mlp.2.weight"))
+                nn.init.normal_(parameter, std=0.02 / (2 * layers) ** 0.5 if ends_branch else 0.02)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+    def forward(self, tokens: Tensor, caches: list[Cache] | None = None) -> tuple[Tensor, list[Cache]]:
+        """Logits (B, T, V) and each block's cache; with caches of S earlier tokens, T must be 1."""
+        seen = 0 if caches is None else caches[0].keys.shape[2]
+        places = torch.arange(seen, seen + tokens.shape[1], device=tokens.device)
+        x = F.dropout(self.token(tokens) + self.place(places), self.dropout, self.training)  # (B, T, D)
+        new = []
+        for i, block in enumerate(self.blocks):
+            x, cache = block(x, None if caches is None else caches[i])
+            new.append(cache)
+        return F.linear(self.norm(x), self.token.weight), new  # tied weights
+
+
+class GPT(LanguageModel):
+    """Trains a GPT on windows of tokens; the best ``val/bits_per_char`` marks the checkpoint.
+
+    Args:
+        vocabulary: the token of each number; given by the data.
+        context: tokens that a prediction may look back on; given by the data.
+        layers: blocks of attention.
+        heads: of each block; they divide ``width``.
+        width: channels.
+        dropout: of embeddings, attention weights and branches; 0 where no text is read often enough to be learnt by
+            heart.
+        lr: AdamW's greatest rate.
+        weight_decay: AdamW's, of weights and embeddings.
+        warmup: part of the steps in which the rate grows; then it falls to 0 along half a cosine.
+        sample_length: tokens of a sample.
+        temperature: what logits are divided by before a token is drawn; below 1 the likely ones become likelier.
+        top_k: only so many of the likeliest tokens can be drawn; null: all.
+
+    Raises:
+        ValueError: the heads do not divide the width, or a value is outside its range.
+    """
+
+    def __init__(
+        self,
+        vocabulary: list[str],
+        context: int,
+        layers: int = 4,
+        heads: int = 4,
+        width: int = 128,
+        dropout: float = 0.0,
+        lr: float = 1e-3,
+        weight_decay: float = 0.1,
+        warmup: float = 0.05,
+        sample_length: int = 300,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+    ) -> None:
+        super().__init__(vocabulary, context, lr, weight_decay, warmup, sample_length, temperature, top_k)
+        self.save_hyperparameters(logger=False)
+        self.net = GPTNet(len(vocabulary), context, layers, heads, width, dropout)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, T), T up to ``context``, to logits (B, T, V) of the token behind each."""
+        return self.net(tokens)[0]
+
+    @torch.no_grad()
+    def generate(self, start: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """``count`` tokens drawn one by one behind each of ``start`` (B, T): (B, count) int64.
+
+        Keys and values of earlier tokens are kept. When ``context`` places are full, the later half of the tokens is
+        read anew from the first place on, so that each draw still looks back on half a context or more.
+        """
+        drawn: list[Tensor] = []
+        unread, caches = start[:, -self.context :], None
+        for _ in range(count):
+            logits, caches = self.net(unread, caches)
+            drawn.append(self.draw(logits[:, -1], generator))
+            unread = drawn[-1].unsqueeze(1)
+            if caches[0].keys.shape[2] == self.context:
+                tokens = torch.cat([start, torch.stack(drawn, 1)], 1)
+                unread, caches = tokens[:, -(self.context // 2 + 1) :], None
+        return torch.stack(drawn, 1)
