@@ -139,16 +139,20 @@ VERBS = {
 }
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Runs one verb; the exit status is 0 only where everything that was asked for was done."""
-    words = list(sys.argv[1:] if words is None else words)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb; the exit status is 0 only where everything that was asked for was done.
+
+    Args:
+        arguments: the verb and what follows; None takes those of the process.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
     if "LEYDEN_RECORD" in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:
         return _guarded(lambda: _call("commands.run:join_run"))
-    if words and words[0] in ("run", "sweep", *HYDRA_FLAGS):  # Hydra reads what follows, its own flags too
-        verb = words.pop(0) if words[0] in VERBS else ""
-        return _guarded(lambda: _call(VERBS["run"].function, overrides=["-m"] * (verb == "sweep") + words))
-    arguments = vars(_parser().parse_args(words or ["--help"]))
-    return _guarded(lambda: _call(VERBS[arguments.pop("verb")].function, **arguments))
+    if given and given[0] in ("run", "sweep", *HYDRA_FLAGS):  # Hydra reads what follows, its own flags too
+        verb = given.pop(0) if given[0] in VERBS else ""
+        return _guarded(lambda: _call(VERBS["run"].function, overrides=["-m"] * (verb == "sweep") + given))
+    parsed = vars(_parser().parse_args(given or ["--help"]))
+    return _guarded(lambda: _call(VERBS[parsed.pop("verb")].function, **parsed))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ def rank() -> int:
     """Which of a distributed run's processes this is, also before there is a trainer.
 
     Lightning sets the attribute on a function when it is imported, from the environment of whatever started the
-    process, and once more with the strategy's answer (``lightning/fabric/utilities/rank_zero.py``).
+    process, and once more when the strategy is known (``lightning/fabric/utilities/rank_zero.py``).
     """
     return rank_zero_only.rank  # type: ignore[attr-defined]
 

@@ -1,8 +1,12 @@
+from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from pkgutil import resolve_name
+from typing import Any, Literal, Unpack
 
 import pytest
+from lightning import LightningModule
 
+from leyden.bench.config import validate
 from leyden.bench.config.compose import ConfigError, compose
 from leyden.bench.config.groups import options
 from leyden.bench.config.validate import check, compose_and_check
@@ -95,3 +99,32 @@ def test_what_is_missing_is_told_from_what_only_begins_with_its_name(
 )
 def test_named_options_of_a_technique_are_checked_like_its_arguments(word: str, message: str) -> None:
     assert any(message in mistake for mistake in mistakes("experiment=gan_dcgan", word))
+
+
+@dataclass(frozen=True)
+class Shared:
+    rate: float = 0.1
+    kind: Literal["a", "b"] = "a"
+
+
+class ByUnpack(LightningModule):
+    def __init__(self, **options: Unpack[Shared]) -> None: ...  # type: ignore[misc]
+
+
+class ByType(LightningModule):
+    options_type = Shared
+
+    def __init__(self, **options: Any) -> None: ...
+
+
+@pytest.mark.parametrize("technique", [ByUnpack, ByType])
+def test_fields_of_an_options_dataclass_are_arguments(technique: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    composed = compose()
+    monkeypatch.setattr(validate, "resolve_name", lambda name: technique if name == "mine" else resolve_name(name))
+    composed.config["model"] = {"_target_": "mine", "rate": "fast", "kind": "c", "rat": 1}
+    found = [mistake for mistake in check(composed) if mistake.startswith("model")]
+    assert found == [
+        "model.rate: should be float, is 'fast'",
+        "model.kind: should be one of a, b, is 'c'",
+        "model.rat: unknown key; did you mean rate?",
+    ]

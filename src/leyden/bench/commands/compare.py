@@ -32,7 +32,7 @@ def compare(folders: Sequence[Path], to: Path | None, metrics: Sequence[str] = (
         ValueError: nothing to compare, or a metric that no record has.
     """
     if metrics and every:
-        raise ValueError("--metric and --all ask for different things: leave one out")
+        raise ValueError("--metric and --all exclude each other: leave one out")
     runs, left_out = _sort(_find(folders))
     target = to or _shared(folders)
     for line in left_out:

@@ -28,7 +28,7 @@ def build(node: Mapping[str, Any], allow: Collection[str] = (), **arguments: Any
     try:
         return hydra.utils.instantiate(dict(node), _convert_="all", **arguments)
     except InstantiationException as error:
-        # What the class itself said is the news; Hydra's wrapping of it is not.
+        # The class's own error says what is wrong; Hydra's wrapping of it does not.
         raise error.__cause__ or error from None
 
 

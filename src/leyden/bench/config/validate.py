@@ -39,7 +39,7 @@ def compose_and_check(overrides: Sequence[str]) -> Composed:
 def check(composed: Composed) -> list[str]:
     """The mistakes in a composed config, a line each: where it stands, the key, what is wrong, what was meant."""
     mistakes: list[tuple[str, str]] = []
-    spec = _facts(composed.config)
+    spec = _spec_of(composed.config)
     for key, node in targets(composed.config):
         given = spec if key == "model" else GIVEN_BY_THE_RUN.get(key.split(".")[0], set())
         mistakes += _check_node(key, node, given)
@@ -57,7 +57,7 @@ def _check_node(key: str, node: dict[str, Any], given: set[str]) -> list[tuple[s
     # Trainer hides its signature behind a decorator that fills in defaults.
     parameters = dict(inspect.signature(target.__init__ if key == "trainer" else target).parameters)
     hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    parameters, hints = _with_named_options(parameters, hints)
+    parameters, hints = _with_named_options(target, parameters, hints)
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     mistakes = []
     for name, value in node.items():
@@ -96,20 +96,28 @@ def _check_run(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _with_named_options(
-    parameters: dict[str, inspect.Parameter], hints: dict[str, Any]
+    target: Any, parameters: dict[str, inspect.Parameter], hints: dict[str, Any]
 ) -> tuple[dict[str, inspect.Parameter], dict[str, Any]]:
-    """A signature in which ``**options: Unpack[SomeTypedDict]`` has become the options that the dict names."""
+    """A signature in which ``**options`` has become the options that it stands for.
+
+    They are the entries of the TypedDict or the fields of the dataclass in ``**options: Unpack[...]``, or else the
+    fields of the dataclass that the class names as ``options_type``.
+    """
     for rest in parameters.values():
+        if rest.kind is not rest.VAR_KEYWORD:
+            continue
         hint = hints.get(rest.name)
-        if rest.kind is rest.VAR_KEYWORD and typing.get_origin(hint) is typing.Unpack:
-            options = typing.get_type_hints(typing.get_args(hint)[0])
+        unpacked = typing.get_origin(hint) is typing.Unpack
+        source = typing.get_args(hint)[0] if unpacked else getattr(target, "options_type", None)
+        if source is not None:
+            options = typing.get_type_hints(source)
             named = {name: inspect.Parameter(name, rest.KEYWORD_ONLY, default=None) for name in options}
             kept = {name: parameter for name, parameter in parameters.items() if name != rest.name}
             return kept | named, hints | options
     return parameters, hints
 
 
-def _facts(config: dict[str, Any]) -> set[str]:
+def _spec_of(config: dict[str, Any]) -> set[str]:
     """The names of what the data will tell the model, read off the return annotation of the DataModule's ``spec``."""
     try:
         spec = resolve_name(config["data"]["_target_"]).spec
@@ -160,8 +168,8 @@ def _public(module: Any) -> list[str]:
 
 
 def _where(key: str, composed: Composed) -> str:
-    """The key and where its value was written: the command line, or a file, the one with the last word first."""
-    if any(word.lstrip("+~").split("=")[0] == key for word in composed.overrides):
+    """The key and where its value was written: the command line, or the file that is merged last."""
+    if any(override.lstrip("+~").split("=")[0] == key for override in composed.overrides):
         return f"{key} (command line)"
     choices = composed.choices
     top = key.split(".")[0]

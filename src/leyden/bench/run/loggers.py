@@ -1,4 +1,4 @@
-"""Where curves and pictures go: TensorBoard events and plain files, both in the run's folder itself."""
+"""Where curves and images go: TensorBoard events and plain files, both in the run's folder itself."""
 
 import io
 import math
@@ -23,7 +23,7 @@ from leyden.visualization.animation import animate
 HEADER = "step,metric,value\n"
 """Of ``metrics.csv``."""
 ANIMATED = "samples"
-"""The tag of pictures that show the same thing at every step, so that together they are an animation."""
+"""The tag of images that show the same samples at every step, so that together they are an animation."""
 
 
 PATIENCE = 1.0
@@ -38,12 +38,12 @@ class RunLogger(ABC):
     """
 
     trainer: Trainer | None = None
-    """Tells the step; set by the run."""
+    """Knows the step; set by the run."""
     _flushed = -math.inf
 
     @abstractmethod
     def flush(self) -> None:
-        """Takes what was logged to the file."""
+        """Writes what was logged to the file."""
 
     @rank_zero_only
     def save(self) -> None:
@@ -83,36 +83,36 @@ class TensorBoard(RunLogger, TensorBoardLogger):
 
     @rank_zero_only
     def flush(self) -> None:
-        """Takes the events to the file."""
+        """Writes the events to the file."""
         self.experiment.flush()
 
 
 class Files(RunLogger, Logger):
     """``metrics.csv`` with a row (step, metric, value) per logged number, and ``images/<tag>_<step>.png``.
 
-    Where the pictures show samples of the same noise over time, they end as ``training.gif``.
+    The images tagged ``samples``, of the same noise over time, also become ``training.gif``.
     """
 
     def __init__(self, save_dir: str) -> None:
         super().__init__()
         self._folder = Path(save_dir)
         self._curves = self._folder / "metrics.csv"
-        self._pictures = self._folder / "images"
+        self._images = self._folder / "images"
         self._animated: list[Path] = []
         self._rows: list[str] = []
 
     @property
     def name(self) -> str:
-        """Lightning wants one; nothing is named by it."""
+        """Lightning requires a name; no file has it."""
         return "files"
 
     @property
     def version(self) -> str:
-        """Likewise."""
+        """Lightning requires a version; no file has it."""
         return ""
 
     def rewind(self, step: int) -> None:
-        """Drops rows and pictures after ``step``, and a last row that was cut short by a kill."""
+        """Drops rows and images after ``step``, and a last row that was cut short by a kill."""
         if self._curves.is_file():
             rows = self._curves.read_text().splitlines(keepends=True)[1:]
             kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= step]
@@ -129,7 +129,7 @@ class Files(RunLogger, Logger):
 
     @rank_zero_only
     def flush(self) -> None:
-        """Takes the rows to the file."""
+        """Writes the rows to the file."""
         rows, self._rows = self._rows, []
         if rows:
             with self._curves.open("a") as file:
@@ -142,16 +142,16 @@ class Files(RunLogger, Logger):
     @rank_zero_only
     def log_image(self, key: str, images: Sequence[Tensor], step: int | None = None) -> None:
         """Writes uint8 images (3, H, W) as PNG."""
-        self._pictures.mkdir(exist_ok=True)
+        self._images.mkdir(exist_ok=True)
         for number, image in enumerate(images):
             suffix = f"_{number}" if len(images) > 1 else ""
             content = io.BytesIO()
             to_pil_image(image.cpu()).save(content, "png")
-            write(self._pictures / f"{key.replace('/', '_')}_{step:06d}{suffix}.png", content.getvalue())
+            write(self._images / f"{key.replace('/', '_')}_{step:06d}{suffix}.png", content.getvalue())
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Makes the animation, of pictures from before a kill too; Lightning calls this after training and testing."""
+        """Makes the animation, also of images from before a kill; Lightning calls this after training and testing."""
         self.flush()
         files = [file for _, file in self._steps(ANIMATED)]
         if len(files) > 1 and files != self._animated:
@@ -159,7 +159,7 @@ class Files(RunLogger, Logger):
             self._animated = files
 
     def _steps(self, tag: str) -> list[tuple[int, Path]]:
-        """Pictures whose tag matches the pattern, each behind its step, in order."""
+        """Images whose tag matches the pattern, each behind its step, in order."""
         named = re.compile(rf"{tag}_(\d{{6,}})(_\d+)?\.png")
-        matches = [(named.fullmatch(file.name), file) for file in self._pictures.glob("*.png")]
+        matches = [(named.fullmatch(file.name), file) for file in self._images.glob("*.png")]
         return sorted((int(match[1]), file) for match, file in matches if match)

@@ -1,4 +1,4 @@
-"""Everything that is said, in the record's ``run.log`` too: Leyden's lines, Lightning's and Python's warnings."""
+"""Log lines on the terminal and in the record's ``run.log``: Leyden's, Lightning's and Python's warnings."""
 
 import logging
 import sys
@@ -10,11 +10,11 @@ QUIET = (
     "`isinstance(treespec, LeafSpec)`",  # Lightning's own business with newer torch
     "is not supported by the model summary",  # a size in MB that is printed for 32 bits
     "does not have many workers",  # the in-memory loader needs none
-    "Using ModelCheckpoint with manual optimization",  # twelve lines; a checkpoint holds what it must
+    "Using ModelCheckpoint with manual optimization",  # a checkpoint holds what it must
     "in eval mode at the start of training",  # frozen layers are meant to be
     "Checkpoint directory",  # exists and is not empty: so it should when a run goes on
 )
-"""Beginnings of a thought that no user can act on."""
+"""Parts of messages that no user can act on."""
 
 
 def setup_logging(file: Path | None) -> None:
@@ -36,7 +36,7 @@ def setup_logging(file: Path | None) -> None:
         handlers[1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     for handler in handlers:
         handler.leyden = True  # type: ignore[attr-defined]
-        handler.addFilter(_worth_saying)
+        handler.addFilter(_is_useful)
         root.addHandler(handler)
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
@@ -54,8 +54,8 @@ class _LogFile(logging.FileHandler):
             super().handleError(record)
 
 
-def _worth_saying(record: logging.LogRecord) -> bool:
-    return not any(words in record.getMessage() for words in QUIET)
+def _is_useful(record: logging.LogRecord) -> bool:
+    return not any(text in record.getMessage() for text in QUIET)
 
 
 def _for_people(record: logging.LogRecord) -> bool:

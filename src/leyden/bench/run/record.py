@@ -86,7 +86,7 @@ class Record:
 
     @property
     def overrides(self) -> list[str]:
-        """The words that were typed for this run."""
+        """The overrides of this run's command."""
         return yaml.load((self.folder / "overrides.yaml").read_text(), _LOADER)["overrides"]
 
     @property
@@ -210,8 +210,8 @@ def _git() -> dict[str, Any] | None:
     """The commit of the code that runs, and whether it was changed since; None outside a checkout."""
     here = Path(__file__).parent
 
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}

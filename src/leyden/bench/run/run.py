@@ -27,6 +27,7 @@ from leyden.bench.run.record import Record
 from leyden.bench.run.resume import LastCheckpoint
 from leyden.core.files import clear_leftovers
 from leyden.core.seeding import mix
+from leyden.core.technique import Technique
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ def assemble(config: dict[str, Any], folder: Path, allow: Collection[str] = ()) 
     data.prepare_data()
     torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
     model = build(config["model"], allow, **data.spec)
+    _refuse_without_metric(model)
     kept = folder / "checkpoints"
     trainer = build(
         config["trainer"],
@@ -113,6 +115,14 @@ def assemble(config: dict[str, Any], folder: Path, allow: Collection[str] = ()) 
         if isinstance(logger, RunLogger):
             logger.trainer = trainer
     return data, model, trainer
+
+
+def _refuse_without_metric(model: object) -> None:
+    if not isinstance(model, Technique):
+        raise ValueError(
+            f"{type(model).__name__} does not say which metric chooses best.ckpt: it needs `monitor` and `mode` "
+            "(see leyden.core.technique.Technique)"
+        )
 
 
 @contextmanager

@@ -31,8 +31,8 @@ def verdicts(expect: dict[str, dict[str, float]], metrics: dict[str, float]) -> 
 
 def bounds_text(bounds: dict[str, Any]) -> str:
     """Such as ``at least 0.7 and at most 0.9``."""
-    words = {"min": "at least", "max": "at most"}
-    return " and ".join(f"{words[end]} {bounds[end]}" for end in words if end in bounds)
+    names = {"min": "at least", "max": "at most"}
+    return " and ".join(f"{names[end]} {bounds[end]}" for end in names if end in bounds)
 
 
 def is_kept(bounds: dict[str, float], value: float) -> bool:
