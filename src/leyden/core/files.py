@@ -17,6 +17,15 @@ def write_whole(file: Path, write: Callable[[Path], None]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def write_file(file: Path, content: str | bytes) -> None:
+    """Writes a file, text as UTF-8, so that it is there whole or not at all."""
+
+    def write(partial: Path) -> None:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    write_whole(file, write)
+
+
 def clear_leftovers(folder: Path) -> None:
     """Deletes what processes that were killed while they wrote left below ``folder``, where no other one writes now."""
     for file in folder.rglob(".*"):

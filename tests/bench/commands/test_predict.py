@@ -13,9 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from leyden.bench.commands import predict as verb
-from leyden.bench.commands import predictions
 from leyden.bench.commands.predict import predict
-from leyden.bench.commands.predictions import table
 from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
@@ -23,6 +21,8 @@ from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
 from leyden.data.source.files.image_folder import read_image
 from leyden.detection.ssd import SSD
 from leyden.gan.noise_to_image.dcgan import DCGAN
+from leyden.report import predictions
+from leyden.report.predictions import table
 from leyden.transfer.finetune.finetune import Finetune
 
 

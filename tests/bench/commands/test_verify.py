@@ -3,9 +3,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
-from leyden.bench.commands.verify import Held, expectations, hold, table, verify
+from leyden.bench.commands.verify import verify
 from leyden.bench.config.compose import compose
 from leyden.bench.run.record import Record
 
@@ -19,44 +18,6 @@ def job(folder: Path, lab: str, expect: dict[str, dict[str, float]], **metrics: 
     if metrics:
         record.set_metrics(metrics)
     return record
-
-
-def test_each_metric_of_each_lab_is_held_against_its_bounds_over_all_seeds(tmp_path: Path) -> None:
-    one, other = {"a": {"min": 1.0}, "b": {"min": 0.0, "max": 0.5}}, {"a": {"max": 3.0}}
-    records = [
-        job(tmp_path / "0", "one", one, a=1.0, b=0.4),
-        job(tmp_path / "1", "one", one, a=2.0, b=0.6),
-        job(tmp_path / "2", "other", other, a=3.0),
-        job(tmp_path / "3", "other", other),
-        job(tmp_path / "4", "nothing", {}, a=3.0),
-    ]
-    held = hold(records)
-    assert held == [
-        Held("one", "a", [1.0, 2.0], {"min": 1.0}),
-        Held("one", "b", [0.4, 0.6], {"min": 0.0, "max": 0.5}),
-        Held("other", "a", [3.0, None], {"max": 3.0}),
-    ]
-    assert [line.kept for line in held] == [True, False, False]
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table(held).splitlines()[2:]]
-    assert cells == [
-        ["one", "a", "1, 2", "at least 1.0", "yes"],
-        ["one", "b", "0.4, 0.6", "at least 0.0 and at most 0.5", "NO"],
-        ["other", "a", "3, -", "at most 3.0", "NO"],
-    ]
-
-
-def test_what_is_to_be_pasted_is_the_labs_own_expect_with_values_behind_it() -> None:
-    bounds = {"test/modes": {"min": 10}, "test/ratio": {"min": 0.9, "max": 2.0}}
-    held = [
-        Held("tour_gan", "test/modes", [10.0, 9.0], bounds["test/modes"]),
-        Held("tour_gan", "test/ratio", [1.26789, 1.0], bounds["test/ratio"]),
-    ]
-    text = expectations(held, "experiment=glob(tour_*) seed=0,1 trainer.max_epochs=3")
-    assert yaml.safe_load(text) == {"expect": bounds}
-    lines = text.splitlines()
-    assert lines[0] == "# tour_gan.yaml"
-    assert lines[1].endswith("# measured: leyden verify experiment=tour_gan seed=0,1 trainer.max_epochs=3")
-    assert [line.partition("  # ")[2] for line in lines[2:]] == ["10, 9", "1.268, 1"]
 
 
 BRIEF = ["trainer.max_epochs=1", "data.epoch_size=32", "model.weights=null"]

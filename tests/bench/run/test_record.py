@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from leyden.bench.config.compose import Composed, compose
-from leyden.bench.run.record import Record, RecordError, write
+from leyden.bench.run.record import Record, RecordError
+from leyden.core.files import write_file
 
 
 @pytest.fixture
@@ -35,14 +36,14 @@ def test_runs_of_the_same_second_do_not_collide(composed: Composed) -> None:
 
 def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "status.json"
-    write(file, "old")
+    write_file(file, "old")
 
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        write(file, "new")
+        write_file(file, "new")
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
 
@@ -60,7 +61,7 @@ def test_a_living_run_is_not_run_twice(composed: Composed) -> None:
     record.set_status("running")
     record.refuse_if_running()  # it is this process
     status = {**record.status, "process": os.getppid()}
-    write(record.folder / "status.json", json.dumps(status))
+    write_file(record.folder / "status.json", json.dumps(status))
     with pytest.raises(RecordError, match="still running as process"):
         record.refuse_if_running()
 

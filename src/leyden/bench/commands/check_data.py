@@ -11,7 +11,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.logs import setup_logging
-from leyden.bench.run.record import write
+from leyden.core.files import write_file
 from leyden.data.inspection import Inspection, examples_to_show, inspect
 from leyden.data.issues import EFFECTS, DataIssue, Effect, by_kind
 from leyden.data.source import Source
@@ -53,9 +53,9 @@ def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
     folder = output or Path(composed.config["paths"]["outputs"]) / "check_data" / composed.choices["data/source"]
     folder.mkdir(parents=True, exist_ok=True)
     report = "\n\n".join([f"# {source.name}", *_tables(source, seen), *_issues(seen)])
-    write(folder / "report.md", report + "\n")
+    write_file(folder / "report.md", report + "\n")
     rows = [["" if value is None else value for value in issue] for issue in seen.issues]
-    write(folder / "issues.csv", csv_table(DataIssue._fields, rows))
+    write_file(folder / "issues.csv", csv_table(DataIssue._fields, rows))
     to_pil_image(_sheet(source, seen)).save(folder / "images.png")
     print(report)
     print(f"\n{_sum(seen)}\nimages with their boxes: {folder / 'images.png'}")

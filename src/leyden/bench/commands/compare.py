@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from leyden.bench.run.record import Record, RecordError, write
+from leyden.bench.run.record import Record, RecordError
 from leyden.bench.sweep.store import records_in
+from leyden.core.files import write_file
 from leyden.report.compare import Comparison
 from leyden.report.page import draw_page
 from leyden.report.runs import Run
@@ -40,7 +41,7 @@ def compare(folders: Sequence[Path], to: Path | None, metrics: Sequence[str] = (
     comparison = Comparison(runs, metrics, every, left_out)
     files = {"csv": comparison.csv(), "md": comparison.markdown(), "html": draw_page(comparison)}
     for ending, content in files.items():
-        write(target / f"compare.{ending}", content)
+        write_file(target / f"compare.{ending}", content)
     print(comparison.text(shutil.get_terminal_size().columns))
     print("comparison:", *(target / f"compare.{ending}" for ending in files), sep="\n  ")
     return not left_out

@@ -13,13 +13,13 @@ from PIL import Image
 from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from leyden.bench.commands.predictions import PredictionWriter
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.best import load_best, verbs_of
 from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.record import Record
 from leyden.core.technique import PredictOptions, Predicts, Samples, WritesFiles
 from leyden.data.source.files.image_folder import read_image
+from leyden.report.predictions import PredictionWriter
 
 ENDINGS = {"images": (*IMG_EXTENSIONS, ".gif"), "text": (".txt", ".md", ".rst")}
 """Of files that ``--input`` finds in a folder, by the technique's ``input_type``."""

@@ -13,7 +13,7 @@ from rich.table import Table
 from leyden.bench.commands.run import run_record
 from leyden.bench.config.compose import Composed, compose
 from leyden.bench.run.record import Record, RecordError, new_folder
-from leyden.bench.run.summary import is_kept
+from leyden.report.expectations import is_kept
 
 Verdict = Literal["identical", "within", "different"]
 TIMES = ("ms_per_image", "train_seconds")

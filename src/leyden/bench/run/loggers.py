@@ -17,7 +17,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
-from leyden.bench.run.record import write
+from leyden.core.files import write_file
 from leyden.visualization.animation import animate
 
 HEADER = "step,metric,value\n"
@@ -116,7 +116,7 @@ class Files(RunLogger, Logger):
         if self._curves.is_file():
             rows = self._curves.read_text().splitlines(keepends=True)[1:]
             kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= step]
-            write(self._curves, "".join([HEADER, *kept]))
+            write_file(self._curves, "".join([HEADER, *kept]))
         for number, file in self._steps(".+?"):
             if number > step:
                 file.unlink()
@@ -147,7 +147,7 @@ class Files(RunLogger, Logger):
             suffix = f"_{number}" if len(images) > 1 else ""
             content = io.BytesIO()
             to_pil_image(image.cpu()).save(content, "png")
-            write(self._images / f"{key.replace('/', '_')}_{step:06d}{suffix}.png", content.getvalue())
+            write_file(self._images / f"{key.replace('/', '_')}_{step:06d}{suffix}.png", content.getvalue())
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -155,7 +155,7 @@ class Files(RunLogger, Logger):
         self.flush()
         files = [file for _, file in self._steps(ANIMATED)]
         if len(files) > 1 and files != self._animated:
-            write(self._folder / "training.gif", animate(files))
+            write_file(self._folder / "training.gif", animate(files))
             self._animated = files
 
     def _steps(self, tag: str) -> list[tuple[int, Path]]:

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from leyden.bench.config.compose import Composed
-from leyden.core.files import write_whole
+from leyden.core.files import write_file
 
 PACKAGES = (
     "leyden",
@@ -72,11 +72,11 @@ class Record:
         """
         folder = folder or new_folder(Path(composed.config["paths"]["outputs"]) / composed.config["lab"]["name"])
         make_folder(folder)
-        write(folder / "overrides.yaml", _dump({"overrides": composed.overrides, "choices": composed.choices}))
-        write(folder / "environment.json", json.dumps(_environment(), indent=2))
+        write_file(folder / "overrides.yaml", _dump({"overrides": composed.overrides, "choices": composed.choices}))
+        write_file(folder / "environment.json", json.dumps(_environment(), indent=2))
         _write_status(folder, "pending")
         # Last, because it is what makes a folder a record.
-        write(folder / "config.yaml", _dump(composed.config, sort_keys=False))
+        write_file(folder / "config.yaml", _dump(composed.config, sort_keys=False))
         return cls(folder, composed.allow if allow is None else allow)
 
     @property
@@ -115,18 +115,18 @@ class Record:
 
     def add_environment(self, **spec: Any) -> None:
         """Adds to ``environment.json`` what is known only once the run has begun, such as the data's fingerprint."""
-        write(self.folder / "environment.json", json.dumps({**self.environment, **spec}, indent=2))
+        write_file(self.folder / "environment.json", json.dumps({**self.environment, **spec}, indent=2))
 
     def start_again(self) -> None:
         """Makes the run begin at its start when it next goes on: forgets checkpoints, and what it ran with before."""
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         (self.folder / "metrics.json").unlink(missing_ok=True)
-        write(self.folder / "environment.json", json.dumps(_environment(), indent=2))
+        write_file(self.folder / "environment.json", json.dumps(_environment(), indent=2))
         self.set_status("pending")
 
     def set_metrics(self, metrics: Mapping[str, float]) -> None:
         """Writes ``metrics.json`` atomically."""
-        write(self.folder / "metrics.json", json.dumps(dict(metrics), indent=2))
+        write_file(self.folder / "metrics.json", json.dumps(dict(metrics), indent=2))
 
     def refuse_if_running(self) -> None:
         """Raises RecordError where another living process of this machine works in the folder."""
@@ -137,22 +137,13 @@ class Record:
             raise RecordError(f"{self.folder} is still running as process {status['process']}; wait, or stop it first")
 
 
-def write(file: Path, content: str | bytes) -> None:
-    """Writes a file, text as UTF-8, so that it is there whole or not at all."""
-
-    def put(partial: Path) -> None:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
-
-    write_whole(file, put)
-
-
 def _dump(content: Any, sort_keys: bool = True) -> str:
     return yaml.dump(content, Dumper=_DUMPER, sort_keys=sort_keys)
 
 
 def _write_status(folder: Path, status: str, **details: Any) -> None:
     stamp = {"time": datetime.now().astimezone().isoformat(timespec="seconds"), "host": socket.gethostname()}
-    write(folder / "status.json", json.dumps({"status": status, **stamp, "process": os.getpid(), **details}))
+    write_file(folder / "status.json", json.dumps({"status": status, **stamp, "process": os.getpid(), **details}))
 
 
 def make_folder(folder: Path) -> None:

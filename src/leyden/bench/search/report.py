@@ -17,7 +17,8 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as charts
 
-from leyden.bench.run.record import Record, write
+from leyden.bench.run.record import Record
+from leyden.core.files import write_file
 
 STATES = {
     TrialState.COMPLETE: "run to the end",
@@ -39,7 +40,7 @@ def report(study: Study, folder: Path, jobs: Mapping[int, Record]) -> None:
     """
     drawn, left_out = _draw(study, folder)
     text = "\n".join([*_found(study, folder, jobs), *left_out])
-    write(folder / "search.md", f"{text}\n")
+    write_file(folder / "search.md", f"{text}\n")
     print("\n".join([text, "search:", *(f"  {file}" for file in [folder / "search.md", *drawn])]))
 
 
@@ -86,7 +87,7 @@ def _draw(study: Study, folder: Path) -> tuple[list[Path], list[str]]:
             png = io.BytesIO()
             figure.savefig(png, format="png", dpi=120, bbox_inches="tight")
             plt.close(figure)
-            write(folder / name, png.getvalue())
+            write_file(folder / name, png.getvalue())
     return [folder / name for name in wanted], left_out
 
 

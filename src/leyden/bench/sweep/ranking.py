@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from leyden.bench.config.overrides import nearest
-from leyden.bench.run.record import Record, write
+from leyden.bench.run.record import Record
+from leyden.core.files import write_file
 from leyden.report.text import csv_table, markdown_table
 
 SHOWN = 10
@@ -60,9 +61,9 @@ def rank(folder: Path, records: Sequence[Record]) -> str:
         values = [own.get(key, "") for key in keys]
         lines.append([numbers[result.metric], job, *values, result.metric, result.value])
     header = ["rank", "job", *keys, "metric", "value"]
-    write(folder / "ranking.csv", csv_table(header, lines))
+    write_file(folder / "ranking.csv", csv_table(header, lines))
     texts = [[*map(str, line[:-1]), f"{line[-1]:.4g}"] for line in lines]
-    write(folder / "ranking.md", f"{markdown_table(header, texts)}\n")
+    write_file(folder / "ranking.md", f"{markdown_table(header, texts)}\n")
     more = f"\n... and {len(texts) - SHOWN} more in {folder / 'ranking.md'}" if len(texts) > SHOWN else ""
     return markdown_table(header, texts[:SHOWN]) + more
 

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leyden.bench.config.compose import ConfigError
-from leyden.bench.run.record import Record, RecordError, write
+from leyden.bench.run.record import Record, RecordError
 from leyden.bench.sweep.executor import Executor, library
 from leyden.bench.sweep.job import Job, StoppedError
 from leyden.bench.sweep.resources import devices_of, each, room_for, wants_gpus
+from leyden.core.files import write_file
 
 if TYPE_CHECKING:
     from submitit import AutoExecutor, SlurmJob
@@ -177,7 +178,7 @@ class Slurm(Executor):
             for record, job in zip(members, jobs, strict=True):
                 self._jobs[record] = job
                 known = {"job_id": job.job_id, "folder": str(submitter.folder), "tasks": list(range(job.num_tasks))}
-                write(record.folder / JOB_FILE, json.dumps(known))
+                write_file(record.folder / JOB_FILE, json.dumps(known))
 
     def ended(self, seconds: float) -> Iterable[Record]:
         """Jobs of which there is a result, or of which Slurm says so; it is asked every ten minutes at least."""

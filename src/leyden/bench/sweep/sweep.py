@@ -21,11 +21,11 @@ from leyden.bench.config.groups import CONF
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.overrides import wrong_overrides
 from leyden.bench.config.variants import quoted
-from leyden.bench.run.record import Record, write
+from leyden.bench.run.record import Record
 from leyden.bench.sweep.job import OF_THE_SWEEP, StoppedError
 from leyden.bench.sweep.ranking import rank, result_of
 from leyden.bench.sweep.store import alone_in, records_in, run_stored
-from leyden.core.files import clear_leftovers
+from leyden.core.files import clear_leftovers, write_file
 from leyden.report.runs import Run
 
 MULTIRUN = ("-m", "--multirun")
@@ -134,11 +134,11 @@ def report(folder: Path, allow: Collection[str] = ()) -> None:
 
     for name, content in files.items():
         if isinstance(content, str):
-            write(folder / name, content)
+            write_file(folder / name, content)
             if name.endswith(".md"):
                 print(content)
         else:
-            write(folder / name, encode_png(content).numpy().tobytes())
+            write_file(folder / name, encode_png(content).numpy().tobytes())
     print("report:", *(folder / name for name in files), sep="\n  ")
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
-from leyden.bench.run.record import write
+from leyden.core.files import write_file
 from leyden.core.technique import Predictions
 from leyden.visualization.grid import grid
 from leyden.visualization.labelled import draw_sheet, thumbnail
@@ -96,10 +96,10 @@ class PredictionWriter:
         if self.sheets:
             self._name_sheets()
         if self._has_inputs:
-            write(self.folder / "predictions.csv", table(self.rows))
-        write(self.folder / "predictions.json", json.dumps(self.rows, indent=2))
+            write_file(self.folder / "predictions.csv", table(self.rows))
+        write_file(self.folder / "predictions.json", json.dumps(self.rows, indent=2))
         for name, content in (files(self.rows) if files else {}).items():
-            write(self.folder / name, content)
+            write_file(self.folder / name, content)
         print(f"{len(self.rows)} predictions: {self.folder}")
 
     def _draw_sheet(self) -> None:
