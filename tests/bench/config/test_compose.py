@@ -16,8 +16,8 @@ def test_the_default_lab_is_composed_and_resolved() -> None:
 
 
 def test_every_experiment_is_an_option_with_header_title_and_minutes() -> None:
-    assert options("experiment") == sorted(file.stem for file in (CONF.parent / "experiments").glob("*.yaml"))
-    for file in (CONF / "experiment").glob("*.yaml"):
+    assert options("experiment") == sorted(file.stem for file in (CONF.parent / "experiments").glob("[!_]*.yaml"))
+    for file in (CONF / "experiment").glob("[!_]*.yaml"):
         lines = file.read_text().splitlines()
         assert lines[0] == "# @package _global_", file
         assert re.match(rf"# leyden run experiment={file.stem}\b", lines[1]), file
