@@ -133,6 +133,13 @@ def test_refuses_an_ema_that_never_moves() -> None:
         Points(ema_decay=1.0)
 
 
+def test_some_player_must_step_on_every_batch() -> None:
+    model = Points()
+    players = {name: player._replace(every=2) for name, player in model.players.items()}
+    with pytest.raises(ValueError, match="one of the players must step on every batch"):
+        model.set_players(**players)
+
+
 @pytest.mark.parametrize(
     "values",
     [

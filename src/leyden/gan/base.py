@@ -85,8 +85,11 @@ class AdversarialTask(LightningModule):
         """Names the players in the order in which they step, "generator" among them; called once, by the constructor.
 
         Raises:
-            ValueError: ``ema_decay`` is outside [0, 1), or there is no such ``memory_format``.
+            ValueError: no player steps on every batch, ``ema_decay`` is outside [0, 1), or there is no such
+                ``memory_format``.
         """
+        if all(player.every > 1 for player in players.values()):
+            raise ValueError("a batch is a step: one of the players must step on every batch")
         self.players = players
         self.ema = EMA(players["generator"].network, self.options.ema_decay)
         arrange(self, self.options.memory_format)

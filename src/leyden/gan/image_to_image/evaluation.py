@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 Translate = Callable[[Tensor, str], Tensor]
 """uint8 images (N, C, S, S) and "ab" or "ba" to uint8 images of that shape."""
-SHOWN = 16
+SHOWN = 8
 """Images of either domain that are shown."""
 
 
