@@ -11,7 +11,7 @@ from leyden.bench.config.groups import options
 
 
 @pytest.mark.parametrize("words", [["--help"], ["list"], ["run", "--help"], ["-sc", "query=bash"]])
-def test_help_list_and_completion_import_no_torch(words: list[str], tmp_path: Path) -> None:
+def test_help_and_list_import_no_torch(words: list[str], tmp_path: Path) -> None:
     code = (
         "import sys; sys.argv = ['leyden', *sys.argv[1:]]; from leyden.cli import main\n"
         "try: main()\n"
@@ -27,14 +27,14 @@ def test_help_list_and_completion_import_no_torch(words: list[str], tmp_path: Pa
         assert "experiment=tour_transfer" in done.stdout.split()
 
 
-def test_list_names_every_lab_model_source_and_trainer(leyden: Callable) -> None:
+def test_list_has_every_option(leyden: Callable) -> None:
     said = leyden("list").stdout
     for group in ("experiment", "model", "data/source", "trainer"):
         for option in options(group):
             assert f"{option} " in said
 
 
-def test_a_run_leaves_a_whole_record(leyden: Callable, records: Callable) -> None:
+def test_run_leaves_a_whole_record(leyden: Callable, records: Callable) -> None:
     done = leyden("run", *FAST, "seed=0")
     assert done.returncode == 0, done.stderr
     [folder] = records()
@@ -55,7 +55,7 @@ def test_a_run_leaves_a_whole_record(leyden: Callable, records: Callable) -> Non
     assert read_json(folder / "environment.json")["data"]
 
 
-def test_evaluate_repeats_the_test_and_predict_answers(leyden: Callable, records: Callable, tmp_path: Path) -> None:
+def test_evaluate_and_predict_a_record(leyden: Callable, records: Callable, tmp_path: Path) -> None:
     leyden("run", *FAST)
     [folder] = records()
     assert leyden("evaluate", str(folder)).returncode == 0
@@ -75,9 +75,7 @@ def test_evaluate_repeats_the_test_and_predict_answers(leyden: Callable, records
     assert done.stderr.splitlines()[-1] == f"1 of {len(names) + 1} inputs could not be read"
 
 
-def test_predict_draws_the_class_and_the_seed_that_are_asked_for(
-    leyden: Callable, records: Callable, tmp_path: Path
-) -> None:
+def test_predict_takes_class_and_seed(leyden: Callable, records: Callable, tmp_path: Path) -> None:
     small = ["data.image_size=16", "model.base_channels=8", "model.eval_samples=100"]
     done = leyden("run", "experiment=gan_conditional", "debug=smoke", *small)
     assert done.returncode == 0, done.stderr
@@ -94,7 +92,7 @@ def test_predict_draws_the_class_and_the_seed_that_are_asked_for(
     assert not (tmp_path / "c").exists()
 
 
-def test_a_sweep_goes_on_after_a_failed_job_and_says_so(leyden: Callable, records: Callable) -> None:
+def test_sweep_goes_on_after_a_failed_job(leyden: Callable, records: Callable) -> None:
     done = leyden("run", "-m", *FAST, "data.labels_per_class=100000,2")
     assert done.returncode == 1
     assert [read_json(folder / "status.json")["status"] for folder in records()] == ["failed", "done"]
@@ -102,7 +100,7 @@ def test_a_sweep_goes_on_after_a_failed_job_and_says_so(leyden: Callable, record
     assert "1 of 2 jobs done" in done.stderr
 
 
-def test_a_glob_without_a_match_is_an_error(leyden: Callable) -> None:
+def test_glob_without_a_match_is_an_error(leyden: Callable) -> None:
     done = leyden("run", "-m", "experiment=glob(nothing_*)")
     assert done.returncode == 1
     assert "matches nothing" in done.stderr
@@ -117,7 +115,7 @@ def test_a_glob_without_a_match_is_an_error(leyden: Callable) -> None:
         (["model.lr=1e30", "trainer.max_steps=20", "trainer.limit_train_batches=null"], "the loss is"),
     ],
 )
-def test_what_goes_wrong_is_one_error_and_a_failed_record(
+def test_error_is_one_line_and_failed_record(
     words: list[str], message: str, leyden: Callable, records: Callable
 ) -> None:
     done = leyden("run", *FAST, *words)
@@ -134,7 +132,7 @@ def test_what_goes_wrong_is_one_error_and_a_failed_record(
 
 
 @pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
-def test_a_run_that_is_stopped_says_so_and_can_go_on(signal: str, leyden: Callable, records: Callable) -> None:
+def test_stopped_run_can_go_on(signal: str, leyden: Callable, records: Callable) -> None:
     words = [*FAST, "trainer.max_steps=8", "trainer.max_epochs=4", "trainer.limit_train_batches=null"]
     killer = ["+callbacks.killer._target_=killer.Killer", "checkpoint.every_n_steps=2"]
     done = leyden("run", *words, *killer, LEYDEN_KILL_AT_STEP="5", LEYDEN_KILL_BY=signal)
@@ -148,14 +146,14 @@ def test_a_run_that_is_stopped_says_so_and_can_go_on(signal: str, leyden: Callab
     assert read_json(folder / "metrics.json")["steps"] == 8
 
 
-def test_overfitting_shows_the_same_batch_until_it_is_learnt(leyden: Callable, records: Callable) -> None:
+def test_overfit_learns_one_batch(leyden: Callable, records: Callable) -> None:
     words = ["debug=overfit", "model.source_epochs=1", "trainer.max_epochs=60", "model.lr=0.01"]
     assert leyden("run", *words).returncode == 0
     [folder] = records()
     assert read_json(folder / "metrics.json")["train/loss"] < 0.05
 
 
-def test_a_cut_checkpoint_and_one_of_another_technique_are_refused(leyden: Callable, records: Callable) -> None:
+def test_cut_or_other_checkpoint_is_refused(leyden: Callable, records: Callable) -> None:
     leyden("run", *FAST)
     [folder] = records()
     best = folder / "checkpoints" / "best.ckpt"

@@ -34,7 +34,6 @@ PRIVATE = (
 PACKAGE = Path(leyden.__file__).parent
 
 
-@pytest.mark.xfail(reason="sweeps, ema and LPIPS follow", strict=False)
 @pytest.mark.parametrize("folder", [PACKAGE, PACKAGE.parent / "hydra_plugins"])
 def test_private_names_stand_in_compat_alone(folder: Path) -> None:
     found = [

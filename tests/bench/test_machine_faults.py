@@ -47,9 +47,7 @@ def on_small_disk(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
     return run
 
 
-def test_a_full_disk_is_told_and_with_room_the_run_goes_on(
-    on_small_disk: Callable, tmp_path: Path, leyden: Callable
-) -> None:
+def test_full_disk_can_go_on_with_room(on_small_disk: Callable, tmp_path: Path, leyden: Callable) -> None:
     words = " ".join(WORDS)
     done = on_small_disk(
         f"""
@@ -71,14 +69,14 @@ def test_a_full_disk_is_told_and_with_room_the_run_goes_on(
     assert_same(tmp_path / "record", whole, "a full disk")
 
 
-def test_a_place_where_nothing_can_be_written_is_told(on_small_disk: Callable) -> None:
+def test_unwritable_place_is_one_error(on_small_disk: Callable) -> None:
     done = on_small_disk('mount -o remount,ro .; "$0" -m leyden run debug=smoke; echo "status $?"')
     assert "status 1\n" in done.stdout
     assert done.stderr.strip().endswith("name another place, paths.outputs=...")
     assert done.stderr.startswith("error: outputs/tour_transfer cannot be made (Read-only file system)")
 
 
-def test_a_clock_that_is_set_back_changes_nothing(tmp_path: Path, leyden: Callable) -> None:
+def test_clock_set_back_changes_nothing(tmp_path: Path, leyden: Callable) -> None:
     (tmp_path / "filled").touch()
     assert leyden("run", *WORDS, OMP_NUM_THREADS="1").returncode == 0
     [whole] = tmp_path.glob("outputs/*/*")

@@ -44,9 +44,7 @@ def test_killed_and_resumed_equals_undisturbed(experiment: str, leyden: Callable
         ["trainer.max_steps=17"],
     ],
 )
-def test_a_run_that_ends_by_steps_goes_on_from_an_epochs_end_too(
-    limits: list[str], leyden: Callable, records: Callable
-) -> None:
+def test_max_steps_resumes_at_an_epochs_end(limits: list[str], leyden: Callable, records: Callable) -> None:
     """Lightning alone counts an epoch without a step then, and what follows comes an epoch too early."""
     every = "1" if "trainer.limit_train_batches=1" in limits else "5"
     words = ["run", "experiment=tour_transfer", *SMALL["tour_transfer"], *ALWAYS, *limits]

@@ -19,7 +19,7 @@ def test_sound_data(leyden: Callable, tmp_path: Path) -> None:
         assert sheet.width > 1000
 
 
-def test_what_would_not_train_is_told_with_file_and_line(leyden: Callable, tmp_path: Path) -> None:
+def test_untrainable_data_has_file_and_line(leyden: Callable, tmp_path: Path) -> None:
     root = write_yolo(tmp_path / "set")
     (root / "labels/train/a.txt").write_text("0 0.2 0.2 0.1 0.1\n1 0.5 0.5 0 0.1\n")
     done = leyden("check-data", "data/source=yolo", "data.source.root=set", "--output", "seen")
@@ -34,7 +34,7 @@ def test_what_would_not_train_is_told_with_file_and_line(leyden: Callable, tmp_p
     assert (tmp_path / "seen" / "images.png").is_file()
 
 
-def test_what_stops_a_run_is_told_as_well_and_notes_are_no_failure(leyden: Callable, tmp_path: Path) -> None:
+def test_notes_are_no_failure(leyden: Callable, tmp_path: Path) -> None:
     root = write_coco(tmp_path / "set")
     words = ["check-data", "data/source=coco", "data.source.root=set"]
     done = leyden(*words)
@@ -46,7 +46,7 @@ def test_what_stops_a_run_is_told_as_well_and_notes_are_no_failure(leyden: Calla
     assert "1 x missing picture (stops: a run stops at it)\n  set/annotations/instances_test.json:" in done.stdout
 
 
-def test_where_there_is_nothing(leyden: Callable) -> None:
+def test_missing_folder_is_one_error(leyden: Callable) -> None:
     done = leyden("check-data", "data/source=voc", "data.source.root=nowhere")
     assert done.returncode == 1
     assert done.stderr.strip().startswith("error: data.source.root=nowhere: no such folder")

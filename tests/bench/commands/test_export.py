@@ -44,9 +44,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
     return record
 
 
-def test_the_file_answers_as_pytorch_does_for_any_batch_and_says_what_it_is(
-    record: Record, capfd: pytest.CaptureFixture
-) -> None:
+def test_file_computes_what_pytorch_does(record: Record, capfd: pytest.CaptureFixture) -> None:
     assert main(["export", str(record.folder)]) == 0
     said = capfd.readouterr()
     assert said.out.startswith(f"{record.folder / 'model.onnx'}: ")
@@ -69,7 +67,7 @@ def test_the_file_answers_as_pytorch_does_for_any_batch_and_says_what_it_is(
 
 
 @pytest.mark.parametrize("factor", [2.0, 1.001, float("nan")])
-def test_a_file_that_would_answer_otherwise_is_refused(
+def test_file_with_other_outputs_is_refused(
     factor: float, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = Finetune.forward
@@ -95,9 +93,7 @@ def test_every_batch_size_is_looked_at(record: Record, tmp_path: Path, monkeypat
         export(record, tmp_path / "model.onnx")
 
 
-def test_a_forward_that_cannot_be_traced_is_one_error(
-    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_untraceable_forward_is_one_error(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = Finetune.forward
 
     def branching(self: Finetune, images: Tensor) -> Tensor:
@@ -120,7 +116,7 @@ def test_a_forward_that_cannot_be_traced_is_one_error(
         (lambda: TwoStage(["a"], 3, 16), "TwoStage has no network that can leave PyTorch"),
     ],
 )
-def test_techniques_that_export_nothing_are_refused(
+def test_technique_without_export_is_refused(
     make: Callable, message: str, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "load_best", lambda _: make().eval())
@@ -137,7 +133,7 @@ def test_a_missing_package_names_the_extra(
         export(record, tmp_path / "model.onnx")
 
 
-def test_the_extra_is_loaded_only_when_it_is_needed() -> None:
+def test_onnx_is_imported_only_when_needed() -> None:
     code = (
         "import sys, leyden.bench.commands.export; assert not {'onnx', 'onnxruntime', 'onnxscript'} & set(sys.modules)"
     )

@@ -6,7 +6,7 @@ import pytest
 from leyden.bench.commands.find_lr import MOMENTUM, find_lr, unbiased
 
 
-def test_the_running_mean_of_a_constant_is_that_constant() -> None:
+def test_running_mean_of_a_constant() -> None:
     mean, smoothed = 0.0, []
     for step in range(20):  # what Lightning's callback does with a loss of 3
         mean = MOMENTUM * mean + (1 - MOMENTUM) * 3.0
@@ -15,7 +15,7 @@ def test_the_running_mean_of_a_constant_is_that_constant() -> None:
     assert unbiased(np.array(smoothed)) == pytest.approx(np.full(20, 3.0))
 
 
-def test_a_rate_is_named_and_drawn_and_nothing_else_is_left(leyden: Callable, tmp_path) -> None:
+def test_rate_is_printed_and_drawn(leyden: Callable, tmp_path) -> None:
     done = leyden("find-lr", "experiment=tour_transfer", "model.source_epochs=3", "--steps", "60")
     assert done.returncode == 0, done.stderr
     rate = float(done.stdout.split("learning rate ")[1].split(":")[0])

@@ -55,7 +55,7 @@ def test_a_verdict_on_a_bounded_metric(then: float | None, now: float | None, ve
     assert compare(*both, EXPECT) == {"test/accuracy": verdict}
 
 
-def test_times_are_left_aside_and_metrics_without_bounds_have_no_spread() -> None:
+def test_times_are_not_compared() -> None:
     then = {"train_seconds": 1.0, "test/ms_per_image_network": 2.0, "train/loss": 0.1}
     now = {"train_seconds": 5.0, "test/ms_per_image_network": 1.0, "train/loss": 0.2}
     assert compare(then, now, EXPECT) == {"train/loss": "different"}
@@ -72,7 +72,7 @@ def test_times_are_left_aside_and_metrics_without_bounds_have_no_spread() -> Non
         ({"a": "different", "b": "identical"}, {"c": {}}, "different"),
     ],
 )
-def test_the_verdict_on_a_run_is_that_of_what_its_lab_bounds(verdicts: Any, expect: Any, whole: str) -> None:
+def test_verdict_on_a_run_goes_by_its_bounds(verdicts: Any, expect: Any, whole: str) -> None:
     assert overall(verdicts, expect) == whole
 
 
@@ -99,7 +99,7 @@ def test_what_changed_is_told() -> None:
     ]
 
 
-def test_the_new_record_lies_in_ones_own_outputs_whatever_the_old_one_says(done: Record, tmp_path: Path) -> None:
+def test_new_record_lies_in_own_outputs(done: Record, tmp_path: Path) -> None:
     config = done.config
     config["paths"]["outputs"], config["lab"]["name"] = str(tmp_path / "elsewhere"), "../../name"
     (done.folder / "config.yaml").write_text(yaml.safe_dump(config))
@@ -110,7 +110,7 @@ def test_the_new_record_lies_in_ones_own_outputs_whatever_the_old_one_says(done:
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_only_what_is_done_can_be_reproduced_and_nothing_is_written_over(done: Record) -> None:
+def test_only_done_runs_are_reproduced(done: Record) -> None:
     with pytest.raises(RecordError, match="is not empty: choose another folder"):
         repeat(done, done.folder)
     done.set_status("interrupted")

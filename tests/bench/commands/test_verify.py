@@ -39,7 +39,7 @@ hydra:
 """
 
 
-def test_a_lab_is_run_over_seeds_without_its_own_sweep(leyden: Callable, records: Callable, tmp_path: Path) -> None:
+def test_lab_is_verified_without_its_sweep(leyden: Callable, records: Callable, tmp_path: Path) -> None:
     folder = tmp_path / "own" / "experiment"
     folder.mkdir(parents=True)
     (folder / "mine.yaml").write_text(LAB)
@@ -57,7 +57,7 @@ def test_a_lab_is_run_over_seeds_without_its_own_sweep(leyden: Callable, records
 
 
 @pytest.mark.parametrize(("value", "status", "proven"), [(2.0, 0, True), (0.5, 0, False), (2.0, 1, False)])
-def test_a_lab_is_proven_where_all_jobs_are_done_and_keep_all(
+def test_verified_if_all_jobs_keep_all_bounds(
     value: float, status: int, proven: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

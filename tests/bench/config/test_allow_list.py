@@ -97,13 +97,11 @@ def test_labs_and_configs_need_no_allowance() -> None:
         ("", "no plain dotted name"),
     ],
 )
-def test_what_a_record_may_not_name(name: Any, reason: str) -> None:
+def test_names_that_records_may_not_have(name: Any, reason: str) -> None:
     assert reason in (why_not(name) or "allowed")
 
 
-def test_an_own_module_is_not_imported_before_it_is_allowed(
-    tmp_path: Path, pwned: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_own_module_is_not_imported_unallowed(tmp_path: Path, pwned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mylab_of_trust.py").write_text(
         f"import os\nfrom torch.hub import load\nos.mkdir({str(pwned)!r})\ndef make(): return 1\n"
     )
@@ -151,7 +149,7 @@ def test_foreign_record_is_refused_after_composing_the_same(record: Record, refu
         ),
     ],
 )
-def test_no_verb_builds_what_a_record_may_not_name(
+def test_no_verb_builds_unknown_targets(
     group: str, node: dict[str, Any], record: Record, pwned: Path, refused: Callable
 ) -> None:
     text = yaml.safe_dump(node).replace("PWNED", str(pwned))
@@ -166,7 +164,7 @@ def test_no_verb_builds_what_a_record_may_not_name(
     assert not (record.folder / "run.log").exists()
 
 
-def test_a_foreign_technique_is_not_imported(
+def test_foreign_technique_is_not_imported(
     record: Record, tmp_path: Path, pwned: Path, refused: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside a record that was unpacked where the person stands: Python looks for modules there too."""
@@ -185,7 +183,7 @@ def test_a_foreign_technique_is_not_imported(
     assert not pwned.exists()
 
 
-def test_own_code_goes_on_once_it_is_allowed_by_name(leyden: Callable, records: Callable, refused: Callable) -> None:
+def test_own_code_runs_once_allowed(leyden: Callable, records: Callable, refused: Callable) -> None:
     words = [*FAST, "+callbacks.killer._target_=killer.Killer", "trainer.max_steps=2", "checkpoint.every_n_steps=1"]
     words += ["trainer.limit_train_batches=2"]
     assert leyden("run", *words, LEYDEN_ALLOW="", LEYDEN_KILL_AT_STEP="1").returncode == -9
@@ -196,7 +194,7 @@ def test_own_code_goes_on_once_it_is_allowed_by_name(leyden: Callable, records: 
     assert done.returncode == 0, done.stderr
 
 
-def test_a_sweep_hands_on_what_it_composed(leyden: Callable, records: Callable) -> None:
+def test_sweep_allows_its_jobs_targets(leyden: Callable, records: Callable) -> None:
     own = ["+callbacks.killer._target_=killer.Killer"]
     done = leyden("run", "-m", *FAST, *own, "seed=3", LEYDEN_ALLOW="")
     assert done.returncode == 0, done.stderr
@@ -204,7 +202,7 @@ def test_a_sweep_hands_on_what_it_composed(leyden: Callable, records: Callable) 
 
 
 @pytest.mark.parametrize("name", ["run.log", "checkpoints", "images/deep"])
-def test_a_link_out_of_a_record_is_refused(name: str, record: Record, tmp_path: Path, refused: Callable) -> None:
+def test_link_out_of_a_record_is_refused(name: str, record: Record, tmp_path: Path, refused: Callable) -> None:
     """`run.log` is appended to, so as a link to a shell's start-up file it would run what a config says."""
     outside = tmp_path / "profile"
     outside.write_text("safe\n")
@@ -229,7 +227,7 @@ def test_a_link_out_of_a_record_is_refused(name: str, record: Record, tmp_path: 
         ("dirpath", "escaped"),
     ],
 )
-def test_what_writes_files_has_no_place_of_its_own(key: str, value: str) -> None:
+def test_writers_have_no_place_of_their_own(key: str, value: str) -> None:
     node = {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint", key: value, "monitor": "val/accuracy"}
     for config in ({"callbacks": {"kept": node}}, {"trainer": {"plugins": [node]}}, {"logger": {"kept": node}}):
         with pytest.raises(NotAllowedError, match=rf"\.{key}: refused: .* is a place of its own"):
@@ -238,9 +236,7 @@ def test_what_writes_files_has_no_place_of_its_own(key: str, value: str) -> None
 
 
 @pytest.mark.parametrize("name", ["best", "last"])
-def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(
-    name: str, record: Record, pwned: Path, refused: Callable
-) -> None:
+def test_checkpoint_with_code_is_refused(name: str, record: Record, pwned: Path, refused: Callable) -> None:
     file = record.checkpoint(name)
     file.parent.mkdir()
     torch.save({"state_dict": {}, "technique": FINETUNE, "global_step": 1, "more": Payload(pwned)}, file)
@@ -270,7 +266,7 @@ def test_names_in_a_checkpoint_delete_nothing(content: dict[str, Any], reason: s
         verify(file, FINETUNE)
 
 
-def test_lightning_would_delete_what_such_a_name_says(tmp_path: Path) -> None:
+def test_lightning_would_delete_such_files(tmp_path: Path) -> None:
     """The reason for the check above: its own looks at the name only as it is written."""
     keeper = lightning.pytorch.callbacks.ModelCheckpoint(tmp_path / "checkpoints")
     there = str(tmp_path / "checkpoints" / ".." / "precious.txt")

@@ -8,14 +8,14 @@ from leyden.bench.config.groups import CONF, options
 from leyden.bench.config.overrides import wrong_overrides
 
 
-def test_the_default_lab_is_composed_and_resolved() -> None:
+def test_default_lab_is_composed() -> None:
     composed = compose(["seed=0"])
     assert composed.config["lab"]["name"] == composed.choices["experiment"] == "tour_transfer"
     assert composed.config["data"]["seed"] == composed.config["seed"] == 0
     assert "hydra" not in composed.config
 
 
-def test_every_experiment_is_an_option_with_header_title_and_minutes() -> None:
+def test_every_experiment_has_header_title_minutes() -> None:
     assert options("experiment") == sorted(file.stem for file in (CONF.parent / "experiments").glob("[!_]*.yaml"))
     for file in (CONF / "experiment").glob("[!_]*.yaml"):
         lines = file.read_text().splitlines()
@@ -27,7 +27,7 @@ def test_every_experiment_is_an_option_with_header_title_and_minutes() -> None:
         assert lab["minutes"] > 0, file
 
 
-def test_options_of_data_leave_its_inner_group_out() -> None:
+def test_options_leave_inner_groups_out() -> None:
     assert "transfer/images" in options("data")
     assert not any(name.startswith("source") for name in options("data"))
     assert "digits" in options("data/source")
@@ -47,11 +47,11 @@ def test_options_of_data_leave_its_inner_group_out() -> None:
         ("a b", "a b: "),
     ],
 )
-def test_a_wrong_word_is_answered_with_the_nearest_right_one(word: str, message: str) -> None:
+def test_wrong_override_names_the_nearest(word: str, message: str) -> None:
     assert message in wrong_overrides([word])[word]
 
 
-def test_a_key_without_a_default_must_be_given() -> None:
+def test_key_without_default_must_be_given() -> None:
     with pytest.raises(ConfigError, match=r"data\.source\.root: has no default, add data\.source\.root="):
         compose(["data/source=image_folder"])
     words = ["data/source=image_folder", "data.source.root=here"]
@@ -59,7 +59,7 @@ def test_a_key_without_a_default_must_be_given() -> None:
     assert compose(words).config["data"]["source"]["root"] == "here"
 
 
-def test_all_wrong_overrides_are_told_together() -> None:
+def test_all_wrong_overrides_are_listed() -> None:
     with pytest.raises(ConfigError) as caught:
         compose(["sed=1", "trainer=cpx", "trainer.max_epoch=1"])
     assert len(caught.value.mistakes) == 3

@@ -29,7 +29,7 @@ def mistakes(*words: str) -> list[str]:
     return caught.value.mistakes
 
 
-def test_all_mistakes_are_told_together() -> None:
+def test_all_mistakes_are_listed() -> None:
     told = mistakes("experiment=tour_transfer", "model.lrr=1", "model.lr=oops", "data.batch_size=2.5", "nosuch=1")
     assert len(told) == 4
 
@@ -56,30 +56,28 @@ def test_all_mistakes_are_told_together() -> None:
         ("trainer._target_=leyden.transfer.finetune.finetune.Finetune", "needs class_names"),
     ],
 )
-def test_a_mistake_names_key_and_cure(word: str, message: str) -> None:
+def test_mistake_names_key_and_cure(word: str, message: str) -> None:
     assert any(message in mistake for mistake in mistakes(word))
 
 
-def test_a_mistake_is_told_where_it_stands_and_not_where_it_is_copied() -> None:
+def test_copied_mistake_is_listed_once() -> None:
     assert mistakes("seed=abc") == ["seed (command line): should be int, is 'abc'"]  # not data.seed, which is ${seed}
 
 
-def test_a_mistake_in_a_file_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistake_in_a_file_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     composed = compose()
     composed.config["model"]["scale"] = "wide"
     assert any(m.startswith("model.scale (transfer/finetune.yaml)") for m in check(composed))
 
 
-def test_a_broken_module_is_reported_with_its_cause(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_module_names_its_cause(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken_module.py").write_text("import a_package_that_is_missing\n")
     monkeypatch.syspath_prepend(tmp_path)
     (told,) = mistakes("model._target_=broken_module.Net")
     assert "importing broken_module fails: No module named 'a_package_that_is_missing'" in told
 
 
-def test_what_is_missing_is_told_from_what_only_begins_with_its_name(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_import_or_missing_module(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken_package").mkdir()
     (tmp_path / "broken_package" / "net.py").write_text("import broken\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -97,7 +95,7 @@ def test_what_is_missing_is_told_from_what_only_begins_with_its_name(
         ("+model.n_critics=2", "model.n_critics (command line): unknown key; did you mean n_critic?"),
     ],
 )
-def test_named_options_of_a_technique_are_checked_like_its_arguments(word: str, message: str) -> None:
+def test_named_options_are_checked(word: str, message: str) -> None:
     assert any(message in mistake for mistake in mistakes("experiment=gan_dcgan", word))
 
 
@@ -118,7 +116,7 @@ class ByType(LightningModule):
 
 
 @pytest.mark.parametrize("technique", [ByUnpack, ByType])
-def test_fields_of_an_options_dataclass_are_arguments(technique: type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_dataclass_fields_are_arguments(technique: type, monkeypatch: pytest.MonkeyPatch) -> None:
     composed = compose()
     monkeypatch.setattr(validate, "resolve_name", lambda name: technique if name == "mine" else resolve_name(name))
     composed.config["model"] = {"_target_": "mine", "rate": "fast", "kind": "c", "rat": 1}

@@ -17,7 +17,7 @@ def draws(seed: int, rank: int, epoch: int, batch: int) -> tuple[Any, ...]:
     return float(torch.rand(())), float(np.random.rand()), random.random()
 
 
-def test_randomness_of_a_step_is_a_function_of_seed_rank_epoch_and_batch() -> None:
+def test_step_seed_is_a_function_of_place() -> None:
     first = draws(0, 0, 3, 5)
     torch.rand(100)  # whatever was drawn in between
     assert draws(0, 0, 3, 5) == first
@@ -26,7 +26,7 @@ def test_randomness_of_a_step_is_a_function_of_seed_rank_epoch_and_batch() -> No
         assert len(set(numbers)) == len(numbers)
 
 
-def test_what_was_logged_before_a_run_went_on_is_not_forgotten() -> None:
+def test_last_values_survive_a_resume() -> None:
     metrics = {"val/ap": torch.tensor(0.5), "train/loss": torch.tensor(2.0)}
     trainer: Any = SimpleNamespace(callback_metrics=metrics, loggers=[])
     checkpoint: dict[str, Any] = {}
@@ -39,7 +39,7 @@ def test_what_was_logged_before_a_run_went_on_is_not_forgotten() -> None:
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
-def test_no_checkpoint_is_written_behind_a_loss_that_is_not_finite(loss: float) -> None:
+def test_infinite_loss_writes_no_checkpoint(loss: float) -> None:
     guard = FiniteLoss()
     trainer: Any = SimpleNamespace(global_step=12, log_every_n_steps=10)
     module: Any = SimpleNamespace(device=torch.device("meta"))  # a device where looking at every step costs too much
@@ -52,7 +52,7 @@ def test_no_checkpoint_is_written_behind_a_loss_that_is_not_finite(loss: float) 
 
 
 @pytest.mark.parametrize(("mode", "scores"), [("min", [3.0, 2.0, 2.5, 2.6]), ("max", [1.0, 2.0, 1.5, 1.4])])
-def test_early_stopping_follows_the_techniques_own_metric(mode: str, scores: list[float]) -> None:
+def test_early_stopping_takes_techniques_metric(mode: str, scores: list[float]) -> None:
     stopping = EarlyStopping(patience=2)
     module: Any = SimpleNamespace(monitor="val/score", mode=mode)
     trainer: Any = SimpleNamespace(check_val_every_n_epoch=1, val_check_interval=1.0)

@@ -33,7 +33,7 @@ def record(tmp_path: Path) -> Record:
     return record
 
 
-def test_a_checkpoint_that_is_cut_anywhere_is_known_as_such(record: Record) -> None:
+def test_cut_checkpoint_is_recognised(record: Record) -> None:
     whole = record.checkpoint("last").read_bytes()
     generator = random.Random(0)
     places = [0, 1, 4, 100, len(whole) - 1, *(generator.randrange(len(whole)) for _ in range(60))]
@@ -46,9 +46,7 @@ def test_a_checkpoint_that_is_cut_anywhere_is_known_as_such(record: Record) -> N
     assert newest(record, TECHNIQUE) == record.checkpoint("last")
 
 
-def test_a_run_begins_at_the_start_where_its_best_weights_are_lost(
-    record: Record, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_run_restarts_without_best_weights(record: Record, caplog: pytest.LogCaptureFixture) -> None:
     cut(record.checkpoint("best"), random.Random(0))
     with pytest.raises(BrokenCheckpointError, match=r"there is: last\.ckpt"):
         best(record, TECHNIQUE)
@@ -57,13 +55,13 @@ def test_a_run_begins_at_the_start_where_its_best_weights_are_lost(
     assert not list(record.checkpoint("best").parent.iterdir())  # or the old last.ckpt would meet the new best.ckpt
 
 
-def test_another_techniques_checkpoint_is_no_broken_one(record: Record) -> None:
+def test_checkpoint_of_another_technique(record: Record) -> None:
     with pytest.raises(RecordError, match=r"the config wants leyden\.gan\.noise_to_image\.dcgan\.DCGAN"):
         newest(record, "leyden.gan.noise_to_image.dcgan.DCGAN")
     assert len(list(record.checkpoint("best").parent.iterdir())) == 2
 
 
-def test_a_run_goes_on_from_the_one_before_and_ends_as_if_left_alone(tmp_path: Path, capfd: Any) -> None:
+def test_run_resumes_from_an_earlier_checkpoint(tmp_path: Path, capfd: Any) -> None:
     words = [*FAST, *EIGHT_STEPS, "trainer.check_val_every_n_epoch=1", "checkpoint.every_n_steps=3"]
     record = Record.create(compose_and_check([*words, f"paths.outputs={tmp_path}"]))
 
@@ -86,9 +84,7 @@ def test_a_run_goes_on_from_the_one_before_and_ends_as_if_left_alone(tmp_path: P
         assert curves == expected[2]
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     io, path = AtomicCheckpointIO("a.Technique"), tmp_path / "checkpoints" / "last.ckpt"
     io.save_checkpoint({"step": 1}, path)
 

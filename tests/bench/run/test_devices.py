@@ -30,7 +30,7 @@ def arithmetic(monkeypatch: pytest.MonkeyPatch):
         (32, False, 32),  # Lightning takes numbers, too
     ],
 )
-def test_bfloat16_is_taken_where_there_is_arithmetic_for_it(arithmetic, asked, there: bool, taken) -> None:
+def test_bf16_needs_the_devices_arithmetic(arithmetic, asked, there: bool, taken) -> None:
     arithmetic(there)
     assert precision_here({"precision": asked, "accelerator": "cpu"}) == taken
 
@@ -43,7 +43,7 @@ def test_a_cpu_is_asked_for_its_instructions() -> None:
     assert computes_bf16("cpu") == torch.cpu.get_capabilities()["avx512_bf16"]
 
 
-def test_a_run_says_its_precision_and_keeps_it_elsewhere(tmp_path: Path, arithmetic, caplog) -> None:
+def test_resumed_run_keeps_its_precision(tmp_path: Path, arithmetic, caplog) -> None:
     caplog.set_level("INFO", logger="leyden")
     arithmetic(False)
     record = Record.create(compose_and_check([*MIXED, f"paths.outputs={tmp_path}"]))
@@ -55,6 +55,6 @@ def test_a_run_says_its_precision_and_keeps_it_elsewhere(tmp_path: Path, arithme
     assert devices.as_begun(record)["trainer"]["precision"] == "32-true"  # resumed or evaluated there, it stays
 
 
-def test_a_run_that_has_not_begun_takes_what_the_config_says(tmp_path: Path) -> None:
+def test_new_run_takes_the_configs_precision(tmp_path: Path) -> None:
     record = Record.create(compose_and_check([*MIXED, f"paths.outputs={tmp_path}"]))
     assert devices.as_begun(record)["trainer"]["precision"] == "bf16-mixed"

@@ -70,9 +70,7 @@ class StopAfter(Callback):
             trainer.should_stop = True
 
 
-def test_rates_are_multiplied_by_the_batches_of_a_step_if_asked_to_and_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_rates_are_scaled_once_if_asked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     configured = fit(tmp_path, scale_lr=False)
     assert "global batch: 32 = 16 x 1 processes x 2 accumulated; learning rates as configured" in caplog.text

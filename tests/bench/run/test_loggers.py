@@ -12,7 +12,7 @@ from leyden.bench.run.callbacks import LastValues
 from leyden.bench.run.loggers import Files, TensorBoard
 
 
-def test_curves_are_rows_at_the_step_that_a_person_counts(tmp_path: Path) -> None:
+def test_curves_are_rows_by_step(tmp_path: Path) -> None:
     files = Files(str(tmp_path))
     files.trainer = SimpleNamespace(global_step=1)
     files.log_metrics({"train/loss": 0.5, "epoch": 0}, step=0)
@@ -20,13 +20,13 @@ def test_curves_are_rows_at_the_step_that_a_person_counts(tmp_path: Path) -> Non
     assert (tmp_path / "metrics.csv").read_text() == "step,metric,value\n1,train/loss,0.5\n"
 
 
-def test_going_on_drops_what_came_after_the_checkpoint_and_a_cut_row(tmp_path: Path) -> None:
+def test_rewind_drops_later_and_cut_rows(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("step,metric,value\n10,a,1\n20,a,2\n30,a,3\n20,b")
     Files(str(tmp_path)).rewind(20)
     assert (tmp_path / "metrics.csv").read_text() == "step,metric,value\n10,a,1\n20,a,2\n"
 
 
-def test_a_picture_is_a_png_named_by_tag_and_step(tmp_path: Path) -> None:
+def test_image_is_png_by_tag_and_step(tmp_path: Path) -> None:
     image = torch.arange(48, dtype=torch.uint8).view(3, 4, 4)
     Files(str(tmp_path)).log_image("val/samples", [image], step=7)
     assert torch.equal(pil_to_tensor(Image.open(tmp_path / "images" / "val_samples_000007.png")), image)
@@ -44,7 +44,7 @@ def log(files: Files, tag: str, **values: int) -> list[torch.Tensor]:
     return pictures
 
 
-def test_samples_over_time_end_as_an_animation_in_the_order_of_the_steps(tmp_path: Path) -> None:
+def test_samples_become_an_animation(tmp_path: Path) -> None:
     files = Files(str(tmp_path))
     third, first, second = log(files, "samples", at_1000000=30, at_20=10, at_999999=20)
     files.finalize("success")
@@ -54,7 +54,7 @@ def test_samples_over_time_end_as_an_animation_in_the_order_of_the_steps(tmp_pat
         assert torch.equal(frame, expected)
 
 
-def test_no_animation_of_one_picture_or_of_other_tags(tmp_path: Path) -> None:
+def test_no_animation_of_other_tags(tmp_path: Path) -> None:
     files = Files(str(tmp_path))
     files.finalize("success")
     log(files, "samples", at_1=10)
@@ -64,7 +64,7 @@ def test_no_animation_of_one_picture_or_of_other_tags(tmp_path: Path) -> None:
     assert not (tmp_path / "training.gif").exists()
 
 
-def test_going_on_drops_later_pictures_and_the_animation_spans_both_parts(tmp_path: Path) -> None:
+def test_animation_spans_a_resumed_run(tmp_path: Path) -> None:
     killed = Files(str(tmp_path))
     first, second, _ = log(killed, "samples", at_10=10, at_20=20, at_30=99)
     killed.log_image("wrong", [first, second], step=30)
@@ -80,7 +80,7 @@ def test_going_on_drops_later_pictures_and_the_animation_spans_both_parts(tmp_pa
     assert torch.equal(frames[-1], third)
 
 
-def test_tensorboard_lies_in_the_folder_itself_and_forgets_what_is_rewound(tmp_path: Path) -> None:
+def test_tensorboard_hides_rewound_points(tmp_path: Path) -> None:
     for steps, rewind in (((1, 2, 3), None), ((2, 3), 1)):
         board = TensorBoard(str(tmp_path))
         if rewind is not None:
@@ -97,7 +97,7 @@ def test_tensorboard_lies_in_the_folder_itself_and_forgets_what_is_rewound(tmp_p
 
 
 @pytest.mark.parametrize("left", ["", "step,met"])
-def test_curves_whose_first_line_was_cut_by_a_kill_begin_anew(left: str, tmp_path: Path) -> None:
+def test_cut_header_is_written_anew(left: str, tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text(left)
     resumed = Files(str(tmp_path))
     resumed.rewind(20)
@@ -107,7 +107,7 @@ def test_curves_whose_first_line_was_cut_by_a_kill_begin_anew(left: str, tmp_pat
     assert [file.name for file in tmp_path.iterdir()] == ["metrics.csv"]
 
 
-def test_numbers_reach_their_file_once_a_second_and_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_are_flushed_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
     monkeypatch.setattr("leyden.bench.run.loggers.time.monotonic", lambda: clock[0])
     files, seen = Files(str(tmp_path)), []
@@ -120,7 +120,7 @@ def test_numbers_reach_their_file_once_a_second_and_at_the_end(tmp_path: Path, m
     assert (tmp_path / "metrics.csv").read_text().count("loss") == 5
 
 
-def test_a_checkpoint_leaves_no_number_of_its_steps_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoint_flushes_the_loggers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("leyden.bench.run.loggers.time.monotonic", lambda: 100.0)  # no second goes by
     loggers = [Files(str(tmp_path)), TensorBoard(str(tmp_path))]
     for logger in loggers:

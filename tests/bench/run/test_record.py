@@ -48,7 +48,7 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_folder_that_is_no_record_is_refused_with_the_nearest_one(composed: Composed, tmp_path: Path) -> None:
+def test_wrong_folder_names_the_nearest_record(composed: Composed, tmp_path: Path) -> None:
     record = Record.create(composed)
     with pytest.raises(RecordError, match=f"did you mean {record.folder}"):
         Record(tmp_path)
@@ -66,7 +66,7 @@ def test_a_living_run_is_not_run_twice(composed: Composed) -> None:
         record.refuse_if_running()
 
 
-def test_an_outputs_folder_that_cannot_be_written_is_one_clear_error(leyden: Callable, tmp_path: Path) -> None:
+def test_unwritable_outputs_is_one_error(leyden: Callable, tmp_path: Path) -> None:
     (tmp_path / "outputs").write_text("a file stands in the way")
     done = leyden("run", "debug=smoke")
     assert done.returncode == 1

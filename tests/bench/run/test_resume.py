@@ -51,7 +51,7 @@ def written(
         (1.0, 5, [6, 11, 16, 20, 24]),  # not while a validation is still to come: a step later, or at the epoch's end
     ],
 )
-def test_last_checkpoint_is_written_every_so_many_steps(
+def test_last_checkpoint_by_steps(
     seconds: float, validates_every: float, expected: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert written(5, seconds, monkeypatch, validates_every=validates_every) == expected
@@ -66,7 +66,7 @@ def test_last_checkpoint_is_written_every_so_many_steps(
         (16.0, 0.5, [4, 12, 20, 24]),  # 25 s apart, because half a second is a fiftieth of that
     ],
 )
-def test_last_checkpoint_is_written_by_the_clock_as_often_as_it_is_worth(
+def test_last_checkpoint_by_the_clock(
     seconds: float, took: float, expected: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert written(None, seconds, monkeypatch, took) == expected

@@ -18,7 +18,7 @@ def test_a_notebook_can_run_a_lab(tmp_path: Path) -> None:
     assert record.status["status"] == "done"
 
 
-def test_seed_zero_counts_and_the_seed_decides_everything(tmp_path: Path) -> None:
+def test_seed_decides_everything(tmp_path: Path) -> None:
     weights = []
     for number, seed in enumerate((0, 0, 1)):
         torch.manual_seed(number)  # whatever state the process was in
@@ -36,7 +36,7 @@ SMALL = {
 }
 
 
-def test_every_techniques_checkpoint_loads_with_weights_only(tmp_path: Path) -> None:
+def test_every_checkpoint_loads_weights_only(tmp_path: Path) -> None:
     techniques = set()
     for experiment, words in SMALL.items():
         record = Record.create(compose_and_check([f"experiment={experiment}", *words, f"paths.outputs={tmp_path}"]))

@@ -54,10 +54,10 @@ def check_folder(folder: Path, configs: Iterable[dict[str, Any]], allow: Collect
     refuse_links(folder)
     for config in configs:
         refuse_places(config, allow)
-        refuse_foreign_code(config, allow)
+        refuse_unknown_code(config, allow)
 
 
-def refuse_foreign_code(config: Any, allow: Collection[str] = (), key: str = "") -> None:
+def refuse_unknown_code(config: Any, allow: Collection[str] = (), key: str = "") -> None:
     """Checks every ``_target_`` below a node.
 
     Args:

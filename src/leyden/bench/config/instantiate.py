@@ -6,7 +6,7 @@ from typing import Any
 import hydra
 from hydra.errors import InstantiationException
 
-from leyden.bench.config.allow_list import refuse_foreign_code
+from leyden.bench.config.allow_list import refuse_unknown_code
 
 
 def build(node: Mapping[str, Any], allow: Collection[str] = (), **arguments: Any) -> Any:
@@ -24,7 +24,7 @@ def build(node: Mapping[str, Any], allow: Collection[str] = (), **arguments: Any
         NotAllowedError: it names something that is not allowed.
         Exception: whatever the target raises, unwrapped.
     """
-    refuse_foreign_code(node, allow)
+    refuse_unknown_code(node, allow)
     try:
         return hydra.utils.instantiate(dict(node), _convert_="all", **arguments)
     except InstantiationException as error:

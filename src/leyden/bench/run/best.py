@@ -3,7 +3,7 @@
 from pkgutil import resolve_name
 from typing import Any
 
-from leyden.bench.config.allow_list import refuse_foreign_code
+from leyden.bench.config.allow_list import refuse_unknown_code
 from leyden.bench.run.checkpoint import best, technique_of
 from leyden.bench.run.record import Record
 from leyden.core.technique import Advises, Exports, Predicts, Samples
@@ -11,7 +11,7 @@ from leyden.core.technique import Advises, Exports, Predicts, Samples
 
 def load_best(record: Record) -> Any:
     """The technique as the record's best checkpoint holds it, on the CPU, in evaluation mode."""
-    refuse_foreign_code(record.config["model"], record.allow, "model")
+    refuse_unknown_code(record.config["model"], record.allow, "model")
     technique = technique_of(record.config)
     checkpoint = best(record, technique)
     return resolve_name(technique).load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
