@@ -112,8 +112,8 @@ class Episodes:
 class EpisodeImages(ImageDataModule):
     """Batches of one ``Episode`` each; the classes of training, validation and test are different ones.
 
-    A training episode is a pure function of (seed, epoch, index), one of validation or test of (seed, index): every
-    model is tested on the same ones.
+    A training episode is a pure function of (seed, epoch, index), one of validation or test of (seed, index): all
+    models of one seed are tested on the same ones.
 
     Args:
         source: images with classes. Its three splits are taken as they are where no class is in two of them;

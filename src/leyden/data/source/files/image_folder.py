@@ -119,10 +119,8 @@ class ImageFolder(ImageSource):
                 f"{unknown[0]}: the class {unknown[0].name!r} is not among those of training: {self.class_names}"
             )
         files = list_images(folder, self.class_names, self.index_cache)
-        place = {name: label for label, name in enumerate(self.class_names)}
-        of_folder = torch.tensor([place[inside.partition("/")[0]] for inside in files.folders], dtype=torch.int64)
-        labels = of_folder[torch.from_numpy(files.inside).long()]
-        empty = labels.bincount(minlength=len(place)) == 0
+        labels = torch.from_numpy(files.tops)
+        empty = labels.bincount(minlength=len(self.class_names)) == 0
         if empty.any():
             missing = folder / self.class_names[int(empty.nonzero()[0])]
             raise ValueError(f"{missing} holds no picture with an ending among {', '.join(IMG_EXTENSIONS)}")

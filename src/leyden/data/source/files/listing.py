@@ -1,4 +1,4 @@
-"""Which picture files there are below a folder: found once, kept in an index, and held without an object for each."""
+"""Which image files there are below a folder: found once, kept in an npz file, held without an object for each."""
 
 import hashlib
 import json
@@ -7,11 +7,10 @@ import os
 import time
 import zipfile
 import zlib
-from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from torchvision.datasets.folder import IMG_EXTENSIONS
@@ -20,59 +19,58 @@ from leyden.core.files import write_whole
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Of the index: to be raised with any change of what is found or how it is kept."""
 SETTLED = 2.0
 """Seconds: a folder that changed less long ago may change again and keep its time, so coarse are some file systems'."""
-KINDS = {"names": np.uint8, "lengths": np.uint16, "inside": np.int32, "sizes": np.int64}
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Paths of picture files in a fixed order.
+    """Paths of image files in a fixed order.
 
-    A list of a million ``Path`` takes 300 MB. Worse, every look at one writes into it, because Python counts who holds
-    it: of the memory that forked workers share, each of them soon has a copy. Arrays can be looked at without that.
+    Arrays, because a list of a million ``Path`` takes 300 MB, and every look at one writes into it (Python counts who
+    holds it), so that each forked worker soon has a copy of memory that they should share.
     """
 
     folder: str
     """That all of them are in."""
-    folders: list[str]
-    """Their own folders, below that; "" is ``folder`` itself."""
-    names: np.ndarray
-    """(bytes,) uint8: all names, one behind another."""
-    starts: np.ndarray
-    """(N,) int64: where in ``names`` each begins."""
-    lengths: np.ndarray
-    """(N,) uint16: of each name, bytes."""
-    inside: np.ndarray
-    """(N,) int32: which of ``folders`` each is in."""
+    paths: np.ndarray
+    """(N,) bytes, below ``folder``, as wide as the longest."""
     sizes: np.ndarray
     """(N,) int64: of each file when it was found, bytes; -1 where that could not be seen."""
+    tops: np.ndarray
+    """(N,) int64: which of the folders that were looked into each file is in."""
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.paths)
 
     def __getitem__(self, index: int) -> str:
-        start = int(self.starts[index])
-        name = self.names[start : start + int(self.lengths[index])].tobytes()
-        return os.path.join(self.folder, self.folders[self.inside[index]], os.fsdecode(name))
+        return os.path.join(self.folder, os.fsdecode(self.paths[index]))
 
     def take(self, indices: np.ndarray) -> "Listing":
         """The files at ``indices`` (M,) int64, in that order."""
-        parts = (part[indices] for part in (self.starts, self.lengths, self.inside, self.sizes))
-        return Listing(self.folder, self.folders, self.names, *parts)
+        return Listing(self.folder, self.paths[indices], self.sizes[indices], self.tops[indices])
 
     def digest(self) -> bytes:
-        """A hash of names and sizes, the same wherever ``folder`` lies."""
-        state = hashlib.sha256(json.dumps(self.folders).encode())
-        for part in (self.names, self.starts, self.lengths, self.inside, self.sizes):
-            state.update(part.tobytes())
-        return state.digest()
+        """A hash of paths and sizes, the same wherever ``folder`` lies."""
+        return hashlib.sha256(self.paths.tobytes() + self.sizes.tobytes()).digest()
+
+
+class _Found(NamedTuple):
+    """What the index holds: the files, and all folders with their times."""
+
+    paths: np.ndarray
+    sizes: np.ndarray
+    tops: np.ndarray
+    folders: np.ndarray
+    """(F,) bytes, below the folder of all."""
+    times: np.ndarray
+    """(F, 2) int64 nanoseconds, as ``_times`` has them."""
 
 
 def list_images(folder: Path, tops: Sequence[str] = ("",), cache: Path | None = None) -> Listing:
-    """The picture files at any depth below some folders; links to folders are not followed.
+    """The image files at any depth below some folders; links to folders are not followed.
 
     The index holds the times of every folder. To add, remove or rename a file changes those of its folder, so an index
     whose times are still the folders' own is right, and no folder is read. What it cannot see is a file that is written
@@ -88,70 +86,55 @@ def list_images(folder: Path, tops: Sequence[str] = ("",), cache: Path | None = 
         The files of one top behind those of another, each in the order of their paths.
     """
     home = str(folder.resolve())
-    about = {"version": VERSION, "folder": home, "tops": list(tops)}
-    key = hashlib.sha256(os.fsencode(home)).hexdigest()[:24]
-    file = cache / f"files-{key}.npz" if cache is not None else None
-    if file is not None and (kept := _kept(file, str(folder), about)) is not None:
-        log.info("%s: %d pictures, by the index %s", folder, len(kept), file)
-        return kept
-    now, began = time.time(), time.perf_counter()
-    walk = _Walk(str(folder))
-    for top in tops:
-        if (folder / top).is_dir():
-            walk.enter(top)
-    found = walk.listing()
-    log.info("%s: found %d pictures in %.1f s", folder, len(found), time.perf_counter() - began)
-    if file is not None and max(walk.times[::2], default=0) < (now - SETTLED) * 1e9:
-        _keep(found, walk.times, about, file)
-    return found
+    about = json.dumps([VERSION, home, *tops]).encode()
+    file = cache / f"files-{hashlib.sha256(os.fsencode(home)).hexdigest()[:24]}.npz" if cache is not None else None
+    found = _kept(file, str(folder), about) if file is not None else None
+    if found is None:
+        began = time.time()
+        found = _look(str(folder), tops)
+        log.info("%s: found %d images in %.1f s", folder, len(found.paths), time.time() - began)
+        if file is not None and found.times[:, 0].max(initial=0) < (began - SETTLED) * 1e9:
+            _keep(found, about, file)
+    else:
+        log.info("%s: %d images, by the index %s", folder, len(found.paths), file)
+    return Listing(str(folder), found.paths, found.sizes, found.tops)
 
 
-class _Walk:
-    """Gathers pictures below a folder, in arrays from the first on."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        self.folders: list[str] = []
-        self.times = array("q")
-        """For each of ``folders`` two, as ``_times`` has them."""
-        self.names = bytearray()
-        self.lengths, self.inside, self.sizes = array("H"), array("i"), array("q")
-
-    def enter(self, inside: str) -> None:
-        """Takes the pictures of a folder and of those in it, in the order that sorted paths have."""
-        path = os.path.join(self.folder, inside)
-        number = len(self.folders)
-        self.folders.append(inside)
-        self.times.extend(_times(path))  # before the look, so that a change during it shows the next time
-        deeper, pictures = set(), []
-        try:
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        deeper.add(entry.name)
-                    elif entry.name[1:].lower().endswith(IMG_EXTENSIONS):
-                        pictures.append(entry.name)
-        except PermissionError as error:
-            log.warning("%s: left out, it may not be read (%s)", path, error.strerror)
-        for name in sorted([*deeper, *pictures]):
-            if name in deeper:
-                self.enter(os.path.join(inside, name))
-                continue
-            encoded = os.fsencode(name)
-            self.names += encoded
-            self.lengths.append(len(encoded))
-            self.inside.append(number)
-            self.sizes.append(_size(os.path.join(path, name)))
-
-    def listing(self) -> Listing:
-        """What was gathered."""
-        parts = {"names": self.names, "lengths": self.lengths, "inside": self.inside, "sizes": self.sizes}
-        return _listing(self.folder, self.folders, {name: np.array(part, KINDS[name]) for name, part in parts.items()})
+def _look(root: str, tops: Sequence[str]) -> _Found:
+    files: list[tuple[bytes, int, int]] = []
+    folders: list[tuple[bytes, int, int]] = []
+    for number, top in enumerate(tops):
+        if os.path.isdir(os.path.join(root, top)):
+            files += [(path, size, number) for path, size in _walk(root, top, folders)]
+    paths, sizes, numbers = zip(*files, strict=True) if files else ((), (), ())
+    return _Found(
+        np.array(paths, "S"),
+        np.array(sizes, np.int64),
+        np.array(numbers, np.int64),
+        np.array([inside for inside, *_ in folders], "S"),
+        np.array([times for _, *times in folders], np.int64).reshape(-1, 2),
+    )
 
 
-def _listing(folder: str, folders: list[str], parts: dict[str, np.ndarray]) -> Listing:
-    starts = parts["lengths"].cumsum(dtype=np.int64) - parts["lengths"]
-    return Listing(folder, folders, starts=starts, **parts)
+def _walk(root: str, inside: str, folders: list[tuple[bytes, int, int]]) -> Iterator[tuple[bytes, int]]:
+    """The images of a folder and of those in it, with their sizes, in the order that sorted paths have."""
+    path = os.path.join(root, inside)
+    folders.append((os.fsencode(inside), *_times(path)))  # before the look, so that a change during it shows next time
+    try:
+        with os.scandir(path) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+    except PermissionError as error:
+        log.warning("%s: left out, it may not be read (%s)", path, error.strerror)
+        return
+    for entry in ordered:
+        name = os.path.join(inside, entry.name)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(root, name, folders)
+        elif entry.name[1:].lower().endswith(IMG_EXTENSIONS):
+            try:
+                yield os.fsencode(name), entry.stat().st_size
+            except OSError:  # a link that leads nowhere: who reads it will be told
+                yield os.fsencode(name), -1
 
 
 def _times(path: str) -> tuple[int, int]:
@@ -160,58 +143,41 @@ def _times(path: str) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_ctime_ns
 
 
-def _size(path: str) -> int:
+def _keep(found: _Found, about: bytes, file: Path) -> None:
     try:
-        return os.stat(path).st_size
-    except OSError:  # a link that leads nowhere: who reads it will be told
-        return -1
-
-
-def _keep(found: Listing, times: "array[int]", about: dict[str, Any], file: Path) -> None:
-    head = np.frombuffer(json.dumps({**about, "folders": found.folders}).encode(), np.uint8)
-    parts = {name: getattr(found, name) for name in KINDS}
-    try:
-        write_whole(file, lambda partial: np.savez(partial, head=head, times=np.array(times), **parts))
+        write_whole(file, lambda part: np.savez(part, about=np.frombuffer(about, np.uint8), **found._asdict()))
     except OSError as error:
-        log.warning("the next start has to look for the pictures again: no index can be kept (%s)", error)
+        log.warning("the next start has to look for the images again: no index can be kept (%s)", error)
 
 
-def _kept(file: Path, folder: str, about: dict[str, Any]) -> Listing | None:
+def _kept(file: Path, folder: str, about: bytes) -> _Found | None:
     """What an index holds; None where there is none, or none of what the folder is now."""
     if not file.is_file():
         return None
     try:
         with np.load(file, allow_pickle=False) as stored:
-            head, times = json.loads(stored["head"].tobytes()), stored["times"]
-            parts = {name: stored[name] for name in KINDS}
-        folders = head.pop("folders")
-        if head != about or not set(about["tops"]) <= set(folders):
-            return None
-        _refuse_nonsense(folders, about["tops"], parts)
-        now = np.array([_times(os.path.join(folder, inside)) for inside in folders])
+            if stored["about"].tobytes() != about:
+                return None
+            found = _Found(*(stored[name] for name in _Found._fields))
+        _refuse_nonsense(found, len(json.loads(about)) - 2)
+        now = [_times(os.path.join(folder, os.fsdecode(inside))) for inside in found.folders]
     except FileNotFoundError:  # one of the folders is gone
         return None
-    except (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, MemoryError, zipfile.BadZipFile,
-            zlib.error) as error:  # fmt: skip  # whatever reading a broken file may raise
-        log.warning("looked for pictures anew, because %s cannot be used: %s", file, str(error).partition("\n")[0])
+    except (OSError, EOFError, ValueError, LookupError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        log.warning("looked for images anew, because %s cannot be used: %s", file, str(error).partition("\n")[0])
         return None
-    return _listing(folder, folders, parts) if np.array_equal(now.flatten(), times) else None
+    return found if np.array_equal(np.array(now).reshape(-1, 2), found.times) else None
 
 
-def _refuse_nonsense(folders: list[str], tops: list[str], parts: dict[str, np.ndarray]) -> None:
+def _refuse_nonsense(found: _Found, tops: int) -> None:
     """Raises ValueError where the parts of an index do not belong together, or lead to files elsewhere."""
-    lengths, inside = parts["lengths"], parts["inside"]
-    count = len(lengths)
+    kinds = [part.dtype.kind for part in found]
     if (
-        any(part.dtype != KINDS[name] or part.ndim != 1 for name, part in parts.items())
-        or not len(inside) == len(parts["sizes"]) == count
-        or lengths.sum(dtype=np.int64) != len(parts["names"])
-        or (count and not (lengths.min() > 0 and 0 <= inside.min() <= inside.max() < len(folders)))
+        kinds != ["S", "i", "i", "S", "i"]
+        or len({len(part) for part in found[:3]}) > 1
+        or not np.isin(found.tops, range(tops)).all()
     ):
         raise ValueError("its parts do not belong together")
-    for path in folders:
-        within = any(top in ("", path) or path.startswith(f"{top}/") for top in tops)
-        if not within or os.path.isabs(path) or ".." in path.split("/"):
-            raise ValueError(f"it leads to {path}")
-    if np.isin(parts["names"], (0, ord("/"))).any():
-        raise ValueError("it holds a name that no file can have")
+    for path in {*found.folders.tolist(), *map(os.path.dirname, found.paths.tolist())}:
+        if path.startswith(b"/") or b".." in path.split(b"/"):
+            raise ValueError(f"it leads to {path!r}")
