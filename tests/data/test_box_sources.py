@@ -12,7 +12,7 @@ from painted import NAMES, SCENES, Scene, paint, seen_box, voc_xml, write_coco, 
 from PIL import Image
 
 from leyden.data.issues import DataIssue
-from leyden.data.source.annotations.annotated import judge, learnable, picture_size
+from leyden.data.source.annotations.annotated import learnable, read_image_size, validate_box
 from leyden.data.source.annotations.box_source import BoxSource
 from leyden.data.source.annotations.coco import COCO
 from leyden.data.source.annotations.voc import VOC
@@ -75,13 +75,13 @@ def test_without_own_splits_a_hash_shares_the_pictures_out(name: str, tmp_path: 
                 shutil.move(file, root / kind / file.name)
             (root / kind / "train").rmdir()
     source = make(root)
-    splits = {stage: [e.picture.path.name for e in source.split(stage).examples] for stage in ("train", "val", "test")}
+    splits = {stage: [e.entry.path.name for e in source.split(stage).examples] for stage in ("train", "val", "test")}
     assert [len(part) for part in splits.values()] == [24, 4, 12]
     assert sorted(name for part in splits.values() for name in part) == [f"{scene.name}.png" for scene in scenes]
     again = make(root)
-    assert [e.picture.path.name for e in again.split("test").examples] == splits["test"]
+    assert [e.entry.path.name for e in again.split("test").examples] == splits["test"]
     other = make(root, seed=1)
-    assert [e.picture.path.name for e in other.split("test").examples] != splits["test"]
+    assert [e.entry.path.name for e in other.split("test").examples] != splits["test"]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_bad_boxes_are_found_and_treated_by_the_policy(
         _, issues = source.inspect()
         found = only(issues, kind)
         assert found.effect == ("note" if clipped and policy == "clip" else "left out")
-        assert (found.file.name, found.line, found.picture.name) == ("x.xml", 15, "x.png")
+        assert (found.file.name, found.line, found.image.name) == ("x.xml", 15, "x.png")
 
 
 def test_boxes_that_survive_are_proper_and_inside() -> None:
@@ -153,7 +153,7 @@ def test_boxes_that_survive_are_proper_and_inside() -> None:
     for _ in range(3000):
         size = random.randint(1, 60), random.randint(1, 60)
         corners = tuple(random.choice([random.uniform(-50, 100), random.randint(-2, 62)]) for _ in range(4))
-        flaw, (x1, y1, x2, y2) = judge(corners, size, 0.01)
+        flaw, (x1, y1, x2, y2) = validate_box(corners, size, 0.01)
         if flaw in (None, "sticks out"):
             assert 0 <= x1 < x2 <= size[0]
             assert 0 <= y1 < y2 <= size[1]
@@ -164,7 +164,7 @@ def test_boxes_that_survive_are_proper_and_inside() -> None:
 
 
 def test_rounding_is_no_flaw() -> None:
-    assert judge((-0.4, 0, 40.3, 30), (40, 30), 0.01) == (None, (0, 0, 40, 30))
+    assert validate_box((-0.4, 0, 40.3, 30), (40, 30), 0.01) == (None, (0, 0, 40, 30))
 
 
 def test_pictures_without_objects_train(tmp_path: Path) -> None:
@@ -182,9 +182,9 @@ def test_missing_and_broken_files_are_all_found_at_once(tmp_path: Path) -> None:
     (root / "Annotations/c.xml").write_text("<annotation>\n<object>\n</annotation>")
     source = VOC(str(root))
     splits, issues = source.inspect()
-    assert [example.picture.path.name for example in splits["train"].examples] == ["d.png"]
+    assert [example.entry.path.name for example in splits["train"].examples] == ["d.png"]
     assert {(f.kind, f.file.name, f.line) for f in issues if f.effect == "stops"} == {
-        ("missing picture", "train.txt", 1),
+        ("missing image", "train.txt", 1),
         ("missing annotation", "train.txt", 2),
         ("broken annotation", "c.xml", 3),
     }
@@ -216,7 +216,7 @@ def test_a_class_that_training_lacks(tmp_path: Path, caplog: pytest.LogCaptureFi
 def test_no_box_at_all_is_an_error(name: str, tmp_path: Path) -> None:
     write, make = FORMATS[name]
     empty = {stage: [scene._replace(boxes=[]) for scene in part] for stage, part in SCENES.items()}
-    with pytest.raises(ValueError, match="none of 4 train pictures has a box"):
+    with pytest.raises(ValueError, match="none of 4 train images has a box"):
         make(write(tmp_path / "set", empty)).prepare()
 
 
@@ -238,14 +238,14 @@ def test_names_that_stand_twice(tmp_path: Path) -> None:
 def test_a_picture_of_another_size_than_its_boxes_speak_of(tmp_path: Path) -> None:
     root = write_voc(tmp_path / "set")
     paint(root / "JPEGImages/a.png", SCENES["train"][1])
-    with pytest.raises(ValueError, match=r"a\.png: this picture has 80x80 pixels .*a\.xml:1 speaks of 96x64"):
+    with pytest.raises(ValueError, match=r"a\.png: this image has 80x80 pixels .*a\.xml:1 speaks of 96x64"):
         VOC(str(root), classes=NAMES).split("train")[0]
 
 
 def test_unreadable_pictures_are_named_where_their_size_is_needed(tmp_path: Path) -> None:
     root = write_yolo(tmp_path / "set")
     (root / "images/train/a.png").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"images/train/a\.png: this picture cannot be read"):
+    with pytest.raises(ValueError, match=r"images/train/a\.png: this image cannot be read"):
         YOLO(str(root)).prepare()
 
 
@@ -254,7 +254,7 @@ def test_sizes_are_those_of_upright_pictures(tmp_path: Path) -> None:
     exif = picture.getexif()
     exif[0x0112] = 6  # lies on its side
     picture.save(tmp_path / "a.jpg", exif=exif)
-    assert picture_size(tmp_path / "a.jpg") == (6, 10)
+    assert read_image_size(tmp_path / "a.jpg") == (6, 10)
 
 
 def test_training_learns_neither_difficult_objects_nor_crowds() -> None:

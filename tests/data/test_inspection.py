@@ -35,7 +35,7 @@ def test_unreadable_and_equal_pictures_are_found(tmp_path: Path) -> None:
     (root / "Annotations/g.xml").write_text((root / "Annotations/a.xml").read_text())
     seen = inspect(VOC(str(root), classes=NAMES))
     told = {(f.kind, f.effect, f.file.name) for f in seen.issues if f.effect != "note"}
-    assert told == {("unusable picture", "stops", "b.png"), ("same picture", "warning", "g.png")}
+    assert told == {("unusable image", "stops", "b.png"), ("same image", "warning", "g.png")}
 
 
 def test_pictures_with_findings_are_shown_first_and_unreadable_ones_not(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_sources_without_files_are_looked_at_too(monkeypatch: pytest.MonkeyPatch
     )
     kinds = [finding.kind for finding in inspect(source).issues]
     assert kinds.count("no area") == kinds.count("not a number") == 3
-    assert kinds.count("same picture") == 2
+    assert kinds.count("same image") == 2
 
 
 def test_classification_folders(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_classification_folders(tmp_path: Path) -> None:
     assert seen.counts["train"][:, 0].tolist() == [12, 12]
     (tmp_path / "a" / "0.png").write_text("no picture")
     [found] = inspect(ImageFolder(str(tmp_path))).issues
-    assert (found.kind, found.effect) == ("unusable picture", "stops")
+    assert (found.kind, found.effect) == ("unusable image", "stops")
     assert "a/0.png" in str(found)
 
 

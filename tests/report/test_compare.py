@@ -240,7 +240,7 @@ def test_a_records_words_cannot_become_part_of_the_page(folder: Callable) -> Non
     assert not any(name.startswith("on") for _, own in found.tags for name in own)
     assert all(str(own["src"]).startswith("data:image/png;base64,") for own in found.named("img"))
     assert sum(NASTY in text for text in found.words) >= 6
-    assert any("samples_000030.png: this picture cannot be read" in text for text in found.words)
+    assert any("samples_000030.png: this image cannot be read" in text for text in found.words)
     [policy] = [own for own in found.named("meta") if own.get("http-equiv") == "Content-Security-Policy"]
     assert str(policy["content"]).startswith("default-src 'none'; img-src data:")
 

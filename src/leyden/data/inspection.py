@@ -16,14 +16,12 @@ from torch import Tensor
 from leyden.data.columns import Scenes
 from leyden.data.issues import DataIssue, Effect
 from leyden.data.source import ImageSource, Source
-from leyden.data.source.annotations.annotated import AnnotatedImages, Corners, judge
+from leyden.data.source.annotations.annotated import MIN_BOX_SIZE, AnnotatedImages, Corners, validate_box
 from leyden.data.splits import Split, Stage
 
 SIZES = (32**2, 96**2)
-"""Square pixels of the source's pictures: COCO's border between small and medium boxes, and between those and large."""
-BROKEN = "unusable picture"
-LEAST = 0.01
-"""Pixels, see ``BoxSource.least``."""
+"""Square pixels of the source's images: COCO's border between small and medium boxes, and between those and large."""
+BROKEN = "unusable image"
 AT_ONCE = 1024
 """Examples that are waiting to be looked at."""
 
@@ -47,7 +45,7 @@ class Inspection:
     counts: dict[Stage, Tensor]
     """For each split (classes, 3) int64: small, medium and large boxes; for classification all images are "small"."""
     empty: dict[Stage, int]
-    """Pictures without objects."""
+    """Images without objects."""
     spared: dict[Stage, int]
     """Difficult objects and crowds."""
     issues: list[DataIssue]
@@ -88,9 +86,9 @@ def inspect(source: Source) -> Inspection:
                 issues += _flaws(seen, place)
                 before, earlier = first.setdefault(seen.digest, (stage, place))
                 if earlier != place:
-                    what = f"{stage} has the very picture that {before} has as {earlier}"
+                    what = f"{stage} has the very image that {before} has as {earlier}"
                     effect: Effect = "note" if before == stage else "warning"
-                    issues.append(DataIssue("same picture", effect, place, None, what, place))
+                    issues.append(DataIssue("same image", effect, place, None, what, place))
                 _count(seen.target, counts[stage])
                 if isinstance(seen.target, dict):
                     empty[stage] += not len(seen.target["labels"])
@@ -100,12 +98,12 @@ def inspect(source: Source) -> Inspection:
 
 
 def examples_to_show(seen: Inspection, count: int) -> list[Shown]:
-    """At most ``count`` examples: up to half of them with findings, the others evenly spread over all splits."""
+    """At most ``count`` examples: up to half of them with issues, the others evenly spread over all splits."""
     places = [(stage, index) for stage, split in seen.splits.items() for index in range(len(split))]
     told: dict[Path, list[str]] = {}
-    for finding in seen.issues:
-        if finding.picture is not None:
-            told.setdefault(finding.picture, []).append(finding.kind)
+    for issue in seen.issues:
+        if issue.image is not None:
+            told.setdefault(issue.image, []).append(issue.kind)
     kinds = {(stage, index): told.get(_place(seen.splits[stage], stage, index), []) for stage, index in places}
     whole = [place for place in places if BROKEN not in kinds[place]]
     chosen = [place for place in whole if kinds[place]][: count // 2]
@@ -142,15 +140,15 @@ def _target(example: Any) -> Any:
 
 
 def _place(split: Split, stage: Stage, index: int) -> Path:
-    """The picture's file, or the number of an example that has none."""
-    return split.examples[index].picture.path if isinstance(split, AnnotatedImages) else Path(f"{stage}/{index}")
+    """The image's file, or the number of an example that has none."""
+    return split.examples[index].entry.path if isinstance(split, AnnotatedImages) else Path(f"{stage}/{index}")
 
 
 def _flaws(seen: _Seen, place: Path) -> list[DataIssue]:
     """Bad boxes that a source handed out; those with a policy hand out none."""
     if not isinstance(seen.target, dict):
         return []
-    flaws = ((box, judge(tuple(box), seen.size, LEAST)[0]) for box in seen.target["boxes"].tolist())
+    flaws = ((box, validate_box(tuple(box), seen.size, MIN_BOX_SIZE)[0]) for box in seen.target["boxes"].tolist())
     return [DataIssue(flaw, "warning", place, None, f"box {box} in {seen.size}", place) for box, flaw in flaws if flaw]
 
 

@@ -14,7 +14,7 @@ class DataIssue(NamedTuple):
     """One thing to look at."""
 
     kind: str
-    """What findings are counted by, such as ``no area``."""
+    """What issues are counted by, such as ``no area``."""
     effect: Effect
     file: Path
     """Where it stands."""
@@ -22,7 +22,7 @@ class DataIssue(NamedTuple):
     """In that file, from 1; None where the file has no lines."""
     what: str
     """The thing itself, and the cure where the kind does not say it."""
-    picture: Path | None = None
+    image: Path | None = None
     """The one that it is about, if it is about one."""
 
     def __str__(self) -> str:
@@ -31,9 +31,9 @@ class DataIssue(NamedTuple):
 
 
 def by_kind(issues: Sequence[DataIssue]) -> list[list[DataIssue]]:
-    """The findings of each kind and effect together, the gravest first, otherwise as they came."""
+    """The issues of each kind and effect together, the gravest first, otherwise as they came."""
 
-    def rank(finding: DataIssue) -> tuple[int, str]:
-        return EFFECTS.index(finding.effect), finding.kind
+    def rank(issue: DataIssue) -> tuple[int, str]:
+        return EFFECTS.index(issue.effect), issue.kind
 
     return [list(group) for _, group in groupby(sorted(issues, key=rank), rank)]

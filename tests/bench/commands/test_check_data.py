@@ -43,7 +43,7 @@ def test_notes_are_no_failure(leyden: Callable, tmp_path: Path) -> None:
     (root / "images/test/g.png").unlink()
     done = leyden(*words)
     assert done.returncode == 1
-    assert "1 x missing picture (stops: a run stops at it)\n  set/annotations/instances_test.json:" in done.stdout
+    assert "1 x missing image (stops: a run stops at it)\n  set/annotations/instances_test.json:" in done.stdout
 
 
 def test_missing_folder_is_one_error(leyden: Callable) -> None:

@@ -133,13 +133,13 @@ def test_coco_s_own_file_as_pycocotools_reads_it(dev_data: Path, tmp_path: Path)
     theirs = reference.COCO(str(file))
     (tmp_path / "instances.json").write_bytes(file.read_bytes())
     reading = COCO(str(tmp_path)).read()
-    boxes = [box for picture in reading.parts["train"] for box in picture.boxes]
+    boxes = [box for entry in reading.parts["train"] for box in entry.boxes]
     assert (len(reading.parts["train"]), len(boxes), sum(box.crowd for box in boxes)) == (100, 839, 9)
     assert not reading.issues
-    for picture in reading.parts["train"]:
-        listed = theirs.loadAnns(theirs.getAnnIds(picture.number, iscrowd=None))
-        assert [[*b.corners[:2], b.corners[2] - b.corners[0], b.corners[3] - b.corners[1]] for b in picture.boxes] == [
-            pytest.approx(entry["bbox"]) for entry in listed
+    for entry in reading.parts["train"]:
+        listed = theirs.loadAnns(theirs.getAnnIds(entry.number, iscrowd=None))
+        assert [[*b.corners[:2], b.corners[2] - b.corners[0], b.corners[3] - b.corners[1]] for b in entry.boxes] == [
+            pytest.approx(known["bbox"]) for known in listed
         ]
-        assert [box.area for box in picture.boxes] == [entry["area"] for entry in listed]
-        assert [box.name for box in picture.boxes] == [theirs.cats[entry["category_id"]]["name"] for entry in listed]
+        assert [box.area for box in entry.boxes] == [known["area"] for known in listed]
+        assert [box.name for box in entry.boxes] == [theirs.cats[known["category_id"]]["name"] for known in listed]

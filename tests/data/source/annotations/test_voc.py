@@ -66,7 +66,7 @@ def test_class_names_come_from_the_files_and_the_picture_from_its_tag(tmp_path: 
     source = VOC(str(root))
     source.prepare()
     assert source.class_names == sorted(NAMES)
-    assert source.split("val").examples[0].picture.path.name == "e.png"
+    assert source.split("val").examples[0].entry.path.name == "e.png"
 
 
 def test_a_size_of_zero_is_read_off_the_picture(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_coco8_is_the_same_in_both_formats(dev_data: Path) -> None:
     yolo, coco = YOLO(root, names), COCO(root)
     for stage in SCENES:
         for theirs, ours in zip(coco.split(stage).examples, yolo.split(stage).examples, strict=True):
-            assert theirs.picture.path == ours.picture.path
+            assert theirs.entry.path == ours.entry.path
             assert theirs.target["labels"].tolist() == ours.target["labels"].tolist()
             torch.testing.assert_close(ours.target["boxes"], theirs.target["boxes"], atol=2e-3, rtol=0)
     assert sum(len(e.target["labels"]) for stage in SCENES for e in yolo.split(stage).examples) == 30

@@ -63,10 +63,10 @@ def test_bad_folders_are_refused(tmp_path: Path) -> None:
     fill(tmp_path / "train", 2)
     with pytest.raises(FileNotFoundError, match=r"data.source.val: no folder .*val"):
         ImageFiles(str(tmp_path)).prepare()
-    with pytest.raises(ValueError, match="too few pictures to share them out: give 3 or more"):
+    with pytest.raises(ValueError, match="too few images to share them out: give 3 or more"):
         ImageFiles(str(tmp_path), "train", None, None).prepare()
     (tmp_path / "test").mkdir()
-    with pytest.raises(ValueError, match="holds no picture"):
+    with pytest.raises(ValueError, match="holds no image"):
         ImageFiles(str(tmp_path), "train", None, "test").prepare()
     fill(tmp_path / "train" / "test", 1)
     with pytest.raises(ValueError, match=r"data.source.test=train/test lies inside data.source.train=train"):

@@ -51,7 +51,7 @@ def test_class_folders_are_shared_out(tmp_path: Path) -> None:
 def test_three_folders_are_taken_as_they_are(tmp_path: Path) -> None:
     source = ImageFolder(paint(tmp_path, "train/a", "train/b", "val/a", "val/b", "test/b"))
     (tmp_path / "test" / "a").mkdir()
-    with pytest.raises(ValueError, match=r"test/a holds no picture"):
+    with pytest.raises(ValueError, match=r"test/a holds no image"):
         source.prepare()
     paint(tmp_path, "test/a", count=1)
     assert [len(source.split(stage)) for stage in ("train", "val", "test")] == [20, 20, 11]
@@ -123,7 +123,7 @@ def test_a_broken_picture_is_named(content: bytes, tmp_path: Path) -> None:
         file.write_bytes(content)
     data = ImageDataModule(ImageFolder(root))
     data.prepare_data()
-    with pytest.raises(ValueError, match=r"b/\d\.png: this picture cannot be read"):
+    with pytest.raises(ValueError, match=r"b/\d\.png: this image cannot be read"):
         data.split("train")
 
 
@@ -131,7 +131,7 @@ def test_a_truncated_picture_is_named(tmp_path: Path) -> None:
     path = tmp_path / "half.jpg"
     Image.effect_noise((64, 64), 50).save(path)
     path.write_bytes(path.read_bytes()[:600])
-    with pytest.raises(ValueError, match=r"half\.jpg: this picture cannot be read"):
+    with pytest.raises(ValueError, match=r"half\.jpg: this image cannot be read"):
         read_image(path)
 
 

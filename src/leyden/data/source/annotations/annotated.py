@@ -1,4 +1,4 @@
-"""Pictures with boxes as files have them, and as training takes them (``leyden.data.columns.Target``).
+"""Images with boxes as files have them, and as training takes them (``leyden.data.columns.Target``).
 
 Each reader turns its format's corners into continuous ones, and nobody else does.
 """
@@ -18,7 +18,10 @@ from leyden.data.splits import Stage
 
 Corners = tuple[float, float, float, float]
 ROUNDING = 0.5
-"""Pixels that a box may stick out, because files have rounded numbers; it is cut to the picture, and is not bad."""
+"""Pixels that a box may stick out, because files have rounded numbers; it is cut to the image, and is not bad."""
+
+MIN_BOX_SIZE = 0.01
+"""Pixels: a box that is not wider and higher has no area."""
 
 
 class Box(NamedTuple):
@@ -39,43 +42,43 @@ class Box(NamedTuple):
     """Of the object's outline, square pixels."""
 
 
-class Picture(NamedTuple):
-    """A picture and its boxes; nothing of it has been decoded."""
+class ImageEntry(NamedTuple):
+    """An image and its boxes; nothing of it has been decoded."""
 
     path: Path
     written: Path
     """The file that its boxes stand in."""
     line: int | None
-    """Where that file speaks of the picture; None if it is the picture itself."""
+    """Where that file speaks of the image; None if it is the image itself."""
     size: tuple[int, int] | None
     """Width and height by that file; None where it does not say."""
     boxes: list[Box]
     number: int | None = None
-    """The picture's own, in COCO's files."""
+    """The image's own, in COCO's files."""
 
 
 class Reading:
     """What a reader found: the data's own splits, the names of the classes if they are listed, and mistakes.
 
-    All pictures are in ``parts["train"]`` where the data has no splits.
+    All images are in ``parts["train"]`` where the data has no splits.
     """
 
     def __init__(self) -> None:
-        self.parts: dict[Stage, list[Picture]] = {}
+        self.parts: dict[Stage, list[ImageEntry]] = {}
         self.class_names: list[str] | None = None
         self.issues: list[DataIssue] = []
 
     def find(
-        self, kind: str, effect: Effect, file: Path, line: int | None, what: str, picture: Path | None = None
+        self, kind: str, effect: Effect, file: Path, line: int | None, what: str, image: Path | None = None
     ) -> None:
-        """Keeps a finding."""
-        self.issues.append(DataIssue(kind, effect, file, line, what, picture))
+        """Keeps an issue."""
+        self.issues.append(DataIssue(kind, effect, file, line, what, image))
 
 
 class Annotated(NamedTuple):
-    """A picture that can be trained on."""
+    """An image that can be trained on."""
 
-    picture: Picture
+    entry: ImageEntry
     size: tuple[int, int]
     target: Target
     bad: list[Corners]
@@ -83,7 +86,7 @@ class Annotated(NamedTuple):
 
 
 class AnnotatedImages:
-    """A split of picture files with boxes, decoded when asked for."""
+    """A split of image files with boxes, decoded when asked for."""
 
     def __init__(self, examples: Sequence[Annotated], channels: int) -> None:
         self.examples = list(examples)
@@ -96,15 +99,15 @@ class AnnotatedImages:
         """A uint8 image (channels, H, W) and its target.
 
         Raises:
-            ValueError: the picture cannot be read, or has another size than the file with its boxes says.
+            ValueError: the image cannot be read, or has another size than the file with its boxes says.
         """
-        picture, size, target, _ = self.examples[index]
-        image = read_image(picture.path, self.channels)
+        entry, size, target, _ = self.examples[index]
+        image = read_image(entry.path, self.channels)
         width, height = image.shape[2], image.shape[1]
         if (width, height) != size:
             raise ValueError(
-                f"{picture.path}: this picture has {width}x{height} pixels (turned upright, where its EXIF data says "
-                f"so), but {picture.written}:{picture.line} speaks of {size[0]}x{size[1]}: its boxes would lie "
+                f"{entry.path}: this image has {width}x{height} pixels (turned upright, where its EXIF data says "
+                f"so), but {entry.written}:{entry.line} speaks of {size[0]}x{size[1]}: its boxes would lie "
                 "elsewhere; correct one of the two"
             )
         return Scenes._make((image, target))
@@ -121,13 +124,13 @@ def learnable(target: Target) -> Target:
     return {"boxes": target["boxes"][kept], "labels": target["labels"][kept]}
 
 
-def judge(corners: Corners, size: tuple[int, int], least: float) -> tuple[str | None, Corners]:
-    """What is wrong with a box, if anything, and the part of it that lies in the picture.
+def validate_box(corners: Corners, size: tuple[int, int], min_box_size: float) -> tuple[str | None, Corners]:
+    """What is wrong with a box, if anything, and the part of it that lies in the image.
 
     Args:
         corners: xyxy pixels.
-        size: width and height of the picture.
-        least: pixels; a box must be wider and higher.
+        size: width and height of the image.
+        min_box_size: pixels; a box must be wider and higher.
 
     Returns:
         "not a number", "no area", "outside", "sticks out" (by more than ``ROUNDING``) or None; and the cut corners.
@@ -137,24 +140,24 @@ def judge(corners: Corners, size: tuple[int, int], least: float) -> tuple[str | 
     clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height))
     if not all(map(math.isfinite, corners)):
         return "not a number", clipped
-    if x2 - x1 <= least or y2 - y1 <= least:
+    if x2 - x1 <= min_box_size or y2 - y1 <= min_box_size:
         return "no area", clipped
-    if clipped[2] - clipped[0] <= least or clipped[3] - clipped[1] <= least:
+    if clipped[2] - clipped[0] <= min_box_size or clipped[3] - clipped[1] <= min_box_size:
         return "outside", clipped
     if max(-x1, -y1, x2 - width, y2 - height) > ROUNDING:
         return "sticks out", clipped
     return None, clipped
 
 
-def picture_size(path: Path) -> tuple[int, int]:
-    """Width and height of a picture, upright as its EXIF data says, from the head of its file.
+def read_image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image, upright as its EXIF data says, from the head of its file.
 
     Raises:
-        ValueError: the file is broken or no picture.
+        ValueError: the file is broken or no image.
     """
     try:
-        with Image.open(path) as picture:
-            turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            return (picture.height, picture.width) if turned else (picture.width, picture.height)
+        with Image.open(path) as image:
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            return (image.height, image.width) if turned else (image.width, image.height)
     except (OSError, SyntaxError) as error:
-        raise ValueError(f"{path}: this picture cannot be read ({error}); repair or remove it") from error
+        raise ValueError(f"{path}: this image cannot be read ({error}); repair or remove it") from error

@@ -1,4 +1,4 @@
-"""What sources of annotated pictures share: what becomes of bad boxes, and who is in which split."""
+"""What sources of annotated images share: what becomes of bad boxes, and who is in which split."""
 
 import logging
 from abc import abstractmethod
@@ -12,15 +12,16 @@ from leyden.data.columns import Target
 from leyden.data.issues import DataIssue, Effect, by_kind
 from leyden.data.source import ImageSource
 from leyden.data.source.annotations.annotated import (
+    MIN_BOX_SIZE,
     Annotated,
     AnnotatedImages,
     Box,
     Corners,
-    Picture,
+    ImageEntry,
     Reading,
-    judge,
     learnable,
-    picture_size,
+    read_image_size,
+    validate_box,
 )
 from leyden.data.source.files.image_folder import VAL_NAMES
 from leyden.data.splits import STAGES, Split, Stage
@@ -31,11 +32,11 @@ OnBadBox = Literal["drop", "clip", "fail"]
 FOLDERS: dict[Stage, tuple[str, ...]] = {"train": ("train",), "val": VAL_NAMES, "test": ("test",)}
 """What the folders of a split are called."""
 TOLD = 5
-"""Findings and names that an error shows."""
+"""Issues and names that an error shows."""
 
 
 class BoxSource(ImageSource):
-    """Pictures with boxes in files. A child class reads one format.
+    """Images with boxes in files. A child class reads one format.
 
     What the three splits are made of, the same each time:
 
@@ -46,17 +47,17 @@ class BoxSource(ImageSource):
     | train, val | 1 - holdout of train | holdout of train | val |
     | no splits (or train alone) | 60 % | 10 % | 30 % |
 
-    Parts of train are drawn by a hash of the pictures' names, so neither the order of files nor a few more pictures
-    change much. Pictures without objects belong to the data.
+    Parts of train are drawn by a hash of the images' names, so neither the order of files nor a few more images
+    change much. Images without objects belong to the data.
 
-    A box is bad if a coordinate is no number, if it has no area, or if it lies outside the picture or sticks out.
+    A box is bad if a coordinate is no number, if it has no area, or if it lies outside the image or sticks out.
 
     Args:
         kind: what error messages call the format.
         root: the folder.
         classes: their names in the order of the labels; null: those that the data lists or uses.
         channels: 3 for colour, 1 for grey.
-        on_bad_box: "clip" cuts boxes that stick out to the picture and leaves other bad ones out, "drop" leaves all
+        on_bad_box: "clip" cuts boxes that stick out to the image and leaves other bad ones out, "drop" leaves all
             bad ones out, "fail" stops; in each case they are counted.
         holdout: see the table; 0 validates on what is tested: then choose nothing by it.
         seed: of the hash.
@@ -64,8 +65,8 @@ class BoxSource(ImageSource):
 
     produces: ClassVar[str] = "boxes"
     image_size = 320
-    """Pixels, where ``data.image_size`` is null: pictures differ in size."""
-    least: ClassVar[float] = 0.01
+    """Pixels, where ``data.image_size`` is null: images differ in size."""
+    min_box_size: ClassVar[float] = MIN_BOX_SIZE
     """A box that is not wider and higher than so many pixels has no area."""
     knows: ClassVar[tuple[Literal["difficult", "crowd", "area"], ...]] = ()
     """What the format says of an object besides its class."""
@@ -81,7 +82,7 @@ class BoxSource(ImageSource):
         seed: int,
     ) -> None:
         if not 0 <= holdout < 1:
-            raise ValueError(f"data.source.holdout={holdout}: a share of the training pictures, in [0, 1)")
+            raise ValueError(f"data.source.holdout={holdout}: a share of the training images, in [0, 1)")
         self.root = Path(root).expanduser()
         self.name = f"{kind} {self.root}"
         self.classes = classes
@@ -93,7 +94,7 @@ class BoxSource(ImageSource):
 
     @abstractmethod
     def read(self) -> Reading:
-        """Reads the files with the boxes; no picture is decoded.
+        """Reads the files with the boxes; no image is decoded.
 
         Raises:
             FileNotFoundError: the layout is not the format's; the message says what is expected.
@@ -109,10 +110,10 @@ class BoxSource(ImageSource):
         if self._splits:
             return
         splits, issues = self._survey()
-        stops = [finding for finding in issues if finding.effect == "stops"]
+        stops = [issue for issue in issues if issue.effect == "stops"]
         if stops:
             more = f"\nand {len(stops) - TOLD} more" if len(stops) > TOLD else ""
-            listed = "\n".join(f"{finding} ({finding.kind})" for finding in stops[:TOLD])
+            listed = "\n".join(f"{issue} ({issue.kind})" for issue in stops[:TOLD])
             raise ValueError(f"{self.name} cannot be trained on (leyden check-data lists everything):\n{listed}{more}")
         for group in by_kind(issues):
             kind, effect = group[0].kind, group[0].effect
@@ -121,7 +122,7 @@ class BoxSource(ImageSource):
         self._splits = splits
 
     def split(self, stage: Stage) -> AnnotatedImages:
-        """Pictures of their own sizes (channels, H, W), decoded one by one, and their targets."""
+        """Images of their own sizes (channels, H, W), decoded one by one, and their targets."""
         self.prepare()
         return self._splits[stage]
 
@@ -134,7 +135,7 @@ class BoxSource(ImageSource):
         if not self.root.is_dir():
             raise FileNotFoundError(f"data.source.root={self.root}: no such folder (looked from {Path.cwd()})")
         reading = self.read()
-        used = {box.name for part in reading.parts.values() for picture in part for box in picture.boxes}
+        used = {box.name for part in reading.parts.values() for entry in part for box in entry.boxes}
         self.class_names = self.classes or reading.class_names or sorted(used - {""})
         for name in sorted({name for name in self.class_names if self.class_names.count(name) > 1}):
             reading.find("doubtful name", "stops", self.root, None, f"two classes are called {name!r}")
@@ -144,48 +145,46 @@ class BoxSource(ImageSource):
         self._find_untrained(splits, reading)
         return {stage: AnnotatedImages(splits[stage], self.channels) for stage in STAGES}, reading.issues
 
-    def _usable(self, part: list[Picture], reading: Reading) -> list[Annotated]:
+    def _usable(self, part: list[ImageEntry], reading: Reading) -> list[Annotated]:
         usable = []
-        for picture in part:
-            size = picture.size
-            if not picture.path.is_file():
-                reading.find("missing picture", "stops", picture.written, picture.line, f"there is no {picture.path}")
+        for entry in part:
+            size = entry.size
+            if not entry.path.is_file():
+                reading.find("missing image", "stops", entry.written, entry.line, f"there is no {entry.path}")
                 continue
             if size is None:
                 try:
-                    size = picture_size(picture.path)
+                    size = read_image_size(entry.path)
                 except ValueError as error:
-                    reading.find(
-                        "unusable picture", "stops", picture.path, None, _without(error, picture.path), picture.path
-                    )
+                    reading.find("unusable image", "stops", entry.path, None, _without(error, entry.path), entry.path)
                     continue
-            usable.append(Annotated(picture, size, *self._target(picture, size, reading)))
+            usable.append(Annotated(entry, size, *self._target(entry, size, reading)))
         return usable
 
-    def _target(self, picture: Picture, size: tuple[int, int], reading: Reading) -> tuple[Target, list[Corners]]:
+    def _target(self, entry: ImageEntry, size: tuple[int, int], reading: Reading) -> tuple[Target, list[Corners]]:
         """What is left of the boxes by the policy, and the bad ones."""
         kept: list[Box] = []
         bad: list[Corners] = []
-        for box in picture.boxes:
+        for box in entry.boxes:
             what = f"{box.name} [{box.text}]"
             if box.name not in self.class_names:
                 some = ", ".join(self.class_names[:TOLD]) + (", ..." if len(self.class_names) > TOLD else "")
                 what += f" is none of the {len(self.class_names)} classes: {some}"
-                reading.find("unknown class", "stops", picture.written, box.line, what, picture.path)
+                reading.find("unknown class", "stops", entry.written, box.line, what, entry.path)
                 continue
-            flaw, clipped = judge(box.corners, size, self.least)
+            flaw, clipped = validate_box(box.corners, size, self.min_box_size)
             if flaw is not None:
                 saved = flaw == "sticks out" and self.on_bad_box == "clip"
                 effect: Effect = "stops" if self.on_bad_box == "fail" else "note" if saved else "left out"
                 what = f"{what} in {size[0]}x{size[1]}"
-                reading.find(flaw, effect, picture.written, box.line, what, picture.path)
+                reading.find(flaw, effect, entry.written, box.line, what, entry.path)
                 bad.append(box.corners)
                 if not saved:
                     continue
             kept.append(box._replace(corners=clipped))
         if not kept:
-            what = f"{picture.path.name} shows no object"
-            reading.find("no object", "note", picture.written, picture.line, what, picture.path)
+            what = f"{entry.path.name} shows no object"
+            reading.find("no object", "note", entry.written, entry.line, what, entry.path)
         target = {
             "boxes": torch.tensor([box.corners for box in kept], dtype=torch.float32).reshape(-1, 4),
             "labels": torch.tensor([self.class_names.index(box.name) for box in kept], dtype=torch.int64),
@@ -193,8 +192,8 @@ class BoxSource(ImageSource):
         for key in self.knows:
             values = [_area(box) if key == "area" else getattr(box, key) for box in kept]
             target[key] = torch.tensor(values, dtype=torch.float32 if key == "area" else torch.bool)
-        if picture.number is not None:
-            target["image_id"] = torch.tensor(picture.number)
+        if entry.number is not None:
+            target["image_id"] = torch.tensor(entry.number)
         return target, bad
 
     def _find_untrained(self, splits: dict[Stage, list[Annotated]], reading: Reading) -> None:
@@ -202,18 +201,18 @@ class BoxSource(ImageSource):
         for stage in STAGES:
             if not any(len(example.target["labels"]) for example in splits[stage]):
                 effect: Effect = "stops" if stage == "train" else "warning"
-                what = f"none of {len(splits[stage])} {stage} pictures has a box that can be used"
+                what = f"none of {len(splits[stage])} {stage} images has a box that can be used"
                 reading.find("no boxes", effect, self.root, None, what)
         trained = {label for e in splits["train"] for label in learnable(e.target)["labels"].tolist()}
         for stage in STAGES[1:]:
             told: set[str] = set()
             for example in splits[stage]:
                 names = {self.class_names[label] for label in set(example.target["labels"].tolist()) - trained} - told
-                for box in example.picture.boxes:
+                for box in example.entry.boxes:
                     if box.name in names - told:
                         told.add(box.name)
                         what = f"{box.name} [{box.text}] is in {stage}, but there is none to learn from in train"
-                        written, path = example.picture.written, example.picture.path
+                        written, path = example.entry.written, example.entry.path
                         reading.find("untrained class", "warning", written, box.line, what, path)
 
 
@@ -231,27 +230,27 @@ def share_out(parts: dict[Stage, list[Annotated]], holdout: float, seed: int) ->
 
 
 def _by_name(examples: list[Annotated], fractions: tuple[float, ...], seed: int) -> list[list[Annotated]]:
-    parts = by_name([example.picture.path.name for example in examples], fractions, seed)
+    parts = by_name([example.entry.path.name for example in examples], fractions, seed)
     return [[examples[i] for i in part] for part in parts]
 
 
 def _find_doubles(reading: Reading) -> None:
-    """Takes a picture that is listed twice once, and finds those that are in two splits."""
+    """Takes an image that is listed twice once, and finds those that are in two splits."""
     first: dict[Path, Stage] = {}
     for stage, part in reading.parts.items():
-        kept: dict[Path, Picture] = {}
-        for picture in part:
-            before = first.setdefault(picture.path, stage)
-            if picture.path in kept:
-                what = f"{picture.path.name} stands in {stage} a second time"
-                reading.find("listed twice", "left out", picture.written, picture.line, what, picture.path)
+        kept: dict[Path, ImageEntry] = {}
+        for entry in part:
+            before = first.setdefault(entry.path, stage)
+            if entry.path in kept:
+                what = f"{entry.path.name} stands in {stage} a second time"
+                reading.find("listed twice", "left out", entry.written, entry.line, what, entry.path)
                 continue
-            kept[picture.path] = picture
+            kept[entry.path] = entry
             if before != stage:
                 what = (
-                    f"{picture.path.name} is in {stage} and in {before}: {stage} then measures what was learnt by heart"
+                    f"{entry.path.name} is in {stage} and in {before}: {stage} then measures what was learnt by heart"
                 )
-                reading.find("in two splits", "warning", picture.written, picture.line, what, picture.path)
+                reading.find("in two splits", "warning", entry.written, entry.line, what, entry.path)
         reading.parts[stage] = list(kept.values())
 
 

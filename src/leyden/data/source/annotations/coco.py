@@ -1,11 +1,11 @@
-"""COCO's layout: one JSON file with all boxes of a split, and a folder of pictures (Lin et al. 2014)."""
+"""COCO's layout: one JSON file with all boxes of a split, and a folder of images (Lin et al. 2014)."""
 
 import math
 import re
 from pathlib import Path
 from typing import Any
 
-from leyden.data.source.annotations.annotated import Box, Corners, Picture, Reading
+from leyden.data.source.annotations.annotated import Box, Corners, ImageEntry, Reading
 from leyden.data.source.annotations.box_source import FOLDERS, BoxSource, OnBadBox
 from leyden.data.source.annotations.lines import MalformedError, read_json_lists
 from leyden.data.splits import STAGES, Stage
@@ -15,10 +15,10 @@ WORDS: dict[Stage, str] = {"train": r"train", "val": r"val", "test": r"test"}
 
 
 class COCO(BoxSource):
-    """Pictures whose boxes (x, y, width, height; pixels from 0) stand in JSON files.
+    """Images whose boxes (x, y, width, height; pixels from 0) stand in JSON files.
 
     Found below ``root``: ``annotations/instances_train2017.json`` and so on with ``train2017`` or ``images/train2017``;
-    ``annotations/train.json`` with ``images/train``; ``{train,val,test}/*.json`` with the pictures beside; or one JSON
+    ``annotations/train.json`` with ``images/train``; ``{train,val,test}/*.json`` with the images beside; or one JSON
     file with ``images``. A file belongs to the split that its name, or its folder's, speaks of.
 
     Labels are 0 .. C - 1 in the order of the categories' ids, which may have gaps.
@@ -62,7 +62,7 @@ class COCO(BoxSource):
                 if key not in lists:
                     reading.find("broken annotation", "stops", file, 1, f"there is no list {key!r} in it")
             _categories(lists.get("categories", []), file, names, reading)
-            reading.parts[stage] = _pictures(lists, file, self._folder(stage, file, lists), names, reading)
+            reading.parts[stage] = _images(lists, file, self._folder(stage, file, lists), names, reading)
         reading.class_names = [names[number] for number in sorted(names)] or None
         return reading
 
@@ -93,7 +93,7 @@ class COCO(BoxSource):
         return {stage: files[0] for stage, files in by_stage.items() if files}
 
     def _folder(self, stage: Stage, file: Path, lists: dict[str, Entries]) -> Path:
-        """The folder of a file's pictures: the first candidate that has one of them."""
+        """The folder of a file's images: the first candidate that has one of them."""
         word = file.stem.rpartition("_")[2]
         names = dict.fromkeys([word, *FOLDERS[stage]])
         inner = [path for name in names for path in (self.root / "images" / name, self.root / name)]
@@ -125,10 +125,10 @@ def _categories(entries: Entries, file: Path, names: dict[int, str], reading: Re
             reading.find("broken annotation", "stops", file, line, what)
 
 
-def _pictures(
+def _images(
     lists: dict[str, Entries], file: Path, folder: Path, names: dict[int, str], reading: Reading
-) -> list[Picture]:
-    pictures: dict[int, Picture] = {}
+) -> list[ImageEntry]:
+    images: dict[int, ImageEntry] = {}
     for entry, line in lists.get("images", []):
         try:
             number, path = int(entry["id"]), folder / str(entry["file_name"])
@@ -136,22 +136,22 @@ def _pictures(
         except (KeyError, TypeError, ValueError):
             reading.find("broken annotation", "stops", file, line, "an image needs id and file_name")
             continue
-        if number in pictures:
-            what = f"image id {number} is {path.name} here and {pictures[number].path.name} before"
+        if number in images:
+            what = f"image id {number} is {path.name} here and {images[number].path.name} before"
             reading.find("broken annotation", "stops", file, line, what)
             continue
-        pictures[number] = Picture(path, file, line, size if all(size) else None, [], number)
+        images[number] = ImageEntry(path, file, line, size if all(size) else None, [], number)
     for entry, line in lists.get("annotations", []):
         try:
             number, category, name = entry["image_id"], entry["category_id"], f"annotation {entry.get('id')}"
         except (KeyError, TypeError, AttributeError):
             reading.find("broken annotation", "stops", file, line, "an annotation needs image_id, category_id and bbox")
             continue
-        if number not in pictures:
+        if number not in images:
             reading.find("broken annotation", "stops", file, line, f"{name} is of image {number}, which is not listed")
             continue
         bbox, area = entry.get("bbox"), _number(entry.get("area"))
-        pictures[number].boxes.append(
+        images[number].boxes.append(
             Box(
                 corners=from_sizes(bbox),
                 name=names.get(category, f"category {category}"),
@@ -161,7 +161,7 @@ def _pictures(
                 area=area if math.isfinite(area) else None,
             )
         )
-    return list(pictures.values())
+    return list(images.values())
 
 
 def from_sizes(bbox: Any) -> Corners:

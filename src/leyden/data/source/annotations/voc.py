@@ -1,4 +1,4 @@
-"""PASCAL VOC's layout: an XML file with boxes for each picture (Everingham et al. 2010; also torchvision's folders)."""
+"""PASCAL VOC's layout: an XML file with boxes for each image (Everingham et al. 2010; also torchvision's folders)."""
 
 import re
 from collections.abc import Iterator
@@ -8,26 +8,26 @@ from xml.etree.ElementTree import Element
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from leyden.data.source.annotations.annotated import Box, Corners, Picture, Reading
+from leyden.data.source.annotations.annotated import Box, Corners, ImageEntry, Reading
 from leyden.data.source.annotations.box_source import BoxSource, OnBadBox, split_folders
 from leyden.data.source.annotations.lines import MalformedError, read_xml
 from leyden.data.splits import Stage
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
-PICTURES, ANNOTATIONS = ("JPEGImages", "images"), ("Annotations", "annotations")
+IMAGES, ANNOTATIONS = ("JPEGImages", "images"), ("Annotations", "annotations")
 YEAR = re.compile(r"VOC(\d{4})")
 
 
 class VOC(BoxSource):
-    """Pictures with an XML file each, in one of three layouts below ``root``.
+    """Images with an XML file each, in one of three layouts below ``root``.
 
     - Pascal's: ``JPEGImages``, ``Annotations`` and ``ImageSets/Main/{train,val,test}.txt`` (``trainval.txt`` in place
       of a missing ``train.txt``), also inside ``VOCdevkit/VOC2007`` and so on: torchvision's ``VOCDetection``.
-    - ``{train,val,test}``, each with those two folders, or with pictures and XML files side by side.
+    - ``{train,val,test}``, each with those two folders, or with images and XML files side by side.
     - One such folder without splits.
 
     VOC's corners are the numbers of the first and the last pixel that the box covers, counted from 1: a box around the
-    whole of a picture is (1, 1, width, height), and this is how the files use them. So xmin - 1 and ymin - 1 are the
+    whole of an image is (1, 1, width, height), and this is how the files use them. So xmin - 1 and ymin - 1 are the
     continuous left and upper sides, xmax and ymax the right and lower ones. (To take 1 from all four, as some readers
     do, makes each box a pixel too small.) Widths, and so overlaps, are those of VOC's own development kit.
 
@@ -44,7 +44,7 @@ class VOC(BoxSource):
     """
 
     knows = ("difficult",)
-    least: ClassVar[float] = 1.0
+    min_box_size: ClassVar[float] = 1.0
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class VOC(BoxSource):
         if not any(reading.parts.values()) and not reading.issues:
             raise FileNotFoundError(
                 f"data.source.root={self.root}: no XML files in it; it should hold JPEGImages, Annotations and "
-                "ImageSets/Main, or VOCdevkit, or pictures with XML files beside them"
+                "ImageSets/Main, or VOCdevkit, or images with XML files beside them"
             )
         return reading
 
@@ -86,7 +86,7 @@ class VOC(BoxSource):
         return [years[year] for year in wanted] or [self.root]
 
 
-def _listed(folder: Path, reading: Reading) -> Iterator[tuple[Stage, list[Picture]]]:
+def _listed(folder: Path, reading: Reading) -> Iterator[tuple[Stage, list[ImageEntry]]]:
     """The splits of a folder: those of its lists, else of its folders, else all of it as train."""
     sets = folder / "ImageSets" / "Main"
     train = "train" if (sets / "train.txt").is_file() else "trainval"
@@ -108,13 +108,13 @@ def _listed(folder: Path, reading: Reading) -> Iterator[tuple[Stage, list[Pictur
 
 
 class _Places:
-    """Where the pictures and the XML files of one folder lie."""
+    """Where the images and the XML files of one folder lie."""
 
     def __init__(self, folder: Path) -> None:
         self.annotations = _first(folder, ANNOTATIONS)
-        self.pictures = _first(folder, PICTURES)
+        self.images = _first(folder, IMAGES)
         self.by_stem: dict[str, list[Path]] = {}
-        for path in sorted(self.pictures.iterdir()) if self.pictures.is_dir() else []:
+        for path in sorted(self.images.iterdir()) if self.images.is_dir() else []:
             if path.suffix.lower() in IMG_EXTENSIONS:
                 self.by_stem.setdefault(path.stem, []).append(path)
 
@@ -123,9 +123,9 @@ def _first(folder: Path, names: tuple[str, ...]) -> Path:
     return next((folder / name for name in names if (folder / name).is_dir()), folder)
 
 
-def _read(places: _Places, wanted: list[tuple[str, Path, int | None]], reading: Reading) -> list[Picture]:
-    """Pictures by their names; ``wanted`` has with each the file and the line that name it."""
-    pictures = []
+def _read(places: _Places, wanted: list[tuple[str, Path, int | None]], reading: Reading) -> list[ImageEntry]:
+    """Images by their names; ``wanted`` has with each the file and the line that name it."""
+    images = []
     for name, file, line in wanted:
         annotation = places.annotations / f"{name}.xml"
         try:
@@ -141,16 +141,14 @@ def _read(places: _Places, wanted: list[tuple[str, Path, int | None]], reading: 
         if len(found) > 1:
             what = f"{' and '.join(path.name for path in found)} share these boxes; the first is taken"
             reading.find("doubtful name", "warning", annotation, 1, what, found[0])
-        # Without a picture of the XML file's own name, the one that it speaks of.
-        spoken = places.pictures / (root.findtext("filename") or f"{name}.jpg").strip()
-        path = found[0] if found else spoken if spoken.is_file() else places.pictures / f"{name}.jpg"
+        # Without an image of the XML file's own name, the one that it speaks of.
+        spoken = places.images / (root.findtext("filename") or f"{name}.jpg").strip()
+        path = found[0] if found else spoken if spoken.is_file() else places.images / f"{name}.jpg"
         if line is not None and not path.is_file():
-            reading.find(
-                "missing picture", "stops", file, line, f"there is no {places.pictures / name}.jpg (or .png ...)"
-            )
+            reading.find("missing image", "stops", file, line, f"there is no {places.images / name}.jpg (or .png ...)")
             continue
-        pictures.append(Picture(path, annotation, 1, _size(root), [_box(e) for e in root.findall("object")]))
-    return pictures
+        images.append(ImageEntry(path, annotation, 1, _size(root), [_box(e) for e in root.findall("object")]))
+    return images
 
 
 def _size(root: Element) -> tuple[int, int] | None:

@@ -1,11 +1,11 @@
-"""YOLO's layout: a text file per picture, a line per object."""
+"""YOLO's layout: a text file per image, a line per object."""
 
 from pathlib import Path
 
 import yaml
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from leyden.data.source.annotations.annotated import Box, Corners, Picture, Reading, picture_size
+from leyden.data.source.annotations.annotated import Box, Corners, ImageEntry, Reading, read_image_size
 from leyden.data.source.annotations.box_source import FOLDERS, BoxSource, OnBadBox, split_folders
 from leyden.data.splits import Stage
 
@@ -14,12 +14,12 @@ NAMES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names", "*.names", "*.
 
 
 class YOLO(BoxSource):
-    """Pictures, each with lines ``class centre-x centre-y width height``, fractions of its size, in a text file.
+    """Images, each with lines ``class centre-x centre-y width height``, fractions of its size, in a text file.
 
     Layouts below ``root``: ``images/{train,val,test}`` with ``labels/{train,val,test}``; ``{train,val,test}/images``
-    with ``labels`` beside; lists ``{train,val,test}.txt`` of pictures; ``images`` and ``labels`` without splits; or all
-    in one folder. The text file of a picture has its name and lies where its path says ``labels`` for ``images``, else
-    beside it. A picture without a text file, or with an empty one, shows no object.
+    with ``labels`` beside; lists ``{train,val,test}.txt`` of images; ``images`` and ``labels`` without splits; or all
+    in one folder. The text file of an image has its name and lies where its path says ``labels`` for ``images``, else
+    beside it. An image without a text file, or with an empty one, shows no object.
 
     Args:
         root: the folder.
@@ -44,15 +44,15 @@ class YOLO(BoxSource):
         self.names = names
 
     def read(self) -> Reading:
-        """Reads the text files, and the sizes in the heads of the pictures."""
+        """Reads the text files, and the sizes in the heads of the images."""
         reading = Reading()
         reading.class_names = self._class_names()
-        for stage, paths in self._pictures().items():
-            reading.parts[stage] = [self._picture(*place, reading.class_names, reading) for place in paths]
+        for stage, paths in self._images().items():
+            reading.parts[stage] = [self._image(*place, reading.class_names, reading) for place in paths]
         if not any(reading.parts.values()):
             raise FileNotFoundError(
-                f"data.source.root={self.root}: no pictures in it; it should hold images/train and labels/train, "
-                "train/images and train/labels, images and labels, or pictures with text files beside them"
+                f"data.source.root={self.root}: no images in it; it should hold images/train and labels/train, "
+                "train/images and train/labels, images and labels, or images with text files beside them"
             )
         return reading
 
@@ -71,8 +71,8 @@ class YOLO(BoxSource):
             )
         return names
 
-    def _pictures(self) -> dict[Stage, list[tuple[Path, Path, int | None]]]:
-        """The pictures of each split, with the file and line that name them (the picture itself, where none does)."""
+    def _images(self) -> dict[Stage, list[tuple[Path, Path, int | None]]]:
+        """The images of each split, with the file and line that name them (the image itself, where none does)."""
         lists = {stage: [self.root / f"{name}.txt" for name in names] for stage, names in FOLDERS.items()}
         listed = {stage: file for stage, files in lists.items() for file in files if file.is_file()}
         if "train" in listed:
@@ -84,14 +84,14 @@ class YOLO(BoxSource):
             for stage, folder in folders.items()
         }
 
-    def _picture(self, path: Path, written: Path, line: int | None, names: list[str], reading: Reading) -> Picture:
+    def _image(self, path: Path, written: Path, line: int | None, names: list[str], reading: Reading) -> ImageEntry:
         labels = text_file(path, self.root)
         try:
-            size = picture_size(path)
+            size = read_image_size(path)
         except ValueError:
-            return Picture(path, written, line, None, [])  # the base class says why
+            return ImageEntry(path, written, line, None, [])  # the base class says why
         if not labels.is_file():
-            return Picture(path, written, line, size, [])
+            return ImageEntry(path, written, line, size, [])
         boxes = []
         for number, text in enumerate(labels.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
             if not (words := text.split()):
@@ -103,11 +103,11 @@ class YOLO(BoxSource):
             label = words[0]
             name = names[int(label)] if label.isdigit() and int(label) < len(names) else f"class {label}"
             boxes.append(Box(from_fractions(words[1:], size), name, number, " ".join(words[1:])))
-        return Picture(path, labels, 1, size, boxes)
+        return ImageEntry(path, labels, 1, size, boxes)
 
 
 def from_fractions(words: list[str], size: tuple[int, int]) -> Corners:
-    """Centre and size as fractions of the picture to xyxy pixels; NaN where a word is no number."""
+    """Centre and size as fractions of the image to xyxy pixels; NaN where a word is no number."""
     try:
         x, y, width, height = map(float, words)
     except ValueError:
@@ -116,16 +116,16 @@ def from_fractions(words: list[str], size: tuple[int, int]) -> Corners:
     return (x - width / 2) * across, (y - height / 2) * down, (x + width / 2) * across, (y + height / 2) * down
 
 
-def text_file(picture: Path, root: Path) -> Path:
-    """Where the boxes of a picture stand."""
-    inner = picture.relative_to(root).parts if picture.is_relative_to(root) else picture.parts
-    base = root if picture.is_relative_to(root) else Path()
+def text_file(image: Path, root: Path) -> Path:
+    """Where the boxes of an image stand."""
+    inner = image.relative_to(root).parts if image.is_relative_to(root) else image.parts
+    base = root if image.is_relative_to(root) else Path()
     if "images" in inner[:-1]:
         place = len(inner) - 2 - inner[-2::-1].index("images")  # the last folder of that name
         other = base.joinpath(*inner[:place], "labels", *inner[place + 1 :]).with_suffix(".txt")
-        if other.is_file() or not picture.with_suffix(".txt").is_file():
+        if other.is_file() or not image.with_suffix(".txt").is_file():
             return other
-    return picture.with_suffix(".txt")
+    return image.with_suffix(".txt")
 
 
 def read_names(file: Path) -> list[str] | None:

@@ -19,7 +19,7 @@ PHOTOGRAPHS = {
     "val": ["chelsea.png"],
     "test": ["china.jpg"],
 }
-"""Who is in which split. Left out: grey pictures, drawings, motorcycle_right.png (the other eye of motorcycle_left.png)
+"""Who is in which split. Left out: grey images, drawings, motorcycle_right.png (the other eye of motorcycle_left.png)
 and the nearly empty hubble_deep_field.jpg and retina.jpg."""
 SCALES = (1.0, 0.71, 0.5, 0.35)
 """Sizes, relative to the original, at which patches are cut."""

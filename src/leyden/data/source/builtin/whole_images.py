@@ -6,7 +6,7 @@ from leyden.data.source.files.image_folder import read_image
 from leyden.data.splits import Stage, VariedImages
 
 GREY = ("brick.png", "camera.png", "coins.png", "grass.png", "gravel.png")
-"""Tested on besides the pavilion, which is one picture only. Left out of scikit-image's grey pictures: what is no
+"""Tested on besides the pavilion, which is one image only. Left out of scikit-image's grey images: what is no
 photograph, and moon.png, cell.png and clock_motion.png, which are out of focus."""
 
 

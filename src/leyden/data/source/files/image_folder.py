@@ -1,4 +1,4 @@
-"""Pictures in folders that are named after their classes."""
+"""Images in folders that are named after their classes."""
 
 import logging
 from pathlib import Path
@@ -21,7 +21,7 @@ VAL_NAMES = ("val", "valid", "validation")
 
 
 class ImageFolder(ImageSource):
-    """``root/<class>/...`` or ``root/{train,val,test}/<class>/...``, the picture files at any depth below a class.
+    """``root/<class>/...`` or ``root/{train,val,test}/<class>/...``, the image files at any depth below a class.
 
     What the three splits are made of, stratified by class and the same each time:
 
@@ -37,7 +37,7 @@ class ImageFolder(ImageSource):
 
     Args:
         root: the folder.
-        channels: 3 for colour, 1 for grey; pictures are converted.
+        channels: 3 for colour, 1 for grey; images are converted.
         holdout: in the second and third row, the share of train that becomes validation. 0 trains on all of it, as
             published results do, and validates on what is tested: then validate once, at the end, and choose nothing
             by it.
@@ -47,11 +47,11 @@ class ImageFolder(ImageSource):
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: fewer than two classes, a class without pictures, or a class that training does not know.
+        ValueError: fewer than two classes, a class without images, or a class that training does not know.
     """
 
     image_size = 64
-    """Pixels, where ``data.image_size`` is null: pictures differ in size."""
+    """Pixels, where ``data.image_size`` is null: images differ in size."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class ImageFolder(ImageSource):
         in_memory_limit: float | None = None,
     ) -> None:
         if not 0 <= holdout < 1:
-            raise ValueError(f"data.source.holdout={holdout}: a share of the training pictures, in [0, 1)")
+            raise ValueError(f"data.source.holdout={holdout}: a share of the training images, in [0, 1)")
         self.root = Path(root).expanduser()
         self.name = f"image folder {self.root}"
         self.channels = channels
@@ -72,13 +72,13 @@ class ImageFolder(ImageSource):
         self._splits: dict[Stage, Subset] = {}
 
     def prepare(self) -> None:
-        """Finds the classes and the files; no picture is opened yet."""
+        """Finds the classes and the files; no image is opened yet."""
         if self._splits:
             return
         if not self.root.is_dir():
             raise FileNotFoundError(
                 f"data.source.root={self.root}: no such folder (looked from {Path.cwd()}); it should hold a folder of "
-                "pictures per class, or train, val and test with such folders"
+                "images per class, or train, val and test with such folders"
             )
         folders = {path.name: path for path in _folders(self.root)}
         train = folders.get("train", self.root)
@@ -86,19 +86,19 @@ class ImageFolder(ImageSource):
         if len(self.class_names) < 2:
             raise ValueError(
                 f"{train} has {len(self.class_names)} class folders {self.class_names}, but a classifier needs two or "
-                "more: put the pictures of each class into a folder with the class's name"
+                "more: put the images of each class into a folder with the class's name"
             )
-        training = self._pictures(train)
+        training = self._images(train)
         val = next((folders[name] for name in VAL_NAMES if name in folders), None)
         test = folders.get("test")
         if "train" not in folders or (val is None and test is None):
             self._splits = _share_out(training, {"train": 0.6, "val": 0.1, "test": 0.3})
         elif val is not None and test is not None:
-            self._splits = {"train": training, "val": self._pictures(val), "test": self._pictures(test)}
+            self._splits = {"train": training, "val": self._images(val), "test": self._images(test)}
         else:
             tested = test or val
             assert tested is not None
-            test_split = self._pictures(tested)
+            test_split = self._images(tested)
             if self.holdout:
                 parts = _share_out(training, {"train": 1 - self.holdout, "val": self.holdout})
                 log.info("%s: %.0f %% of train validates, %s tests", self.name, 100 * self.holdout, tested.name)
@@ -108,11 +108,11 @@ class ImageFolder(ImageSource):
             self._splits = parts | {"test": test_split}
 
     def split(self, stage: Stage) -> Subset:
-        """Pictures of their own sizes (channels, H, W), decoded one by one, and their labels."""
+        """Images of their own sizes (channels, H, W), decoded one by one, and their labels."""
         self.prepare()
         return self._splits[stage]
 
-    def _pictures(self, folder: Path) -> Subset:
+    def _images(self, folder: Path) -> Subset:
         unknown = [path for path in _folders(folder) if path.name not in self.class_names]
         if unknown:
             raise ValueError(
@@ -123,7 +123,7 @@ class ImageFolder(ImageSource):
         empty = labels.bincount(minlength=len(self.class_names)) == 0
         if empty.any():
             missing = folder / self.class_names[int(empty.nonzero()[0])]
-            raise ValueError(f"{missing} holds no picture with an ending among {', '.join(IMG_EXTENSIONS)}")
+            raise ValueError(f"{missing} holds no image with an ending among {', '.join(IMG_EXTENSIONS)}")
         return Subset(ImageList(files, self.channels, self.in_memory_limit), torch.arange(len(files)), labels)
 
 
@@ -149,20 +149,20 @@ class ImageList:
 
 
 def read_image(path: str | Path, channels: int = 3) -> Tensor:
-    """A picture file as uint8 (channels, H, W), turned upright as its EXIF data says.
+    """An image file as uint8 (channels, H, W), turned upright as its EXIF data says.
 
     Args:
         path: of any format that Pillow reads.
         channels: 3 for colour, 1 for grey.
 
     Raises:
-        ValueError: the file is missing, broken or no picture; the message names it.
+        ValueError: the file is missing, broken or no image; the message names it.
     """
     try:
-        with Image.open(path) as picture:
-            return pil_to_tensor(ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L"))
+        with Image.open(path) as image:
+            return pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB" if channels == 3 else "L"))
     except (OSError, SyntaxError) as error:  # Pillow reports some broken PNGs as a SyntaxError
-        raise ValueError(f"{path}: this picture cannot be read ({error}); repair or remove it") from error
+        raise ValueError(f"{path}: this image cannot be read ({error}); repair or remove it") from error
 
 
 def _share_out(split: Subset, fractions: dict[Stage, float]) -> dict[Stage, Subset]:
