@@ -14,11 +14,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.models.vgg import cfgs, make_layers
 
 from leyden.nets.weights import IMAGENET
 
-VGG16: list[int | str] = [64, 64, "M", 128, 128, "M", 256, 256, 256, "C", 512, 512, 512, "M", 512, 512, 512]
-"""Channels of the 3x3 convolutions; M halves the map, C halves it rounding up. pool5 is below."""
+POOL3 = 16
+"""Layer of ``features``."""
 CONV4_3 = 23
 """Layers of ``features`` up to the ReLU behind conv4_3."""
 
@@ -67,7 +68,7 @@ class VGG16SSD(nn.Module):
 
     Images are normalised as torchvision's VGG16 expects them.
 
-    The layers of ``features`` carry the names of torchvision's VGG16.
+    ``features`` are torchvision's layers of VGG16 without pool5.
 
     Args:
         image_size: side of the square images in pixels, one of ``LAYOUTS``.
@@ -86,15 +87,8 @@ class VGG16SSD(nn.Module):
         self.widths = [512, 1024, *(wide for _, wide, *_ in extras)]
         for name, values in zip(("mean", "std"), IMAGENET, strict=True):
             self.register_buffer(name, 255 * torch.tensor(values)[:, None, None], persistent=False)
-        layers: list[nn.Module] = []
-        channels = 3
-        for width in VGG16:
-            if isinstance(width, str):
-                layers.append(nn.MaxPool2d(2, ceil_mode=width == "C"))
-            else:
-                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
-                channels = width
-        self.features = nn.Sequential(*layers)
+        self.features = make_layers(cfgs["D"], batch_norm=False)[:-1]
+        self.features[POOL3] = nn.MaxPool2d(2, ceil_mode=True)
         self.norm4 = L2Norm(512)
         self.pool5 = nn.MaxPool2d(3, stride=1, padding=1)
         self.fc6 = nn.Conv2d(512, 1024, 3, padding=6, dilation=6)
