@@ -48,5 +48,5 @@ class GlobalBatch(Callback):
             for group in optimizer.param_groups:
                 group.update({name: group[name] * factor for name in RATES if name in group})
         for entry in trainer.lr_scheduler_configs:
-            if hasattr(entry.scheduler, "base_lrs"):
+            if "base_lrs" in vars(entry.scheduler):  # ReduceLROnPlateau and SequentialLR have none
                 entry.scheduler.base_lrs = [rate * factor for rate in entry.scheduler.base_lrs]

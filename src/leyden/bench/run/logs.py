@@ -15,6 +15,8 @@ QUIET = (
     "Checkpoint directory",  # exists and is not empty: so it should when a run goes on
 )
 """Parts of messages that no user can act on."""
+_set_up: list[logging.Handler] = []
+"""Of the last ``setup_logging``."""
 
 
 def setup_logging(file: Path | None) -> None:
@@ -24,10 +26,9 @@ def setup_logging(file: Path | None) -> None:
         file: of the run; None for verbs that keep no log.
     """
     root = logging.getLogger()
-    for handler in root.handlers[:]:
-        if getattr(handler, "leyden", False):
-            root.removeHandler(handler)
-            handler.close()
+    while _set_up:
+        root.removeHandler(_set_up[-1])
+        _set_up.pop().close()
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     handlers[0].setFormatter(logging.Formatter("%(message)s"))
     handlers[0].addFilter(_for_people)
@@ -35,9 +36,9 @@ def setup_logging(file: Path | None) -> None:
         handlers.append(_LogFile(file, encoding="utf-8"))
         handlers[1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     for handler in handlers:
-        handler.leyden = True  # type: ignore[attr-defined]
         handler.addFilter(_is_useful)
         root.addHandler(handler)
+        _set_up.append(handler)
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
     for name in ("lightning", "lightning.pytorch", "lightning.fabric"):  # they bring handlers of their own
