@@ -1,4 +1,4 @@
-"""What the sources of pictures with boxes have in common, whatever the format."""
+"""What the sources of images with boxes have in common, whatever the format."""
 
 import logging
 import random
@@ -31,7 +31,7 @@ def only(issues: list[DataIssue], kind: str) -> DataIssue:
 
 
 def bad_voc(root: Path, *boxes: tuple[str, str, str, str], size: tuple[int, int] = (40, 30)) -> Path:
-    """A picture in train with one good box and these, as they stand in the file; a good one in val and in test."""
+    """An image in train with one good box and these, as they stand in the file; a good one in val and in test."""
     good = Scene("x", size, [(1, (2, 2, 20, 20))])
     write_voc(root, {"train": [good], "val": [good._replace(name="y")], "test": [good._replace(name="z")]})
     file = root / "Annotations" / "x.xml"
@@ -65,7 +65,7 @@ def test_every_format_says_where_the_pixels_are(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_without_own_splits_a_hash_shares_the_pictures_out(name: str, tmp_path: Path) -> None:
+def test_without_own_splits_a_hash_shares_the_images_out(name: str, tmp_path: Path) -> None:
     write, make = FORMATS[name]
     scenes = [Scene(f"p{i:02d}", (20, 20), [(i % 8, (2, 2, 10, 10))]) for i in range(40)]
     root = write(tmp_path / "set", {"train": scenes})
@@ -87,7 +87,7 @@ def test_without_own_splits_a_hash_shares_the_pictures_out(name: str, tmp_path: 
 @pytest.mark.parametrize(
     ("count", "parts"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (3, [1, 1, 1]), (4, [2, 1, 1]), (10, [6, 1, 3])]
 )
-def test_few_pictures_are_shared_out_too(count: int, parts: list[int], tmp_path: Path) -> None:
+def test_few_images_are_shared_out_too(count: int, parts: list[int], tmp_path: Path) -> None:
     scenes = [Scene(f"p{i}", (20, 20), [(1, (2, 2, 10, 10))]) for i in range(count)]
     source = VOC(str(write_voc(tmp_path / "set", {"train": scenes})))
     assert [len(source.split(stage)) for stage in ("train", "val", "test")] == parts
@@ -167,7 +167,7 @@ def test_rounding_is_no_flaw() -> None:
     assert validate_box((-0.4, 0, 40.3, 30), (40, 30), 0.01) == (None, (0, 0, 40, 30))
 
 
-def test_pictures_without_objects_train(tmp_path: Path) -> None:
+def test_images_without_objects_train(tmp_path: Path) -> None:
     empty = Scene("none", (30, 30), [])
     source = VOC(str(write_voc(tmp_path / "set", {**SCENES, "train": [*SCENES["train"], empty]})), classes=NAMES)
     _, target = source.split("train")[4]
@@ -235,25 +235,25 @@ def test_names_that_stand_twice(tmp_path: Path) -> None:
         VOC(str(root), classes=[*NAMES, "red"]).prepare()
 
 
-def test_a_picture_of_another_size_than_its_boxes_speak_of(tmp_path: Path) -> None:
+def test_a_image_of_another_size_than_its_boxes_speak_of(tmp_path: Path) -> None:
     root = write_voc(tmp_path / "set")
     paint(root / "JPEGImages/a.png", SCENES["train"][1])
     with pytest.raises(ValueError, match=r"a\.png: this image has 80x80 pixels .*a\.xml:1 speaks of 96x64"):
         VOC(str(root), classes=NAMES).split("train")[0]
 
 
-def test_unreadable_pictures_are_named_where_their_size_is_needed(tmp_path: Path) -> None:
+def test_unreadable_images_are_named_where_their_size_is_needed(tmp_path: Path) -> None:
     root = write_yolo(tmp_path / "set")
-    (root / "images/train/a.png").write_bytes(b"no picture")
+    (root / "images/train/a.png").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"images/train/a\.png: this image cannot be read"):
         YOLO(str(root)).prepare()
 
 
-def test_sizes_are_those_of_upright_pictures(tmp_path: Path) -> None:
-    picture = Image.new("L", (10, 6))
-    exif = picture.getexif()
+def test_sizes_are_those_of_upright_images(tmp_path: Path) -> None:
+    image = Image.new("L", (10, 6))
+    exif = image.getexif()
     exif[0x0112] = 6  # lies on its side
-    picture.save(tmp_path / "a.jpg", exif=exif)
+    image.save(tmp_path / "a.jpg", exif=exif)
     assert read_image_size(tmp_path / "a.jpg") == (6, 10)
 
 
@@ -275,7 +275,7 @@ def test_nothing_to_read(make: Callable[..., BoxSource], tmp_path: Path) -> None
         make(str(tmp_path), holdout=1)
 
 
-def test_grey_pictures(tmp_path: Path) -> None:
+def test_grey_images(tmp_path: Path) -> None:
     source = VOC(str(write_voc(tmp_path / "set")), classes=NAMES, channels=1)
     assert source.split("val")[0].images.shape == (1, 90, 90)
 

@@ -28,7 +28,7 @@ def test_everything_is_counted(tmp_path: Path) -> None:
     assert [finding.kind for finding in seen.issues] == ["no object"]
 
 
-def test_unreadable_and_equal_pictures_are_found(tmp_path: Path) -> None:
+def test_unreadable_and_equal_images_are_found(tmp_path: Path) -> None:
     root = write_voc(tmp_path / "set")
     (root / "JPEGImages/b.png").write_bytes((root / "JPEGImages/b.png").read_bytes()[:60])
     shutil.copy(root / "JPEGImages/a.png", root / "JPEGImages/g.png")
@@ -38,7 +38,7 @@ def test_unreadable_and_equal_pictures_are_found(tmp_path: Path) -> None:
     assert told == {("unusable image", "stops", "b.png"), ("same image", "warning", "g.png")}
 
 
-def test_pictures_with_findings_are_shown_first_and_unreadable_ones_not(tmp_path: Path) -> None:
+def test_images_with_findings_are_shown_first_and_unreadable_ones_not(tmp_path: Path) -> None:
     root = write_voc(tmp_path / "set")
     (root / "JPEGImages/b.png").write_bytes(b"")
     file = root / "Annotations/g.xml"
@@ -77,7 +77,7 @@ def test_classification_folders(tmp_path: Path) -> None:
         Image.new("RGB", (8, 8), (6 * i, 0, 0)).save(file)
     seen = inspect(ImageFolder(str(tmp_path)))
     assert seen.counts["train"][:, 0].tolist() == [12, 12]
-    (tmp_path / "a" / "0.png").write_text("no picture")
+    (tmp_path / "a" / "0.png").write_text("no image")
     [found] = inspect(ImageFolder(str(tmp_path))).issues
     assert (found.kind, found.effect) == ("unusable image", "stops")
     assert "a/0.png" in str(found)

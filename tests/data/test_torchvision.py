@@ -96,7 +96,7 @@ def test_files_are_decoded_when_needed_and_a_broken_one_is_named(tmp_path: Path)
         source.prepare()
     assert source.split("train")[0].images.shape == (3, 30, 21)
     assert source.split("test").labels.tolist() == [0, 101]
-    (folder / "jpg" / "image_00003.jpg").write_bytes(b"no picture")
+    (folder / "jpg" / "image_00003.jpg").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"Flowers102: image 0 cannot be read .*image_00003.jpg"):
         source.split("val")[0]
 

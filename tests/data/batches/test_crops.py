@@ -15,15 +15,15 @@ SIZES = {"train": [(40, 52), (33, 30), (64, 31)], "val": [(37, 45)], "test": [(4
 
 
 class Numbered(ImageSource):
-    """Pictures whose every pixel tells which it is: channel 0 its number, 1 the row, 2 the column."""
+    """Images whose every pixel tells which it is: channel 0 its number, 1 the row, 2 the column."""
 
     name, channels, image_size = "numbered", 3, 16
 
     def split(self, stage: str) -> VariedImages:
-        return VariedImages([picture(i, *size) for i, size in enumerate(SIZES[stage])])
+        return VariedImages([image(i, *size) for i, size in enumerate(SIZES[stage])])
 
 
-def picture(number: int, height: int, width: int) -> Tensor:
+def image(number: int, height: int, width: int) -> Tensor:
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     return torch.stack([torch.full_like(rows, number), rows, columns]).to(torch.uint8)
 
@@ -33,9 +33,9 @@ def batches(data: SuperResolution, epochs: int = 1) -> list[Tensor]:
     return [batch.images for _ in range(epochs) for batch in loader]
 
 
-def test_crops_are_squares_of_their_pictures_in_all_eight_ways() -> None:
-    pictures = [picture(i, *size) for i, size in enumerate(SIZES["train"])]
-    crops = RandomCrops(pictures, 16)
+def test_crops_are_squares_of_their_images_in_all_eight_ways() -> None:
+    whole = [image(i, *size) for i, size in enumerate(SIZES["train"])]
+    crops = RandomCrops(whole, 16)
     numbers = torch.arange(600) % 3
     images = crops.sample(torch.arange(600), torch.rand(600, 3, generator=torch.Generator().manual_seed(0))).images
     assert images.shape == (600, 3, 16, 16)
@@ -43,7 +43,7 @@ def test_crops_are_squares_of_their_pictures_in_all_eight_ways() -> None:
     for number, crop in zip(numbers.tolist(), images, strict=True):
         assert (crop[0] == number).all()
         top, left = int(crop[1].min()), int(crop[2].min())
-        true = pictures[number][:, top : top + 16, left : left + 16]
+        true = whole[number][:, top : top + 16, left : left + 16]
         turned = [way.rot90(k, (1, 2)) for way in (true, true.flip(2)) for k in range(4)]
         fits = [i for i, way in enumerate(turned) if torch.equal(way, crop)]
         assert len(fits) == 1
@@ -52,7 +52,7 @@ def test_crops_are_squares_of_their_pictures_in_all_eight_ways() -> None:
 
 
 def test_every_place_can_be_taken_up_to_the_edges() -> None:
-    crops = RandomCrops([picture(0, 18, 17)], 16)
+    crops = RandomCrops([image(0, 18, 17)], 16)
     u = torch.rand(400, 3, generator=torch.Generator().manual_seed(0))
     u[0, :2] = 1 - 2**-24  # the largest float32 below 1
     images = crops.sample(torch.zeros(400, dtype=torch.int64), u).images
@@ -76,12 +76,12 @@ def test_a_crop_is_a_function_of_seed_epoch_and_index() -> None:
     assert torch.equal(next(iter(resumed.train_dataloader())).images, first[4])
 
 
-def test_pictures_give_equally_many_crops() -> None:
+def test_images_give_equally_many_crops() -> None:
     images = torch.cat(batches(SuperResolution(Numbered(), 16, 4, 12)))
     assert images[:, 0, 0, 0].bincount().tolist() == [4, 4, 4]
 
 
-def test_smaller_versions_are_more_pictures() -> None:
+def test_smaller_versions_are_more_images() -> None:
     data = SuperResolution(Numbered(), 16, sizes=[1.0, 0.55])
     assert [tuple(size) for size in data.crops(5).sizes.tolist()][3:] == [(22, 28), (17, 16), (35, 17)]
     assert len(SuperResolution(Numbered(), 16, sizes=[1.0, 0.45]).crops(5).starts) == 4  # 14 pixels are no crop of 16
@@ -89,7 +89,7 @@ def test_smaller_versions_are_more_pictures() -> None:
         SuperResolution(Numbered(), 16, sizes=[1.5])
 
 
-def test_judged_pictures_are_whole_and_in_order() -> None:
+def test_evaluated_images_are_whole_and_in_order() -> None:
     data = SuperResolution(Numbered(), 16)
     for stage, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
         shapes = [tuple(batch.images.shape) for batch in loader]
@@ -97,7 +97,7 @@ def test_judged_pictures_are_whole_and_in_order() -> None:
     assert data.spec == {"channels": 3, "image_size": 16}
 
 
-def test_too_small_pictures_are_refused_with_the_cure() -> None:
+def test_too_small_images_are_refused_with_the_cure() -> None:
     with pytest.raises(ValueError, match=r"training image 1 has 30 x 33 pixels, a crop has data.image_size=32"):
         SuperResolution(Numbered(), 32).train_dataloader()
 
@@ -129,7 +129,7 @@ def test_patches_of_a_classifiers_source_do_as_well() -> None:
     assert batches(data)[0].shape == (2, 3, 16, 16)
 
 
-def test_the_fingerprint_is_of_the_pictures() -> None:
+def test_the_fingerprint_is_of_the_images() -> None:
     assert SuperResolution(Numbered()).fingerprint == SuperResolution(Numbered(), 16).fingerprint
     assert SuperResolution(Numbered()).fingerprint != SuperResolution(WholeImages()).fingerprint
 

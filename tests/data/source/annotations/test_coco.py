@@ -77,7 +77,7 @@ def test_broken_lists(change: dict, message: str, tmp_path: Path) -> None:
         COCO(str(root)).prepare()
 
 
-def test_a_picture_that_is_listed_under_two_numbers(tmp_path: Path) -> None:
+def test_a_image_that_is_listed_under_two_numbers(tmp_path: Path) -> None:
     root = write_coco(tmp_path / "set")
     rewrite(root / "annotations/instances_train.json", images=[{"id": 77, "file_name": "a.png"}])
     splits, issues = COCO(str(root)).inspect()

@@ -22,7 +22,7 @@ def test_overlaps_are_those_of_the_development_kit() -> None:
     torch.testing.assert_close(box_iou(continuous[:100], continuous[100:]), shared / (area[0] + area[1] - shared))
 
 
-def test_a_box_around_everything_is_the_whole_picture() -> None:
+def test_a_box_around_everything_is_the_whole_image() -> None:
     assert from_pascal(1, 1, 640, 480) == (0, 0, 640, 480)
 
 
@@ -59,7 +59,7 @@ def test_trainval_is_taken_where_train_is_missing(tmp_path: Path) -> None:
     assert [len(source.split(stage)) for stage in ("train", "val", "test")] == [3, 1, 1]
 
 
-def test_class_names_come_from_the_files_and_the_picture_from_its_tag(tmp_path: Path) -> None:
+def test_class_names_come_from_the_files_and_the_image_from_its_tag(tmp_path: Path) -> None:
     root = write_voc(tmp_path / "set")
     (root / "Annotations/e.xml").rename(root / "Annotations/renamed.xml")
     (root / "ImageSets/Main/val.txt").write_text("renamed\nf\n")
@@ -69,7 +69,7 @@ def test_class_names_come_from_the_files_and_the_picture_from_its_tag(tmp_path: 
     assert source.split("val").examples[0].entry.path.name == "e.png"
 
 
-def test_a_size_of_zero_is_read_off_the_picture(tmp_path: Path) -> None:
+def test_a_size_of_zero_is_read_off_the_image(tmp_path: Path) -> None:
     root = write_voc(tmp_path / "set")
     file = root / "Annotations/a.xml"
     file.write_text(file.read_text().replace("<width>96</width>", "<width>0</width>"))

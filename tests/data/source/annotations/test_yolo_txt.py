@@ -95,7 +95,7 @@ def test_names_that_are_no_names(tmp_path: Path) -> None:
         YOLO(str(root)).prepare()
 
 
-def test_where_the_text_file_of_a_picture_lies(tmp_path: Path) -> None:
+def test_where_the_text_file_of_an_image_lies(tmp_path: Path) -> None:
     root = tmp_path / "images" / "set"  # a folder above the root may be called so too
     assert text_file(root / "images/train/a.png", root) == root / "labels/train/a.txt"
     assert text_file(root / "train/images/a.png", root) == root / "train/labels/a.txt"

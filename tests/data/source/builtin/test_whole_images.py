@@ -16,8 +16,8 @@ def test_splits_are_whole_photographs_of_different_sizes() -> None:
 
 
 def test_only_the_grey_test_photographs_are_grey() -> None:
-    def colour(picture: torch.Tensor) -> float:
-        return (picture[0].float() - picture[2].float()).abs().mean().item()
+    def colour(image: torch.Tensor) -> float:
+        return (image[0].float() - image[2].float()).abs().mean().item()
 
     test = WholeImages().split("test")
     assert [colour(test[i].images) > 5 for i in range(6)] == [True, False, False, False, False, False]

@@ -54,7 +54,7 @@ def test_an_index_changes_nothing(tmp_path: Path) -> None:
         assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
-def test_grey_pictures_on_request(tmp_path: Path) -> None:
+def test_grey_images_on_request(tmp_path: Path) -> None:
     fill(tmp_path / "train", 3)
     assert ImageFiles(str(tmp_path), "train", None, None, channels=1).split("train")[0].images.shape[0] == 1
 

@@ -22,7 +22,7 @@ from leyden.data.splits import InMemory, Resized, Subset
 
 
 def paint(root: Path, *folders: str, count: int = 10) -> str:
-    """``count`` small pictures of different sizes in each folder; how red one is tells which it is."""
+    """``count`` small images of different sizes in each folder; how red one is tells which it is."""
     for place, folder in enumerate(folders):
         (root / folder).mkdir(parents=True, exist_ok=True)
         for i in range(count):
@@ -74,7 +74,7 @@ def test_all_of_train_is_learnt_where_nothing_is_held_out(tmp_path: Path) -> Non
         ImageFolder(str(tmp_path), holdout=1)
 
 
-def test_pictures_become_one_size(tmp_path: Path) -> None:
+def test_images_become_one_size(tmp_path: Path) -> None:
     data = ImageDataModule(ImageFolder(paint(tmp_path, "a", "b")))
     data.prepare_data()
     assert data.split("train")[0].images.shape == (3, 64, 64)
@@ -116,8 +116,8 @@ def test_a_class_that_training_does_not_know(tmp_path: Path) -> None:
         ImageFolder(paint(tmp_path, "train/a", "train/b", "test/a", "test/b", "test/c")).prepare()
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n and then nonsense"])
-def test_a_broken_picture_is_named(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n and then nonsense"])
+def test_a_broken_image_is_named(content: bytes, tmp_path: Path) -> None:
     root = paint(tmp_path, "a", "b")
     for file in (tmp_path / "b").iterdir():
         file.write_bytes(content)
@@ -127,7 +127,7 @@ def test_a_broken_picture_is_named(content: bytes, tmp_path: Path) -> None:
         data.split("train")
 
 
-def test_a_truncated_picture_is_named(tmp_path: Path) -> None:
+def test_a_truncated_image_is_named(tmp_path: Path) -> None:
     path = tmp_path / "half.jpg"
     Image.effect_noise((64, 64), 50).save(path)
     path.write_bytes(path.read_bytes()[:600])
@@ -135,11 +135,11 @@ def test_a_truncated_picture_is_named(tmp_path: Path) -> None:
         read_image(path)
 
 
-def test_pictures_are_turned_upright(tmp_path: Path) -> None:
-    picture = Image.new("L", (10, 6))
-    exif = picture.getexif()
+def test_images_are_turned_upright(tmp_path: Path) -> None:
+    image = Image.new("L", (10, 6))
+    exif = image.getexif()
     exif[0x0112] = 6  # lies on its side
-    picture.save(tmp_path / "a.jpg", exif=exif)
+    image.save(tmp_path / "a.jpg", exif=exif)
     assert read_image(tmp_path / "a.jpg", 1).shape == (1, 10, 6)
     assert read_image(tmp_path / "a.jpg").dtype == torch.uint8
 
@@ -159,8 +159,8 @@ def indexed(root: Path) -> ImageFolder:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Ten pictures each of a and b, and an index of them."""
+def images(tmp_path: Path) -> Path:
+    """Ten images each of a and b, and an index of them."""
     paint(tmp_path / "set", "a", "b")
     settled(tmp_path / "set")
     indexed(tmp_path / "set")
@@ -183,13 +183,13 @@ def walks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def counts(source: ImageFolder) -> dict[str, int]:
-    """How many pictures there are of each class."""
+    """How many images there are of each class."""
     labels = torch.cat([source.split(stage).labels for stage in ("train", "val", "test")])
     return dict(zip(source.class_names, labels.bincount().tolist(), strict=True))
 
 
 def test_files_come_in_the_order_of_sorted_paths(tmp_path: Path) -> None:
-    """At any depth, of any name: what pathlib finds and how it sorts decides which picture is in which split."""
+    """At any depth, of any name: what pathlib finds and how it sorts decides which image is in which split."""
     names = ["b.png", "a.JPG", "a/z.png", "a/b/c.webp", "a-b.png", "a b.tif", "a.b/x.png", "Z.png", ".x.png", ".png",
              "ä.png", "\udcff.png", "z/.hidden/1.png", "notes.txt", "png", "10.png", "9.png"]  # fmt: skip
     for name in names:
@@ -214,8 +214,8 @@ def test_a_class_folder_may_be_a_link(tmp_path: Path) -> None:
     assert counts(indexed(tmp_path / "set")) == {"a": 10, "b": 10}
 
 
-def test_a_second_start_looks_into_no_folder(pictures: Path, walks: list[str]) -> None:
-    first, second = ImageFolder(str(pictures)), indexed(pictures)
+def test_a_second_start_looks_into_no_folder(images: Path, walks: list[str]) -> None:
+    first, second = ImageFolder(str(images)), indexed(images)
     assert walks == []
     for stage in ("train", "val", "test"):
         assert reds(second, stage) == reds(first, stage)
@@ -223,17 +223,17 @@ def test_a_second_start_looks_into_no_folder(pictures: Path, walks: list[str]) -
     assert walks == ["a", "b"]  # the one without an index
 
 
-def test_a_folder_that_moved_is_looked_through_again(pictures: Path, walks: list[str]) -> None:
-    moved = pictures.rename(pictures.with_name("other"))
+def test_a_folder_that_moved_is_looked_through_again(images: Path, walks: list[str]) -> None:
+    moved = images.rename(images.with_name("other"))
     assert set(reds(indexed(moved), "train")) <= {*range(10), *range(20, 30)}
     assert walks == ["a", "b"]
 
 
-def test_another_folder_under_the_same_name_is_looked_through_again(pictures: Path) -> None:
-    paint(pictures.with_name("new"), "a", "b", count=7)
-    pictures.rename(pictures.with_name("old"))
-    pictures.with_name("new").rename(pictures)
-    assert counts(indexed(pictures)) == {"a": 7, "b": 7}
+def test_another_folder_under_the_same_name_is_looked_through_again(images: Path) -> None:
+    paint(images.with_name("new"), "a", "b", count=7)
+    images.rename(images.with_name("old"))
+    images.with_name("new").rename(images)
+    assert counts(indexed(images)) == {"a": 7, "b": 7}
 
 
 @pytest.mark.parametrize("backdated", [False, True])
@@ -249,27 +249,27 @@ def test_another_folder_under_the_same_name_is_looked_through_again(pictures: Pa
     ],
 )
 def test_changes_are_seen(
-    change: Callable[[Path], object], expected: dict[str, int], backdated: bool, pictures: Path
+    change: Callable[[Path], object], expected: dict[str, int], backdated: bool, images: Path
 ) -> None:
     """Also where a tool such as rsync sets the folders' times back afterwards."""
-    before = {path: path.stat() for path in (pictures, *pictures.iterdir())}
-    change(pictures)
+    before = {path: path.stat() for path in (images, *images.iterdir())}
+    change(images)
     for path, status in before.items():
         if backdated and path.exists():
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert counts(indexed(pictures)) == expected
+    assert counts(indexed(images)) == expected
 
 
-def test_a_renamed_picture_is_found_under_its_new_name(pictures: Path) -> None:
-    (pictures / "a" / "0.png").rename(pictures / "a" / "00.png")
-    split = indexed(pictures).split("train").split
+def test_a_renamed_image_is_found_under_its_new_name(images: Path) -> None:
+    (images / "a" / "0.png").rename(images / "a" / "00.png")
+    split = indexed(images).split("train").split
     assert isinstance(split, ImageList)
-    assert str(pictures / "a" / "00.png") in list(split.files)
+    assert str(images / "a" / "00.png") in list(split.files)
     assert all(map(os.path.exists, split.files))
 
 
 def test_no_index_of_a_folder_that_may_still_be_changing(tmp_path: Path) -> None:
-    """Where a file system counts whole seconds, the next picture could come without a later time."""
+    """Where a file system counts whole seconds, the next image could come without a later time."""
     paint(tmp_path / "set", "a", "b")
     assert counts(indexed(tmp_path / "set")) == {"a": 10, "b": 10}
     assert not (tmp_path / "cache").exists()
@@ -315,14 +315,14 @@ def rewrite(file: Path, **changed: np.ndarray) -> None:
     ],
 )
 def test_a_broken_or_foreign_index_is_made_anew(
-    spoil: Callable[[Path], object], pictures: Path, walks: list[str]
+    spoil: Callable[[Path], object], images: Path, walks: list[str]
 ) -> None:
-    (file,) = (pictures.parent / "cache").iterdir()
+    (file,) = (images.parent / "cache").iterdir()
     spoil(file)
-    assert counts(indexed(pictures)) == {"a": 10, "b": 10}
+    assert counts(indexed(images)) == {"a": 10, "b": 10}
     assert walks == ["a", "b"]
     assert not file.with_name("ran").exists()
-    assert set(reds(indexed(pictures), "train")) <= {*range(10), *range(20, 30)}
+    assert set(reds(indexed(images), "train")) <= {*range(10), *range(20, 30)}
     assert walks == ["a", "b"]  # and the new one is good
 
 
@@ -339,12 +339,12 @@ with multiprocessing.get_context("fork").Pool(4) as pool:
 """
 
 
-def test_processes_at_once_do_not_mind_each_other(pictures: Path) -> None:
+def test_processes_at_once_do_not_mind_each_other(images: Path) -> None:
     """Forked from a process of their own: from this one they would have other tests' threads and signal handlers."""
-    cache = pictures.parent / "cache"
+    cache = images.parent / "cache"
     for file in cache.iterdir():
         file.unlink()
-    done = subprocess.run([sys.executable, "-c", POOL, pictures, cache], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", POOL, images, cache], capture_output=True, text=True, check=False)
     assert done.stdout == f"{[20] * 12}\n", done.stderr
     (file,) = cache.iterdir()  # nothing half written is left
     assert file.suffix == ".npz"
@@ -386,7 +386,7 @@ def test_a_hundred_thousand_files_are_a_few_objects() -> None:
 
 
 def test_a_split_over_the_limit_is_decoded_as_needed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """12 pictures of 3 x 64 x 64 bytes are 0.000147 GB."""
+    """12 images of 3 x 64 x 64 bytes are 0.000147 GB."""
     root = paint(tmp_path, "a", "b")
     with caplog.at_level(logging.INFO):
         assert isinstance(ImageDataModule(ImageFolder(root, in_memory_limit=0.000148)).split("train"), InMemory)
@@ -397,7 +397,7 @@ def test_a_split_over_the_limit_is_decoded_as_needed(tmp_path: Path, caplog: pyt
 
 
 def test_the_fingerprint_of_what_is_not_decoded_tells_files_apart(tmp_path: Path) -> None:
-    """200 training pictures, of which 64 are looked at; the names and sizes of the others count."""
+    """200 training images, of which 64 are looked at; the names and sizes of the others count."""
 
     def fingerprint(root: Path) -> str:
         return ImageDataModule(ImageFolder(str(root)), image_size=8, in_memory=False).fingerprint
@@ -412,8 +412,8 @@ def test_the_fingerprint_of_what_is_not_decoded_tells_files_apart(tmp_path: Path
     assert len({one, renamed, other}) == 3
 
 
-def test_epochs_of_streamed_pictures_are_those_of_memory(pictures: Path) -> None:
-    """The order is one of (seed, epoch), whether an index, workers or memory gives the pictures."""
+def test_epochs_of_streamed_images_are_those_of_memory(images: Path) -> None:
+    """The order is one of (seed, epoch), whether an index, workers or memory gives the images."""
 
     def epochs(source: ImageFolder, kept: bool, workers: int) -> list[torch.Tensor]:
         data = ImageDataModule(source, image_size=8, batch_size=4, in_memory=kept, workers=workers, seed=5)
@@ -421,5 +421,5 @@ def test_epochs_of_streamed_pictures_are_those_of_memory(pictures: Path) -> None
         assert isinstance(loader, Loader)
         return [images for _ in range(2) for images, _ in loader]
 
-    plain = epochs(ImageFolder(str(pictures)), True, 0)
-    assert torch.equal(torch.stack(plain), torch.stack(epochs(indexed(pictures), False, 1)))
+    plain = epochs(ImageFolder(str(images)), True, 0)
+    assert torch.equal(torch.stack(plain), torch.stack(epochs(indexed(images), False, 1)))

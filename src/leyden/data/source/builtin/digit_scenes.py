@@ -29,7 +29,7 @@ class DigitScenes(ImageSource):
         test: scenes for testing.
         digits: at most so many per scene, at least one.
         smallest: least height of a digit's cell, as a fraction of the scene's side; its ink is a little smaller.
-        largest: greatest height, likewise; sizes between are evenly spread on a logarithmic scale.
+        largest: greatest height of a cell, as such a fraction; sizes between are evenly spread on a logarithmic scale.
         overlap: how much of the smaller of two boxes the larger one may cover.
         seed: of the scenes; the same for every run unless it is set.
 
