@@ -116,7 +116,7 @@ def test_manifolds_by_hand() -> None:
     assert found.coverage.item() == pytest.approx(2 / 4)
 
 
-def test_manifolds_see_a_collapse_that_precision_does_not() -> None:
+def test_manifolds_see_a_collapse() -> None:
     generator = torch.Generator().manual_seed(0)
     real = torch.randn(500, 8, generator=generator)
     collapsed = real[real.norm(dim=1).argmin()] + 1e-3 * torch.randn(500, 8, generator=generator)

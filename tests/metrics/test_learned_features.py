@@ -36,7 +36,7 @@ def test_features_are_standardised_on_the_training_images(learned, train) -> Non
     assert deviation.max() < 1.001
 
 
-def test_the_same_whatever_was_drawn_before_and_in_inference_mode(learned, train) -> None:
+def test_equal_in_any_random_state_and_mode(learned, train) -> None:
     torch.manual_seed(123)
     expected = torch.rand(3)
     torch.manual_seed(123)
@@ -56,7 +56,7 @@ def test_without_classes_whitened_principal_components() -> None:
     torch.testing.assert_close(found.T.cov(), torch.eye(19), atol=1e-3, rtol=0)
 
 
-def test_a_classifier_is_found_again_with_its_accuracy(learned, train, tmp_path: Path, monkeypatch) -> None:
+def test_cached_classifier_keeps_its_accuracy(learned, train, tmp_path: Path, monkeypatch) -> None:
     first = learn_features(train.columns.images, train.columns.labels, 10, CPU, cache=tmp_path)
     [file] = tmp_path.iterdir()
     assert file.name == f"evaluator_{learned.key}.pt"
@@ -98,7 +98,7 @@ def test_a_broken_file_is_learned_anew(content: object, train, tmp_path: Path, m
     assert torch.load(file, weights_only=True).keys() == {"state_dict", "train_accuracy"}
 
 
-def test_the_key_is_of_all_that_decides_what_is_learned(train, monkeypatch) -> None:
+def test_key_covers_all_inputs(train, monkeypatch) -> None:
     images, labels = train.columns.images, train.columns.labels
     other_image, other_label = images.clone(), labels.clone()
     other_image[0, 0, 0, 0] ^= 1

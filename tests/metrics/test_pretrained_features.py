@@ -19,7 +19,7 @@ def weights(dev_data: Path) -> str:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pooled_features_of_the_last_map_at_the_size_of_training(weights: str, channels: int) -> None:
+def test_pooled_features_of_the_last_map(weights: str, channels: int) -> None:
     images = torch.randint(0, 256, (3, channels, 32, 32), dtype=torch.uint8)
     features = PretrainedFeatures("squeezenet1_1", weights, channels, CPU)
     found = features(images)
@@ -51,7 +51,7 @@ def test_it_leaves_the_global_random_state_alone(tmp_path: Path) -> None:
         ("squeezenet", "imagenet", ValueError, "model.extractor='squeezenet': did you mean squeezenet1_"),
     ],
 )
-def test_what_cannot_be_had_is_named_with_its_cure(
+def test_unavailable_weights_name_the_cure(
     name: str, weights: str | None, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):

@@ -57,7 +57,7 @@ def digits() -> Tensor:
     return decode(Resized(Digits().split("train"), 32, 1)).columns.images
 
 
-def test_the_distance_of_the_authors_code_from_the_same_random_numbers() -> None:
+def test_equals_the_authors_code() -> None:
     first, second = random_images(0, (20, 3, 64, 64)), random_images(1, (20, 3, 64, 64)) // 2 + 50
     ours = sliced_wasserstein(first, second, patches=16, projections=100)
     assert list(ours) == [64, 32, 16]
@@ -83,13 +83,13 @@ def test_shifted_gaussians_are_as_far_apart_as_the_closed_form_says() -> None:
     assert found == pytest.approx(shift.norm().item() * mean, rel=0.05)
 
 
-def test_the_same_images_are_at_distance_0_whatever_their_contrast(digits: Tensor) -> None:
+def test_equal_images_have_distance_zero(digits: Tensor) -> None:
     assert sliced_wasserstein(digits[:100], digits[:100], 16, 32) == {32: 0, 16: 0}
     dim = sliced_wasserstein(digits[:100], digits[:100] // 2 + 10, 16, 32)
     assert max(dim.values()) < 15  # what rounding to whole grey levels does
 
 
-def test_grain_shows_in_the_fine_level_alone_and_noise_in_all(digits: Tensor) -> None:
+def test_grain_shows_in_the_fine_level(digits: Tensor) -> None:
     real, fresh = digits[:300], digits[300:600]
     noise = random_images(0, real.shape)
     grainy = fresh // 2 + 60 + noise // 8
@@ -99,7 +99,7 @@ def test_grain_shows_in_the_fine_level_alone_and_noise_in_all(digits: Tensor) ->
     assert min(all_noise[level] / floor[level] for level in (32, 16)) > 5
 
 
-def test_repeatable_and_blind_to_the_global_random_state() -> None:
+def test_repeatable_whatever_the_global_state() -> None:
     first, second = random_images(0, (300, 1, 16, 16)), random_images(1, (300, 1, 16, 16))
     torch.manual_seed(1)
     once = sliced_wasserstein(first, second, 8, 16)

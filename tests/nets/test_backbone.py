@@ -98,7 +98,7 @@ def test_other_channels_are_refused(channels: int) -> None:
         new_backbone(channels=channels)
 
 
-def test_too_small_images_are_refused_with_the_least_size_that_works() -> None:
+def test_too_small_images_name_the_least_size() -> None:
     with pytest.raises(ValueError, match=r"own needs images of at least 3 pixels, got 2: set data\.image_size"):
         new_backbone(image_size=2)
     assert new_backbone(image_size=3).eval()(images(size=3)).shape == (2, 5)

@@ -115,7 +115,7 @@ def test_auxiliary_classifiers_read_the_taps(net: GoogLeNet) -> None:
     assert all(torch.equal(got, want) for got, want in zip(auxiliary, expected, strict=True))
 
 
-def test_gradient_reaches_the_stem_through_the_auxiliary_classifiers(net: GoogLeNet) -> None:
+def test_auxiliary_gradient_reaches_the_stem(net: GoogLeNet) -> None:
     for index in (1, 2):
         net.zero_grad()
         net.train()(torch.randn(1, 3, 64, 64))[index].square().sum().backward()

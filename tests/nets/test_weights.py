@@ -58,7 +58,7 @@ def test_torchvisions_layout_however_it_is_wrapped(wrap: str, half: bool, tmp_pa
         assert torch.equal(net.state_dict()[key], stored[place].float())
 
 
-def test_the_heads_of_other_tasks_are_left_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_heads_of_other_tasks_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     torch.save(squeezenet(7).state_dict(), tmp_path / "w.pth")
     with caplog.at_level("INFO"):
         load(zoo.backbone("squeezenet1_1", 3, 32), tmp_path / "w.pth")
@@ -68,7 +68,7 @@ def test_the_heads_of_other_tasks_are_left_and_named(tmp_path: Path, caplog: pyt
     )
 
 
-def test_only_the_stages_that_are_asked_for_take_over_weights(tmp_path: Path) -> None:
+def test_only_named_stages_are_loaded(tmp_path: Path) -> None:
     giver, taker = small(), small()
     for parameter in giver.parameters():
         parameter.data += 1
@@ -85,7 +85,7 @@ def test_old_files_do_not_count_batches(tmp_path: Path) -> None:
     load(small(), tmp_path / "w.pth")
 
 
-def test_what_does_not_fit_is_listed_with_names_and_shapes(tmp_path: Path) -> None:
+def test_unfitting_weights_are_listed(tmp_path: Path) -> None:
     state = squeezenet().state_dict()
     del state["features.3.squeeze.weight"]
     state["features.0.bias"] = torch.zeros(65)
@@ -122,7 +122,7 @@ class Payload:
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_files_with_code_are_refused_and_the_code_does_not_run(zipped: bool, tmp_path: Path) -> None:
+def test_files_with_code_are_refused(zipped: bool, tmp_path: Path) -> None:
     torch.save({"w": Payload(tmp_path / "ran")}, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
     with pytest.raises(ValueError, match=r"w\.pth is no file of weights"):
         find_weights(str(tmp_path / "w.pth"), small())
@@ -216,7 +216,7 @@ HALF = ([0.5] * 3, [0.5] * 3)
         ("resnet", 4, ([0.5] * 4, [0.5] * 4)),
     ],
 )
-def test_a_file_without_normalisation_is_read_as_its_network_was_trained(
+def test_missing_normalisation_is_the_networks_own(
     name: str, channels: int, expected: tuple[list[float], list[float]], tmp_path: Path
 ) -> None:
     torch.save({"weight": torch.ones(1)}, tmp_path / "w.pth")
@@ -237,7 +237,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("weights", ["imagenet", "IMAGENET1K_V1", "SqueezeNet1_1_Weights.IMAGENET1K_V1", "DEFAULT"])
-def test_without_a_network_both_ways_out_are_named_and_work(weights: str, offline: Path) -> None:
+def test_offline_names_two_ways_out(weights: str, offline: Path) -> None:
     net = zoo.backbone("squeezenet1_1", 3, 32)
     file = "squeezenet1_1-b8a52dc0.pth"
     with pytest.raises(
@@ -323,7 +323,7 @@ def test_real_weights_give_torchvisions_answers(name: str, file: str, classifier
     torch.testing.assert_close(logits, theirs((images / 255 - mean) / std), rtol=1e-4, atol=1e-3)
 
 
-def test_weights_without_the_last_stage_serve_what_is_below(dev_data: Path) -> None:
+def test_weights_without_the_last_stage(dev_data: Path) -> None:
     path = dev_data / "weights" / "shufflenet_v2_x0_5_backbone.pth"
     net = zoo.backbone("shufflenet_v2_x0_5", 3, 32)
     with pytest.raises(ValueError, match=r"missing conv5\.0\.weight; missing conv5\.1\.weight"):

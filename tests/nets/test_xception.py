@@ -57,7 +57,7 @@ def test_every_convolution_is_followed_by_batch_norm(net: Xception) -> None:
 
 
 @torch.no_grad()
-def test_separable_convolution_is_one_convolution_of_a_factored_kernel() -> None:
+def test_separable_convolution_is_a_factored_kernel() -> None:
     separable = SeparableConv2d(4, 6)
     depthwise, pointwise = separable
     kernel = pointwise.weight * depthwise.weight.transpose(0, 1)  # (6, 4, 1, 1) * (1, 4, 3, 3)

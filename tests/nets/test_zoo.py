@@ -40,7 +40,7 @@ def images(count: int, channels: int, size: int) -> Tensor:
 
 
 @pytest.mark.parametrize("name", zoo.names())
-def test_stages_hold_the_published_tensors_up_to_the_classifier(name: str) -> None:
+def test_stages_hold_the_published_tensors(name: str) -> None:
     net = meta(name)
     own = {key: value for key, value in net.state_dict().items() if key.startswith("stages.")}
     if name == "resnet":
@@ -91,7 +91,7 @@ CLASSIFIERS = {
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_stages_and_the_published_classifier_are_torchvisions_network(name: str) -> None:
+def test_stages_and_classifier_equal_torchvision(name: str) -> None:
     torch.manual_seed(0)
     theirs, size = torchvisions(name).eval(), SIZES.get(name, 64)
     for key, value in theirs.state_dict().items():  # statistics as after training: fresh ones would hide batch norms
@@ -110,7 +110,7 @@ def test_stages_and_the_published_classifier_are_torchvisions_network(name: str)
 
 
 @pytest.mark.parametrize("name", ["googlenet_bn", "inception_v3"])
-def test_images_in_minus_one_to_one_are_what_transform_input_makes_of_imagenets(name: str) -> None:
+def test_normalisation_equals_transform_input(name: str) -> None:
     """So our normalisation of these two may replace torchvision's switch."""
     net = meta(name, image_size=96).to_empty(device="cpu")
     net.mean.fill_(0.5)
@@ -124,7 +124,7 @@ def test_images_in_minus_one_to_one_are_what_transform_input_makes_of_imagenets(
 
 
 @pytest.mark.parametrize("name", zoo.names())
-def test_small_images_are_refused_with_the_least_size_that_works(name: str) -> None:
+def test_small_images_name_the_least_size(name: str) -> None:
     least = LEAST.get(name)
     if least is None:
         assert meta(name, image_size=8).shapes[-1].size is not None
@@ -146,7 +146,7 @@ def test_the_least_size_works_beyond_the_meta_device(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", zoo.names())
-def test_grey_images_are_taken_by_all_and_four_channels_by_networks_of_ours(name: str) -> None:
+def test_grey_and_four_channel_images(name: str) -> None:
     own = name == "resnet" or name in OURS or name.startswith("vgg")
     grey = meta(name, channels=1)
     assert grey.in_channels == (1 if own else 3)
@@ -169,13 +169,13 @@ def test_grey_images_are_taken_by_all_and_four_channels_by_networks_of_ours(name
         ("alexnet", "There are resnet, "),  # torchvision has it, we do not
     ],
 )
-def test_an_unknown_name_is_answered_with_the_nearest(name: str, message: str) -> None:
+def test_unknown_name_names_the_nearest(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         zoo.backbone(name, 3, 64)
 
 
 @torch.no_grad()
-def test_timms_sequences_are_cut_where_timm_gives_maps() -> None:
+def test_timm_sequences_are_cut_at_maps() -> None:
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     net = zoo.backbone("timm/resnet18", 3, 64).eval()
@@ -195,7 +195,7 @@ def test_timms_sequences_are_cut_where_timm_gives_maps() -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["test_efficientnet", "test_vit", "test_mambaout"])
-def test_timms_other_networks_are_one_stage_or_give_maps_with_channels_first(name: str) -> None:
+def test_other_timm_networks_are_one_stage(name: str) -> None:
     """An EfficientNet that is no plain sequence, a ViT, and a network that keeps channels last."""
     timm = pytest.importorskip("timm")
     net = zoo.backbone(f"timm/{name}", 1, 160).eval()
@@ -214,7 +214,7 @@ def test_timms_networks_of_one_size_say_so() -> None:
         meta("timm/vit_tiny_patch16_224", image_size=64)
 
 
-def test_an_unknown_name_of_timms_is_answered_with_near_ones() -> None:
+def test_unknown_timm_name_lists_near_ones() -> None:
     pytest.importorskip("timm")
     with pytest.raises(ValueError, match=r"timm has no such network; did you mean .*resnet18"):
         zoo.backbone("timm/resnet_18", 3, 64)

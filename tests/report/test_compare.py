@@ -97,7 +97,7 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_a_row_pools_the_seeds_and_has_their_mean_and_standard_deviation() -> None:
+def test_rows_have_mean_and_sd_of_seeds() -> None:
     low, high = rows(Comparison(SWEEP).csv())  # numbers upwards, whatever the order of the records
     assert (low["model.lr"], low["runs"], low["seeds"]) == ("0.1", "3", "3")
     assert float(low["test/fid"]) == pytest.approx(3)
@@ -109,7 +109,7 @@ def test_a_row_pools_the_seeds_and_has_their_mean_and_standard_deviation() -> No
     assert "5 records in 2 rows" in text
 
 
-def test_only_settings_that_differ_are_columns_and_no_seed_is_one() -> None:
+def test_only_differing_settings_are_columns() -> None:
     moved = run(5, 0.1, 3.0)
     moved["config"] |= {"paths": {"outputs": "/there"}, "sweep": {"name": "x"}}
     moved["config"]["model"]["cache"] = "/there/cache"  # at the same place below the outputs
@@ -120,7 +120,7 @@ def test_only_settings_that_differ_are_columns_and_no_seed_is_one() -> None:
     assert [axis.key for axis in Comparison([SWEEP[2], other_data]).columns] == ["data.seed"]
 
 
-def test_runs_of_one_seed_count_as_one_and_that_is_said() -> None:
+def test_runs_of_one_seed_are_noted() -> None:
     comparison = Comparison([run(0, 0.1, 1.0), run(0, 0.1, 3.0), run(1, 0.1, 4.0)])
     [line] = rows(comparison.csv())
     assert (line["runs"], line["seeds"]) == ("3", "2")
@@ -128,7 +128,7 @@ def test_runs_of_one_seed_count_as_one_and_that_is_said() -> None:
     assert any("each seed's mean counts" in note for note in comparison.notes)
 
 
-def test_what_comes_with_another_lab_is_no_column_but_listed() -> None:
+def test_companions_of_a_lab_are_listed() -> None:
     other = run(0, 0.1, 3.0, lab={"name": "gan_two"}, model={"_target_": "b.Other", "widths": [8, 16], "lr": 0.3})
     comparison = Comparison([*SWEEP, other])
     assert [axis.key for axis in comparison.columns] == ["lab.name", "model.lr"]
@@ -139,7 +139,7 @@ def test_what_comes_with_another_lab_is_no_column_but_listed() -> None:
     assert "model.widths" in rows(comparison.csv())[0]
 
 
-def test_metrics_are_those_that_all_were_tested_by_or_were_asked_for() -> None:
+def test_shown_metrics_are_common_or_asked() -> None:
     both = [run(0, 0.1, 1.0), run(0, 0.2, 2.0)]
     for one in both:
         one["metrics"] |= {"test/fid_floor": 0.1, "test/kid_noise": 2.0, "test/samples": 9.0, "best/val/fid": 1.0}
@@ -164,7 +164,7 @@ def test_different_numbers_of_samples_are_warned_of() -> None:
     assert note in Comparison(both).markdown()
 
 
-def test_the_terminal_gets_narrow_tables_with_all_that_the_wide_one_has() -> None:
+def test_narrow_terminal_gets_whole_table() -> None:
     for one in (both := [run(0, 0.1, 1.0), run(0, 0.2, 2.0)]):
         one["metrics"] |= {f"test/metric_{i}": float(i) for i in range(9)}
     lines = Comparison(both).text(60).splitlines()
@@ -176,7 +176,7 @@ def test_the_terminal_gets_narrow_tables_with_all_that_the_wide_one_has() -> Non
     assert Comparison(both).text(1).count("lr") == 10  # too narrow for any: one at a time
 
 
-def test_long_names_of_rows_are_numbered_and_stay_apart() -> None:
+def test_long_row_names_are_numbered() -> None:
     names = list(Comparison([run(0, 0.1, 1.0, note="x" * 60 + end) for end in "ab"]).rows)
     assert [name[:3] for name in names] == ["1: ", "2: "]
     assert max(map(len, names)) < 60
@@ -199,7 +199,7 @@ def test_curves_are_means_over_the_seeds_at_the_steps_of_all(folder: Callable) -
     assert read_series(where / "nowhere").empty
 
 
-def test_a_page_stands_alone_and_shows_the_last_pictures(folder: Callable) -> None:
+def test_page_stands_alone_with_last_images(folder: Callable) -> None:
     colours = [(i * 40, 0, 0) for i in range(len(SWEEP))]
     places = [folder(str(i), *pair) for i, pair in enumerate(zip(SWEEP, colours, strict=True))]
     runs = [
@@ -216,9 +216,9 @@ def test_a_page_stands_alone_and_shows_the_last_pictures(folder: Callable) -> No
     ]
     for image, red in zip(images[2:], (80, 0), strict=True):  # of the first seed of each row
         content = base64.b64decode(str(image["src"]).removeprefix("data:image/png;base64,"), validate=True)
-        picture = Image.open(io.BytesIO(content))
-        assert picture.getpixel((0, 0)) == (red, 0, 0)
-        assert picture.width == 480
+        drawn = Image.open(io.BytesIO(content))
+        assert drawn.getpixel((0, 0)) == (red, 0, 0)
+        assert drawn.width == 480
     addresses = [value for _, own in found.tags for name, value in own.items() if name in ("src", "href", "srcset")]
     assert len(addresses) == len(images)
     assert all(str(address).startswith("data:image/png;base64,") for address in addresses)
@@ -227,7 +227,7 @@ def test_a_page_stands_alone_and_shows_the_last_pictures(folder: Callable) -> No
     assert "3.00 ± 2.65" in found.words
 
 
-def test_a_records_words_cannot_become_part_of_the_page(folder: Callable) -> None:
+def test_text_of_records_is_escaped(folder: Callable) -> None:
     both = [run(0, 0.1, 1.0), run(0, 0.1, 2.0)]
     for one, end in zip(both, "ab", strict=True):
         one["config"] |= {"seed": NASTY, "lab": {"name": NASTY, "title": NASTY, "question": NASTY}, NASTY: NASTY + end}
@@ -245,7 +245,7 @@ def test_a_records_words_cannot_become_part_of_the_page(folder: Callable) -> Non
     assert str(policy["content"]).startswith("default-src 'none'; img-src data:")
 
 
-def test_many_rows_are_counted_where_they_are_not_shown(folder: Callable) -> None:
+def test_rows_left_out_are_counted(folder: Callable) -> None:
     runs = [run(0, float(i + 1), 1.0) for i in range(30)]
     for i, one in enumerate(runs):
         one["folder"] = folder(str(i), one)
@@ -256,9 +256,9 @@ def test_many_rows_are_counted_where_they_are_not_shown(folder: Callable) -> Non
 
 
 def test_a_chart_of_spreads_needs_a_value() -> None:
-    picture = draw_spreads({"a": [1.0, 2.0], "b": [], "c": [3.0]}, "x")
-    assert picture.dtype == torch.uint8
-    assert picture.shape == (3, 130 + 3 * 40, 900)
+    drawn = draw_spreads({"a": [1.0, 2.0], "b": [], "c": [3.0]}, "x")
+    assert drawn.dtype == torch.uint8
+    assert drawn.shape == (3, 130 + 3 * 40, 900)
     with pytest.raises(ValueError, match="no values"):
         draw_spreads({"a": []}, "x")
 
@@ -267,9 +267,9 @@ def test_a_sweeps_folder_gets_the_comparison(folder: Callable, tmp_path: Path, c
     for i, one in enumerate(SWEEP):
         folder(f"sweep/{i}_gan", one)
     assert main(["compare", str(tmp_path / "sweep")]) == 0
-    said = capsys.readouterr().out
-    assert "3.00 ± 2.65" in said
-    assert str(tmp_path / "sweep" / "compare.html") in said
+    printed = capsys.readouterr().out
+    assert "3.00 ± 2.65" in printed
+    assert str(tmp_path / "sweep" / "compare.html") in printed
     assert {file.name for file in (tmp_path / "sweep").glob("compare.*")} == {
         "compare.csv",
         "compare.md",
@@ -280,17 +280,15 @@ def test_a_sweeps_folder_gets_the_comparison(folder: Callable, tmp_path: Path, c
     assert list(rows((tmp_path / "own" / "compare.csv").read_text())[0])[3] == "steps"
 
 
-def test_what_is_not_done_is_named_and_left_out(
-    folder: Callable, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_unfinished_records_are_left_out(folder: Callable, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     for i, status in enumerate(("done", "done", "failed", "running")):
         folder(f"{i}", run(i, 0.1, float(i)), status=status)
     (folder("broken", run(5, 0.1, 1.0)) / "metrics.json").write_text('{"test/fid": ')
     assert main(["compare", str(tmp_path)]) == 1
-    said = capsys.readouterr().err.splitlines()
-    assert any(line.startswith(f"left out: {tmp_path / '2'} is failed; `leyden resume") for line in said)
-    assert f"left out: {tmp_path / '3'} is running; wait for it" in said
-    assert any(line.startswith(f"left out: {tmp_path / 'broken'} cannot be read") for line in said)
+    printed = capsys.readouterr().err.splitlines()
+    assert any(line.startswith(f"left out: {tmp_path / '2'} is failed; `leyden resume") for line in printed)
+    assert f"left out: {tmp_path / '3'} is running; wait for it" in printed
+    assert any(line.startswith(f"left out: {tmp_path / 'broken'} cannot be read") for line in printed)
     assert "left out:" in (tmp_path / "compare.md").read_text()
     assert rows((tmp_path / "compare.csv").read_text())[0]["runs"] == "2"
 
@@ -308,7 +306,7 @@ def test_folders_without_records_and_too_few_are_refused(
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
-def test_a_browser_shows_the_pictures_in_light_and_dark_and_runs_nothing(folder: Callable, tmp_path: Path) -> None:
+def test_browser_shows_images_and_runs_nothing(folder: Callable, tmp_path: Path) -> None:
     colours = ((9, 99, 199), (199, 9, 99))
     for i, colour in enumerate(colours):
         own = run(0, i + 0.5, 1.0, lab={"name": "x", "title": NASTY, "question": NASTY})
@@ -330,8 +328,8 @@ def test_a_browser_shows_the_pictures_in_light_and_dark_and_runs_nothing(folder:
         shot = tmp_path / f"{dark}.png"
         look(f"--screenshot={shot}", f"--blink-settings=preferredColorScheme={1 - dark}")
         with Image.open(shot) as image:
-            picture = image.convert("RGB")
-        counts = {colour: count for count, colour in picture.getcolors(2**24) or []}
+            drawn = image.convert("RGB")
+        counts = {colour: count for count, colour in drawn.getcolors(2**24) or []}
         assert all(counts.get(colour, 0) > 300 * 300 for colour in colours)
-        papers.append(sum(picture.getpixel((2, 2))))  # type: ignore[arg-type]
+        papers.append(sum(drawn.getpixel((2, 2))))  # type: ignore[arg-type]
     assert papers[0] > 600 > 200 > papers[1]

@@ -64,14 +64,14 @@ def test_zero_has_no_place_on_a_logarithmic_axis(sweep: Callable, drawn: list) -
     assert drawn[0][1] == {"log_x": False, "ticks": ["0", "2", "10"]}
 
 
-def test_words_are_categories_in_the_order_that_is_asked_for(sweep: Callable, drawn: list) -> None:
+def test_categories_keep_the_given_order(sweep: Callable, drawn: list) -> None:
     draw(sweep(*JOBS), x="model.strategy", lines="data.labels_per_class")
     draw(sweep(*JOBS), x="model.strategy", lines="data.labels_per_class", order=["full", "head"])
     assert [options["ticks"] for _, options in drawn] == [["head", "full"], ["full", "head"]]
 
 
 @pytest.mark.parametrize("jobs", [(), (("head", 2, "a", 0, None),), (("head", 2, "a", 0, float("nan")),)])
-def test_nothing_to_draw_leaves_the_picture_out(jobs: tuple, sweep: Callable) -> None:
+def test_nothing_to_draw_leaves_no_image(jobs: tuple, sweep: Callable) -> None:
     files = draw(sweep(*jobs))
     assert set(files) == {"report.md", "report.csv"}
     assert f"from 0 of {len(jobs)} runs" in files["report.md"]

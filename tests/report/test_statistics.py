@@ -76,7 +76,7 @@ def test_spread_and_missing_runs_are_shown() -> None:
     assert plus_minus(summary(math.nan), 2) == "-"
 
 
-def test_numbers_are_ordered_upwards_with_all_behind_and_words_as_they_were_swept(sweep: Callable) -> None:
+def test_axis_orders_numbers_and_keeps_names(sweep: Callable) -> None:
     runs = sweep(("head", 10, "b", 0, 1), ("full", None, "b", 0, 1), ("head", 2, "a", 0, 1))
     assert axis(runs, "data.labels_per_class").names == ["2", "10", "all"]
     assert axis(runs, "model.strategy").names == ["head", "full"]
@@ -97,7 +97,7 @@ def test_none_among_words_is_no_number(sweep: Callable) -> None:
     assert axis(runs, "model.strategy").names == ["head", "none"]
 
 
-def test_a_run_without_the_key_is_a_value_of_its_own(sweep: Callable) -> None:
+def test_absent_key_is_its_own_value(sweep: Callable) -> None:
     runs = sweep(("head", 1, "a", 0, 1), ("full", 1, "a", 0, 1))
     del runs[1]["config"]["model"]
     assert axis(runs, "model.strategy").names == ["head", ABSENT]
@@ -113,7 +113,7 @@ def test_a_run_without_the_key_is_a_value_of_its_own(sweep: Callable) -> None:
         ("seed.xyz", "seed has no keys below it"),
     ],
 )
-def test_a_key_that_no_run_has_is_answered_with_the_nearest(key: str, message: str, sweep: Callable) -> None:
+def test_unknown_key_names_the_nearest(key: str, message: str, sweep: Callable) -> None:
     with pytest.raises(ValueError, match=message):
         axis(sweep(("head", 1, "a", 0, 1)), key)
     assert axis([], key).names == []

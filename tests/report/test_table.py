@@ -19,7 +19,7 @@ def table(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
 
 
-def test_a_table_has_means_spreads_and_the_best_of_each_row_in_bold(sweep: Callable) -> None:
+def test_table_has_spreads_and_best_in_bold(sweep: Callable) -> None:
     files = SweepTable(["data.labels_per_class"], "model.strategy", "test/accuracy")(sweep(*SEEDS))
     assert set(files) == {"report.md", "report.csv"}
     header, _, two, all_labels = table(files["report.md"])
@@ -38,7 +38,7 @@ def test_csv_has_every_cell_with_all_digits(sweep: Callable) -> None:
     assert last == "all,full,,,0,1"
 
 
-def test_lower_may_be_better_and_several_keys_may_share_an_axis(sweep: Callable) -> None:
+def test_lower_is_better_and_shared_axes(sweep: Callable) -> None:
     report = SweepTable(["data.source._target_", "data.labels_per_class"], ["model.strategy"], "test/accuracy", "min")
     header, _, *rows = table(report(sweep(*SEEDS, ("head", 5, "b.Faces", 0, 0.1)))["report.md"])
     assert header[:2] == ["source", "labels_per_class"]
@@ -54,5 +54,5 @@ def test_without_columns_the_metric_is_the_column(sweep: Callable) -> None:
 
 @pytest.mark.parametrize("jobs", [(), (("head", 2, "a", 0, None),), (("head", 2, "a", 0, float("nan")),)])
 def test_nothing_to_report_is_reported(jobs: tuple, sweep: Callable) -> None:
-    said = SweepTable(["data.labels_per_class"], "model.strategy", "test/accuracy")(sweep(*jobs))["report.md"]
-    assert f"from 0 of {len(jobs)} runs" in said
+    printed = SweepTable(["data.labels_per_class"], "model.strategy", "test/accuracy")(sweep(*jobs))["report.md"]
+    assert f"from 0 of {len(jobs)} runs" in printed

@@ -10,7 +10,7 @@ def notes(runs: list[Run], axes: list[Axis], metric: str) -> str:
     return footnotes(runs, axes, summary, metric)
 
 
-def test_a_key_is_named_by_its_last_word_that_means_something() -> None:
+def test_short_names_of_keys() -> None:
     assert [short(key) for key in ("model.strategy", "data.source._target_", "seed")] == ["strategy", "source", "seed"]
 
 
@@ -22,20 +22,20 @@ def test_tables_are_aligned_and_escaped() -> None:
 def test_footnotes_name_missing_runs_and_cells(sweep: Callable) -> None:
     runs = sweep(("head", 1, "a", 0, 0.5), ("head", 2, "a", 0, None), ("full", 1, "a", 0, 0.6))
     axes = [axis(runs, "model.strategy"), axis(runs, "data.labels_per_class")]
-    said = notes(runs, axes, "test/accuracy")
-    assert "from 2 of 3 runs" in said
-    assert "Runs without it: 1_lab." in said
-    assert "Cells without it: strategy=head, labels_per_class=2." in said
-    assert "Not in the sweep: strategy=full, labels_per_class=2." in said
+    printed = notes(runs, axes, "test/accuracy")
+    assert "from 2 of 3 runs" in printed
+    assert "Runs without it: 1_lab." in printed
+    assert "Cells without it: strategy=head, labels_per_class=2." in printed
+    assert "Not in the sweep: strategy=full, labels_per_class=2." in printed
 
 
-def test_footnotes_say_what_was_measured_instead_and_what_is_pooled(sweep: Callable) -> None:
+def test_footnotes_name_measured_and_pooled(sweep: Callable) -> None:
     runs = sweep(*(("head", labels, "a", 0, 0.5) for labels in range(15)))
     axes = [axis(runs, "model.strategy")]
     assert "several runs of a seed" in notes(runs, axes, "steps")
-    said = notes(runs, axes, "test/acc")
-    assert "No run measured it; what they measured: steps, test/accuracy." in said
-    assert "11_lab and 3 more." in said
+    printed = notes(runs, axes, "test/acc")
+    assert "No run measured it; what they measured: steps, test/accuracy." in printed
+    assert "11_lab and 3 more." in printed
 
 
 def test_a_heading_needs_no_lab(sweep: Callable) -> None:

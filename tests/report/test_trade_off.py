@@ -19,7 +19,7 @@ def runs(sweep: Callable) -> list[Run]:
     return made
 
 
-def test_each_run_with_both_is_a_point_of_its_variant(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_points_are_runs_with_both_metrics(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Mapping[str, Any]] = []
     draw = trade_off.draw_trade_offs
 
@@ -44,6 +44,6 @@ def test_each_run_with_both_is_a_point_of_its_variant(runs: list[Run], monkeypat
     assert "fast,test/ms,2.0," in files["report.csv"]
 
 
-def test_without_a_point_there_is_a_table_and_no_picture(sweep: Callable) -> None:
+def test_without_points_only_a_table(sweep: Callable) -> None:
     files = TradeOff("model.strategy", "test/accuracy", COSTS, "Which?")(sweep(*JOBS))
     assert set(files) == {"report.md", "report.csv"}

@@ -15,7 +15,7 @@ JOBS = (
 )
 
 
-def test_a_row_per_variant_and_a_column_per_metric_with_the_best_in_bold(sweep: Callable) -> None:
+def test_rows_are_variants_best_in_bold(sweep: Callable) -> None:
     report = VariantTable("model.strategy", {"test/accuracy": "max", "steps": "none", "test/ghost": "min"})
     files = report(sweep(*JOBS))
     assert set(files) == {"report.md", "report.csv"}
@@ -27,7 +27,7 @@ def test_a_row_per_variant_and_a_column_per_metric_with_the_best_in_bold(sweep: 
     assert "from 3 of 4 runs" in files["report.md"]
 
 
-def test_what_is_the_same_everywhere_is_best_nowhere_and_two_may_be_best(sweep: Callable) -> None:
+def test_ties_in_bold(sweep: Callable) -> None:
     jobs = [(name, 2, "a.Digits", 0, score) for name, score in (("head", 0.5), ("full", 0.5), ("scratch", 0.2))]
     lines = VariantTable("model.strategy", {"test/accuracy": "max", "steps": "max"})(sweep(*jobs))[
         "report.md"
@@ -36,7 +36,7 @@ def test_what_is_the_same_everywhere_is_best_nowhere_and_two_may_be_best(sweep: 
     assert rows == [["**0.500 ± -**", "3.00 ± -"], ["**0.500 ± -**", "3.00 ± -"], ["0.200 ± -", "3.00 ± -"]]
 
 
-def test_each_variants_last_image_of_its_first_seed_side_by_side(sweep: Callable, tmp_path: Path) -> None:
+def test_last_images_of_variants_side_by_side(sweep: Callable, tmp_path: Path) -> None:
     runs = []
     for number, run in enumerate(sweep(*JOBS)):
         folder = tmp_path / str(number)
@@ -47,13 +47,13 @@ def test_each_variants_last_image_of_its_first_seed_side_by_side(sweep: Callable
         Image.new("RGB", (10, 10), "white").save(folder / "images" / "samples_extra_000200.png")
         runs.append(Run(config=run["config"], metrics=run["metrics"], folder=folder))
     files = VariantTable("model.strategy", {"test/accuracy": "max"}, "samples", columns=2)(runs)
-    picture = files["report.png"]
-    assert isinstance(picture, torch.Tensor)
-    assert picture.shape[2] == 8 + 2 * (320 + 8)  # side by side, enlarged from 10 pixels to 320
-    assert 320 + 16 < picture.shape[1] < 400  # one row, and words below it
+    drawn = files["report.png"]
+    assert isinstance(drawn, torch.Tensor)
+    assert drawn.shape[2] == 8 + 2 * (320 + 8)  # side by side, enlarged from 10 pixels to 320
+    assert 320 + 16 < drawn.shape[1] < 400  # one row, and words below it
     for left, colour in ((8, [0, 100, 0]), (8 + 328, [100, 100, 0])):
-        assert (picture[:, 8:328, left : left + 320] == torch.tensor(colour)[:, None, None]).all()
-        assert (picture[:, 328:, left : left + 320] < 128).any()
+        assert (drawn[:, 8:328, left : left + 320] == torch.tensor(colour)[:, None, None]).all()
+        assert (drawn[:, 328:, left : left + 320] < 128).any()
     assert "![samples](report.png)" in files["report.md"]
 
 

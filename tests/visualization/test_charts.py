@@ -13,7 +13,7 @@ FLAT: dict[str, Curve] = {"flat": ([1, 10, 100], [0.5, 0.5, 0.5], None)}
 
 
 def near(image: torch.Tensor, colour: str | tuple[int, ...], tolerance: int = 2) -> torch.Tensor:
-    """Where the picture has this colour: (H, W) bool."""
+    """Where the image has this colour: (H, W) bool."""
     rgb = tuple(bytes.fromhex(colour[1:])) if isinstance(colour, str) else colour
     return ((image.int() - torch.tensor(rgb)[:, None, None]).abs() <= tolerance).all(0)
 
@@ -175,7 +175,7 @@ def test_points_without_a_label_are_refused() -> None:
         draw_points({}, LABELS, ["cat", "dog"])
 
 
-def test_trade_offs_have_a_panel_per_cost_and_refuse_what_a_logarithm_does_not_have() -> None:
+def test_trade_offs_have_a_panel_per_cost() -> None:
     panel = {"a": ([1.0, 2.0], [0.5, 0.6]), "b": ([30.0], [0.9])}
     one, three = (draw_trade_offs(dict.fromkeys(costs, panel), "gain", "title") for costs in ("x", "xyz"))
     assert one.shape == (3, 600, 900)

@@ -25,7 +25,7 @@ def test_the_same_seed_gives_the_same_picture() -> None:
     assert torch.equal(embed(two_clusters(), seed=3), embed(two_clusters(), seed=3))
 
 
-def test_features_with_a_graph_and_of_half_precision_are_taken() -> None:
+def test_features_with_graph_or_half_precision() -> None:
     assert embed(two_clusters().bfloat16().requires_grad_()).isfinite().all()
 
 

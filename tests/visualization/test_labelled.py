@@ -32,4 +32,4 @@ def test_sheet_of_different_sizes() -> None:
 
 
 def test_empty_sheet_says_so() -> None:
-    assert (draw_sheet([], [], "No wrong answers.") < 100).any()
+    assert (draw_sheet([], [], "No wrong predictions.") < 100).any()

@@ -31,7 +31,7 @@ def test_slopes_that_differ_between_places_are_averaged() -> None:
     assert torch.equal(heat[1], torch.ones(1, 2))  # weights 1 and 1/2: 1 - 1/2 at both
 
 
-def test_only_the_place_that_the_class_looks_at_is_hot() -> None:
+def test_heat_is_where_the_class_looks() -> None:
     maps = torch.zeros(1, 2, 8, 8)
     maps[0, 0, 2:4, 5:7] = 1.0
     maps[0, 1, 6:, :2] = 9.0
@@ -42,7 +42,7 @@ def test_only_the_place_that_the_class_looks_at_is_hot() -> None:
     assert torch.equal(second, (maps[0, 1] > 0).float())
 
 
-def test_without_anything_for_the_class_all_is_zero() -> None:
+def test_no_evidence_is_zero_heat() -> None:
     maps = torch.ones(1, 2, 3, 3, requires_grad=True)
     heat = grad_cam(maps, -maps.sum((1, 2, 3))[:, None], torch.tensor([0]))
     assert torch.equal(heat, torch.zeros(1, 3, 3))

@@ -36,7 +36,7 @@ def test_images_that_come_twice_count_once():
 
 
 def test_sizes_are_those_of_the_sources_images():
-    # A picture of 200 x 100 squeezed into 50 x 50: what is 10 x 20 here was 40 x 40 there, a medium one.
+    # An image of 200 x 100 squeezed into 50 x 50: what is 10 x 20 here was 40 x 40 there, a medium one.
     here = target([10.0, 10, 20, 30], scale=[0.25, 0.5])
     gathered = DetectionAccumulator()
     gathered.add([prediction(([10.0, 10, 20, 30], 0.9))], [here])
@@ -76,7 +76,7 @@ dist.destroy_process_group()
 """
 
 
-def test_every_rank_has_the_set_of_one_process_in_its_order(tmp_path):
+def test_ranks_gather_the_order_of_one(tmp_path):
     predictions, targets = random_scenes(6, images=7)
     numbered = [{**t, "image_id": torch.tensor(100 + i)} for i, t in enumerate(targets)]
     cases = {

@@ -13,7 +13,7 @@ from leyden.metrics.detection.voc_ap import voc_ap
 
 A, B, FAR = [0.0, 0, 100, 100], [30.0, 0, 130, 100], [300.0, 300, 400, 400]
 
-# What is answered, what is there; VOC with all points and with 11; COCO's AP, AP50, AP75.
+# Predictions, targets; VOC with all points and with 11; COCO's AP, AP50, AP75.
 CASES = {
     "doublet": ([prediction(([0.0, 0, 100, 61], 0.9), ([0.0, 0, 100, 91], 0.8))], [target(A)], (1, 1, 0.6, 1, 0.5)),
     "false first": ([prediction((FAR, 0.9), (A, 0.8))], [target(A)], (0.5, 0.5, 0.5, 0.5, 0.5)),
@@ -23,7 +23,7 @@ CASES = {
         [prediction((A, 0.9), ([14.0, 0, 114, 100], 0.8))], [target(A, B)],
         (0.5, 6 / 11, (5 * 1 + 5 * 51 / 101) / 10, 1, 51 / 101),
     ),
-    "nothing answered": ([prediction()], [target(A)], (0, 0, 0, 0, 0)),
+    "nothing predicted": ([prediction()], [target(A)], (0, 0, 0, 0, 0)),
     "perfect": ([prediction((A, 0.9), (FAR, 0.1))], [target(A, FAR)], (1, 1, 1, 1, 1)),
 }  # fmt: skip
 
@@ -46,7 +46,7 @@ def test_three_ways_to_read_one_curve():
     assert average_precision(np.zeros(0, bool), 3) == average_precision(np.zeros(0, bool), 3, 11) == 0
 
 
-def test_an_overlap_of_exactly_one_half_counts_for_coco_but_not_for_voc():
+def test_overlap_of_one_half_counts_for_coco_only():
     predictions, targets = [prediction(([0.0, 0, 100, 50], 0.9))], [target(A)]
     assert voc_ap(predictions, targets, 1).item() == 0
     assert coco_ap(predictions, targets, 1)["ap50"].item() == pytest.approx(1)
@@ -60,11 +60,11 @@ def test_difficult_objects_are_neither_hits_nor_misses():
         assert found["ap"].item() == pytest.approx(1)
     twice = [prediction((FAR, 0.9), (FAR, 0.85), (A, 0.8))]
     assert voc_ap(twice, targets, 1).item() == 1
-    # To COCO's rule a difficult object is a single thing: the second answer is one too many.
+    # To COCO's rule a difficult object is a single thing: the second detection is one too many.
     assert coco_ap(twice, targets, 1)["ap50"].item() == pytest.approx(0.5)
 
 
-def test_what_lies_in_a_crowd_is_ignored_by_coco_and_needs_an_overlap_for_voc():
+def test_detections_in_crowds():
     inside = [0.0, 0, 40, 40]  # 16 % of A
     predictions = [prediction((inside, 0.9), (inside, 0.85), (FAR, 0.8))]
     crowd = [target(A, FAR, crowd=[True, False])]
@@ -127,7 +127,7 @@ def pycocotools(predictions: list[Boxes], targets: list[Boxes], classes: int) ->
 
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("spared", [0.0, 0.15])
-def test_pycocotools_says_the_same_of_hundreds_of_sets(whole: bool, spared: float):
+def test_coco_ap_equals_pycocotools(whole: bool, spared: float):
     for seed in range(60):
         predictions, targets = random_scenes(seed, images=6, shake=8, whole=whole, spared=spared)
         wanted = pycocotools(predictions, targets, 3)
@@ -200,7 +200,7 @@ def last_pixel_inside(boxes: list[Boxes]) -> list[Boxes]:
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_the_vocs_own_loop_says_the_same_of_hundreds_of_sets(whole: bool):
+def test_voc_ap_equals_the_kits_loop(whole: bool):
     for seed in range(100):
         predictions, targets = random_scenes(seed, images=6, shake=12, whole=whole)
         for one in targets:
@@ -220,7 +220,7 @@ def of_text_files(folder: Path) -> list[dict[str, list]]:
     ("iou", "wider", "all_points", "eleven"),
     [(0.3, 1, 0.2456866804, 0.2683982684), (0.3, 0, 0.2253968254, 0.2683982684), (0.5, 1, 0.0222222222, 0.0303030303)],
 )
-def test_the_best_known_example_gets_its_number_with_inclusive_pixels(dev_data, iou, wider, all_points, eleven):
+def test_known_example_with_inclusive_pixels(dev_data, iou, wider, all_points, eleven):
     folder = dev_data / "detection_metrics_sample"
 
     def boxes(rows: list[list[str]]) -> torch.Tensor:
@@ -242,7 +242,7 @@ OFFICIAL = [0.5045806987, 0.6969727247, 0.5729816670, 0.5856257209, 0.5193996948
 OFFICIAL += [0.3868127796, 0.5936795763, 0.5953529829, 0.6398109626, 0.5664205979, 0.5642905983]
 
 
-def test_the_official_fake_results_get_the_official_numbers(dev_data):
+def test_official_results_get_official_numbers(dev_data):
     folder = dev_data / "coco_eval"
     dataset = json.loads((folder / "instances_val2014_100.json").read_text())
     results = json.loads((folder / "instances_val2014_fakebbox100_results.json").read_text())
@@ -273,7 +273,7 @@ def test_the_official_fake_results_get_the_official_numbers(dev_data):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_truth_itself_is_perfect_and_a_last_false_alarm_changes_nothing(seed: int):
+def test_targets_as_predictions_are_perfect(seed: int):
     _, targets = random_scenes(seed, images=8)
     predictions = [{**t, "scores": torch.rand(len(t["labels"]), generator=torch.Generator().manual_seed(seed))}
                for t in targets]  # fmt: skip

@@ -19,13 +19,13 @@ def test_only_sure_answers_count():
     assert detection_confusion([detections], [objects], 1, score=0.3).tolist() == [[2, 0], [0, 0]]
 
 
-def test_what_lies_on_a_difficult_object_or_in_a_crowd_is_left_out():
+def test_detections_on_difficult_or_crowds_are_left_out():
     detections = prediction((A, 0.9), ([310.0, 310, 330, 330], 0.8), labels=[1, 1])
     objects = target(A, FAR, difficult=[True, False], crowd=[False, True])
     assert detection_confusion([detections], [objects], 2).sum() == 0
 
 
-def test_every_object_and_every_answer_is_counted_once():
+def test_every_object_and_detection_counts_once():
     for seed in range(20):
         predictions, targets = random_scenes(seed)
         matrix = detection_confusion(predictions, targets, 3, score=0.4)

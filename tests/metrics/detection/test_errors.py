@@ -66,7 +66,7 @@ def test_the_authors_package_says_the_same(seed: int):
     assert [errors.lost[kind] for kind in KINDS] == pytest.approx(expected_lost, abs=1e-7)
 
 
-def test_every_answer_has_one_verdict_and_no_cost_exceeds_what_is_missing():
+def test_every_detection_has_one_kind():
     for seed in range(20):
         predictions, targets = random_scenes(seed, images=8, shake=16, spared=0.1)
         errors = detection_errors(predictions, targets, 3)
@@ -75,7 +75,7 @@ def test_every_answer_has_one_verdict_and_no_cost_exceeds_what_is_missing():
         assert all(0 <= lost <= 1 - ap50 + 0.02 for lost in errors.lost.values())
 
 
-def test_perfect_answers_have_no_errors_and_an_empty_set_has_none():
+def test_perfect_detections_have_no_errors():
     _, targets = random_scenes(3)
     predictions = [{**t, "scores": torch.rand(len(t["labels"]))} for t in targets]
     for errors in (detection_errors(predictions, targets, 3), detection_errors([], [], 3)):

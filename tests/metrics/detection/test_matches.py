@@ -8,7 +8,7 @@ from leyden.metrics.detection.matches import IGNORED, NOTHING, match_detections,
 A, B, FAR = [0.0, 0, 100, 100], [30.0, 0, 130, 100], [300.0, 300, 400, 400]
 
 
-def test_overlaps_are_torchvisions_and_of_crowds_the_share_of_the_answer():
+def test_overlaps_equal_torchvision_and_coco_crowds():
     predictions, targets = random_scenes(0)
     for detections, objects in zip(predictions, targets, strict=True):
         expected = box_iou(detections["boxes"].double(), objects["boxes"].double())
@@ -20,7 +20,7 @@ def test_overlaps_are_torchvisions_and_of_crowds_the_share_of_the_answer():
     assert overlaps(torch.ones(1, 4), torch.ones(1, 4)).tolist() == [[0]]
 
 
-def test_the_surest_answer_takes_the_free_object_that_it_overlaps_most():
+def test_highest_score_takes_the_best_object():
     detections = prediction(([14.0, 0, 114, 100], 0.7), (A, 0.9), (A, 0.8), (FAR, 0.6))
     # A goes to the surest; the next has only B left, at 0.54; the third finds nothing free.
     assert match_detections(detections, target(A, B)).tolist() == [NOTHING, 0, 1, NOTHING]
@@ -32,14 +32,14 @@ def test_the_surest_answer_takes_the_free_object_that_it_overlaps_most():
     ]
 
 
-def test_the_class_must_be_right_unless_it_may_be_any():
+def test_class_must_match_unless_any():
     detections, objects = prediction((A, 0.9), labels=[1]), target(A)
     assert match_detections(detections, objects).tolist() == [NOTHING]
     assert missed(objects, match_detections(detections, objects)).tolist() == [True]
     assert match_detections(detections, objects, by_class=False).tolist() == [0]
 
 
-def test_difficult_objects_and_crowds_are_neither_found_nor_missed():
+def test_difficult_and_crowds_are_neither():
     objects = target(A, FAR, difficult=[True, False], crowd=[False, True])
     inside = [310.0, 310, 330, 330]
     detections = prediction((A, 0.9), (A, 0.8), (inside, 0.7), ([0.0, 0, 40, 40], 0.6))
@@ -56,7 +56,7 @@ def test_nothing_on_either_side():
 
 
 @pytest.mark.parametrize("spared", [0.0, 0.2])
-def test_each_object_is_found_once_and_no_free_pair_is_left(spared: float):
+def test_each_object_is_found_once(spared: float):
     for seed in range(30):
         for detections, objects in zip(*random_scenes(seed, images=5, whole=True, spared=spared), strict=True):
             found = match_detections(detections, objects)

@@ -37,7 +37,7 @@ def test_boxes_lie_where_they_should_at_the_enlarged_size():
     assert not coloured(image, PREDICTED).any()
 
 
-def test_truth_and_answers_have_their_own_colours_and_answers_a_label():
+def test_targets_and_detections_have_own_colours():
     image = draw_boxes(BLACK, ANSWERED, ["a", "b"], OBJECT, side=256)
     assert coloured(image, TARGET).any()
     assert coloured(image, (255, 255, 255)).any()
@@ -65,12 +65,12 @@ def test_each_verdict_has_its_colour(prediction: dict, found: list[int], expecte
 
 
 @pytest.mark.parametrize("kind", ["difficult", "crowd"])
-def test_what_does_not_count_is_grey_and_no_miss(kind: str):
+def test_ignored_objects_are_grey(kind: str):
     target = {**OBJECT, kind: torch.tensor([True])}
     assert colours(draw_evaluated(BLACK, NOTHING, target, torch.zeros(0).long(), ["a", "b"])) == {IGNORED}
 
 
-def test_a_missed_object_is_dashed_and_lies_where_it_should():
+def test_missed_object_is_dashed_in_place():
     low = {"boxes": torch.tensor([[10.0, 30, 50, 60]]), "labels": torch.tensor([1])}
     image = draw_evaluated(BLACK, NOTHING, low, torch.zeros(0).long(), ["a", "b"], side=256)
     edge = coloured(image, MISS)[240, 40:201]  # the lower one
@@ -79,7 +79,7 @@ def test_a_missed_object_is_dashed_and_lies_where_it_should():
     assert (abs(x.min() - 40) <= 2, abs(x.max() - 200) <= 2, abs(y.max() - 240) <= 2) == (True, True, True)
 
 
-def test_a_box_without_area_or_outside_is_drawn_without_harm():
+def test_boxes_without_area_or_outside_are_drawn():
     odd = {"boxes": torch.tensor([[5.0, 5, 5, 5], [-20.0, -20, 90, 90]]), "labels": torch.tensor([0, 0])}
     detections = {**odd, "scores": torch.ones(2)}
     assert draw_evaluated(BLACK, detections, odd, torch.tensor([-1, 0]), ["a"]).shape == (3, 320, 320)

@@ -14,7 +14,7 @@ def boxes() -> torch.Tensor:
     return torch.cat([centred[:, :2] - centred[:, 2:] / 2, centred[:, :2] + centred[:, 2:] / 2], 1)
 
 
-def test_matched_boxes_have_the_colour_of_their_map_and_lie_where_they_should():
+def test_matched_boxes_have_their_maps_colour():
     match = torch.full((1, 10), -1)
     match[0, 0] = 0
     image = draw_default_boxes(IMAGES, TRUTHS, boxes(), match, MAPS)

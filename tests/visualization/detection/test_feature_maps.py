@@ -8,7 +8,7 @@ CAPTION = 60
 """Pixels that a caption takes at most."""
 
 
-def test_a_cell_is_as_strong_as_its_strongest_channel_whatever_its_sign() -> None:
+def test_strength_is_the_greatest_magnitude() -> None:
     maps = torch.zeros(2, 3, 2, 2, requires_grad=True).clone()
     maps[0, :2, 0, 0], maps[0, 2, 0, 1], maps[0, 1, 1, 0] = 1.0, -3.0, 2.0  # two channels of 1 are no 2
     maps[1] = 5.0
@@ -19,7 +19,7 @@ def test_a_cell_is_as_strong_as_its_strongest_channel_whatever_its_sign() -> Non
     torch.testing.assert_close(strength(-7 * maps + 0), heat)
 
 
-def test_a_row_shows_an_image_and_lays_each_maps_cells_where_they_look() -> None:
+def test_maps_lie_over_their_image() -> None:
     images = torch.full((2, 3, 32, 32), 100, dtype=torch.uint8)
     images[1] = 200
     fine, coarse = torch.zeros(2, 4, 4, 4), torch.zeros(2, 2, 2, 2)
@@ -40,7 +40,7 @@ def test_a_row_shows_an_image_and_lays_each_maps_cells_where_they_look() -> None
     assert torch.equal(cells.amin(3), cells.amax(3))  # whole cells have one colour
     assert torch.equal(cells[:, 0, 3, 0].float(), hot)
     assert (cells[:, 1:, :, 0] == grey[0]).all()
-    assert (tiles[0][2] == grey[0]).all()  # a map that answers nowhere
+    assert (tiles[0][2] == grey[0]).all()  # a map without activation
     assert (tiles[1][2][:, : SIDE // 2] == grey[1]).all()
     assert (tiles[1][2][:, SIDE // 2 :, SIDE // 2 :] == grey[1]).all()
     assert (tiles[1][2][:, SIDE // 2 :, : SIDE // 2] != grey[1]).any(0).all()
