@@ -18,6 +18,7 @@ start, and until then their gradients are dropped: so ranks stay equal and a res
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -108,8 +109,8 @@ class Finetune(ClassifierTask):
         adapter: Options = DEFAULTS["adapter"],
         backbone: str = "resnet",
         weights: str | None = "source_task",
-        widths: list[int] = [32, 64, 128],  # noqa: B006 - never changed
-        strides: list[int] = [1, 2, 2],  # noqa: B006
+        widths: Sequence[int] = (32, 64, 128),
+        strides: Sequence[int] = (1, 2, 2),
         blocks: int = 1,
         fixed_statistics: bool = False,
         head: Literal["linear", "cosine"] = "cosine",
