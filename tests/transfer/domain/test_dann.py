@@ -1,0 +1,134 @@
+"""The reversed gradient, its schedule, and that no label of the target has any influence."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from lightning import Trainer, seed_everything
+from torch import Tensor
+from torch.nn import functional as F
+
+from leyden.data.batches.domains import DomainImages
+from leyden.data.columns import LabelledImages
+from leyden.data.source import ImageSource
+from leyden.data.source.builtin.digits import Digits
+from leyden.data.splits import InMemory
+from leyden.transfer.domain.base import annealed
+from leyden.transfer.domain.dann import DANN, ReverseGradient, reversal_strength
+
+
+class Negatives(ImageSource):
+    """Digits, white on black turned round; under labels that may be nonsense."""
+
+    name, channels, image_size = "negatives", 1, 8
+
+    def __init__(self, shift: int = 0, brightness: int = 255) -> None:
+        self.digits = Digits()
+        self.class_names = self.digits.class_names
+        self.shift, self.brightness = shift, brightness
+
+    def split(self, stage: Any) -> InMemory[LabelledImages]:
+        images, labels = self.digits.split(stage).columns
+        return InMemory(LabelledImages(self.brightness - images, (labels + self.shift) % 10))
+
+
+def trained(target: ImageSource, epochs: int = 1, **arguments: Any) -> tuple[DANN, Trainer]:
+    data = DomainImages(Digits(), target, batch_size=64)
+    seed_everything(0, verbose=False)
+    small = {"widths": [8, 16], "strides": [1, 2], "hidden": 8, "lr": 0.05}
+    model = DANN(**data.spec, **(small | arguments))
+    trainer = Trainer(
+        accelerator="cpu", max_epochs=epochs, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, num_sanity_val_steps=0, log_every_n_steps=1,
+    )  # fmt: skip
+    trainer.fit(model, data)
+    return model, trainer
+
+
+def same(one: DANN, other: DANN) -> bool:
+    states = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in states)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
+def test_gradient_is_exactly_minus_lambda_times_it(strength: float) -> None:
+    x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(5, 3, dtype=torch.float64)
+    out = ReverseGradient.apply(x, strength)
+    assert torch.equal(out, x)
+    (out * weight).sum().backward()
+    assert torch.equal(x.grad, -strength * weight)
+
+
+@pytest.mark.parametrize(
+    ("progress", "strength", "rate"),
+    [(0, 0, 0.01), (0.1, 0.46211716, 0.00594604), (0.25, 0.84828364, 0.00390795), (0.5, 0.9866143, 0.00260847),
+     (1, 0.9999092, 0.0016556)],
+)  # fmt: skip
+def test_schedules_have_the_papers_values(progress: float, strength: float, rate: float) -> None:
+    assert reversal_strength(progress) == pytest.approx(strength, abs=1e-8)
+    assert 0.01 * annealed(progress) == pytest.approx(rate, abs=1e-8)
+
+
+def test_lambda_scales_the_backbones_gradient_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The domain classifier learns at its full rate whatever lambda is."""
+    source = torch.randn(4, 16, requires_grad=True)
+    target = torch.randn(4, 16, requires_grad=True)
+    model = DANN(list("ab"), 1, 8, widths=[8, 16], strides=[1, 2], hidden=8)
+    monkeypatch.setattr("leyden.transfer.domain.dann.logs_now", lambda module: False)
+    monkeypatch.setattr(DANN, "progress", 0.5)
+    found: list[tuple[Tensor, Tensor]] = []
+    for gamma in (1.0, 10.0):
+        model.gamma = gamma
+        loss = model.domain_loss(source, target)
+        logits = model.domain_classifier(torch.cat([source, target])).flatten()
+        plain = F.binary_cross_entropy_with_logits(logits, torch.tensor([1.0] * 4 + [0.0] * 4))
+        assert torch.equal(loss, plain)
+        to_backbone, to_classifier = torch.autograd.grad(loss, [source, model.domain_classifier[0].weight])
+        expected, full = torch.autograd.grad(plain, [source, model.domain_classifier[0].weight])
+        torch.testing.assert_close(to_backbone, -reversal_strength(0.5, gamma) * expected)
+        torch.testing.assert_close(to_classifier, full)
+        found.append((to_backbone, to_classifier))
+    assert torch.equal(found[0][1], found[1][1])
+    assert not torch.equal(found[0][0], found[1][0])
+
+
+def test_labels_of_the_target_change_no_weight() -> None:
+    one, _ = trained(Negatives())
+    other, _ = trained(Negatives(shift=3))
+    assert same(one, other)
+    assert not same(one, trained(Negatives(brightness=254))[0])
+
+
+def test_without_a_domain_loss_the_target_has_no_influence() -> None:
+    one, _ = trained(Negatives(), domain_weight=0)
+    other, _ = trained(Digits(), domain_weight=0)
+    assert same(one, other)
+
+
+def test_the_step_is_the_sum_of_both_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, trainer = trained(Negatives())
+    assert 0 < trainer.callback_metrics["train/domain_accuracy"] <= 1
+    assert model.progress == 1
+    batch = next(iter(trainer.datamodule.train_dataloader()))
+    features = model.eval().net.features(torch.cat([batch.source.images, batch.target.images]))
+    source, target = features.split(64)
+    model.domain_weight = 0.5
+    monkeypatch.setattr("leyden.transfer.domain.base.logs_now", lambda module: False)
+    monkeypatch.setattr("leyden.transfer.domain.dann.logs_now", lambda module: False)
+    expected = F.cross_entropy(model.net.head(source), batch.source.labels) + 0.5 * model.domain_loss(source, target)
+    torch.testing.assert_close(model.training_step(batch, 0), expected)
+
+
+def test_a_classifier_that_knows_nothing_costs_log_2() -> None:
+    model = DANN(list("ab"), 1, 8, widths=[8], strides=[1])
+    for parameter in model.domain_classifier[2].parameters():
+        torch.nn.init.zeros_(parameter)
+    logits = model.domain_classifier(torch.randn(6, 8)).flatten()
+    assert float(F.binary_cross_entropy_with_logits(logits, torch.ones(6)).detach()) == pytest.approx(math.log(2))
+
+
+def test_a_negative_weight_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"model\.domain_weight=-1: should be 0 or more"):
+        DANN(list("ab"), 1, 8, domain_weight=-1)
