@@ -86,8 +86,8 @@ class Grid(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Makes the launcher that will run the jobs."""
-        self.config, self.hydra_context = config, hydra_context
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self._config, self._loader = config, hydra_context.config_loader
+        self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -97,10 +97,9 @@ class Grid(Sweeper):
         from leyden.bench.config.overrides import wrong_overrides
         from leyden.bench.config.variants import spelled_out
 
-        assert self.config is not None
         params = (f"{key}={values}" for key, values in self._params.items())
-        overrides = spelled_out([*params, *arguments], list(self.config.lab.variants))
-        if wrong := wrong_overrides([*self.config.hydra.overrides.hydra, *overrides]):
+        overrides = spelled_out([*params, *arguments], list(self._config.lab.variants))
+        if wrong := wrong_overrides([*self._config.hydra.overrides.hydra, *overrides]):
             raise ConfigError(wrong.values())
         return overrides
 
@@ -108,14 +107,11 @@ class Grid(Sweeper):
         """Runs all jobs."""
         from leyden.bench.config.grid import grid
 
-        assert self.config is not None
-        assert self.launcher is not None
-        assert self.hydra_context is not None
-        jobs = grid(self.overrides(arguments), self.hydra_context.config_loader)
-        OmegaConf.save(self.config, Path(self.config.hydra.sweep.dir) / "multirun.yaml")
+        jobs = grid(self.overrides(arguments), self._loader)
+        OmegaConf.save(self._config, Path(self._config.hydra.sweep.dir) / "multirun.yaml")
         size = self._size or len(jobs)
         for first in range(0, len(jobs), size):
-            self.launcher.launch(jobs[first : first + size], first)
+            self._launcher.launch(jobs[first : first + size], first)
 
 
 class Optuna(Grid):
@@ -139,9 +135,7 @@ class Optuna(Grid):
         except ImportError as error:
             message = f"hydra/sweeper=optuna needs a package more ({error}): pip install 'leyden[optuna]'"
             raise ConfigError([message]) from error
-        assert self.config is not None
-        assert self.hydra_context is not None
-        if not isinstance(self.launcher, Processes):
+        if not isinstance(self._launcher, Processes):
             raise ConfigError(["hydra/sweeper=optuna needs one of hydra/launcher=processes, slurm, ray"])
         overrides = self.overrides(arguments)
-        search(self.launcher.launch, self.hydra_context.config_loader, self.config, overrides, self._settings)
+        search(self._launcher.launch, self._loader, self._config, overrides, self._settings)

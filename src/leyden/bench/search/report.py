@@ -6,14 +6,12 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from omegaconf import OmegaConf
 from optuna import Study
 from optuna.exceptions import ExperimentalWarning
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as charts
 
@@ -25,6 +23,11 @@ STATES = {
     TrialState.PRUNED: "ended early",
     TrialState.FAIL: "failed",
     TrialState.RUNNING: "not done",
+}
+CHARTS: dict[str, tuple[Callable[..., Any], str]] = {
+    "search_history.png": (charts.plot_optimization_history, "Trials that were run to their end"),
+    "search_parallel.png": (charts.plot_parallel_coordinate, "A line for each trial: its values, what it reached"),
+    "search_importance.png": (charts.plot_param_importances, "What the value depends on (PED-ANOVA, Watanabe 2023)"),
 }
 OWN = ("sweep", "callbacks.pruning")
 """Keys of overrides that a run outside the search does without."""
@@ -72,48 +75,20 @@ def _draw(study: Study, folder: Path) -> tuple[list[Path], list[str]]:
     values = [trial.value for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
     if not values:
         return [], ["no charts: no trial was run to its end"]
-    wanted: dict[str, Callable[[Study], Axes]] = {"search_history.png": _history, "search_parallel.png": _parallel}
+    wanted = dict(CHARTS)
     left_out = []
-    if len(set(values)) > 1:
-        wanted["search_importance.png"] = _importance
-    else:
+    if len(set(values)) == 1:
+        del wanted["search_importance.png"]
         left_out.append("no search_importance.png: it takes two trials with different values")
     with warnings.catch_warnings(), plt.rc_context({"figure.figsize": (10, 5), "backend": "agg"}):
         for kind in (ExperimentalWarning, UserWarning):  # of Optuna's charts, and that few trials say little
             warnings.simplefilter("ignore", kind)
-        for name, chart in wanted.items():
-            figure = chart(study).get_figure(root=True)
-            assert figure is not None  # it has just been drawn
+        for name, (chart, title) in wanted.items():
+            axes = chart(study, target_name=study.user_attrs["metric"])
+            axes.set_title(title, y=1.03)
+            figure = axes.get_figure(root=True)
             png = io.BytesIO()
             figure.savefig(png, format="png", dpi=120, bbox_inches="tight")
             plt.close(figure)
             write_file(folder / name, png.getvalue())
     return [folder / name for name in wanted], left_out
-
-
-def _history(study: Study) -> Axes:
-    axes = charts.plot_optimization_history(study, target_name=study.user_attrs["metric"])
-    axes.set_title("Trials that were run to their end")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(["of the trial", "best so far"])
-    return axes
-
-
-def _parallel(study: Study) -> Axes:
-    """The darker, the better."""
-    axes = charts.plot_parallel_coordinate(study, target_name=study.user_attrs["metric"])
-    axes.set_title("A line for each trial: what it was given, what it reached", y=1.03)
-    for own in axes.figure.axes:
-        own.grid(visible=False)  # each has other values
-    lines = axes.collections[0]
-    lines.set_cmap("viridis" if study.direction == StudyDirection.MINIMIZE else "viridis_r")
-    return axes
-
-
-def _importance(study: Study) -> Axes:
-    axes = charts.plot_param_importances(study, target_name=study.user_attrs["metric"])
-    count = len(study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]))
-    axes.set_title(f"What the value depends on, as {count} trials show it (PED-ANOVA, Watanabe 2023)", loc="left")
-    if legend := axes.get_legend():
-        legend.remove()  # it says what the axis says
-    return axes

@@ -80,8 +80,6 @@ class Slurm(Executor):
     Args:
         cpus_per_task: also the threads of each process.
         gpus_per_node: None: as many as the job's trainer asks for; 0: none is asked for, such as where ``gres`` does.
-        nodes: None: ``trainer.num_nodes`` of each job.
-        tasks_per_node: None: ``trainer.devices`` of each job.
         array_parallelism: jobs at a time; ``sweep.jobs``, where it is a number, may set it lower.
         max_num_timeout: so many times a job that is out of its time is queued again.
         setup: lines of the batch script before the job.
@@ -97,8 +95,6 @@ class Slurm(Executor):
         self,
         cpus_per_task: int,
         gpus_per_node: int | None,
-        nodes: int | None,
-        tasks_per_node: int | None,
         array_parallelism: int,
         max_num_timeout: int,
         partition: str | None,
@@ -108,8 +104,8 @@ class Slurm(Executor):
     ) -> None:
         super().__init__()
         self._submitit = library("submitit", "leyden[slurm]")
-        self._gpus_per_node, self._nodes, self._tasks = gpus_per_node, nodes, tasks_per_node
-        self._threads, self._parallelism, self._max_num_timeout = cpus_per_task, array_parallelism, max_num_timeout
+        self._gpus_per_node, self._threads = gpus_per_node, cpus_per_task
+        self._parallelism, self._max_num_timeout = array_parallelism, max_num_timeout
         given = parameters | {
             "cpus_per_task": cpus_per_task,
             "slurm_partition": partition,
@@ -135,18 +131,9 @@ class Slurm(Executor):
         return submitter
 
     def mistakes(self, configs: Iterable[dict[str, Any]]) -> list[str]:
-        """Numbers of nodes and tasks that are none, or not the trainer's."""
-        return list(dict.fromkeys(mistake for config in configs for mistake in self._mistakes_of(config)))
-
-    def _mistakes_of(self, config: dict[str, Any]) -> Iterable[str]:
-        devices, nodes = devices_of(config), config["trainer"]["num_nodes"]
-        if devices is None and self._tasks is None:
-            given = config["trainer"]["devices"]
-            yield f"trainer.devices: {given} is no number, which Slurm needs: add trainer.devices=N"
-        if devices is not None and self._tasks not in (None, devices):
-            yield f"hydra.launcher.tasks_per_node: should be trainer.devices, {devices}, is {self._tasks}; leave it out"
-        if self._nodes not in (None, nodes):
-            yield f"hydra.launcher.nodes: should be trainer.num_nodes, {nodes}, is {self._nodes}; leave it out"
+        """Devices of which there is no number, as Slurm wants to know how many tasks a job has."""
+        wrong = dict.fromkeys(c["trainer"]["devices"] for c in configs if devices_of(c) is None)
+        return [f"trainer.devices: {given} is no number, which Slurm needs: add trainer.devices=N" for given in wrong]
 
     def recover(self, records: Sequence[Record]) -> list[Record]:
         """Jobs that Slurm has from an earlier sweep."""
@@ -216,11 +203,8 @@ class Slurm(Executor):
 
     def _needs(self, config: dict[str, Any]) -> tuple[int, int, int]:
         """Nodes; tasks and GPUs of each."""
-        tasks = self._tasks or devices_of(config) or 1
-        gpus = self._gpus_per_node
-        if gpus is None:
-            gpus = tasks if wants_gpus(config) else 0
-        return config["trainer"]["num_nodes"], tasks, gpus
+        gpus = wants_gpus(config) if self._gpus_per_node is None else self._gpus_per_node
+        return config["trainer"]["num_nodes"], devices_of(config) or 1, gpus
 
 
 def refuse_on_cluster(records: Sequence[Record]) -> None:

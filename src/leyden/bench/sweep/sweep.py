@@ -1,12 +1,10 @@
 """``leyden sweep``: many jobs through Hydra's multirun, then their ranking and the lab's report."""
 
-import contextlib
 import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from leyden.bench.config.allow_list import ALLOW, targets
+from leyden.bench.config.allow_list import targets
 from leyden.bench.config.compose import ConfigError, finish, hydra_over_conf
 from leyden.bench.config.grid import parse
 from leyden.bench.config.groups import CONF
@@ -22,7 +20,7 @@ from leyden.bench.config.instantiate import build
 from leyden.bench.config.overrides import wrong_overrides
 from leyden.bench.config.variants import quoted
 from leyden.bench.run.record import Record
-from leyden.bench.sweep.job import OF_THE_SWEEP, StoppedError
+from leyden.bench.sweep.job import StoppedError
 from leyden.bench.sweep.ranking import rank, result_of
 from leyden.bench.sweep.store import alone_in, records_in, run_stored
 from leyden.core.files import clear_leftovers, write_file
@@ -158,42 +156,18 @@ def _place_of(overrides: Sequence[str]) -> tuple[Path, frozenset[str]]:
 
 def _hydra(words: Sequence[str]) -> None:
     """Hydra's own command line, over our config; what goes wrong is raised as it is."""
-    with _environment(HYDRA_FULL_ERROR="1"), _command_line(words):
-        hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)()
+    sys.argv = ["leyden", *words]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)()
 
 
 def _job(config: DictConfig) -> float:
-    """Runs one job as a process, for launchers other than our own; returns the value that ranks it."""
+    """Runs one job, for launchers other than our own; returns the value that ranks it."""
     settings = HydraConfig.get()
     composed = finish(config, settings.runtime.choices, settings.overrides.task)
     record = Record.create(composed, Path(settings.runtime.output_dir))
-    environment = {name: value for name, value in os.environ.items() if name not in OF_THE_SWEEP}
-    environment[ALLOW] = ",".join(record.allow)
-    command = [sys.executable, "-m", "leyden", "resume", str(record.folder)]
-    code = subprocess.run(command, env=environment, check=False).returncode
-    if code != 0 and record.status["status"] in ("pending", "running"):
-        record.set_status("failed", error=f"the process ended with status {code}", exit=code)
+    run_stored([record], composed.config["sweep"])
     return result_of(record).value
-
-
-@contextlib.contextmanager
-def _command_line(words: Sequence[str]) -> Iterator[None]:
-    before, sys.argv = sys.argv, ["leyden", *words]
-    try:
-        yield
-    finally:
-        sys.argv = before
-
-
-@contextlib.contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _complete_behind_verb() -> None:
