@@ -23,9 +23,9 @@ class Bar(NamedTuple):
     spread: float
     """Half the whisker's length; nan: none is drawn."""
     advised: bool
-    """Says so below its name."""
+    """Whether it is marked as advised below its name."""
     won: bool
-    """Its number is bold."""
+    """Whether its number is bold."""
 
 
 def draw_panels(panels: Mapping[str, Sequence[Bar]], y: str, digits: int) -> Tensor:
@@ -73,7 +73,7 @@ def _draw(axes: Axes, bars: Sequence[Bar], colours: Mapping[str, str], digits: i
             fontsize=TICK,
             fontweight="bold" if bar.won else "normal",
         )
-    words = [f"{bar.name}\n(advised)" if bar.advised else bar.name for bar in bars]
+    labels = [f"{bar.name}\n(advised)" if bar.advised else bar.name for bar in bars]
     slanted = sum(len(bar.name) for bar in bars) > 40  # letters that fit side by side
-    axes.set_xticks(range(len(bars)), words, rotation=25 if slanted else 0)
+    axes.set_xticks(range(len(bars)), labels, rotation=25 if slanted else 0)
     axes.set_xlim(-0.6, len(bars) - 0.4)

@@ -111,7 +111,7 @@ def check_samples(runs: Sequence[Run]) -> None:
 
 def _names(key: str, values: Sequence[Any]) -> list[str]:
     """Short where that tells them apart, such as the last part of a ``_target_``."""
-    nothing = "all" if all_numbers(values) else "none"  # no limit among numbers, no choice among words
+    nothing = "all" if all_numbers(values) else "none"  # no limit among numbers, no choice among names
 
     def name(value: Any) -> str:
         if value is None:
