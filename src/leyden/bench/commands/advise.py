@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from leyden.bench.config.instantiate import build
+from leyden.bench.config.overrides import without_default_lab
 from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.best import verbs_of
 from leyden.bench.run.logs import setup_logging
@@ -21,10 +22,9 @@ def advice(overrides: Sequence[str]) -> str:
         ConfigError: overrides that cannot be composed.
         ValueError: the technique gives no advice.
     """
-    typed = list(overrides)
-    lab = [] if any(override.startswith("experiment=") for override in typed) else ["~experiment"]
     setup_logging(None)
-    composed = compose_and_check([*lab, *typed])
+    overrides = without_default_lab(overrides)
+    composed = compose_and_check(overrides)
     data = build(composed.config["data"], composed.allow)
     data.prepare_data()
     model = build(composed.config["model"], composed.allow, **data.spec)
@@ -33,4 +33,4 @@ def advice(overrides: Sequence[str]) -> str:
             f"{type(model).__name__} gives no advice, its verbs are: {verbs_of(model)}; choose a model that does "
             "(see leyden.core.technique.Advises)"
         )
-    return model.advise(data, [*lab, *typed])
+    return model.advise(data, overrides)

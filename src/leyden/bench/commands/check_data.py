@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.bench.config.instantiate import build
+from leyden.bench.config.overrides import without_default_lab
 from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.logs import setup_logging
 from leyden.core.files import write_file
@@ -46,8 +47,7 @@ def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
         ValueError: the source has no images.
     """
     setup_logging(None)
-    lab = [] if any(text.startswith("experiment=") for text in overrides) else ["~experiment"]
-    composed = compose_and_check([*lab, *overrides])
+    composed = compose_and_check(without_default_lab(overrides))
     source: Source = build(composed.config["data"]["source"], composed.allow)
     seen = inspect(source)
     folder = output or Path(composed.config["paths"]["outputs"]) / "check_data" / composed.choices["data/source"]

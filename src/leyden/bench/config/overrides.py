@@ -48,6 +48,12 @@ def wrong_overrides(overrides: Sequence[str]) -> dict[str, str]:
     return wrong
 
 
+def without_default_lab(overrides: Sequence[str]) -> list[str]:
+    """The same overrides, and before them ``~experiment`` where they name no lab."""
+    named = any(override.startswith("experiment=") for override in overrides)
+    return [*overrides] if named else ["~experiment", *overrides]
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error message: which known name was meant, or what there is."""
     names = sorted(set(map(str, known)))
