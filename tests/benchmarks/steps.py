@@ -75,11 +75,12 @@ class Turns(Callback):
 
 
 def with_leyden(words: list[str], other: Callable[[], None] = lambda: None) -> tuple[float, float]:
-    config = compose([*words, "+callbacks.turns._target_=steps.Turns"]).config
+    composed = compose([*words, "+callbacks.turns._target_=steps.Turns"])
+    config = composed.config
     # First in the list, so that its last look at the clock comes before other callbacks write a checkpoint.
     config["callbacks"] = {"turns": config["callbacks"].pop("turns"), **config["callbacks"]}
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        data, model, trainer = assemble(config, Path(folder))
+        data, model, trainer = assemble(config, Path(folder), composed.allow)
         turns = next(c for c in trainer.callbacks if type(c).__name__ == "Turns")
         turns.other = other
         trainer.fit(model, data)
@@ -112,7 +113,9 @@ def by_a_loop(words: list[str], make: Callable[[Any], by_hand.Step]) -> Callable
 
 def bare(words: list[str]) -> tuple[DataModule, LightningModule, Trainer]:
     """A lab without what watches it."""
-    return assemble({**compose(words).config, "logger": {}, "callbacks": {}}, Path(tempfile.mkdtemp()))
+    composed = compose(words)
+    config = {**composed.config, "logger": {}, "callbacks": {}}
+    return assemble(config, Path(tempfile.mkdtemp()), composed.allow)
 
 
 class Crops(Dataset):
