@@ -70,20 +70,20 @@ def images(count: int) -> Tensor:
 
 
 def run(
-    model: Detector, truths: list[dict[str, Tensor]], batch_size: int = 4, stage: str = "test", **more: Any
+    model: Detector, targets: list[dict[str, Tensor]], batch_size: int = 4, stage: str = "test", **more: Any
 ) -> dict:
     trainer = lightning.Trainer(
         accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
         **{"logger": False, **more},
     )  # fmt: skip
-    loader = Loader(InMemory(Scenes(images(len(truths)), truths)), batch_size)
+    loader = Loader(InMemory(Scenes(images(len(targets)), targets)), batch_size)
     return getattr(trainer, "test" if stage == "test" else "validate")(model, loader, verbose=False)[0]
 
 
 def test_test_logs_scores_of_whole_set():
-    answers, truths = random_scenes(1, images=10)
-    logged = run(Oracle(answers), truths)
-    expected = detection_scores(answers, truths, 3)
+    detections, targets = random_scenes(1, images=10)
+    logged = run(Oracle(detections), targets)
+    expected = detection_scores(detections, targets, 3)
     for name in ("ap", "ap50", "ap75", "ap_medium", "ap_large", "ar1", "ar10", "ar100", "voc_ap50", "voc07_ap50"):
         assert logged[f"test/{name}"] == pytest.approx(float(expected[name]), abs=1e-6), name
     for name, value in zip(NAMES, expected["ap50_class"].tolist(), strict=True):
@@ -92,12 +92,12 @@ def test_test_logs_scores_of_whole_set():
 
 
 def test_validation_logs_the_headlines_only():
-    answers, truths = random_scenes(1, images=10)
-    model = Oracle(answers)
-    logged = run(model, truths, stage="val")
+    detections, targets = random_scenes(1, images=10)
+    model = Oracle(detections)
+    logged = run(model, targets, stage="val")
     assert set(logged) == {"val/ap", "val/ap50", "val/ap75", "val/voc_ap50", "val/voc07_ap50"}
     assert model.monitor in logged
-    assert run(model, truths, stage="val") == logged  # nothing is left of the first time
+    assert run(model, targets, stage="val") == logged  # nothing is left of the first time
 
 
 def test_absent_sizes_and_classes_have_no_score():
@@ -126,17 +126,17 @@ def test_milliseconds_exclude_loading_and_first_batch(monkeypatch):
             clock["now"] += 7.0  # loading, proposals
             return (images,)
 
-    answers, truths = random_scenes(1, images=10)
-    logged = run(Slow(answers, cost=spend), truths)
+    detections, targets = random_scenes(1, images=10)
+    logged = run(Slow(detections, cost=spend), targets)
     assert logged["test/ms_per_image"] == pytest.approx(5)
     assert logged["test/ms_per_image_network"] == pytest.approx(4)
     assert passes == {"network": 4, "answers": 4}  # three batches, and the first once before
 
 
 def test_a_test_shows_what_was_right_and_wrong():
-    answers, truths = random_scenes(1, images=10)
+    detections, targets = random_scenes(1, images=10)
     pictures = ImageList()
-    run(Oracle(answers), truths, logger=pictures)
+    run(Oracle(detections), targets, logger=pictures)
     assert set(pictures.shown) == {"test_predictions", "precision_recall", "class_ap50", "confusion", "errors"}
     assert all(picture.dtype == torch.uint8 and len(picture) == 3 for picture in pictures.shown.values())
 

@@ -69,14 +69,14 @@ def test_features_of_all_proposals_in_order(monkeypatch: pytest.MonkeyPatch):
     assert whole.image.tolist() == [0] * 5 + [2] * 7
     torch.testing.assert_close(whole.crops, parts.crops)
     torch.testing.assert_close(whole.crops.features[5:], alone.crops.features)
-    assert [len(answer["scores"]) > 0 for answer in model.postprocess(whole)] == [True, False, True]
+    assert [len(found["scores"]) > 0 for found in model.postprocess(whole)] == [True, False, True]
 
 
 def test_no_proposals_no_detections():
     model = RCNN(**FACTS, **TINY).eval()
     with torch.no_grad():
-        answers = model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), [torch.zeros(0, 4)] * 2)
-    assert [{key: tuple(value.shape) for key, value in answer.items()} for answer in answers] == [
+        detections = model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), [torch.zeros(0, 4)] * 2)
+    assert [{key: tuple(value.shape) for key, value in found.items()} for found in detections] == [
         {"boxes": (0, 4), "labels": (0,), "scores": (0,)}
     ] * 2
 
@@ -113,10 +113,10 @@ def test_nms_uses_moved_boxes():
     moved = boxes[:, None].repeat(1, 3, 1)
     moved[1, 0] = torch.tensor([1.0, 0, 21, 20])  # class 0 moves the second box onto the first
     scores = torch.tensor([[0.9, 0.8, 0.0], [0.7, 0.6, 0.0]])
-    [answer] = model.nms([moved], [scores])
-    assert answer["labels"].tolist() == [0, 1, 1]
-    torch.testing.assert_close(answer["scores"], torch.tensor([0.9, 0.8, 0.6]))
-    torch.testing.assert_close(answer["boxes"], boxes[[0, 0, 1]])
+    [found] = model.nms([moved], [scores])
+    assert found["labels"].tolist() == [0, 1, 1]
+    torch.testing.assert_close(found["scores"], torch.tensor([0.9, 0.8, 0.6]))
+    torch.testing.assert_close(found["boxes"], boxes[[0, 0, 1]])
 
 
 def test_perfect_features_detect_all_objects(tmp_path: Path):
@@ -147,10 +147,10 @@ def test_perfect_features_detect_all_objects(tmp_path: Path):
     model.training_step = lambda batch, batch_idx: sum(p.sum() for p in model.parameters()) * 0.0
     trainer(tmp_path, 14, limit_val_batches=0).fit(model, data)
     images, targets = data.split("train").take(torch.arange(20))
-    for answer, there in zip(model(*model.inputs(images, targets)), targets, strict=True):
-        sure = answer["scores"] > 0.5
-        distance = (answer["boxes"][sure][:, None] - there["boxes"]).abs().amax(2)
-        same = answer["labels"][sure][:, None] == there["labels"]
+    for found, there in zip(model(*model.inputs(images, targets)), targets, strict=True):
+        sure = found["scores"] > 0.5
+        distance = (found["boxes"][sure][:, None] - there["boxes"]).abs().amax(2)
+        same = found["labels"][sure][:, None] == there["labels"]
         # Each object is found, at its place, and nothing else is.
         assert (distance.masked_fill(~same, torch.inf).amin(0) < 0.5).all()
         assert (distance.masked_fill(~same, torch.inf).amin(1) < 0.5).all()
@@ -209,7 +209,7 @@ def test_svm_head_leaves_fine_tuning_alone(tmp_path: Path, options: dict):
         images, targets = data.split("test").take(torch.arange(6))
         given = variant.inputs(images, targets)
         before = variant(*given)
-        assert any(len(answer["scores"]) for answer in before)
+        assert any(len(found["scores"]) for found in before)
         variant.load_state_dict(standard.state_dict())
         for own, borrowed in zip(before, variant(*given), strict=True):
             torch.testing.assert_close(own, borrowed, rtol=0, atol=0)

@@ -79,8 +79,8 @@ def test_loss_is_the_papers_equation(cells: int, count: int, roots: bool):
     targets = [truth(seed, n) for seed, n in enumerate([5, 0, 9, 1])]
     boxes = torch.randn(4, cells**2, count, 5, generator=generator).double()
     classes = torch.randn(4, cells**2, 3, generator=generator).double()
-    things = pad_targets(targets)
-    losses = yolo_loss(boxes, classes, things._replace(boxes=things.boxes.double()), cells, roots)
+    objects = pad_targets(targets)
+    losses = yolo_loss(boxes, classes, objects._replace(boxes=objects.boxes.double()), cells, roots)
     expected = slow_loss(boxes, classes, targets, cells, roots)
     torch.testing.assert_close(torch.stack(losses), torch.tensor(expected, dtype=torch.float64))
     assert min(expected) > 0 or (cells, count) == (1, 1)
@@ -185,11 +185,11 @@ def test_perfect_outputs_give_the_truth_back(roots: bool):
             boxes[i, cell, 1] = torch.tensor([x % 1, y % 1, *(size.sqrt() if roots else size), 1])
             classes[i, cell, label] = 1
     model.net.forward = lambda images: (boxes, classes)
-    for answer, target in zip(model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8)), targets, strict=True):
-        order = answer["boxes"][:, 0].argsort()
-        torch.testing.assert_close(answer["boxes"][order], target["boxes"])
-        assert answer["labels"][order].tolist() == target["labels"].tolist()
-        assert answer["scores"].tolist() == [1] * len(order)
+    for found, target in zip(model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8)), targets, strict=True):
+        order = found["boxes"][:, 0].argsort()
+        torch.testing.assert_close(found["boxes"][order], target["boxes"])
+        assert found["labels"][order].tolist() == target["labels"].tolist()
+        assert found["scores"].tolist() == [1] * len(order)
 
 
 def test_scores_are_class_times_confidence():
@@ -197,9 +197,9 @@ def test_scores_are_class_times_confidence():
     boxes, classes = torch.full((1, 4, 2, 5), 0.5), torch.zeros(1, 4, 3)
     boxes[0, :, :, 4] = torch.tensor([[0.5, 0.0], [-0.9, -0.9], [1.7, 0.0], [0.0, 0.0]])
     classes[0, :3] = torch.tensor([[0.4, 0.2, 0], [-0.9, -0.9, -0.9], [1.5, 0.3, -1]])
-    answer = model.postprocess((boxes, classes))[0]
-    torch.testing.assert_close(answer["scores"], torch.tensor([1.0, 0.3, 0.2, 0.1]))
-    assert answer["labels"].tolist() == [0, 1, 0, 1]
+    found = model.postprocess((boxes, classes))[0]
+    torch.testing.assert_close(found["scores"], torch.tensor([1.0, 0.3, 0.2, 0.1]))
+    assert found["labels"].tolist() == [0, 1, 0, 1]
 
 
 def test_the_papers_network_has_its_size():

@@ -167,10 +167,10 @@ def test_perfect_outputs_give_the_truth_back():
             logits[i, point] = -20
             logits[i, point, label] = 20
     outputs = Outputs(offsets, objectness, logits, points, 64)
-    for answer, target in zip(model.postprocess(outputs), targets, strict=True):
-        order = answer["boxes"][:, 0].argsort()
-        torch.testing.assert_close(answer["boxes"][order], target["boxes"])
-        assert answer["labels"][order].tolist() == target["labels"].tolist()
+    for found, target in zip(model.postprocess(outputs), targets, strict=True):
+        order = found["boxes"][:, 0].argsort()
+        torch.testing.assert_close(found["boxes"][order], target["boxes"])
+        assert found["labels"][order].tolist() == target["labels"].tolist()
     assert max(yolox_loss(outputs, pad_targets(targets))) < 1e-3
 
 
@@ -186,9 +186,9 @@ def test_any_multiple_of_32_trains_and_predicts(side: int):
     targets = [truth(1, 2, side), NOTHING]
     losses = yolox_loss(model.outputs(images(2, side)), pad_targets(targets))
     assert torch.stack(losses).isfinite().all()
-    answer = model.eval()(images(2, side))[0]
-    assert answer["boxes"].min() >= 0
-    assert answer["boxes"].max() <= side
+    found = model.eval()(images(2, side))[0]
+    assert found["boxes"].min() >= 0
+    assert found["boxes"].max() <= side
 
 
 @pytest.mark.parametrize("backbone", ["small_resnet", "mobilenet_v2", "resnet18"])

@@ -104,21 +104,21 @@ def test_object_gets_points_that_predict_it(right: int, points: int):
     places = torch.tensor([[x, y, 8.0] for y in (20.0, 28, 36) for x in (20.0, 28, 36)])
     boxes = torch.tensor([20.0, 20, 36, 36]).repeat(1, 9, 1)
     boxes[:, right:] += 100
-    things = pad_targets([{"boxes": torch.tensor([[20.0, 20, 36, 36]]), "labels": torch.tensor([1])}])
-    found = simota(boxes, torch.full((1, 9, 3), 0.1), places, things)
+    objects = pad_targets([{"boxes": torch.tensor([[20.0, 20, 36, 36]]), "labels": torch.tensor([1])}])
+    found = simota(boxes, torch.full((1, 9, 3), 0.1), places, objects)
     assert (found.match >= 0).sum() == points
     assert (found.match[0, :right] == 0).all()
 
 
 def test_contested_point_goes_to_least_cost():
     places = torch.tensor([[32.0, 32, 32]])
-    things = pad_targets(
+    objects = pad_targets(
         [{"boxes": torch.tensor([[16.0, 16, 40, 40], [20, 20, 44, 44]]), "labels": torch.tensor([0, 1])}]
     )
     box = torch.tensor([[[18.0, 18, 42, 42]]])  # overlaps both alike
-    assert simota(box, torch.tensor([[[0.9, 0.1]]]), places, things).match.item() == 0
-    assert simota(box, torch.tensor([[[0.1, 0.9]]]), places, things).match.item() == 1
-    assert simota(box + 2, torch.tensor([[[0.5, 0.5]]]), places, things).match.item() == 1
+    assert simota(box, torch.tensor([[[0.9, 0.1]]]), places, objects).match.item() == 0
+    assert simota(box, torch.tensor([[[0.1, 0.9]]]), places, objects).match.item() == 1
+    assert simota(box + 2, torch.tensor([[[0.5, 0.5]]]), places, objects).match.item() == 1
 
 
 def test_neither_padding_nor_the_other_images_change_anything():
@@ -152,8 +152,8 @@ def test_extreme_predictions_stay_finite():
     boxes = (boxes + 1e4).requires_grad_()
     scores = torch.zeros(1, len(points), 3)
     scores[..., 0] = 1
-    things = PaddedTargets(torch.tensor([[[10.0, 10, 30, 40]]]), torch.tensor([[1]]), torch.tensor([[True]]))
-    found = simota(boxes, scores, points, things)
+    objects = PaddedTargets(torch.tensor([[[10.0, 10, 30, 40]]]), torch.tensor([[1]]), torch.tensor([[True]]))
+    found = simota(boxes, scores, points, objects)
     assert (found.match >= 0).sum() == 1
     assert found.iou.isfinite().all()
     assert not found.iou.requires_grad
