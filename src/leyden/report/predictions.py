@@ -71,7 +71,10 @@ class PredictionWriter:
         to_pil_image(image).save(file)
 
     def write_samples(self, predictions: Predictions) -> None:
-        """Keeps samples and writes their images, all of one size, side by side; those of an earlier, longer call go."""
+        """Keeps samples and writes their images, all of one size, side by side; those of an earlier, longer call go.
+
+        Samples without images, such as texts, are printed.
+        """
         drawn: Sequence[Tensor | None] = predictions.images or [None] * len(predictions.rows)
         for number, (row, image) in enumerate(zip(predictions.rows, drawn, strict=True)):
             self.add(f"sample_{number:03d}{'.png' if predictions.images else ''}", row, image)
@@ -79,6 +82,8 @@ class PredictionWriter:
             if old.name not in self.names:
                 old.unlink()
         if not predictions.images:
+            for row in self.rows:
+                print(*row.values(), sep="\n", end="\n\n")
             return
         columns = math.ceil(math.sqrt(len(predictions.images)))
         side = min(max(predictions.images[0].shape), GRID_SIDE // columns)
@@ -95,7 +100,7 @@ class PredictionWriter:
             self._draw_sheet()
         if self.sheets:
             self._name_sheets()
-        if self._has_inputs:
+        if self._has_inputs or not self.names:
             write_file(self.folder / "predictions.csv", table(self.rows))
         write_file(self.folder / "predictions.json", json.dumps(self.rows, indent=2))
         for name, content in (files(self.rows) if files else {}).items():

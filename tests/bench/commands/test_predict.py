@@ -347,6 +347,23 @@ class Reader(LightningModule):
         return Predictions([{"words": len(text.split())} for text in inputs], [])
 
 
+class Writer(LightningModule):
+    """Samples texts."""
+
+    def sample(self, count: int, label: str | None = None, seed: int | None = None) -> Predictions:
+        return Predictions([{"text": f"{i}, says {seed}"} for i in range(count)], [])
+
+
+def test_sampled_texts_are_printed_and_kept(
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(verb, "load_best", lambda _: Writer())
+    assert predict(record, None, tmp_path / "out", 2, seed=7)
+    assert "sample_000\n0, says 7\n\nsample_001\n1, says 7\n\n" in capsys.readouterr().out
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"predictions.json", "predictions.csv"}
+    assert [row["text"] for row in read_csv(tmp_path / "out")] == ["0, says 7", "1, says 7"]
+
+
 def test_technique_without_predict_names_its_verbs(
     record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,8 +17,8 @@ class PythonTopics(Source):
 
     A topic is in one split only; which one is decided by a hash of its name, so a new version of Python moves none.
     Topics quote each other: the chapter on compound statements has the topic `for`, word for word. So the validation
-    and test texts lack each paragraph that an earlier split has, a third of the test's characters: what a model is
-    asked for it has not read before. Versions of Python differ in their texts, so figures of two hardly compare.
+    and test texts lack each paragraph that an earlier split has, two fifths of the test's characters: what a model
+    is asked for it has not read before. Versions of Python differ in their texts, so figures of two hardly compare.
     """
 
     produces: ClassVar[str] = "text"
