@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from lightning import LightningModule
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
 from leyden.core.technique import NO_OPTIONS, Exportable, Predictions, PredictOptions
+from leyden.data.columns import LabelledImages
 from leyden.data.splits import fit_image
 from leyden.nets.backbone import Backbone, pool
 from leyden.transfer.evaluation import ClassifierEvaluator
@@ -79,7 +80,7 @@ class ClassifierTask(LightningModule):
         """uint8 images (B, C, S, S) to logits (B, classes)."""
         return self.net(images)
 
-    def validation_step(self, batch: Any, batch_index: int) -> None:
+    def validation_step(self, batch: LabelledImages, batch_index: int) -> None:
         """Updates ``val/accuracy`` by a batch (images (B, C, S, S), labels (B,))."""
         images, labels = batch
         self.val_accuracy.update(self(images), labels)
@@ -89,7 +90,7 @@ class ClassifierTask(LightningModule):
         """Starts with an empty confusion matrix."""
         self.evaluator = ClassifierEvaluator(self.class_names)
 
-    def test_step(self, batch: Any, batch_index: int) -> None:
+    def test_step(self, batch: LabelledImages, batch_index: int) -> None:
         """Updates ``test/accuracy`` and the confusion matrix by a batch (images (B, C, S, S), labels (B,))."""
         images, labels = batch
         probabilities = self(images).softmax(1)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from optuna.trial import TrialState
 from PIL import Image
 
 from leyden.bench.config.compose import ConfigError, compose
-from leyden.bench.config.groups import options
+from leyden.bench.config.groups import file_of, options
 from leyden.bench.run.record import Record
 from leyden.bench.search.search import search
 from leyden.bench.search.space import space
@@ -186,9 +187,10 @@ def test_values_that_no_trial_could_have(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("sweep", options("sweep"))
-def test_familys_ranges_fit_its_techniques(sweep: str) -> None:
+def test_ranges_fit_the_family_or_technique_of_their_name(sweep: str) -> None:
     for experiment in options("experiment"):
-        if experiment.startswith(f"{sweep}_"):
+        trained = file_of("experiment", experiment).read_text()
+        if experiment.startswith(f"{sweep}_") or re.search(rf"override /model: \w+/{sweep}\s", trained):
             config = master(f"experiment={experiment}", f"sweep={sweep}")
             Jobs(config, space([f"experiment={experiment}", *own_sweep(config)]).ends()[:1]).check()
 

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leyden.core.optim import cosine, scheduled
+from leyden.data.columns import LabelledImages
 from leyden.nets.backbone import Backbone
 from leyden.nets.googlenet import AUXILIARY_WEIGHT
 from leyden.nets.memory_format import MemoryFormat, arrange
@@ -207,7 +208,7 @@ class Finetune(ClassifierTask):
         self.net.epoch = self.current_epoch
         self.train()
 
-    def training_step(self, batch: Any, batch_index: int) -> Tensor:
+    def training_step(self, batch: LabelledImages, batch_index: int) -> Tensor:
         """One batch (images (B, C, S, S), labels (B,)) to its cross-entropy and what the strategy adds."""
         images, labels = batch
         loss = F.cross_entropy(self(images), labels)
