@@ -52,10 +52,10 @@ LITTLE: dict[str, Any] = {
     "trainer.limit_test_batches": 8,
     "trainer.check_val_every_n_epoch": 1,
     "trainer.log_every_n_steps": 1,
-    "data.batch_size": 8,
 }
 """Of every run."""
 LITTLE_IF_THERE: dict[tuple[str, ...], Any] = {
+    ("data.batch_size",): 8,
     ("trainer.val_check_interval",): 1.0,
     ("data.source.train",): 64,
     ("data.source.val",): 16,
