@@ -44,7 +44,7 @@ class TransferImages(ImageDataModule):
         source_splits: which of the source's splits the source task learns from, null: train. It may take all three,
             as nothing is validated or tested on its classes; do not test on these classes afterwards, then.
         image_size: side of the square images in pixels; null keeps the source's own.
-        crop: null squeezes a picture into the square; a number takes a square of that fraction of its shorter side
+        crop: null squeezes an image into the square; a number takes a square of that fraction of its shorter side
             from its centre, as ImageNet's networks are tested (224 / 256 = 0.875).
         batch_size: training examples per step and device.
         eval_batch_size: examples per validation or test batch.
