@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 
 from leyden.bench.config.compose import ConfigError
 from leyden.bench.config.variants import quoted
@@ -51,7 +51,10 @@ def _refuse_intervals(overrides: Iterable[Override]) -> None:
 def _values(override: Override) -> list[str]:
     if not override.is_sweep_override():
         return [str(override.input_line)]
-    return [f"{override.get_key_element()}={_readable(value)}" for value in override.sweep_string_iterator()]
+    values: Iterable[str] = override.sweep_string_iterator()
+    if isinstance(override.value(), Glob):
+        values = (value for value in values if not value.startswith("_"))  # what labs or models have in common
+    return [f"{override.get_key_element()}={_readable(value)}" for value in values]
 
 
 def _readable(value: str) -> str:
