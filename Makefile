@@ -1,9 +1,9 @@
-# setup, tour, test, bench, bench-scale: each works on a fresh machine and sets up what it needs.
+# setup, tour, test, bench, bench-scale, docs: each works on a fresh machine and sets up what it needs.
 VENV ?= .venv
 BIN := $(VENV)/bin
 LABS ?= lab
 
-.PHONY: setup tour test labs lint bench bench-scale
+.PHONY: setup tour test labs lint bench bench-scale docs docs-serve
 
 setup: $(VENV)/ready
 
@@ -39,3 +39,13 @@ bench: setup
 
 bench-scale: setup
 	$(BIN)/python tests/benchmarks/scale.py
+
+docs: $(VENV)/docs
+	$(BIN)/mkdocs build
+
+docs-serve: $(VENV)/docs
+	$(BIN)/mkdocs serve
+
+$(VENV)/docs: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
