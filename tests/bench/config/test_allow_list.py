@@ -79,7 +79,7 @@ def test_labs_and_configs_need_no_allowance() -> None:
         ("subprocess.Popen", "--allow NAME or set LEYDEN_ALLOW=NAME, here subprocess"),
         ("torch.os.system", "borrowed from posix"),
         ("lightning.pytorch.trainer.trainer.os.system", "borrowed from posix"),
-        ("leyden.bench.run.record.subprocess.Popen", "borrowed from subprocess"),
+        ("leyden.core.environment.subprocess.Popen", "borrowed from subprocess"),
         ("leyden.bench.sweep.local.BaseProcess", "borrowed from multiprocessing"),
         ("leyden.cli.main", "no class that a config is made of"),
         ("leyden.__main__.main", "no plain dotted name"),

@@ -11,8 +11,8 @@ from torchvision.transforms.v2.functional import to_pil_image
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.overrides import without_default_lab
 from leyden.bench.config.validate import compose_and_check
-from leyden.bench.run.logs import setup_logging
 from leyden.core.files import write_file
+from leyden.core.logs import setup_logging
 from leyden.data.inspection import Inspection, examples_to_show, inspect
 from leyden.data.issues import EFFECTS, DataIssue, Effect, by_kind
 from leyden.data.source import Source

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from leyden.bench.run.best import load_best, verbs_of
 from leyden.bench.run.checkpoint import technique_of
-from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.record import Record
 from leyden.core.files import write_file
+from leyden.core.logs import setup_logging
 from leyden.core.technique import Exports
 from leyden.nets.onnx import to_onnx
 

@@ -10,8 +10,8 @@ from lightning.pytorch.tuner import Tuner
 from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.bench.config.validate import compose_and_check
-from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.run import assemble
+from leyden.core.logs import setup_logging
 from leyden.visualization.charts import draw_curves
 
 SKIPPED = 5

@@ -15,8 +15,8 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.best import load_best, verbs_of
-from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.record import Record
+from leyden.core.logs import setup_logging
 from leyden.core.technique import PredictOptions, Predicts, Samples, WritesFiles
 from leyden.data.source.files.image_folder import read_image
 from leyden.report.predictions import PredictionWriter

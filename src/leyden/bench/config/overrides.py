@@ -1,7 +1,6 @@
 """Overrides of the command line that cannot be applied, all of them at once, each with the nearest right one."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.object_type import ObjectType
@@ -13,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from leyden.bench.config.compose import compose_unchecked, first_line, hydra_over_conf
 from leyden.bench.config.groups import groups, options
 from leyden.bench.config.variants import CHOICE
+from leyden.core.arguments import nearest
 
 
 def wrong_overrides(overrides: Sequence[str]) -> dict[str, str]:
@@ -52,14 +52,6 @@ def without_default_lab(overrides: Sequence[str]) -> list[str]:
     """The same overrides, and before them ``~experiment`` where they name no lab."""
     named = any(override.startswith("experiment=") for override in overrides)
     return [*overrides] if named else ["~experiment", *overrides]
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error message: which known name was meant, or what there is."""
-    names = sorted(set(map(str, known)))
-    longer = [known for known in names if name and known.startswith(name)]
-    close = longer or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; there are: {', '.join(names)}"
 
 
 def _wrong_option(override: Override, searchpath: list[str]) -> str | None:

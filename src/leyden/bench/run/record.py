@@ -1,38 +1,20 @@
 """The folder that a run leaves: what it was, how it went, what came out. Imports no torch."""
 
-import importlib.metadata
 import json
-import logging
 import os
-import platform
 import shutil
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from leyden.bench.config.compose import Composed
+from leyden.core.environment import environment
 from leyden.core.files import write_file
-
-PACKAGES = (
-    "leyden",
-    "torch",
-    "torchvision",
-    "lightning",
-    "hydra-core",
-    "omegaconf",
-    "tensorboard",
-    "torchmetrics",
-    "scikit-learn",
-    "numpy",
-)
 
 _DUMPER, _LOADER = getattr(yaml, "CSafeDumper", yaml.SafeDumper), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Written in C where PyYAML was built so: eight times faster, which a sweep of a thousand jobs feels."""
@@ -73,7 +55,7 @@ class Record:
         folder = folder or new_folder(Path(composed.config["paths"]["outputs"]) / composed.config["lab"]["name"])
         make_folder(folder)
         write_file(folder / "overrides.yaml", _dump({"overrides": composed.overrides, "choices": composed.choices}))
-        write_file(folder / "environment.json", json.dumps(_environment(), indent=2))
+        write_file(folder / "environment.json", json.dumps(environment(), indent=2))
         _write_status(folder, "pending")
         # Last, because it is what makes a folder a record.
         write_file(folder / "config.yaml", _dump(composed.config, sort_keys=False))
@@ -121,7 +103,7 @@ class Record:
         """Makes the run begin at its start when it next goes on: forgets checkpoints, and what it ran with before."""
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         (self.folder / "metrics.json").unlink(missing_ok=True)
-        write_file(self.folder / "environment.json", json.dumps(_environment(), indent=2))
+        write_file(self.folder / "environment.json", json.dumps(environment(), indent=2))
         self.set_status("pending")
 
     def set_metrics(self, metrics: Mapping[str, float]) -> None:
@@ -175,37 +157,3 @@ def new_folder(parent: Path) -> Path:
             number += 1
         else:
             return parent / f"{stamp}_{number}"
-
-
-@cache
-def _environment() -> dict[str, Any]:
-    """What this process runs with; the code is what it was when the process began, whatever git says later."""
-    installed = {d.metadata["Name"] for d in importlib.metadata.distributions()}
-    return {
-        "command": sys.argv,
-        "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES if name in installed},
-        "platform": platform.platform(),
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
-        "git": _git(),
-    }
-
-
-def _cpu() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-
-
-def _git() -> dict[str, Any] | None:
-    """The commit of the code that runs, and whether it was changed since; None outside a checkout."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
-    except (OSError, subprocess.CalledProcessError):
-        logging.getLogger(__name__).debug("no git checkout around %s", here)
-        return None

@@ -20,12 +20,12 @@ from leyden.bench.config.instantiate import build, build_all
 from leyden.bench.run.callbacks import FiniteLoss, LastValues, StepSeed
 from leyden.bench.run.checkpoint import AtomicCheckpointIO, best, newest, technique_of
 from leyden.bench.run.devices import as_begun, devices_of, look_for_gpus_once, precision_here, refuse_absent_gpu
-from leyden.bench.run.global_batch import GlobalBatch
 from leyden.bench.run.loggers import RunLogger
-from leyden.bench.run.logs import setup_logging
 from leyden.bench.run.record import Record
 from leyden.bench.run.resume import LastCheckpoint
 from leyden.core.files import clear_leftovers
+from leyden.core.global_batch import GlobalBatch
+from leyden.core.logs import setup_logging
 from leyden.core.seeding import mix
 from leyden.core.technique import Technique
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from leyden.bench.config.overrides import nearest
 from leyden.bench.run.record import Record
+from leyden.core.arguments import nearest
 from leyden.core.files import write_file
 from leyden.report.text import csv_table, markdown_table
 

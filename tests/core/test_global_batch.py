@@ -9,7 +9,7 @@ from global_batch import FAMILIES, train
 from lightning import Callback, LightningModule, Trainer, seed_everything
 from ranks import run_two_ranks
 
-from leyden.bench.run.global_batch import GlobalBatch
+from leyden.core.global_batch import GlobalBatch
 
 SCRIPT = """
 import sys, torch
