@@ -14,6 +14,19 @@ import torch
 from torch import Tensor
 
 
+def check_holdout(holdout: float) -> None:
+    """Refuses a share of the training examples that leaves nothing to train on or nothing to validate on.
+
+    Raises:
+        ValueError: it is not above 0 and below 1.
+    """
+    if not 0 < holdout < 1:
+        raise ValueError(
+            f"data.source.holdout={holdout}: the share of the training images that validates must be above 0 and "
+            "below 1, such as 0.1 (what is tested never validates, or the best checkpoint would be chosen by the test)"
+        )
+
+
 def stratified(labels: Tensor, fractions: Sequence[float], seed: int = 0) -> list[Tensor]:
     """Splits indices so that every class is divided in the same proportions.
 

@@ -28,7 +28,7 @@ def scene(seed: int, count: int) -> dict[str, torch.Tensor]:
 
 def labels_of(model: RPN, targets: list, high: float = 0.7, low: float = 0.3):
     objects = pad_targets(targets)
-    return label_anchors(box_iou(objects.boxes, model.corners[None]), objects.valid, high, low)
+    return label_anchors(box_iou(objects.boxes, model.corners[None]), objects.valid, model.trainable, high, low)
 
 
 def test_labels_are_those_of_torchvisions_matcher():
@@ -52,6 +52,26 @@ def test_labels_are_those_of_torchvisions_matcher():
 def test_an_object_that_no_anchor_overlaps_gets_none():
     labels, _ = labels_of(rpn(), [truth([500.0, 500, 510, 510])])
     assert not labels.any()
+
+
+def test_object_at_border_has_best_anchor_inside():
+    model = RPN(6, 600, [16], [38], [128 / 600, 256 / 600, 512 / 600], [0.5, 1, 2], inside_only=True, hidden=8)
+    generator = torch.Generator().manual_seed(0)
+    sides = 40 + 80 * torch.rand(400, 2, generator=generator)
+    top = (600 - sides[:, 1]) * torch.rand(400, generator=generator)
+    left = torch.zeros(400)
+    boxes = torch.stack([left, top, sides[:, 0], top + sides[:, 1]], 1)
+    inside = ((model.corners >= 0) & (model.corners <= 600)).all(1)
+    overlapped = box_iou(boxes, model.corners[inside]).amax(1)
+    assert (overlapped > 0).sum() > 390
+    labels, _ = labels_of(model, [truth(box.tolist()) for box in boxes])
+    for own, box, best in zip(labels, boxes, overlapped, strict=True):
+        # The authors' order: anchors across the border go first, then each object takes the best that is left.
+        iou = box_iou(box[None], model.corners)[0]
+        expected = inside & (((iou == best) & (best > 0)) | (iou >= 0.7))
+        assert torch.equal(own == 1, expected)
+        assert torch.equal(own == 0, inside & ~expected & (iou < 0.3))
+        assert bool((own == 1).any()) == bool(best > 0)
 
 
 def test_the_loss_is_torchvisions_on_the_same_logits():

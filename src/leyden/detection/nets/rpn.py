@@ -32,23 +32,27 @@ BASE = 16
 """Pixels of the cell in which the authors' code rounds the shapes of anchors."""
 
 
-def label_anchors(iou: Tensor, valid: Tensor, high: float = 0.7, low: float = 0.3) -> tuple[Tensor, Tensor]:
+def label_anchors(
+    iou: Tensor, valid: Tensor, trainable: Tensor, high: float = 0.7, low: float = 0.3
+) -> tuple[Tensor, Tensor]:
     """The label of each anchor, object or background, and its object.
 
     Args:
         iou: (B, M, A) overlap of objects and anchors.
         valid: (B, M) bool: what is not padding.
+        trainable: (A,) bool: the others are left out before each object chooses the anchor that overlaps it most.
         high: with this IoU or more an anchor holds the object that it overlaps most.
         low: below it, it is background, unless no other overlaps some object more.
 
     Returns:
         (B, A) int64 labels: 1 object, 0 background, -1 neither; (B, A) int64, the object that each overlaps most.
     """
-    iou = iou.masked_fill(~valid[..., None], 0)
+    iou = iou.masked_fill(~(valid[..., None] & trainable), 0)
     overlap, index = iou.max(1)
     best = iou.amax(2, keepdim=True)
     chosen = ((iou == best) & (best > 0)).any(1) | (overlap >= high)
-    return torch.where(chosen, 1, torch.where(overlap < low, 0, -1)), index
+    labels = torch.where(chosen, 1, torch.where(overlap < low, 0, -1))
+    return labels.masked_fill(~trainable, -1), index
 
 
 def rpn_loss(
@@ -87,7 +91,8 @@ class RPN(nn.Module):
         hidden: channels of the 3x3 convolution.
         anchors: per image that a step learns from.
         positive_fraction: at most this part of them hold an object.
-        inside_only: anchors that reach beyond the image are not learned.
+        inside_only: anchors that reach beyond the image are not learned; an object at the border then has the best of
+            those inside it.
         thresholds: high and low, see :func:`label_anchors`.
         before_nms: best anchors (of each map) that NMS looks at, in training and in a test.
         after_nms: best proposals that remain, in training and in a test.
@@ -168,8 +173,8 @@ class RPN(nn.Module):
     def loss(self, logits: Tensor, offsets: Tensor, targets: list[Target]) -> tuple[Tensor, Tensor]:
         """Objectness and box loss of a random sample of anchors, see :func:`rpn_loss`."""
         objects = pad_targets(targets)
-        labels, match = label_anchors(box_iou(objects.boxes, self.corners[None]), objects.valid, self.high, self.low)
-        labels = labels.masked_fill(~self.trainable, -1)
+        iou = box_iou(objects.boxes, self.corners[None])
+        labels, match = label_anchors(iou, objects.valid, self.trainable, self.high, self.low)
         sampled = sample(labels, self.anchors, self.positive_fraction)
         boxes = objects.boxes.gather(1, match[..., None].expand(-1, -1, 4))
         return rpn_loss(logits, offsets, labels, encode(boxes, self.priors, (1.0, 1.0)), sampled)

@@ -66,12 +66,10 @@ def test_validation_never_is_the_test(other: str, tmp_path: Path) -> None:
     assert min(reds(source, "test")) == 40
 
 
-def test_all_of_train_is_learnt_where_nothing_is_held_out(tmp_path: Path) -> None:
-    source = ImageFolder(paint(tmp_path, "train/a", "train/b", "val/a", "val/b"), holdout=0)
-    assert [len(source.split(stage)) for stage in ("train", "val", "test")] == [20, 20, 20]
-    assert reds(source, "val") == reds(source, "test")
-    with pytest.raises(ValueError, match=r"data\.source\.holdout=1"):
-        ImageFolder(str(tmp_path), holdout=1)
+@pytest.mark.parametrize("holdout", [0, 1, -0.1, float("nan")])
+def test_something_is_held_out_and_something_learnt(holdout: float, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"data\.source\.holdout={holdout}: .* such as 0\.1"):
+        ImageFolder(str(tmp_path), holdout=holdout)
 
 
 def test_images_become_one_size(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from leyden.core.splits import by_name
+from leyden.core.splits import by_name, check_holdout
 from leyden.data.columns import Target
 from leyden.data.issues import DataIssue, Effect, by_kind
 from leyden.data.source import ImageSource
@@ -59,7 +59,7 @@ class BoxSource(ImageSource):
         channels: 3 for colour, 1 for grey.
         on_bad_box: "clip" cuts boxes that stick out to the image and leaves other bad ones out, "drop" leaves all
             bad ones out, "fail" stops; in each case they are counted.
-        holdout: see the table; 0 validates on what is tested: then choose nothing by it.
+        holdout: see the table; above 0 and below 1.
         seed: of the hash.
     """
 
@@ -81,8 +81,7 @@ class BoxSource(ImageSource):
         holdout: float,
         seed: int,
     ) -> None:
-        if not 0 <= holdout < 1:
-            raise ValueError(f"data.source.holdout={holdout}: a share of the training images, in [0, 1)")
+        check_holdout(holdout)
         self.root = Path(root).expanduser()
         self.name = f"{kind} {self.root}"
         self.classes = classes
@@ -223,8 +222,6 @@ def share_out(parts: dict[Stage, list[Annotated]], holdout: float, seed: int) ->
         return {"train": train, "val": val, "test": test}
     if not val and not test:
         return dict(zip(STAGES, _by_name(train, (0.6, 0.1, 0.3), seed), strict=True))
-    if not holdout:
-        return {"train": train, "val": test or val, "test": test or val}
     learnt, held = _by_name(train, (1 - holdout, holdout), seed)
     return {"train": learnt, "val": held, "test": test or val}
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from leyden.core.splits import stratified
+from leyden.core.splits import check_holdout, stratified
 from leyden.data.columns import Images
 from leyden.data.source import ImageSource
 from leyden.data.source.files.listing import Listing, list_images
@@ -28,8 +28,8 @@ class ImageFolder(ImageSource):
     | folders in root | train | val | test |
     |---|---|---|---|
     | train, val, test | train | val | test |
-    | train, test | 90 % of train | 10 % of train | test |
-    | train, val | 90 % of train | 10 % of train | val |
+    | train, test | 1 - holdout of train | holdout of train | test |
+    | train, val | 1 - holdout of train | holdout of train | val |
     | classes (or train alone) | 60 % | 10 % | 30 % |
 
     The third row is how many published sets come (ants and bees, ImageNet): the best checkpoint must not be chosen on
@@ -38,9 +38,7 @@ class ImageFolder(ImageSource):
     Args:
         root: the folder.
         channels: 3 for colour, 1 for grey; images are converted.
-        holdout: in the second and third row, the share of train that becomes validation. 0 trains on all of it, as
-            published results do, and validates on what is tested: then validate once, at the end, and choose nothing
-            by it.
+        holdout: in the second and third row, the share of train that becomes validation, above 0 and below 1.
         index_cache: folder where the list of the files is kept for later starts; None: nowhere.
         in_memory_limit: GB; a split that takes more is not decoded as a whole where ``data.in_memory`` is "auto". None:
             only the free memory counts.
@@ -61,8 +59,7 @@ class ImageFolder(ImageSource):
         index_cache: str | None = None,
         in_memory_limit: float | None = None,
     ) -> None:
-        if not 0 <= holdout < 1:
-            raise ValueError(f"data.source.holdout={holdout}: a share of the training images, in [0, 1)")
+        check_holdout(holdout)
         self.root = Path(root).expanduser()
         self.name = f"image folder {self.root}"
         self.channels = channels
@@ -99,12 +96,8 @@ class ImageFolder(ImageSource):
             tested = test or val
             assert tested is not None
             test_split = self._images(tested)
-            if self.holdout:
-                parts = _share_out(training, {"train": 1 - self.holdout, "val": self.holdout})
-                log.info("%s: %.0f %% of train validates, %s tests", self.name, 100 * self.holdout, tested.name)
-            else:
-                parts = {"train": training, "val": test_split}
-                log.info("%s: %s validates and tests: choose nothing by it", self.name, tested.name)
+            parts = _share_out(training, {"train": 1 - self.holdout, "val": self.holdout})
+            log.info("%s: %.0f %% of train validates, %s tests", self.name, 100 * self.holdout, tested.name)
             self._splits = parts | {"test": test_split}
 
     def split(self, stage: Stage) -> Subset:
