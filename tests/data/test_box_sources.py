@@ -12,11 +12,12 @@ from painted import NAMES, SCENES, Scene, paint, seen_box, voc_xml, write_coco, 
 from PIL import Image
 
 from leyden.data.issues import DataIssue
-from leyden.data.source.annotations.annotated import learnable, read_image_size, validate_box
+from leyden.data.source.annotations.annotated import learnable, validate_box
 from leyden.data.source.annotations.box_source import BoxSource
 from leyden.data.source.annotations.coco import COCO
 from leyden.data.source.annotations.voc import VOC
 from leyden.data.source.annotations.yolo_txt import YOLO
+from leyden.data.source.files.decoder import read_image_size
 
 FORMATS = {
     "voc": (write_voc, lambda root, **keys: VOC(str(root), classes=NAMES, **keys)),

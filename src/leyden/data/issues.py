@@ -37,3 +37,33 @@ def by_kind(issues: Sequence[DataIssue]) -> list[list[DataIssue]]:
         return EFFECTS.index(issue.effect), issue.kind
 
     return [list(group) for _, group in groupby(sorted(issues, key=rank), rank)]
+
+
+class Tally:
+    """What a reader passes over or changes, counted by kind: one line of the run's log and of check-data's report.
+
+    Each source has one (``Source.tally``) and fills it where it reads: ``self.tally.add("hidden, not read", path)``.
+    It is for what needs no list of places; what a user should look at, one by one, is a ``DataIssue``. The line:
+    ``3 x hidden or of another program, not read (train/.DS_Store ...); 1 x 16 bits, scaled to 8 (a.png)``.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, tuple[str, dict[int, int]]] = {}
+
+    def add(self, what: str, place: str | Path, count: int = 1) -> None:
+        """Counts ``count`` for a place, once however often it is added, because files are read again and again.
+
+        Args:
+            what: the kind: what it is and what became of it, "hidden, not read".
+            place: such as the file; the first of a kind is named.
+            count: how many the place stands for.
+        """
+        _, counts = self._kinds.setdefault(what, (str(place), {}))
+        counts[hash(str(place))] = count  # one step, so that threads may add, and small, because there may be a million
+
+    def __str__(self) -> str:
+        parts = []
+        for what, (first, counts) in sorted(self._kinds.items()):
+            total = sum(counts.values())
+            parts.append(f"{total:,} x {what} ({first}{' ...' if total > 1 else ''})")
+        return "; ".join(parts)

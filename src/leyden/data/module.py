@@ -98,6 +98,7 @@ class DataModule(LightningDataModule):
     def prepare_data(self) -> None:
         """Downloads what the source needs; called on one process only."""
         self.source.prepare()
+        self.source.log_tally()
 
     def split(self, stage: Stage) -> Split:
         """The examples of a stage as the model gets them, prepared on first use.
@@ -110,6 +111,7 @@ class DataModule(LightningDataModule):
             if len(raw) == 0:
                 raise ValueError(f"{self.source.name}: the {stage} split is empty")
             self._splits[stage] = self.prepared(raw)
+            self.source.log_tally()
         return self._splits[stage]
 
     def examples(self, stage: Stage) -> Split:

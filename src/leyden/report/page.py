@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL.Image import DecompressionBombError
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
-from leyden.data.source.files.image_folder import read_image
+from leyden.data.source.files.decoder import read_image
 from leyden.report.compare import REFERENCES, Comparison
 from leyden.report.runs import Run
 from leyden.report.variants import last_image
@@ -142,7 +141,7 @@ def _images(rows: Mapping[str, Sequence[Run]]) -> list[tuple[str, str, list[Figu
 def _image(file: Path, tag: str, row: str, seed: Any) -> Figure:
     try:
         image = thumbnail(read_image(file), SIDE)
-    except (ValueError, DecompressionBombError) as error:
+    except ValueError as error:
         return Figure(error=str(error))
     step = int(file.stem.rpartition("_")[2])
     return _figure(image, f"{tag} of {row}", f"{row}; seed {seed}, step {step:,}")

@@ -131,6 +131,7 @@ class TransferImages(ImageDataModule):
         """Downloads what the sources need; called on one process only."""
         super().prepare_data()
         self.upstream.prepare()
+        self.upstream.log_tally()
 
     def examples(self, stage: Stage) -> Split:
         """The examples of the target classes; of the training split the few labelled ones, repeated."""

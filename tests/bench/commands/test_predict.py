@@ -18,7 +18,7 @@ from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
-from leyden.data.source.files.image_folder import read_image
+from leyden.data.source.files.decoder import read_image
 from leyden.detection.ssd import SSD
 from leyden.gan.noise_to_image.dcgan import DCGAN
 from leyden.report import predictions

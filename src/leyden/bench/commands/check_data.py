@@ -52,7 +52,7 @@ def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
     seen = inspect(source)
     folder = output or Path(composed.config["paths"]["outputs"]) / "check_data" / composed.choices["data/source"]
     folder.mkdir(parents=True, exist_ok=True)
-    report = "\n\n".join([f"# {source.name}", *_tables(source, seen), *_issues(seen)])
+    report = "\n\n".join([f"# {source.name}", *_tables(source, seen), *_issues(seen), *_tally(source)])
     write_file(folder / "report.md", report + "\n")
     rows = [["" if value is None else value for value in issue] for issue in seen.issues]
     write_file(folder / "issues.csv", csv_table(DataIssue._fields, rows))
@@ -104,6 +104,10 @@ def _issues(seen: Inspection) -> list[str]:
         lines = [f"{len(group):,} x {kind} ({effect}: {MEANING[effect]})", *map(str, group[:LISTED]), *more]
         paragraphs.append("\n  ".join(lines))
     return paragraphs
+
+
+def _tally(source: Source) -> list[str]:
+    return [f"passed over or changed: {source.tally}"] if str(source.tally) else []
 
 
 def _sum(seen: Inspection) -> str:

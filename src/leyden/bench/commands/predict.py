@@ -18,7 +18,7 @@ from leyden.bench.run.best import load_best, verbs_of
 from leyden.bench.run.record import Record
 from leyden.core.logs import setup_logging
 from leyden.core.technique import PredictOptions, Predicts, Samples, WritesFiles
-from leyden.data.source.files.image_folder import read_image
+from leyden.data.source.files.decoder import read_image
 from leyden.report.predictions import PredictionWriter
 
 ENDINGS = {"images": (*IMG_EXTENSIONS, ".gif"), "text": (".txt", ".md", ".rst")}

@@ -61,6 +61,7 @@ class UnpairedImages(ImageDataModule):
         """Downloads what both sources need; called on one process only."""
         super().prepare_data()
         self.target.prepare()
+        self.target.log_tally()
 
     def content(self, split: Split) -> Iterator[bytes]:
         """Bytes that tell these domains from others: the training images of both."""

@@ -1,11 +1,15 @@
 """Where examples come from. One file, one kind of source; ``conf/data/source`` mirrors this folder."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import ClassVar
 
-from leyden.data.issues import DataIssue
+from leyden.data.issues import DataIssue, Tally
 from leyden.data.splits import STAGES, Split, Stage
+
+log = logging.getLogger(__name__)
 
 
 class Source(ABC):
@@ -18,9 +22,21 @@ class Source(ABC):
     """How log lines and errors call this source."""
     class_names: Sequence[str] = ()
     """One name per class, in the order of the labels; empty if there are no labels."""
+    _logged = ""
 
     def prepare(self) -> None:  # noqa: B027 - most sources need nothing
         """Downloads or finds the data and sets the attributes; calling it again changes nothing."""
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What the source passes over or changes as it finds and decodes the data, for the log and check-data."""
+        return Tally()
+
+    def log_tally(self) -> None:
+        """Writes the tally into the log, one line, unless it is empty or already there."""
+        if str(self.tally) not in ("", self._logged):
+            log.info("%s: %s", self.name, self.tally)
+        self._logged = str(self.tally)
 
     @abstractmethod
     def split(self, stage: Stage) -> Split:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from PIL import Image
 
 from leyden.data.columns import Scenes, Target
-from leyden.data.issues import DataIssue, Effect
-from leyden.data.source.files.image_folder import read_image
+from leyden.data.issues import DataIssue, Effect, Tally
+from leyden.data.source.files.decoder import read_image
 from leyden.data.splits import Stage
 
 Corners = tuple[float, float, float, float]
@@ -88,9 +87,10 @@ class Annotated(NamedTuple):
 class AnnotatedImages:
     """A split of image files with boxes, decoded when asked for."""
 
-    def __init__(self, examples: Sequence[Annotated], channels: int) -> None:
+    def __init__(self, examples: Sequence[Annotated], channels: int, tally: Tally | None = None) -> None:
         self.examples = list(examples)
         self.channels = channels
+        self.tally = tally
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -102,7 +102,7 @@ class AnnotatedImages:
             ValueError: the image cannot be read, or has another size than the file with its boxes says.
         """
         entry, size, target, _ = self.examples[index]
-        image = read_image(entry.path, self.channels)
+        image = read_image(entry.path, self.channels, self.tally)
         width, height = image.shape[2], image.shape[1]
         if (width, height) != size:
             raise ValueError(
@@ -147,17 +147,3 @@ def validate_box(corners: Corners, size: tuple[int, int], min_box_size: float) -
     if max(-x1, -y1, x2 - width, y2 - height) > ROUNDING:
         return "sticks out", clipped
     return None, clipped
-
-
-def read_image_size(path: Path) -> tuple[int, int]:
-    """Width and height of an image, upright as its EXIF data says, from the head of its file.
-
-    Raises:
-        ValueError: the file is broken or no image.
-    """
-    try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            return (image.height, image.width) if turned else (image.width, image.height)
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{path}: this image cannot be read ({error}); repair or remove it") from error

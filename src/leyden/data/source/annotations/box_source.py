@@ -20,16 +20,15 @@ from leyden.data.source.annotations.annotated import (
     ImageEntry,
     Reading,
     learnable,
-    read_image_size,
     validate_box,
 )
-from leyden.data.source.files.image_folder import VAL_NAMES
+from leyden.data.source.files.decoder import read_image_size
 from leyden.data.splits import STAGES, Split, Stage
 
 log = logging.getLogger(__name__)
 
 OnBadBox = Literal["drop", "clip", "fail"]
-FOLDERS: dict[Stage, tuple[str, ...]] = {"train": ("train",), "val": VAL_NAMES, "test": ("test",)}
+FOLDERS: dict[Stage, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 """What the folders of a split are called."""
 TOLD = 5
 """Issues and names that an error shows."""
@@ -142,7 +141,7 @@ class BoxSource(ImageSource):
         parts = {stage: self._usable(part, reading) for stage, part in reading.parts.items()}
         splits = share_out(parts, self.holdout, self.seed)
         self._find_untrained(splits, reading)
-        return {stage: AnnotatedImages(splits[stage], self.channels) for stage in STAGES}, reading.issues
+        return {stage: AnnotatedImages(splits[stage], self.channels, self.tally) for stage in STAGES}, reading.issues
 
     def _usable(self, part: list[ImageEntry], reading: Reading) -> list[Annotated]:
         usable = []

@@ -5,8 +5,9 @@ from pathlib import Path
 import yaml
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from leyden.data.source.annotations.annotated import Box, Corners, ImageEntry, Reading, read_image_size
+from leyden.data.source.annotations.annotated import Box, Corners, ImageEntry, Reading
 from leyden.data.source.annotations.box_source import FOLDERS, BoxSource, OnBadBox, split_folders
+from leyden.data.source.files.decoder import read_image_size
 from leyden.data.splits import Stage
 
 NAMES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names", "*.names", "*.yaml")

@@ -2,7 +2,7 @@
 
 from leyden.data.source import ImageSource
 from leyden.data.source.builtin.image_patches import FOLDERS, photographs
-from leyden.data.source.files.image_folder import read_image
+from leyden.data.source.files.decoder import read_image
 from leyden.data.splits import Stage, VariedImages
 
 GREY = ("brick.png", "camera.png", "coins.png", "grass.png", "gravel.png")

@@ -81,12 +81,12 @@ class ImageFiles(ImageSource):
     def split(self, stage: Stage) -> ImageList:
         """Images of their own sizes uint8 (channels, H, W), decoded one by one."""
         self.prepare()
-        return ImageList(self._files[stage], self.channels, self.in_memory_limit)
+        return ImageList(self._files[stage], self.channels, self.in_memory_limit, self.tally)
 
     def _find(self, stage: Stage, folder: Path) -> Listing:
         if not folder.is_dir():
             raise FileNotFoundError(f"data.source.{stage}: no folder {folder} (looked from {Path.cwd()})")
-        found = list_images(folder, cache=self.index_cache)
+        found = list_images(folder, cache=self.index_cache, tally=self.tally)
         if not len(found):
             raise ValueError(f"{folder} holds no image with an ending among {', '.join(IMG_EXTENSIONS)}")
         return found

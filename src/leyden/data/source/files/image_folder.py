@@ -4,14 +4,13 @@ import logging
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageOps
-from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 from leyden.core.splits import check_holdout, stratified
 from leyden.data.columns import Images
+from leyden.data.issues import Tally
 from leyden.data.source import ImageSource
+from leyden.data.source.files.decoder import read_image
 from leyden.data.source.files.listing import Listing, list_images
 from leyden.data.splits import Stage, Subset
 
@@ -111,13 +110,15 @@ class ImageFolder(ImageSource):
             raise ValueError(
                 f"{unknown[0]}: the class {unknown[0].name!r} is not among those of training: {self.class_names}"
             )
-        files = list_images(folder, self.class_names, self.index_cache)
+        files = list_images(folder, self.class_names, self.index_cache, self.tally)
         labels = torch.from_numpy(files.tops)
         empty = labels.bincount(minlength=len(self.class_names)) == 0
         if empty.any():
             missing = folder / self.class_names[int(empty.nonzero()[0])]
             raise ValueError(f"{missing} holds no image with an ending among {', '.join(IMG_EXTENSIONS)}")
-        return Subset(ImageList(files, self.channels, self.in_memory_limit), torch.arange(len(files)), labels)
+        return Subset(
+            ImageList(files, self.channels, self.in_memory_limit, self.tally), torch.arange(len(files)), labels
+        )
 
 
 class ImageList:
@@ -127,35 +128,22 @@ class ImageList:
         files: where they are.
         channels: 3 for colour, 1 for grey.
         in_memory_limit: see ``ImageFolder``.
+        tally: counts what decoding changes.
     """
 
-    def __init__(self, files: Listing, channels: int, in_memory_limit: float | None = None) -> None:
+    def __init__(
+        self, files: Listing, channels: int, in_memory_limit: float | None = None, tally: Tally | None = None
+    ) -> None:
         self.files = files
         self.channels = channels
         self.in_memory_limit = in_memory_limit
+        self.tally = tally
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Images:
-        return Images(read_image(self.files[index], self.channels))
-
-
-def read_image(path: str | Path, channels: int = 3) -> Tensor:
-    """An image file as uint8 (channels, H, W), turned upright as its EXIF data says.
-
-    Args:
-        path: of any format that Pillow reads.
-        channels: 3 for colour, 1 for grey.
-
-    Raises:
-        ValueError: the file is missing, broken or no image; the message names it.
-    """
-    try:
-        with Image.open(path) as image:
-            return pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB" if channels == 3 else "L"))
-    except (OSError, SyntaxError) as error:  # Pillow reports some broken PNGs as a SyntaxError
-        raise ValueError(f"{path}: this image cannot be read ({error}); repair or remove it") from error
+        return Images(read_image(self.files[index], self.channels, self.tally))
 
 
 def _share_out(split: Subset, fractions: dict[Stage, float]) -> dict[Stage, Subset]:

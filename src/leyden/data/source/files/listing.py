@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from leyden.core.files import write_whole
+from leyden.data.issues import Tally
+from leyden.data.source.files.layout import IMAGE_ENDINGS, SKIPPED, UNREAD, is_foreign
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 """Of the index: to be raised with any change of what is found or how it is kept."""
 SETTLED = 2.0
 """Seconds: a folder that changed less long ago may change again and keep its time, so coarse are some file systems'."""
@@ -67,10 +68,16 @@ class _Found(NamedTuple):
     """(F,) bytes, below the folder of all."""
     times: np.ndarray
     """(F, 2) int64 nanoseconds, as ``_times`` has them."""
+    skips: np.ndarray
+    """uint8 JSON: what was passed over, {kind: [first path, count]}."""
 
 
-def list_images(folder: Path, tops: Sequence[str] = ("",), cache: Path | None = None) -> Listing:
+def list_images(
+    folder: Path, tops: Sequence[str] = ("",), cache: Path | None = None, tally: Tally | None = None
+) -> Listing:
     """The image files at any depth below some folders; links to folders are not followed.
+
+    What is hidden or of another program (``is_foreign``) is passed over at every depth.
 
     The index holds the times of every folder. To add, remove or rename a file changes those of its folder, so an index
     whose times are still the folders' own is right, and no folder is read. What it cannot see is a file that is written
@@ -81,6 +88,7 @@ def list_images(folder: Path, tops: Sequence[str] = ("",), cache: Path | None = 
         folder: of all of them.
         tops: the folders in it to look into, "" for itself; one that is not there holds nothing.
         cache: folder of the index, ``files-<key>.npz``; None keeps it nowhere.
+        tally: counts what is passed over, also files with other endings; None does not count.
 
     Returns:
         The files of one top behind those of another, each in the order of their paths.
@@ -97,15 +105,19 @@ def list_images(folder: Path, tops: Sequence[str] = ("",), cache: Path | None = 
             _keep(found, about, file)
     else:
         log.info("%s: %d images, by the index %s", folder, len(found.paths), file)
+    if tally is not None:
+        for kind, (first, count) in json.loads(found.skips.tobytes()).items():
+            tally.add(kind, os.path.join(folder, first), count)
     return Listing(str(folder), found.paths, found.sizes, found.tops)
 
 
 def _look(root: str, tops: Sequence[str]) -> _Found:
     files: list[tuple[bytes, int, int]] = []
     folders: list[tuple[bytes, int, int]] = []
+    skips: dict[str, tuple[str, int]] = {}
     for number, top in enumerate(tops):
         if os.path.isdir(os.path.join(root, top)):
-            files += [(path, size, number) for path, size in _walk(root, top, folders)]
+            files += [(path, size, number) for path, size in _walk(root, top, folders, skips)]
     paths, sizes, numbers = zip(*files, strict=True) if files else ((), (), ())
     return _Found(
         np.array(paths, "S"),
@@ -113,10 +125,13 @@ def _look(root: str, tops: Sequence[str]) -> _Found:
         np.array(numbers, np.int64),
         np.array([inside for inside, *_ in folders], "S"),
         np.array([times for _, *times in folders], np.int64).reshape(-1, 2),
+        np.frombuffer(json.dumps(skips).encode(), np.uint8),
     )
 
 
-def _walk(root: str, inside: str, folders: list[tuple[bytes, int, int]]) -> Iterator[tuple[bytes, int]]:
+def _walk(
+    root: str, inside: str, folders: list[tuple[bytes, int, int]], skips: dict[str, tuple[str, int]]
+) -> Iterator[tuple[bytes, int]]:
     """The images of a folder and of those in it, with their sizes, in the order that sorted paths have."""
     path = os.path.join(root, inside)
     folders.append((os.fsencode(inside), *_times(path)))  # before the look, so that a change during it shows next time
@@ -128,13 +143,21 @@ def _walk(root: str, inside: str, folders: list[tuple[bytes, int, int]]) -> Iter
         return
     for entry in ordered:
         name = os.path.join(inside, entry.name)
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(root, name, folders)
-        elif entry.name[1:].lower().endswith(IMG_EXTENSIONS):
+        skipped = None
+        if is_foreign(entry.name):
+            skipped = SKIPPED
+        elif entry.is_dir(follow_symlinks=False):
+            yield from _walk(root, name, folders, skips)
+        elif not entry.name.lower().endswith(IMAGE_ENDINGS):
+            skipped = UNREAD
+        else:
             try:
                 yield os.fsencode(name), entry.stat().st_size
             except OSError:  # a link that leads nowhere: who reads it will be told
                 yield os.fsencode(name), -1
+        if skipped is not None:
+            first, count = skips.get(skipped, (name, 0))
+            skips[skipped] = first, count + 1
 
 
 def _times(path: str) -> tuple[int, int]:
@@ -163,7 +186,17 @@ def _kept(file: Path, folder: str, about: bytes) -> _Found | None:
         now = [_times(os.path.join(folder, os.fsdecode(inside))) for inside in found.folders]
     except FileNotFoundError:  # one of the folders is gone
         return None
-    except (OSError, EOFError, ValueError, LookupError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         log.warning("looked for images anew, because %s cannot be used: %s", file, str(error).partition("\n")[0])
         return None
     return found if np.array_equal(np.array(now).reshape(-1, 2), found.times) else None
@@ -173,9 +206,10 @@ def _refuse_nonsense(found: _Found, tops: int) -> None:
     """Raises ValueError where the parts of an index do not belong together, or lead to files elsewhere."""
     kinds = [part.dtype.kind for part in found]
     if (
-        kinds != ["S", "i", "i", "S", "i"]
+        kinds != ["S", "i", "i", "S", "i", "u"]
         or len({len(part) for part in found[:3]}) > 1
         or not np.isin(found.tops, range(tops)).all()
+        or not all(type(n) is int and isinstance(text, str) for text, n in json.loads(found.skips.tobytes()).values())
     ):
         raise ValueError("its parts do not belong together")
     for path in {*found.folders.tolist(), *map(os.path.dirname, found.paths.tolist())}:

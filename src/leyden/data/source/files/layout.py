@@ -1,0 +1,89 @@
+"""What files and folders are by their names: images, splits, or what other programs leave behind."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from leyden.data.issues import Tally
+from leyden.data.splits import Stage
+
+IMAGE_ENDINGS = (*IMG_EXTENSIONS, ".gif", ".jfif")
+"""Of the files that sources and ``leyden predict`` take for images, compared without case."""
+FOREIGN = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__pycache__"}
+FOREIGN |= {"lost+found", "$recycle.bin", "system volume information", "#recycle", "@recycle", "#snapshot"}
+SKIPPED = "hidden or of another program, not read"
+UNREAD = "with another ending, not read"
+STAGE_WORDS: dict[Stage, str] = {
+    "train": "train(?:ing)?|trn|trainval",
+    "val": "val|valid(?:ation)?|validat(?:e|ing)|dev|devel(?:opment)?|eval(?:uation)?",
+    "test": "tests?|testing|tst",
+}
+KIND = "set|data|dataset|images?|imgs?|pics?|pictures?|photos?|split|part|folder|dir|samples?|files?"
+"""What a word of a split may be written together with: ``trainset``, ``valimages``."""
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a file or folder is hidden or of another program (macOS, Windows, a NAS, Jupyter), by its own name.
+
+    A name that begins with a dot is: ``.ipynb_checkpoints``, ``._x.jpg``, ``.DS_Store``; so are those in ``FOREIGN``.
+    """
+    return name.startswith(".") or name.lower() in FOREIGN
+
+
+def stage_of(name: str) -> Stage | None:
+    """The split that a folder's or file's name speaks of, in any case, with words or numbers before or behind.
+
+    ``Training``, ``TEST``, ``train_images``, ``val2017``, ``01-validation_set``, ``seg_test``, ``devset``. A name that
+    speaks of train and val is the training split, as VOC's ``trainval``.
+
+    Returns:
+        None where the name speaks of none or of several: ``cats``, ``latest``, ``strain``, ``train_test_split``.
+    """
+    normal = unicodedata.normalize("NFKC", name)
+    words = [word.lower() for word in re.findall(r"[^\W\d_]?[^\W\d_A-Z]+|[A-Z]+(?![a-z])", normal)]
+    stages: set[Stage] = {
+        stage
+        for stage, known in STAGE_WORDS.items()
+        for word in words
+        if re.fullmatch(rf"(?:{KIND})?(?:{known})(?:{KIND})?", word)
+    }
+    if stages == {"train", "val"}:
+        return "train"
+    return stages.pop() if len(stages) == 1 else None
+
+
+def subfolders(folder: Path, tally: Tally | None = None) -> list[Path]:
+    """The folders in a folder, in the order of their names, without foreign ones, which are counted."""
+    found = sorted(path for path in folder.iterdir() if path.is_dir())
+    for path in found:
+        if is_foreign(path.name) and tally is not None:
+            tally.add(SKIPPED, path)
+    return [path for path in found if not is_foreign(path.name)]
+
+
+def find_files(folder: Path, endings: Sequence[str] = IMAGE_ENDINGS, tally: Tally | None = None) -> list[Path]:
+    """The files at any depth below a folder that have one of some endings, in the order of their paths.
+
+    Links to folders are not followed. What is hidden or of another program is passed over at every depth.
+
+    Args:
+        folder: where; one that is not there holds nothing.
+        endings: in lower case, with the dot; names are compared without case.
+        tally: counts what is passed over, also files with other endings; None does not count.
+    """
+    tally = tally or Tally()
+    found = []
+    for where, folders, files in os.walk(folder):
+        for name in [name for name in folders + files if is_foreign(name)]:
+            tally.add(SKIPPED, Path(where, name))
+        folders[:] = [name for name in folders if not is_foreign(name)]
+        for name in (name for name in files if not is_foreign(name)):
+            if name.lower().endswith(tuple(endings)):
+                found.append(Path(where, name))
+            else:
+                tally.add(UNREAD, Path(where, name))
+    return sorted(found)
