@@ -14,6 +14,8 @@ from lightning import LightningDataModule, LightningModule
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from leyden.core.attached import attached_data
+
 
 def register_estimates(module: nn.Module, *names: str) -> None:
     """Registers buffers whose shapes only the data decide: empty now, and as they were stored after loading.
@@ -68,7 +70,7 @@ class EstimatorTask(LightningModule):
     def training_step(self, batch: Any, batch_index: int) -> Tensor:
         """Fits, unless that is done, and ends the training; the batch is not used."""
         if not self.fitted:
-            data = self.trainer.datamodule  # type: ignore[attr-defined]  # a connector sets it
+            data = attached_data(self.trainer, LightningDataModule)
             if data is None:
                 raise ValueError(f"{type(self).__name__} is fitted to a DataModule: call trainer.fit(model, data)")
             with torch.no_grad():

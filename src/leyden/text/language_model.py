@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import AdamW
 
+from leyden.core.attached import attached_data
 from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
 from leyden.core.technique import Predictions
 from leyden.data.batches.tokens import END, CharacterWindows
@@ -102,8 +103,8 @@ class LanguageModel(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Scores n-grams, counted in the training text, on the same characters; a network should beat them."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # a connector sets it
-        if not isinstance(data, CharacterWindows):
+        data = attached_data(self.trainer, CharacterWindows)
+        if data is None:
             return
         train, windows = data.stream("train"), data.examples("test").columns.tokens
         if len(train) > MAX_COUNTED:

@@ -69,4 +69,4 @@ def test_classes_are_as_frequent_as_in_the_data() -> None:
 def test_scores_need_a_data_module() -> None:
     evaluation = SamplingEvaluation(sampler(False), SamplingOptions())
     with pytest.raises(ValueError, match="hand over a DataModule"):
-        evaluation.evaluator(SimpleNamespace(trainer=SimpleNamespace()))
+        evaluation.evaluator(SimpleNamespace(trainer=SimpleNamespace(datamodule=None)))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from leyden.core.attached import attached_data
 from leyden.data.batches.unpaired import DOMAINS, UnpairedImages
 from leyden.gan.base import AdversarialTask
 from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator
@@ -82,8 +83,8 @@ class TranslationEvaluation:
             ValueError: the trainer has no DataModule of two domains.
         """
         if not self._evaluators:
-            data = getattr(task.trainer, "datamodule", None)  # the trainer has none before one is attached
-            if not isinstance(data, UnpairedImages):
+            data = attached_data(task.trainer, UnpairedImages)
+            if data is None:
                 raise ValueError(
                     "scores need all images: hand over UnpairedImages, trainer.fit(model, datamodule=data)"
                 )

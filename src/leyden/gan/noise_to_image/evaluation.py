@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from leyden.core.attached import attached_data
 from leyden.core.seeding import mix
 from leyden.data.images import ImageDataModule
 from leyden.data.splits import labels_of
@@ -69,8 +70,8 @@ class SamplingEvaluation:
             ValueError: the trainer has no DataModule.
         """
         if self._evaluator is None:
-            data = getattr(task.trainer, "datamodule", None)  # the trainer has none before one is attached
-            if not isinstance(data, ImageDataModule):
+            data = attached_data(task.trainer, ImageDataModule)
+            if data is None:
                 raise ValueError("scores need all images: hand over a DataModule, trainer.fit(model, datamodule=data)")
             options = self.options
             train, test = data.split("train"), data.split("test")

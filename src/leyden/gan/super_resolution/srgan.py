@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
+from leyden.core.attached import attached_data
 from leyden.core.optim import SCHEDULES, Schedule
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
 from leyden.data.batches.crops import SuperResolution, enlarge, shrink
@@ -238,8 +239,8 @@ class SRGAN(AdversarialTask):
             )
         if total <= self.mse_steps or self.perceptual is not None:
             return
-        data = getattr(self.trainer, "datamodule", None)  # the trainer has none before one is attached
-        if not isinstance(data, SuperResolution):
+        data = attached_data(self.trainer, SuperResolution)
+        if data is None:
             raise ValueError(
                 "the perceptual network needs the data: hand them over, trainer.fit(model, datamodule=data)"
             )

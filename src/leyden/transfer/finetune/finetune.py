@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from leyden.core.attached import attached_data
 from leyden.core.optim import cosine, scheduled
 from leyden.data.columns import LabelledImages
 from leyden.nets.backbone import Backbone
@@ -175,8 +176,8 @@ class Finetune(ClassifierTask):
 
     def on_fit_start(self) -> None:
         """Inherits, computes what is frozen and imprints before the first training; what is resumed has inherited."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        if not isinstance(data, TransferImages):
+        data = attached_data(self.trainer, TransferImages)
+        if data is None:
             raise ValueError("transfer/finetune learns from data=transfer/images")
         self.crop = self._arguments["crop"] = data.crop  # and so into checkpoints
         fresh, first = not self.prepared, self.trainer.is_global_zero
@@ -201,7 +202,8 @@ class Finetune(ClassifierTask):
 
     def on_fit_end(self) -> None:
         """Whoever uses the data next, perhaps another network, sees images."""
-        self.trainer.datamodule.forget()  # type: ignore[attr-defined]
+        if (data := attached_data(self.trainer, TransferImages)) is not None:
+            data.forget()
 
     def on_train_epoch_start(self) -> None:
         """Stages whose epoch has come begin to learn."""
@@ -227,8 +229,8 @@ class Finetune(ClassifierTask):
     def on_test_epoch_end(self) -> None:
         """Draws the predictions of the test split, what they look at, and the features before and after."""
         super().on_test_epoch_end()
-        data = getattr(self.trainer, "datamodule", None)
-        if len(self.before) and isinstance(data, TransferImages):
+        data = attached_data(self.trainer, TransferImages)
+        if len(self.before) and data is not None:
             labels = torch.tensor([data.split("val")[i].labels for i in range(len(self.before))])
             after = first_features(self.net, data, len(self.before), self.device)
             self.evaluator.log_features(self, self.before, after, labels)
