@@ -12,7 +12,7 @@ from leyden.nets import zoo
 from leyden.nets.backbone import Backbone, pool
 from leyden.nets.weights import load_pretrained
 
-OURS = {"resnet", "vgg11_lrn", "vgg11_lrn_bn", "vgg16_c", "vgg16_c_bn", "googlenet", "xception"}
+OURS = {"resnet", "vgg11_lrn", "vgg11_lrn_bn", "vgg16_c", "vgg16_c_bn", "googlenet", "xception", "efficientnet_lite0"}
 """Without a counterpart in torchvision."""
 SIZES = {"inception_v3": 75, "googlenet": 32, "squeezenet1_0": 32, "squeezenet1_1": 32}
 SMALL: dict[str, Any] = {"widths": [8, 16], "strides": [1, 2]}
@@ -52,7 +52,7 @@ def test_stages_hold_the_published_tensors(name: str) -> None:
     assert len(set(net.published.values())) == len(own)
     assert all(whole[net.published[key]].shape == value.shape for key, value in own.items())
     left = {key.split(".")[0] for key in whole if key not in net.published.values()}
-    assert left <= {"fc", "classifier", "head", "AuxLogits", "aux1", "aux2"}
+    assert left <= {"fc", "_fc", "classifier", "head", "AuxLogits", "aux1", "aux2"}
     if name.startswith("vgg"):
         assert {key for key in whole if key not in net.published.values()} == {
             "classifier.6.weight",

@@ -16,6 +16,11 @@ FAST = ["debug=smoke", "model.source_epochs=1"]
 """Words that make the default lab a matter of a second."""
 
 
+def chosen(experiment: str) -> list[str]:
+    """The words that choose an experiment, with a folder for recipes that are for data of the user's own."""
+    return [f"experiment={experiment}", *(["data.source.root=FOLDER"] if experiment.startswith("own_") else [])]
+
+
 def read_json(file: Path) -> Any:
     return json.loads(file.read_text())
 

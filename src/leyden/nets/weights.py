@@ -14,12 +14,13 @@ from torch import Tensor
 from torchvision import models
 
 from leyden.nets.backbone import Backbone
+from leyden.nets.efficientnet_lite import embedded_weights
 from leyden.nets.xception import from_timm
 from leyden.nets.zoo import timm_model
 
 log = logging.getLogger(__name__)
 
-HALF = {"googlenet_bn", "inception_v3", "xception"}
+HALF = {"googlenet_bn", "inception_v3", "xception", "efficientnet_lite0"}
 """Networks that were trained on images in [-1, 1]; torchvision reaches that for its own two by ``transform_input``."""
 TORCHVISION = {"googlenet_bn": "googlenet", "googlenet": "the paper's"}
 """Where our names differ from torchvision's; of the paper's own GoogLeNet there are no weights."""
@@ -140,6 +141,8 @@ def _download(weights: str, backbone: Backbone) -> dict[str, Tensor]:
     name = backbone.name
     if name.startswith("timm/"):
         return _timm_weights(name, backbone.in_channels)
+    if name == "efficientnet_lite0":
+        return embedded_weights()
     try:
         entries: Any = models.get_model_weights(TORCHVISION.get(name, name))
     except ValueError as error:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from leyden.nets.backbone import Backbone
+from leyden.nets.efficientnet_lite import EfficientNetLite0
 from leyden.nets.googlenet import googlenet
 from leyden.nets.resnet import resnet
 from leyden.nets.vgg import vgg
@@ -62,7 +63,8 @@ def backbone(
     Args:
         name: ``resnet`` (a small one for small images), ``vgg11|vgg11_lrn|vgg13|vgg16_c|vgg16|vgg19`` with or without
             ``_bn``, ``googlenet`` (the paper's), ``googlenet_bn`` and ``inception_v3`` (torchvision's), ``xception``,
-            ``resnet18`` to ``resnet152``, ``mobilenet_v2``, ``mobilenet_v3_small|large``, ``squeezenet1_0|1_1``,
+            ``efficientnet_lite0`` (its weights come inside a package), ``resnet18`` to ``resnet152``,
+            ``mobilenet_v2``, ``mobilenet_v3_small|large``, ``squeezenet1_0|1_1``,
             ``shufflenet_v2_x0_5`` to ``x2_0``; ``timm/NAME`` where timm is installed.
         channels: of the images.
         image_size: side of the square images in pixels.
@@ -98,6 +100,9 @@ def published(name: str, channels: int = 3) -> Published:
     if name == "googlenet":
         paper = googlenet(channels, auxiliary=False)
         return Published(paper, paper.stages(), channels, paper.taps)
+    if name == "efficientnet_lite0":
+        lite = EfficientNetLite0(channels)
+        return Published(lite, lite.stages(), channels)
     if name == "xception":
         net = xception(channels)
         return Published(net, net.stages(), channels)
@@ -114,7 +119,8 @@ def published(name: str, channels: int = 3) -> Published:
 
 def names() -> list[str]:
     """All backbones but timm's."""
-    own = ["resnet", *VGG, *(f"{name}_bn" for name in VGG), "googlenet", "googlenet_bn", "inception_v3", "xception"]
+    own = ["resnet", *VGG, *(f"{name}_bn" for name in VGG), "googlenet", "googlenet_bn"]
+    own += ["inception_v3", "xception", "efficientnet_lite0"]
     depths = [f"resnet{depth}" for depth in (18, 34, 50, 101, 152)]
     return [*own, *depths, *FEATURES, *(f"shufflenet_v2_x{width}" for width in ("0_5", "1_0", "1_5", "2_0"))]
 

@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+from commands import chosen
 
 from leyden.bench.config.compose import ConfigError, compose
 from leyden.bench.config.groups import CONF, options
@@ -21,9 +22,9 @@ def test_every_experiment_has_header_title_minutes() -> None:
         lines = file.read_text().splitlines()
         assert lines[0] == "# @package _global_", file
         assert re.match(rf"# leyden run experiment={file.stem}\b", lines[1]), file
-        lab = compose([f"experiment={file.stem}"]).config["lab"]
+        lab = compose(chosen(file.stem)).config["lab"]
         assert lab["title"], file
-        assert lab["question"], file
+        assert lab["question"] or file.stem.startswith("own_"), file
         assert lab["minutes"] > 0, file
 
 

@@ -4,6 +4,7 @@ from pkgutil import resolve_name
 from typing import Any, Literal, Unpack
 
 import pytest
+from commands import chosen
 from lightning import LightningModule
 
 from leyden.bench.config import validate
@@ -14,7 +15,7 @@ from leyden.bench.config.validate import check, compose_and_check
 
 @pytest.mark.parametrize(("experiment", "trainer"), [*product(options("experiment"), options("trainer"))])
 def test_every_lab_fits_every_trainer(experiment: str, trainer: str) -> None:
-    assert check(compose([f"experiment={experiment}", f"trainer={trainer}"])) == []
+    assert check(compose([*chosen(experiment), f"trainer={trainer}"])) == []
 
 
 @pytest.mark.parametrize("group", ["callbacks", "logger", "debug"])

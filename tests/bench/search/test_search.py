@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import FAST, master, own_sweep, read_json
+from commands import FAST, chosen, master, own_sweep, read_json
 from optuna import Study, create_study
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import TrialState
@@ -191,8 +191,8 @@ def test_ranges_fit_the_family_or_technique_of_their_name(sweep: str) -> None:
     for experiment in options("experiment"):
         trained = file_of("experiment", experiment).read_text()
         if experiment.startswith(f"{sweep}_") or re.search(rf"override /model: \w+/{sweep}\s", trained):
-            config = master(f"experiment={experiment}", f"sweep={sweep}")
-            Jobs(config, space([f"experiment={experiment}", *own_sweep(config)]).ends()[:1]).check()
+            config = master(*chosen(experiment), f"sweep={sweep}")
+            Jobs(config, space([*chosen(experiment), *own_sweep(config)]).ends()[:1]).check()
 
 
 def test_ranges_of_another_family(leyden: Callable, tmp_path: Path) -> None:

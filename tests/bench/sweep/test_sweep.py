@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import FAST, master, own_sweep
+from commands import FAST, chosen, master, own_sweep
 from PIL import Image
 
 from leyden.bench.config.compose import compose
@@ -88,7 +88,7 @@ def first_job(*overrides: str) -> Jobs:
 
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_each_lab_sweeps_and_reports_what_it_has(experiment: str) -> None:
-    first_job(f"experiment={experiment}").check()
+    first_job(*chosen(experiment)).check()
 
 
 def test_mistake_in_the_labs_own_sweep(lab: list[str], tmp_path: Path, leyden: Callable, records: Callable) -> None:
