@@ -108,9 +108,10 @@ VERBS = {
     ),
     "verify": Verb(
         "commands.verify:verify",
-        "run labs over their seeds and compare them with what they expect",
+        "compare labs with what they expect: finished runs, or labs run over seeds; runs their controls too",
         (
-            _overrides("experiment=NAME or 'experiment=glob(*)'; seed=0,1,2 unless given"),
+            _option("words", nargs="*", help="folders of runs; or experiment=NAME, with seed=0,1,2 unless given"),
+            _ALLOW,
             _option(
                 "--record",
                 dest="to_paste",

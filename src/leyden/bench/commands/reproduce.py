@@ -11,6 +11,7 @@ from leyden.bench.commands.run import run_record
 from leyden.bench.config.compose import Composed, compose
 from leyden.bench.run.record import Record, RecordError, new_folder
 from leyden.core.environment import changes
+from leyden.report.expectations import bounds_only
 from leyden.report.reproduction import MEANING, compare, overall
 
 
@@ -24,7 +25,7 @@ def reproduce(record: Record, output: Path | None = None) -> int:
         print(line, file=sys.stderr)
     if status := run_record(new):
         return status
-    then, now, expect = record.metrics, new.metrics, record.config["lab"]["expect"] or {}
+    then, now, expect = record.metrics, new.metrics, bounds_only(record.config["lab"]["expect"])
     verdicts = compare(then, now, expect)
     table = Table("metric", "then", "now", "", box=None, header_style="bold", pad_edge=False)
     for name, verdict in verdicts.items():

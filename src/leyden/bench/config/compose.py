@@ -39,6 +39,8 @@ class Composed:
     """Those of the command line."""
     copies: dict[str, str] = field(default_factory=dict)
     """The keys that were written as another key's value: ``data.seed`` as ``${seed}``."""
+    variants: tuple[str, ...] = ()
+    """The names of the lab's variants."""
 
     @property
     def allow(self) -> frozenset[str]:
@@ -89,10 +91,10 @@ def finish(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[s
     OmegaConf.set_struct(config, False)
     config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=whole)
-    plain["lab"].pop("variants")  # a run is one of them
+    variants = tuple(map(str, plain["lab"].pop("variants") or ()))  # a run is one of them
     plain["lab"]["name"] = choices.get("experiment") or "no_experiment"
     chosen = {group: option for group, option in choices.items() if group in groups() and option is not None}
-    return Composed(plain, chosen, list(overrides), dict(_copies(OmegaConf.to_container(config))))
+    return Composed(plain, chosen, list(overrides), dict(_copies(OmegaConf.to_container(config))), variants)
 
 
 def _copies(node: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.groups import file_of
 from leyden.bench.config.overrides import wrong_overrides
 from leyden.core.arguments import nearest, signature, type_problem, why_not_found
+from leyden.report.expectations import mistakes as mistakes_in_expect
 
 GIVEN_BY_THE_RUN = {"logger": {"save_dir"}}
 """Arguments that the run itself passes to the members of a group."""
@@ -34,7 +35,7 @@ def compose_and_check(overrides: Sequence[str]) -> Composed:
 
 def check(composed: Composed) -> list[str]:
     """The mistakes in a composed config, a line each: where it stands, the key, what is wrong, what was meant."""
-    mistakes = [*_in_run(composed.config)]
+    mistakes = [*_in_run(composed.config), *mistakes_in_expect(composed.config["lab"]["expect"], composed.variants)]
     for key, node in targets(composed.config):
         given = _from_data(composed.config) if key == "model" else GIVEN_BY_THE_RUN.get(key.split(".")[0], set())
         mistakes += _in_node(key, node, given)

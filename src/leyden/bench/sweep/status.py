@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from leyden.bench.run.lab import lines_about
 from leyden.bench.run.record import Record
-from leyden.bench.run.summary import verdicts
 from leyden.bench.sweep.job import CONSOLE
 from leyden.bench.sweep.ranking import own_overrides, result_of
 
@@ -69,9 +69,9 @@ class Status:
         if status["status"] == "done":
             _, metric, value, _ = result_of(record)
             self._print(f"done: {self._name(record)}  {metric} {value:.4g}  {seconds:.0f} s  [{self._count()}]")
-            for line in verdicts(record.config["lab"]["expect"] or {}, record.metrics):
+            for line in lines_about(record):
                 if "NOT as expected" in line:
-                    self._print(f"  {line}")
+                    self._print(line)
         elif status["status"] == "interrupted":
             self._print(f"interrupted: {self._name(record)}", error=True)
         else:

@@ -49,10 +49,11 @@ class Jobs:
         self._overrides = overrides
         self._mistakes: dict[str, list[Sequence[str]]] = {}
         self.composed: list[Composed] = []
+        found_by = [text for text in self._hydra["overrides"]["hydra"] if text.startswith("hydra.searchpath")]
         for own in overrides:
             try:
                 composed = compose([*self._hydra["overrides"]["hydra"], *own])
-                self.composed.append(replace(composed, overrides=list(own)))
+                self.composed.append(replace(composed, overrides=[*found_by, *own]))
             except ConfigError as error:
                 self._note(error.mistakes, own)
 
@@ -81,7 +82,7 @@ class Jobs:
     def place(self, job: Composed, number: int) -> Path:
         """Where ``hydra.sweep.subdir`` wants a job, if it is the sweep's job of that number."""
         naming = self._hydra["job"]["config"]["override_dirname"]
-        kept = sorted(o for o in job.overrides if o.partition("=")[0] not in naming["exclude_keys"])
+        kept = sorted(o for o in job.overrides if o.partition("=")[0] not in (*naming["exclude_keys"], "hydra.searchpath"))
         dirname = naming["item_sep"].join(kept).replace("=", naming["kv_sep"])
         known = {"job": {"num": number, "id": number, "override_dirname": dirname, "name": self._hydra["job"]["name"]}}
         known |= {"runtime": {"choices": job.choices}}
@@ -99,7 +100,7 @@ class Jobs:
         if len(others) + 1 == len(self._overrides):
             return mistake
         common = set.intersection(*map(set, self._overrides))
-        own = " ".join(word for word in first if word not in common)
+        own = " ".join(word for word in first if word not in common and not word.startswith("hydra."))
         return f"{mistake}  [{own}{f' and {len(others)} more' if others else ''}]"
 
 

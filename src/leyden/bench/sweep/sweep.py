@@ -19,12 +19,12 @@ from leyden.bench.config.groups import CONF
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.overrides import wrong_overrides
 from leyden.bench.config.variants import quoted
+from leyden.bench.run.lab import as_run, difference_table
 from leyden.bench.run.record import Record
 from leyden.bench.sweep.job import StoppedError
 from leyden.bench.sweep.ranking import rank, result_of
 from leyden.bench.sweep.store import alone_in, records_in, run_stored
 from leyden.core.files import clear_leftovers, write_file
-from leyden.report.runs import Run
 
 MULTIRUN = ("-m", "--multirun")
 """How Hydra is asked for a sweep."""
@@ -108,6 +108,8 @@ def _to_the_end(folder: Path, do: Callable[[], Any], allow: Collection[str]) -> 
     print(f"{len(records) - len(unfinished)} of {len(records)} jobs done", file=sys.stderr)
     if len(records) > 1 and (table := rank(folder, records)):
         print(f"{table}\nranking: {folder / 'ranking.md'}")
+    if table := difference_table(records):
+        print(table)
     report(folder, allow)
     return 1 if unfinished else 0
 
@@ -123,11 +125,7 @@ def report(folder: Path, allow: Collection[str] = ()) -> None:
     node = records[0].config["report"] if records else None
     if not node:
         return
-    runs = [
-        Run(config=r.config, metrics=r.metrics if r.status["status"] == "done" else {}, folder=r.folder)
-        for r in records
-    ]
-    files = build(node, allow)(runs)
+    files = build(node, allow)([as_run(record) for record in records])
     from torchvision.io import encode_png  # here, because it brings torch, which help and completion do without
 
     for name, content in files.items():
