@@ -157,7 +157,7 @@ def verdicts(expect: Expect | None, metrics: Mapping[str, float], cure: str = "i
 
 def _reached(line: Expectation, metrics: Mapping[str, float], cure: str) -> str:
     if line.metric not in metrics:
-        return f"not measured{nearest(line.metric, metrics)}"
+        return f"not measured{nearest(line.metric, metrics) if metrics else ''}"
     if line.control:
         return f"needs {cure}"
     value = line.value(metrics)

@@ -82,7 +82,9 @@ class Jobs:
     def place(self, job: Composed, number: int) -> Path:
         """Where ``hydra.sweep.subdir`` wants a job, if it is the sweep's job of that number."""
         naming = self._hydra["job"]["config"]["override_dirname"]
-        kept = sorted(o for o in job.overrides if o.partition("=")[0] not in (*naming["exclude_keys"], "hydra.searchpath"))
+        kept = sorted(
+            o for o in job.overrides if o.partition("=")[0] not in (*naming["exclude_keys"], "hydra.searchpath")
+        )
         dirname = naming["item_sep"].join(kept).replace("=", naming["kv_sep"])
         known = {"job": {"num": number, "id": number, "override_dirname": dirname, "name": self._hydra["job"]["name"]}}
         known |= {"runtime": {"choices": job.choices}}
