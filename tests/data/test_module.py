@@ -51,6 +51,25 @@ def test_a_source_of_another_kind_is_refused() -> None:
         ImageDataModule(Tables("wine"))
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_what_is_tested_may_not_validate(in_memory: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = ImageDataModule(Digits(), in_memory=in_memory)
+    own = data.source.split
+    data.setup("fit")
+    data._splits.clear()
+    monkeypatch.setattr(data.source, "split", lambda stage: own("test" if stage == "val" else stage))
+    data.setup("test")
+    with pytest.raises(ValueError, match="digits: the same examples validate and test"):
+        data.setup("fit")
+
+
+def test_splits_of_one_size_may_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = ImageDataModule(Digits())
+    images = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1).expand(-1, 1, 8, 8)
+    monkeypatch.setattr(data, "examples", lambda stage: InMemory(Images(images[:3] if stage == "val" else images[3:])))
+    data.setup("fit")
+
+
 def test_an_empty_split_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     data = ImageDataModule(Digits())
     monkeypatch.setattr(data, "examples", lambda stage: InMemory(Images(torch.zeros(0, 1, 8, 8))))

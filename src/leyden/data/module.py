@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -99,6 +100,24 @@ class DataModule(LightningDataModule):
         """Downloads what the source needs; called on one process only."""
         self.source.prepare()
         self.source.log_tally()
+
+    def setup(self, stage: str) -> None:
+        """Refuses, before a training, to validate on what is tested: the best checkpoint would be chosen by the test.
+
+        Raises:
+            ValueError: both splits hold the same examples.
+        """
+        stages: tuple[Stage, Stage] = ("val", "test")
+        sizes = {len(self.examples(each)) for each in stages}
+        if stage != "fit" or len(sizes) > 1 or 0 in sizes:
+            return
+        # Content comes piece by piece, and the first tells different splits apart.
+        pieces = zip_longest(*(self.content(self.split(each)) for each in stages))
+        if all(validated == tested for validated, tested in pieces):
+            raise ValueError(
+                f"{self.source.name}: the same examples validate and test, so the best checkpoint would be chosen by "
+                "the test: give validation some of its own, or name no validation split: then a part of train is"
+            )
 
     def split(self, stage: Stage) -> Split:
         """The examples of a stage as the model gets them, prepared on first use.

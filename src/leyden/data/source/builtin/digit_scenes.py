@@ -20,7 +20,8 @@ class DigitScenes(ImageSource):
     """Digits of several sizes and colours on photographs, with tight boxes around their ink.
 
     The splits share neither digits (those of ``Digits``) nor photographs (those of ``ImagePatches``): the test shows
-    unknown handwriting before a photograph that was never seen. A scene is a pure function of (seed, split, counts).
+    digits before a photograph that was never seen. The hands are the same 13 in all splits. A scene is a pure function
+    of (seed, split, counts).
 
     Args:
         image_size: side of the square scenes in pixels.

@@ -12,7 +12,9 @@ from leyden.data.splits import InMemory, Stage
 class Digits(ImageSource):
     """UCI's optical digits (Alpaydin and Kaynak 1998) as scikit-learn ships them; pixels 0..16 become 0..255.
 
-    The splits are stratified by class and never change: 1078 for training, 180 for validation, 539 for testing.
+    The splits are stratified by class and never change: 1078 for training, 180 for validation, 539 for testing. No
+    digit is in two of them, but the hands are: 13 people wrote all 1797 (the test set of UCI, whose training set
+    scikit-learn leaves out), and who wrote which is not told. So a test here does not say how well strangers are read.
     """
 
     name = "digits"
