@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch.loggers.logger import DummyLogger
 
 from leyden.transfer import evaluation
-from leyden.transfer.evaluation import SHOWN, ClassifierEvaluator, saliency
+from leyden.transfer.evaluation import LEAST_SIDE, SHOWN, ClassifierEvaluator, saliency
 
 
 def evaluated(*rows: tuple[int, list[float]]) -> ClassifierEvaluator:
@@ -48,17 +48,18 @@ class Sheet(DummyLogger):
         self.pictures[key] = images[0]
 
 
-@pytest.mark.parametrize("embedding", [0, 12])
+@pytest.mark.parametrize(("embedding", "image_size"), [(0, 8), (12, 32)])
 def test_a_test_leaves_its_pictures(
-    embedding: int, new_data: Callable, new_model: Callable, new_trainer: Callable
+    embedding: int, image_size: int, new_data: Callable, new_model: Callable, new_trainer: Callable
 ) -> None:
-    data, sheet = new_data(), Sheet()
+    data, sheet = new_data(image_size=image_size), Sheet()
     model, trainer = new_model(data, embedding=embedding), new_trainer(max_epochs=1, logger=sheet)
     trainer.fit(model, data)
     for _ in range(2):  # a second test does not add to the first
         trainer.test(model, data, verbose=False)
         assert int(model.evaluator.confusion.sum()) == 269
-    wanted = {"confusion", "class_accuracy", "wrong", "saliency"} | ({"embedding"} if embedding else set())
+    wanted = {"confusion", "class_accuracy", "wrong"} | ({"embedding"} if embedding else set())
+    wanted |= {"saliency"} if image_size >= LEAST_SIDE else set()  # heat would cover all of 8 pixels
     assert set(sheet.pictures) == wanted
     assert all(picture.dtype == torch.uint8 and picture.shape[0] == 3 for picture in sheet.pictures.values())
 

@@ -183,3 +183,16 @@ def test_trade_offs_have_a_panel_per_cost() -> None:
     for panels in ({"x": {}}, {"x": {"a": ([0.0], [1.0])}}):
         with pytest.raises(ValueError, match="costs above 0"):
             draw_trade_offs(panels, "gain", "title")
+
+
+def test_the_main_curve_is_black_on_top_of_all() -> None:
+    flat = ([0.0, 1.0], [0.5, 0.5], None)
+    image = draw_curves({"main": flat, "other": flat}, "x", "y", main="main")
+    middle = image[:, 150:350, 450].float().mean(0)  # a column through both
+    assert middle.min() == 0
+
+
+def test_small_bars_fill_the_axis_when_asked() -> None:
+    few = {"a": 0.02, "b": 0.01}
+    blue = [(draw_bars(few, "x", "t", whole=whole)[0] == 0).sum() for whole in (True, False)]
+    assert blue[1] > 10 * blue[0]

@@ -18,6 +18,9 @@ from leyden.visualization.saliency import grad_cam, overlay
 
 SHOWN = 24
 """Images on a sheet."""
+LEAST_SIDE = 32
+"""Pixels: on smaller images heat covers all that is to be seen."""
+EMBEDDING = "Features by t-SNE: neighbours stay neighbours, distances between groups mean nothing"
 
 
 class Saliency(Protocol):
@@ -84,20 +87,23 @@ class ClassifierEvaluator:
 
         Args:
             module: its loggers get the images.
-            net: what predicted, in evaluation mode; None draws no saliency.
+            net: what predicted, in evaluation mode; None draws no saliency, nor do images below 32 pixels.
         """
         log_image(module, "confusion", draw_confusion(self.confusion, self.class_names))
-        log_image(module, "class_accuracy", draw_bars(self.class_accuracies(), "accuracy", "Accuracy by class"))
+        by_class = self.class_accuracies()
+        log_image(module, "class_accuracy", draw_bars(by_class, "accuracy", "Accuracy by class", mean=True))
         captions = [self._caption(one) for one in self.wrong]
         log_image(module, "wrong", draw_sheet([one.image for one in self.wrong], captions, "No wrong predictions."))
         right = self.right[:: max(1, 2 * len(self.right) // SHOWN)]
         chosen = [*self.wrong[: SHOWN // 2], *right][:SHOWN]
-        if net is None or not chosen:
+        if net is None or not chosen or min(chosen[0].image.shape[1:]) < LEAST_SIDE:
             return
         heats = saliency(net, torch.stack([one.image for one in chosen]).to(module.device))
         if heats is not None:
             overlaid = [overlay(one.image, heat) for one, heat in zip(chosen, heats, strict=True)]
-            log_image(module, "saliency", draw_sheet(overlaid, [self._caption(one) for one in chosen], ""))
+            captions = [self._caption(one) for one in chosen]
+            title = "Grad-CAM: what speaks for the predicted class, from blue (little) to red (most)"
+            log_image(module, "saliency", draw_sheet(overlaid, captions, "", title=title))
 
     def log_features(self, module: LightningModule, before: Tensor, after: Tensor, labels: Tensor) -> None:
         """Logs features before and after training: as an image, and to TensorBoard's projector.
@@ -113,7 +119,7 @@ class ClassifierEvaluator:
         panels = {"before": embed(before)}
         if before.shape != after.shape or not torch.allclose(before, after, atol=1e-4):
             panels["after"] = embed(after)
-        log_image(module, "embedding", draw_points(panels, labels, self.class_names))
+        log_image(module, "embedding", draw_points(panels, labels, self.class_names, EMBEDDING))
         log_embedding(module, "features", after, [self.class_names[label] for label in labels.tolist()])
 
     def _caption(self, one: Prediction) -> str:

@@ -6,6 +6,7 @@ changes, no window opens, nothing must be closed.
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +40,7 @@ def draw_curves(
     log_x: bool = False,
     ticks: Sequence[str] | None = None,
     mark: float | None = None,
+    main: str | None = None,
 ) -> Tensor:
     """Lines with markers, each in a band of plus and minus its spread, and a legend below that hides none of them.
 
@@ -50,6 +52,7 @@ def draw_curves(
         log_x: positions on a logarithmic axis.
         ticks: labels below the positions 0, 1, 2, ... where a position is a category; not with ``log_x``.
         mark: position of a dashed vertical line.
+        main: the curve that matters among many: black and thick on top of the others, which are thin, without markers.
 
     Returns:
         uint8 (3, 600, 900).
@@ -68,9 +71,16 @@ def draw_curves(
     for i, (name, (xs, ys, spread)) in enumerate(curves.items()):
         if len(xs) != len(ys) or (spread is not None and len(spread) != len(ys)):
             raise ValueError(f"curve {name!r}: positions, heights and spreads differ in number")
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        every = max(1, len(xs) // 20)  # a thousand markers would be a sausage
-        lines += axes.plot(xs, ys, color=colour, marker=marker, markersize=7, markevery=every, linewidth=2.2)
+        colour = COLOURS[i % len(COLOURS)]
+        if main is None:
+            every = max(1, len(xs) // 20)  # a thousand markers would be a sausage
+            look: dict[str, Any] = {"marker": MARKERS[i % len(MARKERS)], "markersize": 7, "markevery": every, "linewidth": 2.2}
+        elif name == main:
+            colour, look = "black", {"linewidth": 3.5, "zorder": 3}
+        else:
+            palette = _palette(len(curves) - 1)
+            colour, look = palette[i % len(palette)], {"linewidth": 1.5}
+        lines += axes.plot(xs, ys, color=colour, **look)
         if spread is not None:
             low, high = np.subtract(ys, spread), np.add(ys, spread)
             axes.fill_between(xs, low, high, color=colour, alpha=0.18, linewidth=0)
@@ -82,7 +92,7 @@ def draw_curves(
     return _draw(figure)
 
 
-def draw_bars(values: Mapping[str, float], x: str, title: str) -> Tensor:
+def draw_bars(values: Mapping[str, float], x: str, title: str, mean: bool = False, whole: bool = True) -> Tensor:
     """A horizontal bar per name with its number behind it, in the mapping's order from the top.
 
     Args:
@@ -90,6 +100,8 @@ def draw_bars(values: Mapping[str, float], x: str, title: str) -> Tensor:
             Of more than 60 only the 60 lowest are drawn, and the title says so.
         x: what the values are.
         title: above the bars.
+        mean: draw a dashed line at the mean of all values.
+        whole: the axis reaches to 1; False: to the greatest value, for numbers that are all small.
 
     Returns:
         uint8 (3, H, 900); H grows by 25 pixels per bar.
@@ -105,15 +117,22 @@ def draw_bars(values: Mapping[str, float], x: str, title: str) -> Tensor:
         lowest = sorted(names, key=lambda name: np.nan_to_num(values[name], nan=2.0))[:MOST_BARS]
         names = sorted(lowest, key=names.index)
     heights = [values[name] for name in names]
-    figure = _figure(WIDTH, 150 + 25 * len(names), title)
+    figure = _figure(WIDTH, (190 if mean else 150) + 25 * len(names), title)
     axes = _axes(figure, x, "")
     bars = axes.barh(range(len(names)), np.nan_to_num(heights), height=0.75, color=COLOURS[0])
-    numbers = ["–" if np.isnan(value) else f"{value:.2f}" for value in heights]
-    axes.bar_label(bars, numbers, padding=4, fontsize=TICK)
+    numbers = ["–" if np.isnan(value) else f"{value:.{2 if whole else 3}f}" for value in heights]
+    plate = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # a line below does not cross the number
+    axes.bar_label(bars, numbers, padding=4, fontsize=TICK, bbox=plate)
     axes.set_yticks(range(len(names)), [name if len(name) <= 40 else f"{name[:39]}…" for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)  # downwards, the first on top
-    axes.set_xlim(0, 1.08)  # room for the number behind a full bar
-    axes.set_xticks(np.linspace(0, 1, 6))
+    if whole:
+        axes.set_xticks(np.linspace(0, 1, 6))
+    most = 1.0 if whole else max(float(np.nanmax([0.0, *heights])), 1e-3)
+    axes.set_xlim(0, 1.08 * most)  # room for the number behind a full bar
+    if mean and not all(np.isnan(value) for value in values.values()):
+        average = float(np.nanmean(list(values.values())))
+        line = axes.axvline(average, color="0.2", linestyle="--", linewidth=1.6)
+        _legend(figure, [line], [f"mean {average:.3f}"], 1)
     axes.grid(axis="x", color="0.88")
     return _draw(figure)
 
@@ -148,16 +167,17 @@ def draw_spreads(values: Mapping[str, Sequence[float]], x: str) -> Tensor:
     return _draw(figure)
 
 
-def draw_points(left_right: Mapping[str, Tensor], labels: Tensor, names: Sequence[str]) -> Tensor:
+def draw_points(left_right: Mapping[str, Tensor], labels: Tensor, names: Sequence[str], title: str = "") -> Tensor:
     """Clouds of points side by side, the same points in each, coloured by class.
 
     Args:
         left_right: by title, such as "before" and "after": (N, 2) places, of any unit; axes carry no numbers.
         labels: (N,) class of each point.
         names: of the classes; up to 20 get a legend, more are coloured along the rainbow without one.
+        title: above the panels.
 
     Returns:
-        uint8 (3, 500 or more with a legend, 450 per panel).
+        uint8 (3, 500 or more with a legend or a title, 450 per panel).
 
     Raises:
         ValueError: no panels, or places and labels differ in number.
@@ -166,18 +186,15 @@ def draw_points(left_right: Mapping[str, Tensor], labels: Tensor, names: Sequenc
         shapes = {title: tuple(places.shape) for title, places in left_right.items()}
         raise ValueError(f"each panel needs one place (2,) for each of the {len(labels)} labels, got {shapes}")
     legend = len(names) <= MOST_COLOURS
-    if legend:  # colours picked by number; with up to ten there is no need for pale ones
-        palette = colormaps["tab10" if len(names) <= 10 else "tab20"](np.arange(len(names)))
-    else:
-        palette = colormaps["gist_rainbow"](np.linspace(0, 1, len(names)))
+    palette = _palette(len(names))
     width = 450 * len(left_right)
     columns = _columns(names, width)
     rows = -(-len(names) // columns) if legend else 0
-    figure = _figure(width, 500 + 25 * rows)
+    figure = _figure(width, 500 + 25 * rows + (40 if title else 0), title)
     panels = figure.subplots(1, len(left_right), squeeze=False)[0]
-    for axes, (title, places) in zip(panels, left_right.items(), strict=True):
+    for axes, (name, places) in zip(panels, left_right.items(), strict=True):
         axes.scatter(*places.detach().cpu().T.numpy(), c=palette[labels.cpu()], s=18, linewidths=0)
-        axes.set_title(title, fontsize=TITLE)
+        axes.set_title(name, fontsize=TITLE)
         axes.set(xticks=[], yticks=[])
         axes.set_aspect("equal", adjustable="datalim")
     if legend:
@@ -257,6 +274,13 @@ def _scale(axes: Axes, positions: Sequence[float], log_x: bool, ticks: Sequence[
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     elif all(position.is_integer() for position in positions):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))  # there is no epoch 2.5
+
+
+def _palette(count: int) -> np.ndarray:
+    """(count, 4) RGBA of so many classes: picked by number; with up to ten there is no need for pale ones."""
+    if count <= MOST_COLOURS:
+        return colormaps["tab10" if count <= 10 else "tab20"](np.arange(count))
+    return colormaps["gist_rainbow"](np.linspace(0, 1, count))
 
 
 def _columns(names: Sequence[str], width: int) -> int:

@@ -9,7 +9,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 
 
-def draw_confusion(matrix: Tensor, names: Sequence[str], cell: int = 44) -> Tensor:
+def draw_confusion(matrix: Tensor, names: Sequence[str], cell: int = 44, title: str = "Confusion matrix") -> Tensor:
     """Draws a confusion matrix: a row per true class, a column per predicted class, the counts in the cells.
 
     A cell is the darker, the larger its share of its row: blue on the diagonal, red beside it.
@@ -18,6 +18,7 @@ def draw_confusion(matrix: Tensor, names: Sequence[str], cell: int = 44) -> Tens
         matrix: (C, C) counts; row = true class, column = predicted class.
         names: of the C classes.
         cell: side of a cell in pixels; with more than 20 classes cells shrink and lose their numbers.
+        title: above it.
 
     Returns:
         uint8 (3, H, W).
@@ -26,11 +27,14 @@ def draw_confusion(matrix: Tensor, names: Sequence[str], cell: int = 44) -> Tens
     cell = cell if count <= 20 else max(6, 880 // count)
     font, small = ImageFont.load_default(14), ImageFont.load_default(12)
     label = max(int(small.getlength(name)) for name in names) if cell >= 14 else 0
-    left, top = 34 + label, 34 + (label if label > cell else 16)
-    canvas = Image.new("RGB", (left + count * cell + 12, top + count * cell + 12), PAPER)
+    heading = ImageFont.load_default(16)
+    left, top = 34 + label, 60 + (label if label > cell else 16)
+    width = max(left + count * cell + 12, int(heading.getlength(title)) + 16)
+    canvas = Image.new("RGB", (width, top + count * cell + 12), PAPER)
     draw = ImageDraw.Draw(canvas)
-    draw.text((left + count * cell / 2, 6), "prediction", INK, font, anchor="ma")
-    _vertical(canvas, "target", (6, top + count * cell // 2), font)
+    draw.text((8, 6), title, INK, heading)
+    draw.text((left + count * cell / 2, 32), "predicted class", INK, font, anchor="ma")
+    _vertical(canvas, "true class", (6, top + count * cell // 2), font)
     counts = matrix.cpu().long()
     shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
     for row in range(count):

@@ -27,7 +27,12 @@ def draw_labelled(image: Tensor, caption: str, side: int = 160) -> Tensor:
 
 
 def draw_sheet(
-    images: Sequence[Tensor], captions: Sequence[str], empty: str, columns: int = 6, side: int = SHEET_SIDE
+    images: Sequence[Tensor],
+    captions: Sequence[str],
+    empty: str,
+    columns: int = 6,
+    side: int = SHEET_SIDE,
+    title: str = "",
 ) -> Tensor:
     """Images in rows, each with its caption.
 
@@ -37,6 +42,7 @@ def draw_sheet(
         empty: what is written where there are no images.
         columns: images in a row.
         side: pixels that an image's longer side is fitted to, see ``thumbnail``.
+        title: above them.
 
     Returns:
         uint8 (3, H', W').
@@ -51,9 +57,13 @@ def draw_sheet(
     ]
     width, height = tiles[0].width, max(tile.height for tile in tiles)
     columns = min(columns, len(tiles))
-    canvas = Image.new("RGB", (columns * width + 8, -(-len(tiles) // columns) * (height + 8) + 8), PAPER)
+    heading = ImageFont.load_default(14)
+    across, top = (_text_size(title, heading)[0] + 16, 36) if title else (0, 8)
+    size = max(across, columns * width + 8), -(-len(tiles) // columns) * (height + 8) + top
+    canvas = Image.new("RGB", size, PAPER)
+    ImageDraw.Draw(canvas).text((8, 8), title, INK, heading)
     for i, tile in enumerate(tiles):
-        canvas.paste(tile, (8 + i % columns * width, 8 + i // columns * (height + 8)))
+        canvas.paste(tile, (8 + i % columns * width, top + i // columns * (height + 8)))
     return pil_to_tensor(canvas)
 
 

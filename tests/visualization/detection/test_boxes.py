@@ -89,8 +89,8 @@ def test_scenes_are_laid_out_in_rows_below_a_legend():
     images = BLACK[None].expand(5, -1, -1, -1)
     found = [torch.tensor([i % 2 - 1]) for i in range(5)]
     image = draw_scenes(images, [ANSWERED] * 5, [OBJECT] * 5, found, ["a", "b"])
-    assert image.shape == (3, 2 * 262 + 36, 4 * 262 + 6)
-    assert all(coloured(image[:, :30], colour).sum() >= 15 * 15 for colour in LEGEND.values())
+    assert image.shape == (3, 2 * 326 + 36, 4 * 326 + 6)
+    assert all(coloured(image[:, :30], colour).sum() >= 13 * 13 for colour in LEGEND.values())
 
 
 def test_a_sheet_of_nothing_is_refused():

@@ -8,17 +8,17 @@ from leyden.visualization.detection.precision_recall import draw_precision_recal
 def test_the_mean_and_the_worst_classes_are_drawn(monkeypatch: pytest.MonkeyPatch):
     given: dict = {}
 
-    def curves(drawn: dict, *words: str, **more: bool) -> torch.Tensor:
+    def curves(drawn: dict, *words: str, **more: str) -> torch.Tensor:
         given.update(drawn)
         return torch.zeros(3, 600, 900, dtype=torch.uint8)
 
     monkeypatch.setattr(precision_recall, "draw_curves", curves)
-    precision = torch.linspace(1, 0.5, 12)[:, None].expand(-1, 101).clone()
+    precision = torch.linspace(1, 0.5, 24)[:, None].expand(-1, 101).clone()
     precision[3] = torch.nan
-    draw_precision_recall(precision, [f"class {i}" for i in range(12)])
-    # Eleven classes have objects; the eight of the least area are 4 to 11.
-    assert [name.split(" (")[0] for name in given] == ["mean of 11", *[f"class {i}" for i in range(4, 12)]]
-    recall, mean, _ = given[next(iter(given))]
+    draw_precision_recall(precision, [f"class {i}" for i in range(24)])
+    # 23 classes have objects; the twenty of the least area are 4 to 23.
+    assert [name.split(" (")[0] for name in given] == [*[f"class {i}" for i in range(4, 24)], "mean of 23"]
+    recall, mean, _ = given[list(given)[-1]]
     assert (recall[0], recall[50], recall[100], len(mean)) == (0, 0.5, 1, 101)
     assert mean[0] == pytest.approx(float(precision[:, 0].nanmean()))
 

@@ -109,11 +109,11 @@ class DetectionEvaluator:
             if not scores["ap50"].isnan():
                 log_image(module, "precision_recall", draw_precision_recall(scores["precision50"], names))
                 by_class = dict(zip(names, scores["ap50_class"].tolist(), strict=True))
-                log_image(module, "class_ap50", draw_bars(by_class, "AP50", "Average precision by class"))
+                log_image(module, "class_ap50", draw_bars(by_class, "AP50", "Average precision by class", mean=True))
             self._log_confusion(module, detections, targets)
             bars = {f"{kind} ({errors.counts[kind]})": lost for kind, lost in errors.lost.items()}
-            title = "What correcting one kind of error alone would give (number of errors)"
-            log_image(module, "errors", draw_bars(bars, "gain in AP50", title))
+            title = "If one kind of error were corrected (number of errors, low scores too)"
+            log_image(module, "errors", draw_bars(bars, "gain in AP50", title, whole=False))
         numbers = {name: float(value) for name, value in scores.items() if value.ndim == 0}
         numbers |= {f"ap50_{name}": value for name, value in zip(names, scores["ap50_class"].tolist(), strict=True)}
         known = {name: value for name, value in numbers.items() if value == value or name in HEADLINES}
@@ -135,4 +135,7 @@ class DetectionEvaluator:
 
     def _log_confusion(self, module: LightningModule, detections: list[Boxes], targets: list[Boxes]) -> None:
         matrix = detection_confusion(detections, targets, len(self.class_names), self.display_threshold)
-        log_image(module, "confusion", draw_confusion(matrix, [*self.class_names, "background"]))
+        title = (
+            f"Detections of score {self.display_threshold:g} and more; background: misses (right), false alarms (below)"
+        )
+        log_image(module, "confusion", draw_confusion(matrix, [*self.class_names, "background"], title=title))

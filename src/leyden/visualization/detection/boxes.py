@@ -13,7 +13,13 @@ Colour = tuple[int, int, int]
 TARGET, PREDICTED, PAPER = (60, 230, 90), (255, 60, 200), (255, 255, 255)
 HIT, FALSE_ALARM, MISS, IGNORED = TARGET, PREDICTED, (255, 180, 0), (170, 170, 170)
 """Verdicts. Misses are also dashed, for those who do not tell green from amber."""
-LEGEND: dict[str, Colour] = {"hit": HIT, "false alarm": FALSE_ALARM, "miss": MISS, "does not count": IGNORED}
+LEGEND: dict[str, Colour] = {
+    "hit": HIT,
+    "its object": PAPER,
+    "false alarm": FALSE_ALARM,
+    "miss": MISS,
+    "does not count": IGNORED,
+}
 
 
 class Mark(NamedTuple):
@@ -108,7 +114,7 @@ def draw_scenes(
 ) -> Tensor:
     """Images (N, C, H, W) uint8 of a batch in rows, drawn as by :func:`draw_evaluated`, with a legend: (3, H', W')."""
     tiles = [
-        draw_evaluated(image, prediction, target, verdicts, class_names, side=256)
+        draw_evaluated(image, prediction, target, verdicts, class_names, side=320)
         for image, prediction, target, verdicts in zip(images, predictions, targets, found, strict=True)
     ]
     return draw_tiles(tiles, LEGEND, columns)
@@ -133,8 +139,12 @@ def draw_marks(image: Tensor, marks: Sequence[Mark], side: int = 320) -> Tensor:
     return pil_to_tensor(canvas)
 
 
-def draw_tiles(tiles: Sequence[Tensor], legend: dict[str, Colour], columns: int = 4) -> Tensor:
+def draw_tiles(
+    tiles: Sequence[Tensor], legend: dict[str, Colour], columns: int = 4, captions: Sequence[str] = ()
+) -> Tensor:
     """Pictures (3, h, w) uint8 of one size in rows below a legend, on white: (3, H', W').
+
+    ``captions``, if there are any, stand below the pictures.
 
     Raises:
         ValueError: no images.
@@ -143,26 +153,28 @@ def draw_tiles(tiles: Sequence[Tensor], legend: dict[str, Colour], columns: int 
         raise ValueError("a sheet needs images")
     height, width = tiles[0].shape[1:]
     gap, head, font = 6, 30, ImageFont.load_default(16)
+    below = 20 if captions else 0
     rows, columns = -(-len(tiles) // columns), min(columns, len(tiles))
     width_of_legend = sum(int(font.getlength(name)) + 40 for name in legend)
     canvas = Image.new(
-        "RGB", (max(width_of_legend, columns * (width + gap) + gap), rows * (height + gap) + gap + head), PAPER
+        "RGB", (max(width_of_legend, columns * (width + gap) + gap), rows * (height + gap + below) + gap + head), PAPER
     )
     draw, left = ImageDraw.Draw(canvas), gap
     for name, colour in legend.items():
-        draw.rectangle((left, 8, left + 14, 22), fill=colour)
+        draw.rectangle((left, 8, left + 14, 22), fill=colour, outline="grey")
         draw.text((left + 20, 5), name, "black", font)
         left += int(font.getlength(name)) + 40
     for i, tile in enumerate(tiles):
-        canvas.paste(
-            to_pil_image(tile), (gap + i % columns * (width + gap), head + gap + i // columns * (height + gap))
-        )
+        x, y = gap + i % columns * (width + gap), head + gap + i // columns * (height + gap + below)
+        canvas.paste(to_pil_image(tile), (x, y))
+        if captions:
+            draw.text((x, y + height + 3), captions[i], "black", ImageFont.load_default(13))
     return pil_to_tensor(canvas)
 
 
 def _captions(prediction: dict[str, Tensor], class_names: Sequence[str]) -> list[tuple[list[float], str]]:
     rows = zip(prediction["boxes"].tolist(), prediction["labels"].tolist(), prediction["scores"].tolist(), strict=True)
-    return [(box, f"{class_names[label]} {score:.0%}") for box, label, score in rows]
+    return [(box, f"{class_names[label]}: {score:.0%}") for box, label, score in rows]
 
 
 def _dashed(draw: ImageDraw.ImageDraw, box: Sequence[float], colour: Colour, line: int) -> None:

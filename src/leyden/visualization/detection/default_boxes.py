@@ -56,7 +56,8 @@ def draw_default_boxes(
         f"{cells} x {cells} cells, {count} boxes": COLOURS[k % len(COLOURS)]
         for k, ((cells, _), count) in enumerate(zip(maps, sizes, strict=True))
     }
-    return draw_tiles(tiles, legend)
+    captions = ["all boxes of one cell of each map", *["those that learn an object (white)"] * len(images)]
+    return draw_tiles(tiles, legend, captions=captions)
 
 
 def _tile(

@@ -48,5 +48,5 @@ def draw_feature_maps(images: Tensor, maps: Sequence[Tensor], strides: Sequence[
     ]
     for i, image in enumerate(images):
         tiles += [image, *(overlay(image, heat[i]) for heat in heats)]
-        captions += ["image", *titles]
+        captions += ["blue: the weakest cell of a map, red: the strongest", *titles]
     return draw_sheet(tiles, captions, "no images", 1 + len(maps), SIDE)

@@ -7,12 +7,14 @@ from torch import Tensor
 
 from leyden.visualization.charts import Curve, draw_curves
 
-MAX_DETECTIONS = 8
-"""Curves of single classes."""
+MOST_CLASSES = 20
+"""Curves of single classes that can be told apart."""
 
 
 def draw_precision_recall(precision: Tensor, class_names: Sequence[str]) -> Tensor:
-    """Precision over recall at IoU 0.5: the mean of all classes, and up to eight classes, those of the least area.
+    """Precision over recall at IoU 0.5: the mean of all classes on top of each class.
+
+    Of more than 20 classes those of the least area are drawn, and the title says so.
 
     Args:
         precision: (C, R) at R recalls evenly spread over 0 .. 1; NaN for classes without objects.
@@ -30,12 +32,16 @@ def draw_precision_recall(precision: Tensor, class_names: Sequence[str]) -> Tens
         raise ValueError("no class has objects: there is no precision to draw")
     recall = torch.linspace(0, 1, precision.shape[1]).tolist()
     mean = precision[present].mean(0)
-    curves: dict[str, Curve] = {f"mean of {len(present)} ({mean.mean():.2f})": (recall, mean.tolist(), None)}
-    worst = present[area[present].argsort()[:MAX_DETECTIONS]].sort().values
+    average = f"mean of {len(present)} ({mean.mean():.2f})"
+    curves: dict[str, Curve] = {}
+    worst = present[area[present].argsort()[:MOST_CLASSES]].sort().values
     for label in worst.tolist() if len(present) > 1 else []:
         curves[f"{class_names[label]} ({area[label]:.2f})"] = (recall, precision[label].tolist(), None)
-    title = "Precision over recall at IoU 0.5 (area below)"
-    return draw_curves(curves, "recall: share of the objects found", "precision: share of correct detections", title)
+    curves[average] = (recall, mean.tolist(), None)
+    few = "" if len(worst) == len(present) else f", the {MOST_CLASSES} worst of {len(present)} classes"
+    title = f"Precision over recall at IoU 0.5 (area below){few}"
+    x, y = "recall: share of the objects found", "precision: share of correct detections"
+    return draw_curves(curves, x, y, title, main=average)
 
 
 def draw_proposal_recall(recall: Tensor, counts: Sequence[int], ious: Sequence[float]) -> Tensor:
