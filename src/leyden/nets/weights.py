@@ -14,8 +14,8 @@ from torch import Tensor
 from torchvision import models
 
 from leyden.nets.backbone import Backbone
-from leyden.nets.efficientnet_lite import embedded_weights
-from leyden.nets.xception import from_timm
+from leyden.nets.published.efficientnet_lite import embedded_weights
+from leyden.nets.published.xception import from_timm
 from leyden.nets.zoo import timm_model
 
 log = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torchvision import models
 
 from leyden.nets.backbone import Backbone
-from leyden.nets.efficientnet_lite import EfficientNetLite0
-from leyden.nets.googlenet import googlenet
+from leyden.nets.published.efficientnet_lite import EfficientNetLite0
+from leyden.nets.published.googlenet import googlenet
+from leyden.nets.published.vgg import vgg
+from leyden.nets.published.xception import xception
 from leyden.nets.resnet import resnet
-from leyden.nets.vgg import vgg
-from leyden.nets.xception import xception
 
 VGG = {"vgg11": "A", "vgg11_lrn": "A-LRN", "vgg13": "B", "vgg16_c": "C", "vgg16": "D", "vgg19": "E"}
 """Names after torchvision's; the paper's configuration that each is."""
@@ -28,7 +28,7 @@ RESNET = {"stem": ("conv1", "maxpool"), **{f"layer{i}": (f"layer{i}",) * 2 for i
 SHUFFLENET = {"stem": ("conv1", "maxpool"), **{f"stage{i}": (f"stage{i}",) * 2 for i in range(2, 5)},
               "conv5": ("conv5",) * 2}  # fmt: skip
 """Each: stage -> first and last of torchvision's parts in it. GOOGLENET is torchvision's network, with batch norm and
-no true 5x5 convolutions; the paper's is ``leyden.nets.googlenet``."""
+no true 5x5 convolutions; the paper's is ``leyden.nets.published.googlenet``."""
 
 FEATURES: dict[str, tuple[int, ...]] = {
     "mobilenet_v2": (1, 2, 4, 7, 11, 14, 17, 18, 19),

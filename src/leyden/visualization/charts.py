@@ -73,8 +73,12 @@ def draw_curves(
             raise ValueError(f"curve {name!r}: positions, heights and spreads differ in number")
         colour = COLOURS[i % len(COLOURS)]
         if main is None:
-            every = max(1, len(xs) // 20)  # a thousand markers would be a sausage
-            look: dict[str, Any] = {"marker": MARKERS[i % len(MARKERS)], "markersize": 7, "markevery": every, "linewidth": 2.2}
+            look: dict[str, Any] = {
+                "marker": MARKERS[i % len(MARKERS)],
+                "markersize": 7,
+                "markevery": max(1, len(xs) // 20),  # a thousand markers would be a sausage
+                "linewidth": 2.2,
+            }
         elif name == main:
             colour, look = "black", {"linewidth": 3.5, "zorder": 3}
         else:

@@ -30,8 +30,8 @@ from leyden.core.attached import attached_data
 from leyden.core.optim import cosine, scheduled
 from leyden.data.columns import LabelledImages
 from leyden.nets.backbone import Backbone
-from leyden.nets.googlenet import AUXILIARY_WEIGHT
 from leyden.nets.memory_format import MemoryFormat, arrange
+from leyden.nets.published.googlenet import AUXILIARY_WEIGHT
 from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone as new_backbone
 from leyden.transfer.advise import advice_for, format_advice

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from leyden.nets.backbone import Backbone, pool
-from leyden.nets.googlenet import AuxiliaryClassifier
+from leyden.nets.published.googlenet import AuxiliaryClassifier
 from leyden.transfer.classifier import Classifier
 from leyden.transfer.finetune.heads import Adapter
 from leyden.transfer.finetune.plan import Plan, draw_plan, frozen_at

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from leyden.nets.vgg import VGG, main, vgg
+from leyden.nets.published.vgg import VGG, main, vgg
 
 TORCHVISION = {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}
 PARAMETERS = {

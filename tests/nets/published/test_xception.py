@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from leyden.nets.xception import Block, SeparableConv2d, Xception, from_timm, xception
+from leyden.nets.published.xception import Block, SeparableConv2d, Xception, from_timm, xception
 
 
 @pytest.fixture(scope="module")

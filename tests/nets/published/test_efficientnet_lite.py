@@ -3,9 +3,9 @@ import torch
 from skimage import data
 from torch.nn import functional as F
 
-from leyden.nets import efficientnet_lite
 from leyden.nets.backbone import Backbone
-from leyden.nets.efficientnet_lite import EfficientNetLite0, embedded_weights
+from leyden.nets.published import efficientnet_lite
+from leyden.nets.published.efficientnet_lite import EfficientNetLite0, embedded_weights
 from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone
 

@@ -3,7 +3,7 @@
 Simonyan and Zisserman 2015, "Very Deep Convolutional Networks for Large-Scale Image Recognition".
 
 Layers and weights carry the names of torchvision's VGG, so its weights load into A, B, D and E, with batch norm or
-without. ``python -m leyden.nets.vgg`` prints the weight layers and parameters of all six.
+without. ``python -m leyden.nets.published.vgg`` prints the weight layers and parameters of all six.
 
 Departures, both torchvision's: an adaptive pooling to 7x7 before the classifier lets other image sizes in (at 224
 pixels it does nothing), and the initialisation is He's instead of the paper's start from a trained A.

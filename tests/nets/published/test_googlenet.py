@@ -3,7 +3,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from leyden.nets.googlenet import TABLE_1, AuxiliaryClassifier, GoogLeNet, Inception, googlenet, googlenet_loss, halve
+from leyden.nets.published.googlenet import (
+    TABLE_1,
+    AuxiliaryClassifier,
+    GoogLeNet,
+    Inception,
+    googlenet,
+    googlenet_loss,
+    halve,
+)
 
 MODULES = {
     "3a": 163_696,

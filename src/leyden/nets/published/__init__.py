@@ -1,0 +1,1 @@
+"""Networks as their papers have them, with the state-dict layout in which their weights are published."""
