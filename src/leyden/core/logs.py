@@ -33,7 +33,7 @@ def setup_logging(file: Path | None) -> None:
     handlers[0].setFormatter(logging.Formatter("%(message)s"))
     handlers[0].addFilter(_for_people)
     if file is not None:
-        handlers.append(_LogFile(file, encoding="utf-8"))
+        handlers.append(_LogFile(file, encoding="utf-8", errors="backslashreplace"))
         handlers[1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     for handler in handlers:
         handler.addFilter(_is_useful)

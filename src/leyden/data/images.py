@@ -33,6 +33,8 @@ class ImageDataModule(DataModule):
     """
 
     consumes: ClassVar[str] = "images"
+    least_classes: ClassVar[int] = 0
+    """That a source must have; a classifier's data sets 2."""
     source: ImageSource
 
     def __init__(
@@ -49,6 +51,21 @@ class ImageDataModule(DataModule):
         self.image_size = image_size or source.image_size
         self.in_memory = in_memory
         self.crop: float | None = None
+
+    def prepare_data(self) -> None:
+        """Finds or downloads the images.
+
+        Raises:
+            ValueError: the source has fewer than ``least_classes`` classes.
+        """
+        super().prepare_data()
+        names = list(self.source.class_names)
+        if len(names) < self.least_classes:
+            raise ValueError(
+                f"{self.source.name} has {f'one class, {names[0]!r}' if names else 'no classes'}, but a classifier "
+                "needs two or more: put the images of each class into a folder with the class's name. A GAN learns "
+                "from images without classes: experiment=gan_dcgan"
+            )
 
     @property
     def spec(self) -> ImageSpec:

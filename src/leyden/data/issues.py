@@ -1,5 +1,7 @@
 """What is wrong with data and what becomes of it: gathered by the sources, told by ``leyden check-data``."""
 
+import logging
+import os
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -27,7 +29,13 @@ class DataIssue(NamedTuple):
 
     def __str__(self) -> str:
         place = str(self.file) if self.line is None else f"{self.file}:{self.line}"
-        return f"{place}: {self.what}"
+        return printable(f"{place}: {self.what}")
+
+
+def printable(text: str | Path) -> str:
+    """Text that fits into UTF-8 and one line, which names of files from other systems may not do."""
+    plain = os.fsencode(text).decode("utf-8", "replace")
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in plain)
 
 
 def by_kind(issues: Sequence[DataIssue]) -> list[list[DataIssue]]:
@@ -37,6 +45,14 @@ def by_kind(issues: Sequence[DataIssue]) -> list[list[DataIssue]]:
         return EFFECTS.index(issue.effect), issue.kind
 
     return [list(group) for _, group in groupby(sorted(issues, key=rank), rank)]
+
+
+def log_issues(log: logging.Logger, name: str, issues: Sequence[DataIssue]) -> None:
+    """A line for each kind, with the first of it; notes are no warnings."""
+    for group in by_kind(issues):
+        kind, effect = group[0].kind, group[0].effect
+        level = logging.INFO if effect == "note" else logging.WARNING
+        log.log(level, "%s: %s (%s): %d, first %s", name, kind, effect, len(group), group[0])
 
 
 class Tally:
@@ -66,4 +82,4 @@ class Tally:
         for what, (first, counts) in sorted(self._kinds.items()):
             total = sum(counts.values())
             parts.append(f"{total:,} x {what} ({first}{' ...' if total > 1 else ''})")
-        return "; ".join(parts)
+        return printable("; ".join(parts))

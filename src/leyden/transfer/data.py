@@ -1,7 +1,7 @@
 """Images for transfer: the classes of one source are shared out into a source task and a target task."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -55,6 +55,8 @@ class TransferImages(ImageDataModule):
     Raises:
         ValueError: an unknown source class, fewer than two target classes, or too few examples of a class.
     """
+
+    least_classes: ClassVar[int] = 2
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from commands import FAST, read_json
@@ -18,6 +19,8 @@ from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
+from leyden.data import inputs
+from leyden.data.issues import Tally
 from leyden.data.source.files.decoder import read_image
 from leyden.detection.ssd import SSD
 from leyden.gan.noise_to_image.dcgan import DCGAN
@@ -103,7 +106,7 @@ def test_broken_image_is_reported_and_left_out(
     assert predict(record, folder, tmp_path / "out", 16) is False
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith(f"left out b/broken.png: {folder / 'b' / 'broken.png'}")
-    assert said[1].startswith("left out huge.png: Image size (2500 pixels) exceeds limit")
+    assert said[1].startswith(f"left out huge.png: {folder / 'huge.png'}: this image cannot be read (Image size (2500")
     assert "cannot identify image file" in said[2]
     assert said[3:] == ["3 of 6 inputs could not be read"]
     readable = ["a.png", "b/c.png", "d.png"]
@@ -123,17 +126,17 @@ def test_only_broken_images_are_an_error(record: Record, tmp_path: Path) -> None
 def test_images_are_held_a_few_at_a_time(
     limit: str, value: int, record: Record, paint: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verb, limit, value)
+    monkeypatch.setattr(inputs, limit, value)
     read: list[weakref.ref[Tensor]] = []
     alive = []
 
-    def watched(path: Path) -> Tensor:
+    def watched(path: Path, tally: Tally) -> Tensor:
         alive.append(sum(image() is not None for image in read))
         image = read_image(path)
         read.append(weakref.ref(image))
         return image
 
-    monkeypatch.setattr(verb, "read_image", watched)
+    monkeypatch.setattr(inputs, "read_image", watched)
     predict(record, paint(*[f"{i}.png" for i in range(5)]), tmp_path / "out", 16)
     assert alive == [0, 1, 0, 1, 0]
 
@@ -143,7 +146,7 @@ def test_tables_are_replaced_only_at_the_end(
 ) -> None:
     predict(record, paint("old.png", folder="before"), tmp_path / "out", 16)
     before = {name: (tmp_path / "out" / name).read_bytes() for name in ("predictions.json", "predictions.csv")}
-    monkeypatch.setattr(verb, "CHUNK", 1)
+    monkeypatch.setattr(inputs, "CHUNK", 1)
     images = iter([None])
 
     def fail_at_the_second(self: Finetune, *arguments: Any) -> Predictions:
@@ -169,8 +172,37 @@ def test_predictions_among_inputs_are_passed_over(record: Record, paint: Callabl
 
 
 def test_folder_without_images_is_an_error(record: Record, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no images in .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"--input .*nowhere: no such file or folder \(looked from "):
         predict(record, tmp_path / "nowhere", tmp_path / "out", 16)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").touch()
+    with pytest.raises(FileNotFoundError, match=r"no images in .*texts: .*passed over: 1 x with another ending"):
+        predict(record, tmp_path / "texts", tmp_path / "out", 16)
+
+
+def test_what_other_programs_leave_is_no_input(
+    record: Record, paint: Callable, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = paint("a.png", ".ipynb_checkpoints/a-checkpoint.png", "__MACOSX/._a.png", "b/@eaDir/c.png", "b/d.png")
+    (folder / "b" / "._d.png").write_bytes(b"Mac OS X")
+    Image.fromarray(np.full((8, 8), 2**15, dtype=np.uint16)).save(folder / "c.png")
+    assert predict(record, folder, tmp_path / "out", 16)
+    assert [line["path"] for line in read_csv(tmp_path / "out")] == ["a.png", "b/d.png", "c.png"]
+    told = capsys.readouterr().err
+    assert "passed over or changed: 4 x hidden or of another program, not read" in told
+    assert "1 x of 16 bits, scaled to 8" in told
+
+
+def test_texts_of_another_encoding_are_left_out(
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(verb, "load_best", lambda _: Reader())
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("\ufeffone two", encoding="utf-8")
+    (tmp_path / "texts" / "b.txt").write_bytes("stra\u00dfe".encode("latin-1"))
+    assert predict(record, tmp_path / "texts", tmp_path / "out") is False
+    assert read_csv(tmp_path / "out") == [{"path": "a.txt", "words": "2"}]
+    assert "b.txt: this text is not UTF-8" in capsys.readouterr().err
 
 
 def test_count_of_zero_is_an_error(record: Record, tmp_path: Path) -> None:

@@ -1,41 +1,23 @@
 """``leyden predict``: what a record's technique predicts for images, rows or text, or the samples that it draws."""
 
-import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
-from PIL import Image
-from torch import Tensor
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.best import load_best, verbs_of
 from leyden.bench.run.record import Record
 from leyden.core.logs import setup_logging
 from leyden.core.technique import PredictOptions, Predicts, Samples, WritesFiles
-from leyden.data.source.files.decoder import read_image
+from leyden.data.inputs import Input, in_chunks, input_examples, input_files
+from leyden.data.issues import Tally
+from leyden.data.splits import Split
 from leyden.report.predictions import PredictionWriter
 
-ENDINGS = {"images": (*IMG_EXTENSIONS, ".gif"), "text": (".txt", ".md", ".rst")}
-"""Of files that ``--input`` finds in a folder, by the technique's ``input_type``."""
-CHUNK, CHUNK_BYTES = 64, 30_000_000
-"""Inputs are read and predicted so many at a time, or fewer large ones: a folder of photographs exceeds any memory, and
-super-resolution makes each many times larger."""
 LAST_SEED = 2**32 - 1
-
-
-class Input(NamedTuple):
-    """Something to predict for, not read yet."""
-
-    path: str
-    """Relative to the folder that was given; its name in the predictions."""
-    read: Callable[[], Any]
-    """Returns it: an image as uint8 (C, H, W), a text as a str."""
 
 
 def predict(
@@ -79,8 +61,16 @@ def predict(
     if isinstance(model, Predicts):
         _refuse(f"{type(model).__name__} predicts, it samples nothing", {"--class": label, "--seed": seed})
         torch.manual_seed(record.config["seed"])
-        inputs = _files(source, writer.folder, model.input_type) if source else _examples(record, count, model)
-        return _predict(model, inputs, PredictOptions(threshold), writer)
+        tally = Tally()
+        inputs = (
+            input_files(source, writer.folder, model.input_type, tally)
+            if source
+            else input_examples(_test_split(record), count, model.input_type)
+        )
+        whole = _predict(model, inputs, PredictOptions(threshold), writer)
+        if str(tally):
+            print(f"passed over or changed: {tally}", file=sys.stderr)
+        return whole
     if not isinstance(model, Samples):
         raise ValueError(
             f"{type(model).__name__} neither predicts nor samples (see leyden.core.technique); its verbs are: "
@@ -98,7 +88,7 @@ def predict(
 
 
 def _predict(model: Predicts, inputs: list[Input], options: PredictOptions, writer: PredictionWriter) -> bool:
-    for chunk in _chunks(inputs):
+    for chunk in in_chunks(inputs, partial(print, file=sys.stderr)):
         writer.write_predictions(chunk, model.predict([value for _, value in chunk], options))
     if not writer.rows:
         raise ValueError(f"none of {len(inputs)} inputs could be read; nothing was written")
@@ -109,62 +99,13 @@ def _predict(model: Predicts, inputs: list[Input], options: PredictOptions, writ
     return not unread
 
 
+def _test_split(record: Record) -> Split:
+    data = build(record.config["data"], record.allow)
+    data.prepare_data()
+    return data.examples("test")
+
+
 def _refuse(reason: str, options: dict[str, object]) -> None:
     """Raises ValueError where one of the options was given."""
     if given := [name for name, value in options.items() if value is not None]:
         raise ValueError(f"{reason}: leave {' and '.join(given)} out")
-
-
-def _files(source: Path, output: Path, kind: str) -> list[Input]:
-    """The inputs behind a path, but not images that an earlier call left in ``output``."""
-    if kind not in ENDINGS:
-        raise ValueError(f"--input cannot be read for a technique that takes {kind}: leave it out for the test split")
-    folder, output = source.resolve(), output.resolve()
-    if folder == output or folder.is_relative_to(output / "images"):
-        raise ValueError(f"--output {output} would mix predictions with the files of --input: choose another folder")
-    read = read_image if kind == "images" else partial(Path.read_text, encoding="utf-8")
-    if folder.is_file():
-        return [Input(source.name, partial(read, source))]
-    earlier = output if output.is_relative_to(folder) else None
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in ENDINGS[kind] and not file.is_dir() and earlier not in file.parents
-    )
-    if not files:
-        raise FileNotFoundError(
-            f"no {kind} in {source}: --input takes a file or a folder with {', '.join(ENDINGS[kind])}"
-        )
-    return [Input(_printable(file.relative_to(folder)), partial(read, file)) for file in files]
-
-
-def _printable(path: Path) -> str:
-    """A path as text that fits into UTF-8, which names from other systems may not be."""
-    return os.fsencode(path).decode("utf-8", "replace")
-
-
-def _examples(record: Record, count: int, model: Predicts) -> list[Input]:
-    """The first examples of the test split of the record's data: the column that the technique predicts from."""
-    data = build(record.config["data"], record.allow)
-    data.prepare_data()
-    split = data.examples("test")
-    ending = ".png" if model.input_type == "images" else ""
-    return [
-        Input(f"test_{i:05d}{ending}", partial(lambda i: split[i]._asdict()[model.input_type], i))
-        for i in range(min(count, len(split)))
-    ]
-
-
-def _chunks(inputs: list[Input]) -> Iterator[list[tuple[str, Any]]]:
-    """Reads inputs, a bounded part at a time, with their paths; reports on stderr what cannot be read."""
-    chunk: list[tuple[str, Any]] = []
-    for path, read in inputs:
-        try:
-            chunk.append((path, read()))
-        except (ValueError, Image.DecompressionBombError) as error:
-            print(f"left out {path}: {error}", file=sys.stderr)
-        if len(chunk) == CHUNK or sum(x.nbytes for _, x in chunk if isinstance(x, Tensor)) > CHUNK_BYTES:
-            yield chunk
-            chunk.clear()  # so that nobody holds it while the next is read
-    if chunk:
-        yield chunk

@@ -1,7 +1,7 @@
 """Two domains for domain adaptation: labelled source images beside target images whose labels no model sees."""
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 
@@ -46,6 +46,8 @@ class DomainImages(ImageDataModule):
     Raises:
         ValueError: the target has a class that the source has not (from ``split`` and the loaders).
     """
+
+    least_classes: ClassVar[int] = 2
 
     def __init__(
         self,

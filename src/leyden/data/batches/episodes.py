@@ -1,6 +1,6 @@
 """Episodes for few-shot learning: a few classes, a few examples of each to learn from and others to be tested on."""
 
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -138,6 +138,8 @@ class EpisodeImages(ImageDataModule):
         ValueError: from ``split`` and the loaders: splits share a class, there is no such class, there are too few of
             them, or a class has too few examples.
     """
+
+    least_classes: ClassVar[int] = 2
 
     def __init__(
         self,

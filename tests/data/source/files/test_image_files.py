@@ -62,12 +62,14 @@ def test_grey_images_on_request(tmp_path: Path) -> None:
 def test_bad_folders_are_refused(tmp_path: Path) -> None:
     fill(tmp_path / "train", 2)
     with pytest.raises(FileNotFoundError, match=r"data.source.val: no folder .*val"):
-        ImageFiles(str(tmp_path)).prepare()
+        ImageFiles(str(tmp_path), "train", "val").prepare()
     with pytest.raises(ValueError, match="too few images to share them out: give 3 or more"):
-        ImageFiles(str(tmp_path), "train", None, None).prepare()
+        ImageFiles(str(tmp_path)).prepare()
     (tmp_path / "test").mkdir()
     with pytest.raises(ValueError, match="holds no image"):
         ImageFiles(str(tmp_path), "train", None, "test").prepare()
+    with pytest.raises(FileNotFoundError, match=r"data.source.root=.*nowhere: no such folder"):
+        ImageFiles(str(tmp_path / "nowhere")).prepare()
     fill(tmp_path / "train" / "test", 1)
     with pytest.raises(ValueError, match=r"data.source.test=train/test lies inside data.source.train=train"):
         ImageFiles(str(tmp_path), "train", None, "train/test").prepare()

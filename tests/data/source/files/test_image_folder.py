@@ -14,6 +14,8 @@ import torch
 from PIL import Image
 
 from leyden.core.splits import stratified
+from leyden.data.batches.domains import DomainImages
+from leyden.data.batches.gan_images import GanImages
 from leyden.data.images import ImageDataModule
 from leyden.data.loader import Loader
 from leyden.data.source.files import listing
@@ -50,13 +52,35 @@ def test_class_folders_are_shared_out(tmp_path: Path) -> None:
 
 
 def test_three_folders_are_taken_as_they_are(tmp_path: Path) -> None:
-    source = ImageFolder(paint(tmp_path, "train/a", "train/b", "val/a", "val/b", "test/b"))
-    (tmp_path / "test" / "a").mkdir()
-    with pytest.raises(ValueError, match=r"test/a holds no image"):
-        source.prepare()
-    paint(tmp_path, "test/a", count=1)
-    assert [len(source.split(stage)) for stage in ("train", "val", "test")] == [20, 20, 11]
+    source = ImageFolder(paint(tmp_path, "train/a", "train/b", "val/a", "val/b", "test/a", "test/b"))
+    assert [len(source.split(stage)) for stage in ("train", "val", "test")] == [20, 20, 20]
     assert set(reds(source, "val")) == {*range(40, 50), *range(60, 70)}
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_class_that_a_test_lacks_is_a_warning(empty: bool, tmp_path: Path) -> None:
+    source = ImageFolder(paint(tmp_path, "train/a", "train/b", "test/b"))
+    if empty:
+        (tmp_path / "test" / "a").mkdir()
+    splits, issues = source.inspect()
+    assert splits["test"].labels.tolist() == [1] * 10
+    assert [(issue.effect, str(issue)) for issue in issues] == [
+        ("warning", f"{tmp_path / 'test'}: test has no image of 'a'")
+    ]
+
+
+def test_class_that_training_lacks_is_an_error(tmp_path: Path) -> None:
+    root = paint(tmp_path, "a", "b", "c")
+    for file in (tmp_path / "b").iterdir():
+        file.rename(file.with_suffix(".raw"))
+    with pytest.raises(ValueError, match=r"/b holds no image .*passed over: 10 x with another ending, not read"):
+        ImageFolder(root).prepare()
+
+
+def test_classes_are_the_same_in_another_spelling(tmp_path: Path) -> None:
+    source = ImageFolder(paint(tmp_path, "train/Caf\u00e9", "train/dog", "test/cafe\u0301", "test/DOG "))
+    assert source.split("test").labels.tolist() == [0] * 10 + [1] * 10
+    assert ImageFolder(paint(tmp_path / "letters", "a", "A")).split("test").labels.bincount().tolist() == [3, 3]
 
 
 @pytest.mark.parametrize("other", ["val", "valid", "test"])
@@ -104,10 +128,22 @@ def test_missing_root(tmp_path: Path) -> None:
         ImageFolder(str(tmp_path / "nowhere")).prepare()
 
 
-@pytest.mark.parametrize("folders", [[], ["only"], ["train/only", "val/only"]])
-def test_one_class_or_none(folders: list[str], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"a classifier needs two or\s+more"):
-        ImageFolder(paint(tmp_path, *folders)).prepare()
+@pytest.mark.parametrize("folders", [["."], ["only"], ["train/only", "val/only"], ["train", "test"]])
+def test_classifier_needs_two_classes_and_a_gan_none(folders: list[str], tmp_path: Path) -> None:
+    source = ImageFolder(paint(tmp_path, *folders))
+    with pytest.raises(ValueError, match=r"a classifier needs two or more: .* A GAN .* experiment=gan_dcgan"):
+        DomainImages(source, source).prepare_data()
+    data = GanImages(source, image_size=16)
+    data.prepare_data()
+    batch = next(iter(data.train_dataloader()))
+    assert batch.images.shape[1:] == (3, 16, 16)
+    assert ("labels" in batch._fields) == ("only" in folders[0])
+    assert len(set(reds(source, "train")) & set(reds(source, "test"))) == 0
+
+
+def test_folder_without_images_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"holds no image with an ending among .*\.webp"):
+        ImageFolder(str(tmp_path)).prepare()
 
 
 def test_a_class_that_training_does_not_know(tmp_path: Path) -> None:
@@ -353,7 +389,7 @@ def many(count: int) -> Listing:
     """So many files in a hundred folders, none of which is there."""
     tops = np.arange(count) // (count // 100)
     paths = np.array([b"class_%d/%07d.jpg" % (top, i) for i, top in enumerate(tops)])
-    return Listing("set", paths, np.zeros(count, np.int64), tops)
+    return Listing("set", paths, np.zeros(count, np.int64), tops, np.array([], "S"))
 
 
 def test_a_hundred_thousand_files_are_a_few_objects() -> None:

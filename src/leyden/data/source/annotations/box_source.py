@@ -9,7 +9,7 @@ import torch
 
 from leyden.core.splits import by_name, check_holdout
 from leyden.data.columns import Target
-from leyden.data.issues import DataIssue, Effect, by_kind
+from leyden.data.issues import DataIssue, Effect, log_issues
 from leyden.data.source import ImageSource
 from leyden.data.source.annotations.annotated import (
     MIN_BOX_SIZE,
@@ -113,10 +113,7 @@ class BoxSource(ImageSource):
             more = f"\nand {len(stops) - TOLD} more" if len(stops) > TOLD else ""
             listed = "\n".join(f"{issue} ({issue.kind})" for issue in stops[:TOLD])
             raise ValueError(f"{self.name} cannot be trained on (leyden check-data lists everything):\n{listed}{more}")
-        for group in by_kind(issues):
-            kind, effect = group[0].kind, group[0].effect
-            level = logging.INFO if effect == "note" else logging.WARNING
-            log.log(level, "%s: %s (%s): %d, first %s", self.name, kind, effect, len(group), group[0])
+        log_issues(log, self.name, issues)
         self._splits = splits
 
     def split(self, stage: Stage) -> AnnotatedImages:

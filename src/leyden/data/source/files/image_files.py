@@ -1,14 +1,19 @@
 """Images of any sizes in folders, without classes."""
 
+import logging
+import os
 from pathlib import Path
 
 import numpy as np
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from leyden.data.source import ImageSource
 from leyden.data.source.files.image_folder import ImageList
+from leyden.data.source.files.layout import IMAGE_ENDINGS
 from leyden.data.source.files.listing import Listing, list_images
+from leyden.data.source.files.splits_by_name import given_splits, splits_of_images
 from leyden.data.splits import Stage
+
+log = logging.getLogger(__name__)
 
 TENTH = 10
 
@@ -16,14 +21,15 @@ TENTH = 10
 class ImageFiles(ImageSource):
     """Image files below folders, at any depth, in the order of their paths; without classes.
 
-    A folder that is not given is taken out of the training images: every tenth of them validates, and every tenth
-    of those that are left tests.
+    What has no folder is taken out of the training images: every tenth of them validates, and every tenth of those
+    that are left tests.
 
     Args:
-        root: the folder that the others are in.
-        train: folder of the training images, "." for ``root`` itself.
-        val: folder of the validation images, or None.
-        test: folder of the test images, or None.
+        root: the folder with all images.
+        train: folder of the training images below it, "." for ``root`` itself. None: folders that are named after
+            splits (also ``Training``, ``val2017``) are those, and where there are none, ``root`` is.
+        val: folder of the validation images, only where ``train`` is given; None: there is none.
+        test: likewise.
         channels: 3 for colour, 1 for grey; images are converted.
         index_cache: folder where the list of the files is kept for later starts; None: nowhere.
         in_memory_limit: GB; a split that takes more is not decoded as a whole where ``data.in_memory`` is "auto". None:
@@ -31,7 +37,8 @@ class ImageFiles(ImageSource):
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: a folder holds no image or lies inside another one, or there are too few images to share.
+        ValueError: a folder holds no image or lies inside another one, there are too few images to share, or it cannot
+            be told which folders are splits.
     """
 
     image_size = 96
@@ -39,9 +46,9 @@ class ImageFiles(ImageSource):
     def __init__(
         self,
         root: str,
-        train: str = "train",
-        val: str | None = "val",
-        test: str | None = "test",
+        train: str | None = None,
+        val: str | None = None,
+        test: str | None = None,
         channels: int = 3,
         index_cache: str | None = None,
         in_memory_limit: float | None = None,
@@ -58,16 +65,12 @@ class ImageFiles(ImageSource):
         """Finds the files; no image is opened yet."""
         if self._files:
             return
-        folders = {stage: self.root / folder for stage, folder in self.folders.items() if folder is not None}
-        for stage, folder in folders.items():
-            inside = [other for other, path in folders.items() if other != stage and folder.is_relative_to(path)]
-            if inside:
-                raise ValueError(
-                    f"data.source.{stage}={self.folders[stage]} lies inside data.source.{inside[0]}="
-                    f"{self.folders[inside[0]]}, so they would share images: give folders beside each other, "
-                    "or null to share out the training images"
-                )
-        found = {stage: self._find(stage, folder) for stage, folder in folders.items()}
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"data.source.root={self.root}: no such folder (looked from {Path.cwd()})")
+        folders = given_splits(self.root, self.folders) or splits_of_images(self.root)
+        told = ", ".join(f"{stage} is {os.path.relpath(path, self.root)}" for stage, path in folders.items())
+        log.info("%s: %s", self.name, told)
+        found = {stage: self._find(folder) for stage, folder in folders.items()}
         for stage in ("val", "test"):
             if stage not in found:
                 numbers = np.arange(len(found["train"]))
@@ -83,10 +86,9 @@ class ImageFiles(ImageSource):
         self.prepare()
         return ImageList(self._files[stage], self.channels, self.in_memory_limit, self.tally)
 
-    def _find(self, stage: Stage, folder: Path) -> Listing:
-        if not folder.is_dir():
-            raise FileNotFoundError(f"data.source.{stage}: no folder {folder} (looked from {Path.cwd()})")
+    def _find(self, folder: Path) -> Listing:
         found = list_images(folder, cache=self.index_cache, tally=self.tally)
         if not len(found):
-            raise ValueError(f"{folder} holds no image with an ending among {', '.join(IMG_EXTENSIONS)}")
+            passed = f" (passed over: {self.tally})" if str(self.tally) else ""
+            raise ValueError(f"{folder} holds no image with an ending among {', '.join(IMAGE_ENDINGS)}{passed}")
         return found

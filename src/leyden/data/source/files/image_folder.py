@@ -1,28 +1,32 @@
 """Images in folders that are named after their classes."""
 
 import logging
+import os
+import unicodedata
 from pathlib import Path
 
+import numpy as np
 import torch
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from leyden.core.splits import check_holdout, stratified
 from leyden.data.columns import Images
-from leyden.data.issues import Tally
+from leyden.data.issues import DataIssue, Effect, Tally, log_issues
 from leyden.data.source import ImageSource
 from leyden.data.source.files.decoder import read_image
+from leyden.data.source.files.layout import IMAGE_ENDINGS, subfolders
 from leyden.data.source.files.listing import Listing, list_images
-from leyden.data.splits import Stage, Subset
+from leyden.data.source.files.splits_by_name import given_splits, refuse_splits_as_classes, splits_of_classes
+from leyden.data.splits import STAGES, Split, Stage, Subset
 
 log = logging.getLogger(__name__)
-
-VAL_NAMES = ("val", "valid", "validation")
 
 
 class ImageFolder(ImageSource):
     """``root/<class>/...`` or ``root/{train,val,test}/<class>/...``, the image files at any depth below a class.
 
-    What the three splits are made of, stratified by class and the same each time:
+    Splits are known by their folders' names in any case, also ``Training``, ``val2017`` or ``test_images``, and a
+    folder around everything is passed through; a layout that can be read in two ways is refused. What the three are
+    made of, stratified by class and the same each time:
 
     | folders in root | train | val | test |
     |---|---|---|---|
@@ -34,8 +38,14 @@ class ImageFolder(ImageSource):
     The third row is how many published sets come (ants and bees, ImageNet): the best checkpoint must not be chosen on
     what the test score is computed from, so their val folder is kept for the test.
 
+    Where there are images and no class folders, the examples have no classes, as GANs need none.
+
     Args:
         root: the folder.
+        train: the folder below ``root`` with the class folders of training, "." for ``root`` itself; None: found by
+            name, with those of val and test.
+        val: likewise, only where ``train`` is given; None: there is none.
+        test: likewise.
         channels: 3 for colour, 1 for grey; images are converted.
         holdout: in the second and third row, the share of train that becomes validation, above 0 and below 1.
         index_cache: folder where the list of the files is kept for later starts; None: nowhere.
@@ -44,7 +54,7 @@ class ImageFolder(ImageSource):
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: fewer than two classes, a class without images, or a class that training does not know.
+        ValueError: no images, a layout that is not clear, or a class that training does not know.
     """
 
     image_size = 64
@@ -53,6 +63,9 @@ class ImageFolder(ImageSource):
     def __init__(
         self,
         root: str,
+        train: str | None = None,
+        val: str | None = None,
+        test: str | None = None,
         channels: int = 3,
         holdout: float = 0.1,
         index_cache: str | None = None,
@@ -60,12 +73,14 @@ class ImageFolder(ImageSource):
     ) -> None:
         check_holdout(holdout)
         self.root = Path(root).expanduser()
+        self.folders: dict[Stage, str | None] = {"train": train, "val": val, "test": test}
         self.name = f"image folder {self.root}"
         self.channels = channels
         self.holdout = holdout
         self.index_cache = Path(index_cache) if index_cache else None
         self.in_memory_limit = in_memory_limit
-        self._splits: dict[Stage, Subset] = {}
+        self._splits: dict[Stage, Split] = {}
+        self._issues: list[DataIssue] = []
 
     def prepare(self) -> None:
         """Finds the classes and the files; no image is opened yet."""
@@ -76,49 +91,88 @@ class ImageFolder(ImageSource):
                 f"data.source.root={self.root}: no such folder (looked from {Path.cwd()}); it should hold a folder of "
                 "images per class, or train, val and test with such folders"
             )
-        folders = {path.name: path for path in _folders(self.root)}
-        train = folders.get("train", self.root)
-        self.class_names = [path.name for path in _folders(train)]
-        if len(self.class_names) < 2:
-            raise ValueError(
-                f"{train} has {len(self.class_names)} class folders {self.class_names}, but a classifier needs two or "
-                "more: put the images of each class into a folder with the class's name"
-            )
-        training = self._images(train)
-        val = next((folders[name] for name in VAL_NAMES if name in folders), None)
-        test = folders.get("test")
-        if "train" not in folders or (val is None and test is None):
-            self._splits = _share_out(training, {"train": 0.6, "val": 0.1, "test": 0.3})
-        elif val is not None and test is not None:
-            self._splits = {"train": training, "val": self._images(val), "test": self._images(test)}
-        else:
-            tested = test or val
-            assert tested is not None
-            test_split = self._images(tested)
-            parts = _share_out(training, {"train": 1 - self.holdout, "val": self.holdout})
-            log.info("%s: %.0f %% of train validates, %s tests", self.name, 100 * self.holdout, tested.name)
-            self._splits = parts | {"test": test_split}
+        given = given_splits(self.root, self.folders)
+        places = given or splits_of_classes(self.root, self.tally)
+        self.class_names = [path.name for path in subfolders(places["train"], self.tally)]
+        self._issues = []
+        files = {stage: self._files(stage, places[stage]) for stage in STAGES if stage in places}
+        if given is None:
+            refuse_splits_as_classes(self.root, places["train"], _inner(files["train"], self.class_names))
+        log_issues(log, self.name, self._issues)
+        self._splits = self._shared_out(files, places)
 
-    def split(self, stage: Stage) -> Subset:
-        """Images of their own sizes (channels, H, W), decoded one by one, and their labels."""
+    def split(self, stage: Stage) -> Split:
+        """Images of their own sizes (channels, H, W), decoded one by one, and their labels if there are classes."""
         self.prepare()
         return self._splits[stage]
 
-    def _images(self, folder: Path) -> Subset:
-        unknown = [path for path in _folders(folder) if path.name not in self.class_names]
-        if unknown:
+    def inspect(self) -> tuple[dict[Stage, Split], list[DataIssue]]:
+        """The splits, and what is odd about their folders."""
+        self.prepare()
+        return dict(self._splits), list(self._issues)
+
+    def _files(self, stage: Stage, folder: Path) -> Listing:
+        """The image files of a split, by class."""
+        known = {name: name for name in self.class_names}
+        folded = {_folded(name): name for name in self.class_names}
+        spelt = dict[str, str]()
+        for path in subfolders(folder, self.tally):
+            name = known.get(path.name) or folded.get(_folded(path.name))
+            if name is None or name in spelt:
+                raise ValueError(
+                    f"{path}: the class {path.name!r} is not among those of training: {self.class_names}; rename the "
+                    "folder, or move it away"
+                )
+            spelt[name] = path.name
+        # Beside class folders only these are looked into: a name that is not there holds nothing.
+        tops = [spelt.get(name, name) for name in self.class_names] or [""]
+        files = list_images(folder, tops, self.index_cache, self.tally)
+        if not len(files):
+            raise ValueError(f"{folder} holds no image with an ending among {', '.join(IMAGE_ENDINGS)}{self._passed()}")
+        counts = np.bincount(files.tops, minlength=len(self.class_names))
+        absent = [name for name, count in zip(self.class_names, counts, strict=False) if not count]
+        if absent and stage == "train":
             raise ValueError(
-                f"{unknown[0]}: the class {unknown[0].name!r} is not among those of training: {self.class_names}"
+                f"{folder / absent[0]} holds no image with an ending among {', '.join(IMAGE_ENDINGS)}{self._passed()}"
             )
-        files = list_images(folder, self.class_names, self.index_cache, self.tally)
-        labels = torch.from_numpy(files.tops)
-        empty = labels.bincount(minlength=len(self.class_names)) == 0
-        if empty.any():
-            missing = folder / self.class_names[int(empty.nonzero()[0])]
-            raise ValueError(f"{missing} holds no image with an ending among {', '.join(IMG_EXTENSIONS)}")
-        return Subset(
-            ImageList(files, self.channels, self.in_memory_limit, self.tally), torch.arange(len(files)), labels
-        )
+        for name in absent:
+            self._find("class without images", "warning", folder, f"{stage} has no image of {name!r}")
+        loose = [path for path in folder.iterdir() if path.name.lower().endswith(IMAGE_ENDINGS)] if known else []
+        if loose:
+            self._find("image beside class folders", "left out", loose[0], f"{len(loose)} such images are not read")
+        return files
+
+    def _passed(self) -> str:
+        return f" (passed over: {self.tally})" if str(self.tally) else ""
+
+    def _find(self, kind: str, effect: Effect, file: Path, what: str) -> None:
+        self._issues.append(DataIssue(kind, effect, file, None, what))
+
+    def _shared_out(self, files: dict[Stage, Listing], places: dict[Stage, Path]) -> dict[Stage, Split]:
+        """The three splits by the table of the class."""
+        told = ", ".join(f"{stage} is {os.path.relpath(path, self.root)}" for stage, path in places.items())
+        log.info("%s: %d classes; %s", self.name, len(self.class_names), told)
+        whole = {stage: self._split(listing) for stage, listing in files.items()}
+        if len(whole) == 1:
+            return self._parts(files["train"], {"train": 0.6, "val": 0.1, "test": 0.3})
+        if len(whole) == 3:
+            return whole
+        tested: Stage = "test" if "test" in whole else "val"
+        log.info("%s: %.0f %% of train validates, %s tests", self.name, 100 * self.holdout, places[tested].name)
+        return self._parts(files["train"], {"train": 1 - self.holdout, "val": self.holdout}) | {"test": whole[tested]}
+
+    def _parts(self, files: Listing, fractions: dict[Stage, float]) -> dict[Stage, Split]:
+        parts = stratified(torch.from_numpy(files.tops), list(fractions.values()))
+        return {stage: self._split(files, part) for stage, part in zip(fractions, parts, strict=True)}
+
+    def _split(self, files: Listing, chosen: torch.Tensor | None = None) -> Split:
+        """Some of the files, with labels where there are classes; None takes all."""
+        if not self.class_names:
+            listed = files if chosen is None else files.take(chosen.numpy())
+            return ImageList(listed, self.channels, self.in_memory_limit, self.tally)
+        indices = torch.arange(len(files)) if chosen is None else chosen
+        images = ImageList(files, self.channels, self.in_memory_limit, self.tally)
+        return Subset(images, indices, torch.from_numpy(files.tops)[indices])
 
 
 class ImageList:
@@ -146,10 +200,16 @@ class ImageList:
         return Images(read_image(self.files[index], self.channels, self.tally))
 
 
-def _share_out(split: Subset, fractions: dict[Stage, float]) -> dict[Stage, Subset]:
-    parts = stratified(split.labels, list(fractions.values()))
-    return {stage: Subset(split.split, part, split.labels[part]) for stage, part in zip(fractions, parts, strict=True)}
+def _folded(name: str) -> str:
+    """One form for names that people take for the same: macOS writes é as two letters, others write Cats or cats."""
+    return unicodedata.normalize("NFC", name).strip().casefold()
 
 
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+def _inner(files: Listing, class_names: list[str]) -> dict[str, set[str]]:
+    """The names of the folders in each class folder."""
+    inner: dict[str, set[str]] = {name: set() for name in class_names}
+    for path in map(os.fsdecode, files.folders.tolist()):
+        parts = path.split("/")
+        if len(parts) > 1:
+            inner[parts[0]].add(parts[1])
+    return inner

@@ -43,12 +43,10 @@ def stage_of(name: str) -> Stage | None:
     Returns:
         None where the name speaks of none or of several: ``cats``, ``latest``, ``strain``, ``train_test_split``.
     """
-    normal = unicodedata.normalize("NFKC", name)
-    words = [word.lower() for word in re.findall(r"[^\W\d_]?[^\W\d_A-Z]+|[A-Z]+(?![a-z])", normal)]
     stages: set[Stage] = {
         stage
         for stage, known in STAGE_WORDS.items()
-        for word in words
+        for word in _words(name)
         if re.fullmatch(rf"(?:{KIND})?(?:{known})(?:{KIND})?", word)
     }
     if stages == {"train", "val"}:
@@ -56,13 +54,28 @@ def stage_of(name: str) -> Stage | None:
     return stages.pop() if len(stages) == 1 else None
 
 
+def is_only_stage(name: str) -> bool:
+    """Whether a name speaks of a split and of nothing else: ``train_images`` does, ``train_station`` may be a class."""
+    rest = [word for word in _words(name) if stage_of(word) is None and not re.fullmatch(KIND, word)]
+    return stage_of(name) is not None and not any(len(word) > 1 for word in rest)
+
+
+def _words(name: str) -> list[str]:
+    normal = unicodedata.normalize("NFKC", name)
+    return [word.lower() for word in re.findall(r"[^\W\d_]?[^\W\d_A-Z]+|[A-Z]+(?![a-z])", normal)]
+
+
 def subfolders(folder: Path, tally: Tally | None = None) -> list[Path]:
     """The folders in a folder, in the order of their names, without foreign ones, which are counted."""
-    found = sorted(path for path in folder.iterdir() if path.is_dir())
-    for path in found:
-        if is_foreign(path.name) and tally is not None:
-            tally.add(SKIPPED, path)
-    return [path for path in found if not is_foreign(path.name)]
+    try:
+        with os.scandir(folder) as entries:  # each knows without a look whether it is a folder
+            names = sorted(entry.name for entry in entries if entry.is_dir())
+    except PermissionError:
+        names = []
+    for name in filter(is_foreign, names):
+        if tally is not None:
+            tally.add(SKIPPED, folder / name)
+    return [folder / name for name in names if not is_foreign(name)]
 
 
 def find_files(folder: Path, endings: Sequence[str] = IMAGE_ENDINGS, tally: Tally | None = None) -> list[Path]:

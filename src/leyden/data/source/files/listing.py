@@ -42,6 +42,8 @@ class Listing:
     """(N,) int64: of each file when it was found, bytes; -1 where that could not be seen."""
     tops: np.ndarray
     """(N,) int64: which of the folders that were looked into each file is in."""
+    folders: np.ndarray
+    """(F,) bytes: those that were looked through, below ``folder``."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -51,7 +53,7 @@ class Listing:
 
     def take(self, indices: np.ndarray) -> "Listing":
         """The files at ``indices`` (M,) int64, in that order."""
-        return Listing(self.folder, self.paths[indices], self.sizes[indices], self.tops[indices])
+        return Listing(self.folder, self.paths[indices], self.sizes[indices], self.tops[indices], self.folders)
 
     def digest(self) -> bytes:
         """A hash of paths and sizes, the same wherever ``folder`` lies."""
@@ -108,7 +110,7 @@ def list_images(
     if tally is not None:
         for kind, (first, count) in json.loads(found.skips.tobytes()).items():
             tally.add(kind, os.path.join(folder, first), count)
-    return Listing(str(folder), found.paths, found.sizes, found.tops)
+    return Listing(str(folder), found.paths, found.sizes, found.tops, found.folders)
 
 
 def _look(root: str, tops: Sequence[str]) -> _Found:

@@ -1,0 +1,98 @@
+"""What ``leyden predict`` predicts for: files below a folder or test examples, read a bounded part at a time."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from leyden.data.issues import Tally, printable
+from leyden.data.source.files.decoder import read_image
+from leyden.data.source.files.layout import IMAGE_ENDINGS, find_files
+from leyden.data.splits import Split
+
+ENDINGS = {"images": IMAGE_ENDINGS, "text": (".txt", ".md", ".rst")}
+"""Of files that are found in a folder, by a technique's ``input_type``."""
+CHUNK, CHUNK_BYTES = 64, 30_000_000
+"""Inputs are read and predicted so many at a time, or fewer large ones: a folder of photographs exceeds any memory, and
+super-resolution makes each many times larger."""
+
+
+class Input(NamedTuple):
+    """Something to predict for, not read yet."""
+
+    path: str
+    """Relative to the folder that was given; its name in the predictions."""
+    read: Callable[[], Any]
+    """Returns it: an image as uint8 (C, H, W), a text as a str; raises ValueError where it cannot be read."""
+
+
+def input_files(source: Path, output: Path, kind: str, tally: Tally) -> list[Input]:
+    """The inputs behind a path: that file, or all below that folder but hidden ones and earlier predictions.
+
+    Args:
+        source: a file or a folder.
+        output: where predictions go; if it lies in ``source``, what is there is no input.
+        kind: a technique's ``input_type``.
+        tally: counts what is passed over or changed.
+
+    Raises:
+        ValueError: no files can be read for that kind, or predictions would lie among the inputs.
+        FileNotFoundError: there is no such path, or no such file in the folder.
+    """
+    if kind not in ENDINGS:
+        raise ValueError(f"--input cannot be read for a technique that takes {kind}: leave it out for the test split")
+    folder, output = source.resolve(), output.resolve()
+    if folder == output or folder.is_relative_to(output / "images"):
+        raise ValueError(f"--output {output} would mix predictions with the files of --input: choose another folder")
+    read = partial(read_image, tally=tally) if kind == "images" else read_text
+    if folder.is_file():
+        return [Input(printable(source.name), partial(read, source))]
+    if not folder.is_dir():
+        raise FileNotFoundError(f"--input {printable(source)}: no such file or folder (looked from {Path.cwd()})")
+    files = [file for file in find_files(folder, ENDINGS[kind], tally) if output not in file.parents]
+    if not files:
+        passed = f"; passed over: {tally}" if str(tally) else ""
+        raise FileNotFoundError(
+            f"no {kind} in {source}: --input takes a file or a folder with {', '.join(ENDINGS[kind])}{passed}"
+        )
+    return [Input(printable(file.relative_to(folder)), partial(read, file)) for file in files]
+
+
+def input_examples(split: Split, count: int, kind: str) -> list[Input]:
+    """The first ``count`` examples of a split: the column that a technique predicts from."""
+    ending = ".png" if kind == "images" else ""
+    return [
+        Input(f"test_{i:05d}{ending}", partial(lambda i: split[i]._asdict()[kind], i))
+        for i in range(min(count, len(split)))
+    ]
+
+
+def in_chunks(inputs: list[Input], report: Callable[[str], None]) -> Iterator[list[tuple[str, Any]]]:
+    """Reads inputs, a bounded part at a time, with their paths; ``report`` is told what cannot be read."""
+    chunk: list[tuple[str, Any]] = []
+    for path, read in inputs:
+        try:
+            chunk.append((path, read()))
+        except ValueError as error:
+            report(f"left out {path}: {printable(str(error))}")
+        if len(chunk) == CHUNK or sum(x.nbytes for _, x in chunk if isinstance(x, Tensor)) > CHUNK_BYTES:
+            yield chunk
+            chunk.clear()  # so that nobody holds it while the next is read
+    if chunk:
+        yield chunk
+
+
+def read_text(file: Path) -> str:
+    """A file of UTF-8 text, with or without a byte-order mark.
+
+    Raises:
+        ValueError: it cannot be opened, or has another encoding; the message names it.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: this text is not UTF-8 (byte {error.start}); save it in that encoding") from error
+    except OSError as error:
+        raise ValueError(f"{file}: this text cannot be read ({error.strerror})") from error
