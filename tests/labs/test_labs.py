@@ -17,7 +17,7 @@ import yaml
 
 from leyden.bench.config.compose import compose
 from leyden.bench.config.groups import file_of, options
-from leyden.report.expectations import expectations
+from leyden.report.labs.expectations import expectations
 
 ROOT = Path(__file__).parents[2]
 PHOTOGRAPHS = ["paths.data={data}/hymenoptera_256", "model.weights={data}/weights/mobilenet_v2_imagenet_fp16.pth"]

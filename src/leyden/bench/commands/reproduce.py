@@ -11,8 +11,8 @@ from leyden.bench.commands.run import run_record
 from leyden.bench.config.compose import Composed, compose
 from leyden.bench.run.record import Record, RecordError, new_folder
 from leyden.core.environment import changes
-from leyden.report.expectations import bounds_only
-from leyden.report.reproduction import MEANING, compare, overall
+from leyden.report.labs.expectations import bounds_only
+from leyden.report.labs.reproduction import MEANING, compare, overall
 
 
 def reproduce(record: Record, output: Path | None = None) -> int:

@@ -10,7 +10,7 @@ from leyden.bench.run.lab import composed_control, controls, is_control, left_ou
 from leyden.bench.run.record import Record, new_folder
 from leyden.bench.sweep import sweep
 from leyden.bench.sweep.store import records_in, run_stored
-from leyden.report.expectations import expect_yaml, outcome_table, outcomes
+from leyden.report.labs.expectations import expect_yaml, outcome_table, outcomes
 
 SEEDS = "seed=0,1,2"
 

@@ -12,7 +12,7 @@ from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.groups import file_of
 from leyden.bench.config.overrides import wrong_overrides
 from leyden.core.arguments import nearest, signature, type_problem, why_not_found
-from leyden.report.expectations import mistakes as mistakes_in_expect
+from leyden.report.labs.expectations import mistakes as mistakes_in_expect
 
 GIVEN_BY_THE_RUN = {"logger": {"save_dir"}}
 """Arguments that the run itself passes to the members of a group."""

@@ -8,9 +8,9 @@ from typing import Any
 from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.variants import CHOICE, quoted
 from leyden.bench.run.record import Record
-from leyden.report.expectations import expectations, outcome_table, outcomes, verdicts
+from leyden.report.labs.expectations import expectations, outcome_table, outcomes, verdicts
+from leyden.report.labs.settings import differing_settings, listed
 from leyden.report.runs import Run
-from leyden.report.settings import differing_settings, listed
 
 PLACES = re.compile(r"[+~]*(hydra\.searchpath|paths\b)")
 """Overrides that say where a lab's file and its data are."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from leyden.report.expectations import (
+from leyden.report.labs.expectations import (
     Expectation,
     Outcome,
     bounds_only,

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from leyden.report.settings import differing_settings, listed
+from leyden.report.labs.settings import differing_settings, listed
 
 CONFIG: dict[str, Any] = {
     "seed": 3,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from leyden.report.expectations import is_kept
+from leyden.report.labs.expectations import is_kept
 
 Verdict = Literal["identical", "within", "different"]
 TIMES = ("ms_per_image", "train_seconds")

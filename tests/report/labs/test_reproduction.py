@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from leyden.report.reproduction import compare, overall
+from leyden.report.labs.reproduction import compare, overall
 
 EXPECT = {"test/accuracy": {"min": 0.7}, "test/fid": {"min": 1.0, "max": 3.0}}
 
