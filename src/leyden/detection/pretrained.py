@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
+from leyden.nets.weight_file import load_stored
+from leyden.nets.weight_names import misfits
 from leyden.nets.weights import best_checkpoint
 
 
@@ -29,14 +30,15 @@ class Pretrained(Callback):
             ValueError: it trained another technique, or the same for other classes, sizes or networks.
         """
         file = best_checkpoint(self.record, "callbacks.pretrained.record")
-        stored = torch.load(file, map_location="cpu", weights_only=True)
+        stored = load_stored(file, "callbacks.pretrained.record")
         kind = type(pl_module)
-        if stored["technique"] != f"{kind.__module__}.{kind.__qualname__}":
-            raise ValueError(f"{file} is of {stored['technique']}: choose the model of that run")
-        try:
-            pl_module.load_state_dict(stored["state_dict"])
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ValueError(f"{file} does not fit, choose model and data as that run had them: {reason}") from error
+        if stored.get("technique") != f"{kind.__module__}.{kind.__qualname__}":
+            raise ValueError(f"{file} is of {stored.get('technique')}: choose the model of that run")
+        wrong = misfits(stored["state_dict"], pl_module.state_dict())
+        if wrong:
+            more = f" and {len(wrong) - 4} more" if len(wrong) > 4 else ""
+            listed = "; ".join(wrong[:4]) + more
+            raise ValueError(f"{file} does not fit, choose model and data as that run had them: {listed}")
+        pl_module.load_state_dict(stored["state_dict"])
         checkpoint = next(part for part in trainer.checkpoint_callbacks if isinstance(part, ModelCheckpoint))
         trainer.save_checkpoint(checkpoint.format_checkpoint_name({}))

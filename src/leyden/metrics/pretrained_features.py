@@ -36,11 +36,10 @@ class PretrainedFeatures:
         try:
             with torch.random.fork_rng(devices=[]):
                 self.net = backbone(name, channels, self.size)
-            load_pretrained(self.net, find_weights(weights, self.net), self.net.stage_names)
-        except (ValueError, FileNotFoundError) as error:
-            # They speak of a technique's own network; here the user has set other keys.
-            message = str(error).replace("model.backbone", "model.extractor")
-            raise type(error)(message.replace("model.weights", "model.extractor_weights")) from error
+        except ValueError as error:  # it speaks of a technique's own network; here the user has set another key
+            raise ValueError(str(error).replace("model.backbone", "model.extractor")) from error
+        key = "model.extractor_weights"
+        load_pretrained(self.net, find_weights(weights, self.net, key), self.net.stage_names, key)
         self.net.to(device).eval().requires_grad_(False)
         self.device = device
         self.dimensions = self.net.num_features

@@ -10,6 +10,9 @@ from torchvision.ops import box_convert
 from leyden.detection.boxes.anchors import default_boxes
 from leyden.detection.nets.backbone_features import BackboneFeatures, BackboneOptions, build_backbone
 from leyden.detection.nets.ssd_vgg import LAYOUTS, VGG16SSD, from_classifier
+from leyden.nets.weight_file import read_tensors
+from leyden.nets.weight_names import list_names, match_names, misfits
+from leyden.nets.weights import best_checkpoint
 
 STRIDES = (8, 16, 32, 64)
 """Of the maps, where they are not those of VGG16."""
@@ -134,7 +137,8 @@ class SSDNet(nn.Module):
 
         Args:
             weights: as ``BackboneFeatures.load_pretrained``; for vgg16 a file with torchvision's VGG16 (with or without
-                its classifier; the layers behind fc7 stay random) or a checkpoint of this technique.
+                its classifier; the layers behind fc7 stay random) or a checkpoint of this technique, also by its run's
+                folder.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -143,23 +147,22 @@ class SSDNet(nn.Module):
         if isinstance(self.features, BackboneFeatures):
             self.features.load_pretrained(weights)
             return
-        if not Path(weights).is_file():
+        path = Path(weights).expanduser()
+        if path.is_dir():
+            path = best_checkpoint(path, "model.weights")
+        if not path.is_file():
             raise FileNotFoundError(f"model.weights: no file {weights!r}; give one with VGG16's weights, or null")
-        stored = torch.load(weights, map_location="cpu", weights_only=True)
-        state = stored.get("state_dict", stored)
-        prefix = "net.features."
-        inner = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        own = self.features.state_dict()
-        wanted = set(own) if inner else {key for key in own if key.startswith("features.")}
-        state = inner or from_classifier(state)
-        wrong = [f"unknown {key}" for key in sorted(set(state) - set(own))]
-        wrong += [f"missing {key}" for key in sorted(wanted - set(state))]
-        wrong += [
-            f"{key} is {tuple(state[key].shape)}, wanted {tuple(own[key].shape)}"
-            for key in state
-            if key in own and state[key].shape != own[key].shape
-        ]
-        if wrong or not state:
+        tensors, own = read_tensors(path, "model.weights"), self.features.state_dict()
+        inner = match_names(tensors, own)
+        if "fc6.weight" in inner:  # a checkpoint of this technique
+            state, wanted = {key: inner[key] for key in own if key in inner}, own
+        else:
+            wanted = {key: value for key, value in own.items() if key.startswith("features.")}
+            state = from_classifier(match_names(tensors, wanted))
+        wrong = [f"unknown {key}" for key in sorted(set(state) - set(own))] + misfits(state, wanted)
+        if wrong:
             listed = "; ".join(wrong[:8]) + (f"; and {len(wrong) - 8} more" if len(wrong) > 8 else "")
-            raise ValueError(f"model.weights: {weights} does not fit: {listed or 'it holds nothing of VGG16'}")
+            raise ValueError(
+                f"model.weights: {weights} does not fit VGG16: {listed}; the file has {list_names(tensors, tensors)}"
+            )
         self.features.load_state_dict(own | state)

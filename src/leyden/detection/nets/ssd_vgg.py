@@ -123,8 +123,9 @@ def from_classifier(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     inputs every fourth.
     """
     converted = {key: value for key, value in weights.items() if key.startswith("features.")}
-    if "classifier.0.weight" in weights:
-        converted["fc6.weight"] = weights["classifier.0.weight"].view(4096, 512, 7, 7)[::4, :, ::3, ::3].clone()
+    fc6 = weights.get("classifier.0.weight")
+    if fc6 is not None and fc6.shape == (4096, 512 * 7 * 7):  # networks for small images have another
+        converted["fc6.weight"] = fc6.view(4096, 512, 7, 7)[::4, :, ::3, ::3].clone()
         converted["fc6.bias"] = weights["classifier.0.bias"][::4].clone()
         converted["fc7.weight"] = weights["classifier.3.weight"].view(4096, 4096, 1, 1)[::4, ::4].clone()
         converted["fc7.bias"] = weights["classifier.3.bias"][::4].clone()

@@ -87,7 +87,9 @@ class EnlargementEvaluation:
                 "swd": texture_distance(images, target, levels=int(math.log2(self.scale))),
             }
             if self.lpips_weights:
-                self.lpips = self.lpips or Lpips(find_weights(self.lpips_weights, backbone("squeezenet1_1", 3, 64)))
+                if self.lpips is None:
+                    network = backbone("squeezenet1_1", 3, 64)
+                    self.lpips = Lpips(find_weights(self.lpips_weights, network, "model.lpips_weights"))
                 scores["lpips"] = self.lpips(images, target).item()
         return scores
 

@@ -76,11 +76,9 @@ def load_perceptual(name: str, layer: str, weights: str, images: Tensor) -> Perc
     if layer not in net.stage_names or net.shapes[net.stage_names.index(layer)].size is None:
         maps = ", ".join(stage.name for stage in net.shapes if stage.size)
         raise ValueError(f"model.perceptual_layer={layer}: {name} has the stages {maps}")
-    try:
-        load_pretrained(net, find_weights(weights, net), net.stage_names[: net.stage_names.index(layer) + 1])
-    except (FileNotFoundError, ValueError) as error:
-        raise type(error)(str(error).replace("model.weights", "model.perceptual_weights")) from error
-    net.truncate(net.stage_names[: net.stage_names.index(layer) + 1])
+    stages, key = net.stage_names[: net.stage_names.index(layer) + 1], "model.perceptual_weights"
+    load_pretrained(net, find_weights(weights, net, key), stages, key)
+    net.truncate(stages)
     last = net.stages[layer]
     if isinstance(last, nn.Sequential) and isinstance(last[-1], nn.MaxPool2d):
         net.stages[layer] = last[:-1]

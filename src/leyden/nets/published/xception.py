@@ -110,11 +110,10 @@ def xception(channels: int = 3, classes: int = 1000) -> Xception:
 
 
 def from_timm(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of timm's legacy_xception under the names that they have here.
-
-    Raises:
-        KeyError: a weight that legacy_xception does not have.
-    """
+    """The weights of timm's legacy_xception under the names that they have here, behind any prefix; others stay."""
+    inside = next((name.partition("block1.rep.")[0] for name in state if "block1.rep." in name), None)
+    if inside is None:
+        return state
     first = {"conv1": "stem.0", "bn1": "stem.1", "conv2": "stem.3", "bn2": "stem.4"}
     first |= {f"block{n}": f"entry{n}.0" for n in (1, 2, 3)}
     first |= {f"block{n + 4}": f"middle.{n}" for n in range(8)}
@@ -122,7 +121,10 @@ def from_timm(state: dict[str, Tensor]) -> dict[str, Tensor]:
     first |= {"fc": "head.3"}
     inner = {"skip": "shortcut.0", "skipbn": "shortcut.1", "rep": "body", "conv1": "0", "pointwise": "1"}
     renamed = {}
-    for key, value in state.items():
-        start, *rest = key.split(".")
-        renamed[".".join([first[start], *(inner.get(part, part) for part in rest)])] = value
+    for name, value in state.items():
+        start, *rest = name.removeprefix(inside).split(".")
+        if name.startswith(inside) and start in first:
+            renamed[inside + ".".join([first[start], *(inner.get(part, part) for part in rest)])] = value
+        else:
+            renamed[name] = value
     return renamed

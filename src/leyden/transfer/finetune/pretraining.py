@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from leyden.core.files import write_whole
 from leyden.core.optim import cosine, scheduled
 from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
-from leyden.nets.auxiliary import fit_classifier
+from leyden.nets.auxiliary import fit_classifier, load_network, save_network
 from leyden.transfer.finetune.features import key_of
 from leyden.transfer.finetune.heads import CosineHead
 
@@ -47,16 +46,13 @@ def pretrained_state(
         start = nn.ModuleList([net, head])  # their random weights are a part of the key
         spec = {"batches": _signature(batches, batches.split), "recipe": recipe, "scale": head.scale}
         file = folder / f"source_task_{key_of(start, **spec)}.pt"
-    if file is not None and file.is_file():
-        log.info("source task: trained before, from %s", file)
-        return torch.load(file, map_location="cpu", weights_only=True)
     log.info("source task: %d examples, %d epochs", len(batches.split), recipe.epochs)
-    accuracy = pretrain(net, head, batches, *recipe)
-    log.info("source task: accuracy %.3f on the augmented images of the last epoch", accuracy)
-    state = {key: value.cpu() for key, value in net.state_dict().items()}
-    if file is not None:
-        write_whole(file, lambda partial: torch.save(state, partial))
-    return state
+    if load_network(net, file) is None:
+        accuracy = pretrain(net, head, batches, *recipe)
+        log.info("source task: accuracy %.3f on the augmented images of the last epoch", accuracy)
+        if file is not None:
+            save_network(net, file)
+    return {key: value.cpu() for key, value in net.state_dict().items()}
 
 
 def _signature(batches: Loader, split: InMemory) -> list[object]:
