@@ -227,6 +227,21 @@ def test_finer_levels_may_rest(data: GanImages, steps: int, resting: bool) -> No
             assert same == (resting and level < 2)
 
 
+@pytest.mark.parametrize(("n_critic", "detail_every"), [(1, 2), (2, 2), (3, 3), (2, 4), (4, 2), (2, 3)])
+def test_each_level_counts_its_own_batches(data: GanImages, n_critic: int, detail_every: int) -> None:
+    """Also where both numbers have a common factor every G learns, from every n_critic of its D's batches."""
+    model, batches = seeded(n_critic=n_critic, detail_every=detail_every), 2 * n_critic * detail_every
+    run = quiet_trainer(max_steps=batches, callbacks=[StepSeed()])
+    run.fit(model, data)
+    assert run.global_step == batches
+    for optimizer, networks, every in zip(
+        run.optimizers, (model.discriminator, model.generator), (1, n_critic), strict=True
+    ):
+        for level, network in enumerate(networks):
+            steps = {int(optimizer.state[parameter]["step"]) for parameter in network.parameters()}
+            assert steps == {batches // every // (detail_every if level < 2 else 1)}
+
+
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("conditional", [False, True])
 def test_every_network_moves_in_every_precision(data: GanImages, precision: str, conditional: bool) -> None:

@@ -55,7 +55,8 @@ Condition = tuple[Tensor, Tensor | None]
 class LAPGAN(AdversarialTask):
     """Trains a GAN per pyramid level on uint8 images; ``val/fid`` of whole samples chooses the best checkpoint.
 
-    The losses in the log are sums over levels; the monitor's curves and verdict are those of the coarsest level.
+    The losses in the log are sums over the levels that learn from that batch; the monitor's curves and verdict are
+    those of the coarsest level.
 
     Args:
         class_names: one per class of the data; unconditional, only the evaluation of the samples uses them.
@@ -67,7 +68,8 @@ class LAPGAN(AdversarialTask):
             that details are too strong, and all double from there.
         latent_dim: length of the coarsest level's noise; each finer one has a number per pixel.
         detail_every: finer levels learn from every so many batches, the coarsest, which is the cheapest and has most to
-            learn, from all; levels are trained independently of each other.
+            learn, from all; levels are trained independently of each other. Each level counts its own batches for
+            ``n_critic``: its G learns from every so many of those from which its D does.
         generator_norm: of the coarsest level, "batch", "layer" or "none"; the paper has none.
         discriminator_norm: of the coarsest level, "batch", "layer" or "none"; a gradient penalty or R1 needs one of
             the last two.
@@ -121,11 +123,21 @@ class LAPGAN(AdversarialTask):
             generator=Player(self.generator, self.generator_loss, self.options.lr_generator, self.options.n_critic),
         )
 
+    def learns(self, player: str, level: int) -> bool:
+        """Whether a level's network of a player learns from the present batch."""
+        every = self.detail_every if level < len(self.noise_sizes) - 1 else 1
+        return self.global_step % every == 0 and (self.global_step // every + 1) % self.players[player].every == 0
+
+    def turns(self) -> list[str]:
+        """The players of which a level learns from the present batch, in order."""
+        levels = range(len(self.noise_sizes))
+        return [name for name in self.players if any(self.learns(name, level) for level in levels)]
+
     def prepare(self, batch: LabelledImages) -> tuple[list[Tensor], list[Tensor], list[Condition]]:
         """Of the levels that learn from this batch, fine to coarse: real details h_k, generated ones, conditions."""
         real, low_passes = decompose(to_signed(batch.images), len(self.noise_sizes))
         labels = batch.labels if self.conditional else None
-        first = len(real) - 1 if self.global_step % self.detail_every else 0
+        first = 0 if self.learns("discriminator", 0) else len(real) - 1
         conditions: list[Condition] = [(low_pass, labels) for low_pass in low_passes[first:]]
         noise = self.sampler.noise(len(batch.images)).split(self.noise_sizes, 1)
         with self.graph_for("generator"):
@@ -152,9 +164,11 @@ class LAPGAN(AdversarialTask):
         return torch.stack(losses).sum()
 
     def generator_loss(self, real: list[Tensor], fake: list[Tensor], conditions: list[Condition]) -> Tensor:
-        """The sum of the levels' losses, () with a graph to the generators."""
-        levels = zip(self.critics(conditions), real, fake, strict=True)
-        return torch.stack([self.criterion.generator_loss(critic, h, made) for critic, h, made in levels]).sum()
+        """The sum of the losses of the levels whose G learns, () with a graph to the generators."""
+        first = len(self.noise_sizes) - len(conditions)
+        levels = enumerate(zip(self.critics(conditions), real, fake, strict=True), start=first)
+        losses = [self.criterion.generator_loss(*each) for level, each in levels if self.learns("generator", level)]
+        return torch.stack(losses).sum()
 
     def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """uint8 images (N, C, H, W) of the averaged generators for ``noise`` (N, all levels' sizes together)."""
