@@ -116,6 +116,30 @@ def test_manifolds_by_hand() -> None:
     assert found.coverage.item() == pytest.approx(2 / 4)
 
 
+def test_manifolds_of_equal_examples_are_exact() -> None:
+    """Sixty images, each eight times: their balls are points, and copies lie on the edge of those."""
+    images = 100 + torch.randn(60, 64, generator=torch.Generator().manual_seed(0)).double()
+    between = (images[:20, None] - images).square().sum(2).sqrt()
+    radii = between[:, :20].sort(dim=1).values[:, 5:6]
+    recall = (between < radii).any(0).double().mean().item()
+    assert 1 / 3 <= recall < 1
+    found = manifolds(images.repeat(8, 1), images[:20])
+    assert [value.item() for value in found] == [0, pytest.approx(recall), 0, 0]
+    both = manifolds(images.repeat(8, 1), images[:20].repeat(8, 1))
+    assert [value.item() for value in both] == [0, 0, 0, 0]
+
+
+def test_blocks_change_no_score(arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = manifolds(*arrays), nearest_ratio(arrays[1], arrays[0][:300], arrays[0][300:])
+    monkeypatch.setattr("leyden.metrics.fidelity.BLOCK", 7)
+    assert (manifolds(*arrays), nearest_ratio(arrays[1], arrays[0][:300], arrays[0][300:])) == whole
+
+
+def test_copies_have_no_distance_at_all() -> None:
+    train, unseen = 100 + torch.randn(2, 200, 64, generator=torch.Generator().manual_seed(0))
+    assert nearest_ratio(train[:50], unseen, train).item() == 0
+
+
 def test_manifolds_see_a_collapse() -> None:
     generator = torch.Generator().manual_seed(0)
     real = torch.randn(500, 8, generator=generator)

@@ -36,7 +36,7 @@ def match_names(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> 
     layouts = {"": {_plain(name): name for name in wanted}}
     if cut:  # the file may be of this part alone
         layouts[cut] = {_plain(name.removeprefix(cut)): name for name in wanted}
-    scored = {}
+    scored: dict[tuple[str, str], tuple[int, int]] = {}
     for part, names in layouts.items():
         shapes = {name: wanted[own].shape for name, own in names.items()}
         scored |= {(prefix, part): score for prefix, score in _scores(plain, shapes).items()}

@@ -10,7 +10,15 @@ from torch import Tensor
 
 from leyden.data.columns import collate
 from leyden.data.splits import InMemory, Split
-from leyden.metrics.fidelity import NEIGHBOURS, frechet_distance, kernel_distance, manifolds, modes, nearest_ratio
+from leyden.metrics.fidelity import (
+    NEIGHBOURS,
+    distances,
+    frechet_distance,
+    kernel_distance,
+    manifolds,
+    modes,
+    nearest_ratio,
+)
 from leyden.metrics.learned_features import DIMENSIONS, learn_features
 from leyden.metrics.pretrained_features import PretrainedFeatures
 from leyden.metrics.sliced_wasserstein import SMALLEST, sliced_wasserstein
@@ -138,7 +146,7 @@ class SampleEvaluator:
 
     def nearest(self, images: Tensor, count: int) -> Tensor:
         """The ``count`` training images (N, count, C, H, W) nearest to each of ``images`` (N, C, H, W) in features."""
-        distance = torch.cdist(self.features(images), self.train_features)
+        distance = distances(self.features(images), self.train_features)
         return self.train_images[distance.topk(count, largest=False).indices]
 
     @cached_property

@@ -30,6 +30,7 @@ from leyden.core.estimator import EstimatorTask, register_estimates
 from leyden.core.seeding import mix
 from leyden.data.batches.domains import DomainImages
 from leyden.data.splits import InMemory, Split, decode
+from leyden.metrics.fidelity import distances
 from leyden.transfer.classifier import ClassifierTask
 
 Kernel = Literal["linear", "rbf", "primal"]
@@ -172,9 +173,9 @@ class TransferComponents(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 images (B, C, S, S) to logits (B, classes): minus the squared distance to each class's nearest."""
-        distances = torch.cdist(self.codes(images), self.source_codes).square()
-        far = distances.new_full((len(images), self.classes), torch.inf)
-        return -far.scatter_reduce(1, self.source_labels.expand(len(images), -1), distances, "amin").float()
+        between = distances(self.codes(images), self.source_codes).square()
+        far = between.new_full((len(images), self.classes), torch.inf)
+        return -far.scatter_reduce(1, self.source_labels.expand(len(images), -1), between, "amin").float()
 
     def _gamma(self, x: Tensor) -> float:
         return 1 / x.shape[1] if self.gamma is None else self.gamma
