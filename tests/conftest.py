@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from typist import Typist
+from typist import LEYDEN, Process, Typist
 
 ROOT = Path(__file__).parents[1]
 OWN = {"PYTHONPATH": str(ROOT / "tests" / "support"), "LEYDEN_ALLOW": "killer,faults"}
@@ -15,7 +16,7 @@ OWN = {"PYTHONPATH": str(ROOT / "tests" / "support"), "LEYDEN_ALLOW": "killer,fa
 
 @pytest.fixture(scope="session")
 def typist() -> Iterator[Typist]:
-    """What the `leyden` fixture types with."""
+    """What starts processes at once."""
     typist = Typist({**os.environ, **OWN, "COLUMNS": "200"})
     yield typist
     typist.close()
@@ -27,6 +28,15 @@ def leyden(typist: Typist, tmp_path: Path) -> Callable[..., CompletedProcess[str
     return lambda *words, **environment: typist.type(
         list(words), tmp_path, {**os.environ, **OWN, "COLUMNS": "200", **environment}
     )
+
+
+@pytest.fixture
+def start_leyden(typist: Typist, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Types a `leyden` command in an empty folder, which goes on beside the test and is killed at its end."""
+    with ExitStack() as stack:
+        yield lambda *words, **environment: stack.enter_context(
+            typist.start([*LEYDEN, *words], tmp_path, {**os.environ, **OWN, "COLUMNS": "200", **environment})
+        )
 
 
 @pytest.fixture

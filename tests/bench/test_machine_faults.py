@@ -2,12 +2,13 @@
 
 import os
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from commands import FAST, read_json
+from typist import LEYDEN, Typist
 from undisturbed import assert_same
 
 WORDS = [
@@ -23,75 +24,65 @@ SUPPORT = {
 }
 
 
-@pytest.fixture
-def on_small_disk(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
-    """Runs lines of shell in an empty folder on a disk of 30 MB, which they may remount; "$0" is our Python."""
-    probe = ["unshare", "--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", str(tmp_path)]
+@pytest.fixture(scope="module")
+def on_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., CompletedProcess]]:
+    """Runs Python with arguments in the folder of a disk: ``small`` has 30 MB, ``locked`` takes none."""
+    folder = tmp_path_factory.mktemp("disks")
+    for name in ("small", "locked"):
+        (folder / name).mkdir()
+    own = ["unshare", "--user", "--map-root-user", "--mount"]
+    disks = f"mount -t tmpfs -o size=30m none {folder}/small && mount -t tmpfs -o ro none {folder}/locked"
     try:
-        subprocess.run(probe, check=True, capture_output=True)
+        subprocess.run([*own, "bash", "-c", disks], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"this machine lets us make no file system: {error}")
+    environment = {**os.environ, **SUPPORT}
+    typist = Typist(environment, [*own, "bash", "-c", f'{disks} && exec "$0" "$@"'])
 
-    def run(lines: str) -> subprocess.CompletedProcess:
-        disk = tmp_path / "disk"
-        disk.mkdir()
-        script = f"mount -t tmpfs -o size=30m none {disk}; cd {disk}; {lines}"
-        return subprocess.run(
-            [*probe[:4], "bash", "-c", script, sys.executable],
-            env={**os.environ, **SUPPORT, "OUT": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def run(disk: str, *arguments: str) -> CompletedProcess:
+        with typist.start(arguments, folder / disk, environment) as process:
+            return process.result()
 
-    return run
+    yield run
+    typist.close()
 
 
-def test_full_disk_can_go_on_with_room(on_small_disk: Callable, tmp_path: Path, leyden: Callable) -> None:
-    words = " ".join(WORDS)
-    done = on_small_disk(
-        f"""
-        "$0" -m leyden run {words}; echo "status $?"
-        rm filling
-        "$0" -m leyden resume outputs/*/*; echo "status $?"
-        cp -r outputs/*/* "$OUT/record"
-        """
-    )
-    assert done.stdout.count("status 1\n") == done.stdout.count("status 0\n") == 1, done.stderr
-    [error] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+def test_full_disk_can_go_on_with_room(on_disk: Callable, tmp_path: Path, leyden: Callable) -> None:
+    full = on_disk("small", *LEYDEN, "run", *WORDS)
+    assert full.returncode == 1
+    [error] = [line for line in full.stderr.splitlines() if line.startswith("error: ")]
     assert "No space left on device: what was written is whole; make room, then `leyden resume outputs/" in error
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in full.stderr
+    record = error.partition("`leyden resume ")[2].partition("`")[0]
+    make_room = "import os, shutil, sys; os.remove('filling'); shutil.copytree(*sys.argv[1:])"
+    assert on_disk("small", "-c", make_room, record, str(tmp_path / "record")).returncode == 0
+    (tmp_path / "filled").touch()  # here nothing happens
+    done = leyden("resume", "record")
+    assert done.returncode == 0, done.stderr
     assert "going on from" in done.stderr
 
-    (tmp_path / "filled").touch()  # here nothing happens
-    assert leyden("run", *WORDS, OMP_NUM_THREADS="1").returncode == 0
+    assert leyden("run", *WORDS).returncode == 0
     [whole] = tmp_path.glob("outputs/*/*")
     assert_same(tmp_path / "record", whole, "a full disk")
 
 
-def test_unwritable_place_is_one_error(on_small_disk: Callable) -> None:
-    done = on_small_disk('mount -o remount,ro .; "$0" -m leyden run debug=smoke; echo "status $?"')
-    assert "status 1\n" in done.stdout
+def test_unwritable_place_is_one_error(on_disk: Callable) -> None:
+    done = on_disk("locked", *LEYDEN, "run", "debug=smoke")
+    assert done.returncode == 1
     assert done.stderr.strip().endswith("name another place, paths.outputs=...")
     assert done.stderr.startswith("error: outputs/tour_transfer cannot be made (Read-only file system)")
 
 
-def test_clock_set_back_changes_nothing(tmp_path: Path, leyden: Callable) -> None:
+def test_clock_set_back_changes_nothing(tmp_path: Path, leyden: Callable, typist: Typist) -> None:
     (tmp_path / "filled").touch()
-    assert leyden("run", *WORDS, OMP_NUM_THREADS="1").returncode == 0
+    assert leyden("run", *WORDS).returncode == 0
     [whole] = tmp_path.glob("outputs/*/*")
     killer = "+callbacks.killer._target_=killer.Killer"
-    killed = leyden("run", *WORDS, killer, LEYDEN_KILL_AT_STEP="7", OMP_NUM_THREADS="1")
-    assert killed.returncode == -9
+    assert leyden("run", *WORDS, killer, LEYDEN_KILL_AT_STEP="7").returncode == -9
     [folder] = [folder for folder in tmp_path.glob("outputs/*/*") if folder != whole]
     yesterday = "import time; now = time.time; time.time = lambda: now() - 86400; from leyden.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", yesterday, "resume", str(folder)],
-        env={**os.environ, **SUPPORT},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with typist.start(["-c", yesterday, "resume", str(folder)], tmp_path, {**os.environ, **SUPPORT}) as process:
+        done = process.result()
     assert read_json(folder / "status.json")["status"] == "done", done.stderr
     assert read_json(folder / "metrics.json")["train_seconds"] > 0
     assert_same(folder, whole, "a clock that was set back")

@@ -8,6 +8,7 @@ import torch
 from global_batch import FAMILIES, train
 from lightning import Callback, LightningModule, Trainer, seed_everything
 from ranks import run_two_ranks
+from typist import Typist
 
 from leyden.core.global_batch import GlobalBatch
 
@@ -20,9 +21,9 @@ torch.save({family: train(family, 2) for family in FAMILIES}, f"{sys.argv[2]}/{s
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+def ranks(typist: Typist, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     folder: Path = tmp_path_factory.mktemp("ranks")
-    return run_two_ranks(SCRIPT, folder, timeout=240)
+    return run_two_ranks(typist, SCRIPT, folder)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

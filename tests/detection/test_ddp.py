@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from detections import random_scenes
 from ranks import run_two_ranks
+from typist import Typist
 
 from leyden.metrics.detection.scores import detection_scores
 
@@ -46,9 +47,9 @@ torch.save(logged, f"{folder}/{rank}.pt")
 """  # noqa: E501
 
 
-def test_two_ranks_log_what_one_would(tmp_path: Path) -> None:
+def test_two_ranks_log_what_one_would(typist: Typist, tmp_path: Path) -> None:
     expected = detection_scores(*random_scenes(3, images=7, whole=True), 3)
-    for rank in run_two_ranks(SCRIPT, tmp_path, timeout=200):
+    for rank in run_two_ranks(typist, SCRIPT, tmp_path):
         for logged in rank:
             for name in ("ap", "ap50", "ar10", "voc_ap50", "voc07_ap50"):
                 assert logged[f"test/{name}"] == pytest.approx(float(expected[name]), abs=1e-6), name

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from ranks import run_two_ranks
+from typist import Typist
 
 SCRIPT = """
 import sys, torch
@@ -34,8 +35,8 @@ torch.save(result, f"{folder}/{rank}.pt")
 """
 
 
-def test_ranks_train_the_same_networks(tmp_path: Path) -> None:
-    first, second = run_two_ranks(SCRIPT, tmp_path)
+def test_ranks_train_the_same_networks(typist: Typist, tmp_path: Path) -> None:
+    first, second = run_two_ranks(typist, SCRIPT, tmp_path)
     assert first["step"] == second["step"] == 6
     assert torch.equal(first["fid"], second["fid"])
     torch.testing.assert_close(first["ema"], second["ema"], rtol=0, atol=0)

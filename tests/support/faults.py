@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -46,13 +47,19 @@ class Fault(Callback):
 
 
 class Fill(Callback):
-    """Once, behind the fourth step, fills the disk that the process works on; a file ``filling`` is what does it."""
+    """Once, behind the fourth step, fills the disk that the process works on; a file ``filling`` is what does it.
+
+    Raises:
+        RuntimeError: it is no small disk that a test has made for this.
+    """
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.global_step != 4 or Path("filled").exists():
             return
+        if shutil.disk_usage(".").total > 2**26:
+            raise RuntimeError("this disk is no test's own")
         Path("filled").touch()
         with contextlib.suppress(OSError), open("filling", "wb", buffering=0) as file:
             while True:

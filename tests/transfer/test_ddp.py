@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from ranks import run_two_ranks
+from typist import Typist
 
 SCRIPT = """
 import sys, torch
@@ -39,8 +40,8 @@ torch.save([gradual, cached], f"{folder}/{rank}.pt")
 """
 
 
-def test_ranks_inherit_and_unfreeze_alike(tmp_path: Path) -> None:
-    mine, theirs = run_two_ranks(SCRIPT, tmp_path)
+def test_ranks_inherit_and_unfreeze_alike(typist: Typist, tmp_path: Path) -> None:
+    mine, theirs = run_two_ranks(typist, SCRIPT, tmp_path)
     for first, second in zip(mine, theirs, strict=True):
         assert first["steps"] == second["steps"] == 2 * (len(first["states"]) - 1)  # each rank saw half of the images
         assert torch.equal(first["accuracy"], second["accuracy"])

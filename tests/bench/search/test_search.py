@@ -1,10 +1,8 @@
 """Searches by Optuna: what is asked and told, and that no end of the process loses a trial."""
 
 import dataclasses
-import os
 import re
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +23,6 @@ from leyden.bench.search.space import space
 from leyden.bench.search.study import Settings, sampler, study_in
 from leyden.bench.sweep.store import Jobs
 
-SUPPORT = Path(__file__).parents[2] / "support"
 SWEEP, TRIAL = "sweep.", "+callbacks.pruning.trial="
 SETTINGS: dict[str, Any] = {
     "trials": 4,
@@ -215,27 +212,25 @@ EIGHT = [*FAST, "trainer.max_steps=8", "trainer.max_epochs=16"]
 """Eight steps, each with a validation behind it."""
 
 
-def test_killed_search_goes_on_with_the_same_trials(leyden: Callable, tmp_path: Path) -> None:
+def test_killed_search_goes_on_with_the_same_trials(start_leyden: Callable, leyden: Callable, tmp_path: Path) -> None:
     sweep, notes = tmp_path / "outputs" / "sweeps" / "mine", tmp_path / "notes"
     fault = ["+callbacks.fault._target_=faults.Fault", "+callbacks.fault.notes=notes", "+callbacks.fault.kind=wait"]
     words = ["sweep", "hydra/sweeper=optuna", *EIGHT, *fault, RATES, "sweep.name=mine", "hydra.sweeper.pruner=none"]
-    words += ["checkpoint.every_n_steps=2"]
-    command = [sys.executable, "-m", "leyden", *words, "sweep.jobs=2", "hydra.sweeper.trials=2"]
-    environment = {**os.environ, "PYTHONPATH": f"{SUPPORT}:{os.environ.get('PYTHONPATH', '')}"}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) as killed:
-        deadline = time.monotonic() + 120
-        while len(list(notes.glob("*.0"))) < 2:
-            assert killed.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        killed.kill()
+    words += ["checkpoint.every_n_steps=2", "sweep.jobs=2"]
+    killed = start_leyden(*words, "hydra.sweeper.trials=2")
+    deadline = time.monotonic() + 120
+    while len(list(notes.glob("*.0"))) < 2:
+        assert not killed.ended(), killed.result()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    killed.send_signal(signal.SIGKILL)
     asked = [trial.params for trial in study_in(sweep).trials]
     while {read_json(file)["status"] for file in sweep.glob("*/status.json")} != {"interrupted"}:
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
     (notes / "2_tour_transfer.0").touch()
-    done = leyden(*words, "sweep.jobs=2", "hydra.sweeper.trials=3", PYTHONPATH=environment["PYTHONPATH"])
+    done = leyden(*words, "hydra.sweeper.trials=3")
     assert done.returncode == 0, done.stderr
     assert "going on: 0 done, 2 interrupted\n" in done.stdout
     assert "3 of 3 jobs done" in done.stderr

@@ -1,17 +1,14 @@
 """What a sweep does when its jobs, or the sweep itself, are ended in any way; and that it goes on from there."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from commands import FAST, read_json
+from typist import Process
 
 from leyden.bench.config.compose import compose
 from leyden.bench.run.record import Record, RecordError
@@ -63,40 +60,48 @@ def test_failed_killed_and_lost_jobs_go_on(leyden: Callable, tmp_path: Path) -> 
     assert len((sweep / "ranking.csv").read_text().splitlines()) == 6
 
 
-def test_killed_and_stopped_sweep_loses_nothing(leyden: Callable, tmp_path: Path) -> None:
-    """By SIGKILL, which it cannot see, then by Ctrl-C; its jobs end too, and all goes on, bit for bit."""
-    sweep, notes = tmp_path / "outputs" / "sweeps" / "mine", tmp_path / "notes"
-    words = [*WORDS, "+callbacks.fault.kind=wait", "+callbacks.fault.times=2", "sweep.name=mine", "sweep.jobs=2"]
-    with started("sweep", *words, "seed=0,1,2", folder=tmp_path) as running:
-        wait_for(lambda: len(list(notes.glob("*.0"))) == 2, running)
-        with pytest.raises(RecordError, match=f"another sweep is at work in {sweep}"), alone_in(sweep):
-            pass
-        running.kill()
-    assert running.returncode == -signal.SIGKILL
+def begin(start_leyden: Callable, folder: Path) -> Process:
+    """A sweep of three jobs, two at a time, which both wait behind their third step."""
+    words = [*WORDS, "+callbacks.fault.kind=wait", "sweep.name=mine", "sweep.jobs=2"]
+    running = start_leyden("sweep", *words, "seed=0,1,2", OMP_NUM_THREADS="1")
+    wait_for(lambda: len(list(folder.glob("notes/*.0"))) == 2, running)
+    return running
+
+
+def test_killed_sweep_goes_on_bit_for_bit(start_leyden: Callable, leyden: Callable, tmp_path: Path) -> None:
+    """It cannot see a SIGKILL; its jobs end with it."""
+    sweep = tmp_path / "outputs" / "sweeps" / "mine"
+    running = begin(start_leyden, tmp_path)
+    with pytest.raises(RecordError, match=f"another sweep is at work in {sweep}"), alone_in(sweep):
+        pass
+    running.send_signal(signal.SIGKILL)
+    assert running.result().returncode == -signal.SIGKILL
     wait_for(lambda: list(statuses(sweep).values()) == ["interrupted", "interrupted", "pending"])
 
-    with started("sweep", *words, "seed=0,1,2", folder=tmp_path) as running:
-        wait_for(lambda: len(list(notes.glob("*.1"))) == 2, running)
-        running.send_signal(signal.SIGINT)
-        out, error = running.communicate(timeout=60)
-    assert running.returncode == 130, error
-    assert "going on: 0 done, 2 interrupted, 1 new\n" in out
-    assert "`leyden resume outputs/sweeps/mine` goes on\n" in error
-    assert list(statuses(sweep).values()) == ["interrupted", "interrupted", "pending"]
-    assert not any(Path(f"/proc/{read_json(file)['process']}").exists() for file in sweep.glob("[01]_*/status.json"))
-
-    (notes / "2_tour_transfer.0").touch()
-    (notes / "2_tour_transfer.1").touch()
-    done = leyden("resume", "outputs/sweeps/mine", OMP_NUM_THREADS="2")  # but what had begun keeps its number
+    (tmp_path / "notes" / "2_tour_transfer.0").touch()
+    done = start_leyden("resume", "outputs/sweeps/mine", OMP_NUM_THREADS="2").result()
     assert done.returncode == 0, done.stderr
+    assert "going on: 0 done, 2 interrupted, 1 new\n" in done.stdout
     assert "3 of 3 jobs done" in done.stderr
-    before = read_json(sweep / "1_tour_transfer" / "environment.json")["devices"]["threads"]
-    alone = leyden("run", *WORDS, "seed=1", "+callbacks.fault.kind=none", OMP_NUM_THREADS=str(before))
+    threads = [read_json(sweep / f"{n}_tour_transfer" / "environment.json")["devices"]["threads"] for n in range(3)]
+    assert threads == [1, 1, 2]  # what had begun keeps its number
+    alone = leyden("run", *WORDS, "seed=1", "+callbacks.fault.kind=none")
     assert alone.returncode == 0, alone.stderr
     [single] = (tmp_path / "outputs" / "tour_transfer").iterdir()
     torch.testing.assert_close(weights(sweep / "1_tour_transfer"), weights(single), rtol=0, atol=0)
     expected, found = (read_json(folder / "metrics.json") for folder in (single, sweep / "1_tour_transfer"))
     assert {**found, "train_seconds": 0} == {**expected, "train_seconds": 0}
+
+
+def test_ctrl_c_interrupts_all_jobs(start_leyden: Callable, tmp_path: Path) -> None:
+    running = begin(start_leyden, tmp_path)
+    running.send_signal(signal.SIGINT)
+    done = running.result()
+    assert done.returncode == 130, done.stderr
+    assert "`leyden resume outputs/sweeps/mine` goes on\n" in done.stderr
+    sweep = tmp_path / "outputs" / "sweeps" / "mine"
+    assert list(statuses(sweep).values()) == ["interrupted", "interrupted", "pending"]
+    assert not any(Path(f"/proc/{read_json(file)['process']}").exists() for file in sweep.glob("[01]_*/status.json"))
 
 
 def test_fail_fast_leaves_others_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,28 +125,10 @@ def test_ranks_repeat_the_job_not_the_sweep(leyden: Callable, tmp_path: Path) ->
     assert (sweep / "0_tour_transfer" / "run.rank1.log").is_file()
 
 
-@contextmanager
-def started(*words: str, folder: Path) -> Iterator[subprocess.Popen]:
-    """A `leyden` command that goes on beside the test, and is killed at its end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "leyden", *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "support"), "COLUMNS": "200"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def wait_for(true: Callable[[], bool], process: subprocess.Popen | None = None) -> None:
+def wait_for(true: Callable[[], bool], process: Process | None = None) -> None:
     """Waits a minute at most; not if the process that is to make it true has ended."""
     deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
-        assert process is None or process.poll() is None, process.communicate()
+        assert process is None or not process.ended(), process.result()
         time.sleep(0.05)

@@ -49,9 +49,7 @@ def test_sweep_is_the_same_with_ray(place: Path, capsys: pytest.CaptureFixture) 
     assert "started" not in capsys.readouterr().out
 
 
-def test_jobs_end_with_the_sweep_and_go_on(
-    place: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_jobs_end_with_the_sweep(place: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     put_on_path(place / "stub", monkeypatch)
     records = store(("wait", "raise"))
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -63,8 +61,3 @@ def test_jobs_end_with_the_sweep_and_go_on(
     assert statuses(records) == ["interrupted", "pending"]
     assert records[0].status["process"] != os.getpid()  # it said so itself
     assert "interrupted: jobs/0" in capsys.readouterr().err
-
-    (records[0].folder / "again").touch()
-    run_stored(records, {"jobs": 1, "fail_fast": False}, Ray({"address": "local", **one}, one))
-    assert statuses(records) == ["done", "failed"]
-    assert "going on: 0 done, 1 interrupted, 1 new\n" in capsys.readouterr().out

@@ -1,9 +1,10 @@
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 import torch
 from detections import prediction, random_scenes, target
+from ranks import run_two_ranks
+from typist import Typist
 
 from leyden.metrics.detection.accumulator import DetectionAccumulator, ignored
 from leyden.metrics.detection.scores import detection_scores
@@ -76,7 +77,7 @@ dist.destroy_process_group()
 """
 
 
-def test_ranks_gather_the_order_of_one(tmp_path):
+def test_ranks_gather_the_order_of_one(typist: Typist, tmp_path: Path) -> None:
     predictions, targets = random_scenes(6, images=7)
     numbered = [{**t, "image_id": torch.tensor(100 + i)} for i, t in enumerate(targets)]
     cases = {
@@ -85,10 +86,7 @@ def test_ranks_gather_the_order_of_one(tmp_path):
         "nothing for the second rank": (predictions[:1], targets[:1], [[0], []]),
     }
     torch.save(cases, tmp_path / "cases.pt")
-    ranks = [subprocess.Popen([sys.executable, "-c", RANK, str(rank), str(tmp_path)]) for rank in range(2)]
-    assert [process.wait(120) for process in ranks] == [0, 0]
-    for rank in range(2):
-        gathered = torch.load(tmp_path / f"{rank}.pt")
+    for gathered in run_two_ranks(typist, RANK, tmp_path):
         assert set(gathered) == set(cases)
         for detections, objects in gathered.values():
             torch.testing.assert_close(detections, predictions[: len(detections)])
