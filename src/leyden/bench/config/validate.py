@@ -34,8 +34,9 @@ def compose_and_check(overrides: Sequence[str]) -> Composed:
 
 
 def check(composed: Composed) -> list[str]:
-    """The mistakes in a composed config, a line each: where it stands, the key, what is wrong, what was meant."""
-    mistakes = [*_in_run(composed.config), *mistakes_in_expect(composed.config["lab"]["expect"], composed.variants)]
+    """The mistakes in a config or a part of one, a line each: where it stands, the key, what is wrong or was meant."""
+    expect = composed.config.get("lab", {}).get("expect")
+    mistakes = [*_in_run(composed.config), *mistakes_in_expect(expect, composed.variants)]
     for key, node in targets(composed.config):
         given = _from_data(composed.config) if key == "model" else GIVEN_BY_THE_RUN.get(key.split(".")[0], set())
         mistakes += _in_node(key, node, given)
