@@ -186,10 +186,9 @@ def test_missing_and_broken_files_are_all_found_at_once(tmp_path: Path) -> None:
         ("missing annotation", "train.txt", 2),
         ("broken annotation", "c.xml", 3),
     }
-    with pytest.raises(
-        ValueError, match=r"leyden check-data(.|\n)*train\.txt:1(.|\n)*train\.txt:2(.|\n)*c\.xml:3: this is"
-    ):
+    with pytest.raises(ValueError, match=r"leyden check-data") as caught:
         source.prepare()
+    assert all(place in str(caught.value) for place in ("train.txt:1:", "train.txt:2:", "c.xml:3: this is"))
 
 
 def test_unknown_classes(tmp_path: Path) -> None:
@@ -225,9 +224,9 @@ def test_names_that_stand_twice(tmp_path: Path) -> None:
     paint(root / "JPEGImages/c.jpg", SCENES["train"][2])
     source = VOC(str(root), classes=NAMES)
     splits, issues = source.inspect()
-    assert [len(splits[stage]) for stage in ("train", "val", "test")] == [4, 2, 2]
+    assert [len(splits[stage]) for stage in ("train", "val", "test")] == [3, 2, 2]
     assert only(issues, "listed twice").what.startswith("b.png")
-    assert "a.png is in test and in train" in only(issues, "in two splits").what
+    assert "a.png is in test and in train: it stays in test" in only(issues, "in two splits").what
     assert "c.jpg and c.png" in only(issues, "doubtful name").what
     with pytest.raises(ValueError, match="two classes are called 'red'"):
         VOC(str(root), classes=[*NAMES, "red"]).prepare()

@@ -6,7 +6,8 @@ from painted import NAMES, SCENES, write_coco
 from pycocotools import coco as reference
 
 from leyden.data.source.annotations.coco import COCO
-from leyden.data.source.annotations.lines import MalformedError, read_json_lists
+from leyden.data.source.annotations.lines import read_json_lists
+from leyden.data.source.annotations.text import MalformedError
 
 
 def rewrite(file: Path, **lists: list) -> None:
@@ -121,7 +122,8 @@ def test_other_layouts(layout: str, tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_told_apart(tmp_path: Path) -> None:
     root = write_coco(tmp_path / "set")
-    (root / "annotations/instances_train_old.json").write_text("{}")
+    train = root / "annotations/instances_train.json"
+    train.with_name("instances_train_old.json").write_bytes(train.read_bytes())
     with pytest.raises(ValueError, match=r"instances_train_old\.json.* Set data\.source\.annotations="):
         COCO(str(root)).prepare()
     with pytest.raises(ValueError, match="give train, and val"):
@@ -132,6 +134,8 @@ def test_coco_s_own_file_as_pycocotools_reads_it(dev_data: Path, tmp_path: Path)
     file = dev_data / "coco_eval" / "instances_val2014_100.json"
     theirs = reference.COCO(str(file))
     (tmp_path / "instances.json").write_bytes(file.read_bytes())
+    for known in theirs.imgs.values():
+        (tmp_path / known["file_name"]).touch()
     reading = COCO(str(tmp_path)).read()
     boxes = [box for entry in reading.parts["train"] for box in entry.boxes]
     assert (len(reading.parts["train"]), len(boxes), sum(box.crowd for box in boxes)) == (100, 839, 9)

@@ -6,7 +6,8 @@ from painted import NAMES, SCENES, paint, voc_xml, write_voc
 from torchvision.datasets import VOCDetection
 from torchvision.ops import box_iou
 
-from leyden.data.source.annotations.lines import MalformedError, read_xml
+from leyden.data.source.annotations.lines import read_xml
+from leyden.data.source.annotations.text import MalformedError
 from leyden.data.source.annotations.voc import VOC, from_pascal
 
 
@@ -87,7 +88,7 @@ def test_a_part_of_an_object_is_not_its_box(tmp_path: Path) -> None:
 
 def test_lines_of_xml(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text("<a>\n <b>\n  x</b>\n <b/></a>")
-    assert [element.get("line") for element in read_xml(tmp_path / "a.xml").iter()] == ["1", "2", "4"]
+    assert [element.get("line") for element in read_xml(tmp_path / "a.xml")[0].iter()] == ["1", "2", "4"]
     (tmp_path / "b.xml").write_text("<a>\n<b>\n</a>")
     with pytest.raises(MalformedError, match="not XML: mismatched tag") as caught:
         read_xml(tmp_path / "b.xml")

@@ -5,7 +5,8 @@ import torch
 from painted import NAMES, SCENES, write_yolo
 
 from leyden.data.source.annotations.coco import COCO
-from leyden.data.source.annotations.yolo_txt import YOLO, from_fractions, text_file
+from leyden.data.source.annotations.layouts.yolo import usual_places
+from leyden.data.source.annotations.yolo_txt import YOLO, from_fractions
 
 
 def test_fractions_to_corners() -> None:
@@ -21,7 +22,7 @@ def test_fractions_to_corners() -> None:
         ("1 0.5 0.5 0.2 0.2 0.9", "broken annotation", "should be five numbers"),
         ("8 0.5 0.5 0.2 0.2", "unknown class", "class 8 [0.5 0.5 0.2 0.2] is none of the 8 classes"),
         ("-1 0.5 0.5 0.2 0.2", "unknown class", "class -1"),
-        ("1.0 0.5 0.5 0.2 0.2", "unknown class", "class 1.0"),
+        ("1.5 0.5 0.5 0.2 0.2", "unknown class", "class 1.5"),
         ("1 nan 0.5 0.2 0.2", "not a number", "nan"),
         ("1 0.5 0.5 0 0.2", "no area", "blue"),
         ("1 48 32 20 10", "outside", "blue"),
@@ -88,18 +89,18 @@ def test_names_are_found_or_given(name: str, content: str, tmp_path: Path) -> No
 def test_names_that_are_no_names(tmp_path: Path) -> None:
     root = write_yolo(tmp_path / "set")
     (root / "data.yaml").write_text("names: {0: a, 2: b}")
-    with pytest.raises(ValueError, match=r"numbered 0 \.\. 1, but are \[0, 2\]"):
+    with pytest.raises(ValueError, match=r"numbered 0 \.\. 1, but are 0, 2"):
         YOLO(str(root)).prepare()
     (root / "data.yaml").write_text("names: [")
-    with pytest.raises(ValueError, match=r"data\.yaml: this is not YAML"):
+    with pytest.raises(ValueError, match=r"data\.yaml:1: this is not YAML"):
         YOLO(str(root)).prepare()
 
 
 def test_where_the_text_file_of_an_image_lies(tmp_path: Path) -> None:
     root = tmp_path / "images" / "set"  # a folder above the root may be called so too
-    assert text_file(root / "images/train/a.png", root) == root / "labels/train/a.txt"
-    assert text_file(root / "train/images/a.png", root) == root / "train/labels/a.txt"
-    assert text_file(root / "a.png", root) == root / "a.txt"
+    assert usual_places(root / "images/train/a.png", root)[0] == root / "labels/train/a.txt"
+    assert usual_places(root / "train/images/a.png", root)[0] == root / "train/labels/a.txt"
+    assert usual_places(root / "a.png", root)[0] == root / "a.txt"
 
 
 def test_coco8_is_the_same_in_both_formats(dev_data: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from leyden.data.columns import Scenes, Target
 from leyden.data.issues import DataIssue, Effect, Tally
+from leyden.data.source.annotations.text import MalformedError, printable
 from leyden.data.source.files.decoder import read_image
 from leyden.data.splits import Stage
 
@@ -65,13 +66,25 @@ class Reading:
     def __init__(self) -> None:
         self.parts: dict[Stage, list[ImageEntry]] = {}
         self.class_names: list[str] | None = None
+        self.class_places: list[tuple[Path, int | None]] = []
+        """Where each of them stands, if that is known."""
         self.issues: list[DataIssue] = []
 
     def find(
         self, kind: str, effect: Effect, file: Path, line: int | None, what: str, image: Path | None = None
     ) -> None:
         """Keeps an issue."""
-        self.issues.append(DataIssue(kind, effect, file, line, what, image))
+        self.issues.append(DataIssue(kind, effect, file, line, printable(what), image))
+
+    def find_broken(self, file: Path, error: MalformedError | OSError) -> None:
+        """Keeps that a file cannot be read."""
+        line = error.line if isinstance(error, MalformedError) else None
+        what = str(error) if isinstance(error, MalformedError) else f"cannot be read ({error.strerror or error})"
+        self.find("broken annotation", "stops", file, line, what)
+
+    def stopped(self) -> bool:
+        """Whether a mistake was found that a run stops at."""
+        return any(issue.effect == "stops" for issue in self.issues)
 
 
 class Annotated(NamedTuple):

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from leyden.core.splits import by_name, check_holdout
+from leyden.core.splits import check_holdout
 from leyden.data.columns import Target
 from leyden.data.issues import DataIssue, Effect, log_issues
 from leyden.data.source import ImageSource
@@ -22,14 +22,14 @@ from leyden.data.source.annotations.annotated import (
     learnable,
     validate_box,
 )
+from leyden.data.source.annotations.sharing import separate, share_out
+from leyden.data.source.annotations.text import alike, clean_name
 from leyden.data.source.files.decoder import read_image_size
 from leyden.data.splits import STAGES, Split, Stage
 
 log = logging.getLogger(__name__)
 
 OnBadBox = Literal["drop", "clip", "fail"]
-FOLDERS: dict[Stage, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
-"""What the folders of a split are called."""
 TOLD = 5
 """Issues and names that an error shows."""
 
@@ -130,23 +130,40 @@ class BoxSource(ImageSource):
         if not self.root.is_dir():
             raise FileNotFoundError(f"data.source.root={self.root}: no such folder (looked from {Path.cwd()})")
         reading = self.read()
-        used = {box.name for part in reading.parts.values() for entry in part for box in entry.boxes}
-        self.class_names = self.classes or reading.class_names or sorted(used - {""})
-        for name in sorted({name for name in self.class_names if self.class_names.count(name) > 1}):
-            reading.find("doubtful name", "stops", self.root, None, f"two classes are called {name!r}")
-        _find_doubles(reading)
+        self._name_classes(reading)
+        separate(reading)
         parts = {stage: self._usable(part, reading) for stage, part in reading.parts.items()}
         splits = share_out(parts, self.holdout, self.seed)
+        if not (parts.get("val") or parts.get("test")):
+            what = "the data has no splits: a hash of the images' names deals them out, 60, 10 and 30 %"
+            reading.find("no splits", "note", self.root, None, what)
         self._find_untrained(splits, reading)
         return {stage: AnnotatedImages(splits[stage], self.channels, self.tally) for stage in STAGES}, reading.issues
+
+    def _name_classes(self, reading: Reading) -> None:
+        """Sets the names in the order of the labels; those that are equal or nearly so are issues."""
+        used = {box.name for part in reading.parts.values() for entry in part for box in entry.boxes} - {""}
+        own = [clean_name(name) for name in self.classes or []]
+        self.class_names = own or reading.class_names or sorted(used)
+        places = reading.class_places if not own else []
+        same: dict[str, str] = {}
+        for number, name in enumerate(self.class_names):
+            file, line = places[number] if places else (self.root, None)
+            if name in self.class_names[:number]:
+                what = f"two classes are called {name!r}: rename one{self.one_class(name)}"
+                reading.find("doubtful name", "stops", file, line, what)
+            elif same.setdefault(alike(name), name) != name and {name, same[alike(name)]} <= used:
+                what = f"the classes {same[alike(name)]!r} and {name!r} differ by case or spaces only: are they one?"
+                reading.find("doubtful name", "warning", file, line, what)
+
+    def one_class(self, name: str) -> str:
+        """What else may be done where two classes have a name; empty if nothing."""
+        return ""
 
     def _usable(self, part: list[ImageEntry], reading: Reading) -> list[Annotated]:
         usable = []
         for entry in part:
             size = entry.size
-            if not entry.path.is_file():
-                reading.find("missing image", "stops", entry.written, entry.line, f"there is no {entry.path}")
-                continue
             if size is None:
                 try:
                     size = read_image_size(entry.path)
@@ -165,6 +182,8 @@ class BoxSource(ImageSource):
             if box.name not in self.class_names:
                 some = ", ".join(self.class_names[:TOLD]) + (", ..." if len(self.class_names) > TOLD else "")
                 what += f" is none of the {len(self.class_names)} classes: {some}"
+                near = next((name for name in self.class_names if alike(name) == alike(box.name)), None)
+                what += f"; is {near!r} meant?" if near is not None else ""
                 reading.find("unknown class", "stops", entry.written, box.line, what, entry.path)
                 continue
             flaw, clipped = validate_box(box.corners, size, self.min_box_size)
@@ -209,48 +228,6 @@ class BoxSource(ImageSource):
                         what = f"{box.name} [{box.text}] is in {stage}, but there is none to learn from in train"
                         written, path = example.entry.written, example.entry.path
                         reading.find("untrained class", "warning", written, box.line, what, path)
-
-
-def share_out(parts: dict[Stage, list[Annotated]], holdout: float, seed: int) -> dict[Stage, list[Annotated]]:
-    """The three splits by the table of ``BoxSource``, of the splits that the data has."""
-    train, val, test = (parts.get(stage, []) for stage in STAGES)
-    if val and test:
-        return {"train": train, "val": val, "test": test}
-    if not val and not test:
-        return dict(zip(STAGES, _by_name(train, (0.6, 0.1, 0.3), seed), strict=True))
-    learnt, held = _by_name(train, (1 - holdout, holdout), seed)
-    return {"train": learnt, "val": held, "test": test or val}
-
-
-def _by_name(examples: list[Annotated], fractions: tuple[float, ...], seed: int) -> list[list[Annotated]]:
-    parts = by_name([example.entry.path.name for example in examples], fractions, seed)
-    return [[examples[i] for i in part] for part in parts]
-
-
-def _find_doubles(reading: Reading) -> None:
-    """Takes an image that is listed twice once, and finds those that are in two splits."""
-    first: dict[Path, Stage] = {}
-    for stage, part in reading.parts.items():
-        kept: dict[Path, ImageEntry] = {}
-        for entry in part:
-            before = first.setdefault(entry.path, stage)
-            if entry.path in kept:
-                what = f"{entry.path.name} stands in {stage} a second time"
-                reading.find("listed twice", "left out", entry.written, entry.line, what, entry.path)
-                continue
-            kept[entry.path] = entry
-            if before != stage:
-                what = (
-                    f"{entry.path.name} is in {stage} and in {before}: {stage} then measures what was learnt by heart"
-                )
-                reading.find("in two splits", "warning", entry.written, entry.line, what, entry.path)
-        reading.parts[stage] = list(kept.values())
-
-
-def split_folders(root: Path) -> dict[Stage, Path]:
-    """The folders train, val (or valid, validation) and test in ``root``, those that exist."""
-    found = {stage: [root / name for name in names if (root / name).is_dir()] for stage, names in FOLDERS.items()}
-    return {stage: folders[0] for stage, folders in found.items() if folders}
 
 
 def _area(box: Box) -> float:

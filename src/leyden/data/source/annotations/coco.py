@@ -1,17 +1,24 @@
 """COCO's layout: one JSON file with all boxes of a split, and a folder of images (Lin et al. 2014)."""
 
 import math
-import re
 from pathlib import Path
 from typing import Any
 
 from leyden.data.source.annotations.annotated import Box, Corners, ImageEntry, Reading
-from leyden.data.source.annotations.box_source import FOLDERS, BoxSource, OnBadBox
-from leyden.data.source.annotations.lines import MalformedError, read_json_lists
+from leyden.data.source.annotations.box_source import BoxSource, OnBadBox
+from leyden.data.source.annotations.categories import Categories
+from leyden.data.source.annotations.layouts.coco import find_json, image_folders
+from leyden.data.source.annotations.layouts.places import Places
+from leyden.data.source.annotations.layouts.tree import Tree, share_by_folder
+from leyden.data.source.annotations.lines import read_json_lists
+from leyden.data.source.annotations.text import MalformedError, brief, identifier, real_number, whole_number
 from leyden.data.splits import STAGES, Stage
 
 Entries = list[tuple[Any, int]]
-WORDS: dict[Stage, str] = {"train": r"train", "val": r"val", "test": r"test"}
+SAMPLE = 20
+"""Images by which their folder is found."""
+NOWHERE = Path()
+"""Of an image that is not found: its annotations are still its own."""
 
 
 class COCO(BoxSource):
@@ -50,23 +57,34 @@ class COCO(BoxSource):
 
     def read(self) -> Reading:
         """Reads the JSON files."""
-        reading, names = Reading(), dict[int, str]()
-        for stage, file in self._files().items():
+        tree = Tree(self.root, self.tally)
+        reading, places = Reading(), Places(tree)
+        categories = Categories(reading)
+        files = self._files(tree)
+        for stage, file in files.items():
             try:
                 lists = read_json_lists(file)
-            except (MalformedError, OSError, UnicodeDecodeError) as error:
-                where = error.line if isinstance(error, MalformedError) else None
-                reading.find("broken annotation", "stops", file, where, str(error))
+            except (MalformedError, OSError) as error:
+                reading.find_broken(file, error)
                 continue
             for key in ("images", "annotations", "categories"):
                 if key not in lists:
                     reading.find("broken annotation", "stops", file, 1, f"there is no list {key!r} in it")
-            _categories(lists.get("categories", []), file, names, reading)
-            reading.parts[stage] = _images(lists, file, self._folder(stage, file, lists), names, reading)
-        reading.class_names = [names[number] for number in sorted(names)] or None
+            categories.add(lists.get("categories", []), file)
+            images = _images(lists.get("images", []), file, stage if len(files) > 1 else None, places, reading)
+            _boxes(lists.get("annotations", []), file, images, categories, reading)
+            reading.parts[stage] = [entry for entry in images.values() if entry.path != NOWHERE]
+        if len(files) == 1:
+            _share_by_folder(tree, reading)
+        reading.class_names = categories.settle() or None
         return reading
 
-    def _files(self) -> dict[Stage, Path]:
+    def one_class(self, name: str) -> str:
+        """A list of classes makes categories of one name one class."""
+        names = ",".join(f"'{one}'" for one in dict.fromkeys(self.class_names))
+        return f", or set data.source.classes=[{names}] to make them one"
+
+    def _files(self, tree: Tree) -> dict[Stage, Path]:
         if isinstance(self.annotations, str):
             return {"train": self.root / self.annotations}
         if isinstance(self.annotations, dict):
@@ -76,101 +94,77 @@ class COCO(BoxSource):
                     f"data.source.annotations={self.annotations}: give train, and val and test if there are"
                 )
             return {stage: self.root / self.annotations[stage] for stage in STAGES if stage in self.annotations}
-        patterns = ["*.json", "annotations/*.json", *(f"{name}/*.json" for names in FOLDERS.values() for name in names)]
-        found = sorted({path for pattern in patterns for path in self.root.glob(pattern)})
-        found = [path for path in found if path.name.startswith("instances_")] or found
-        if len(found) == 1:
-            return {"train": found[0]}
-        by_stage = {stage: [path for path in found if _stage(path, self.root) == stage] for stage in STAGES}
-        doubtful = next((files for files in by_stage.values() if len(files) > 1), None)
-        if doubtful or not by_stage["train"]:
-            listed = ", ".join(str(path.relative_to(self.root)) for path in doubtful or found) or "none"
-            error = ValueError if found else FileNotFoundError
-            raise error(
-                f"data.source.root={self.root}: cannot tell which JSON file has the boxes of train, val and test; "
-                f"there are: {listed}. Set data.source.annotations={{train: ..., val: ..., test: ...}}"
-            )
-        return {stage: files[0] for stage, files in by_stage.items() if files}
-
-    def _folder(self, stage: Stage, file: Path, lists: dict[str, Entries]) -> Path:
-        """The folder of a file's images: the first candidate that has one of them."""
-        word = file.stem.rpartition("_")[2]
-        names = dict.fromkeys([word, *FOLDERS[stage]])
-        inner = [path for name in names for path in (self.root / "images" / name, self.root / name)]
-        candidates = [*inner, file.parent, self.root / "images", self.root / "JPEGImages", self.root]
-        some = [str(entry.get("file_name")) for entry, _ in lists.get("images", [])[:100] if isinstance(entry, dict)]
-        holds = (folder for folder in candidates if any((folder / name).is_file() for name in some))
-        return next(holds, next((folder for folder in candidates if folder.is_dir()), self.root))
+        return find_json(tree)
 
 
-def _stage(path: Path, root: Path) -> Stage | None:
-    """The split that a file's name speaks of, else its folder's."""
-    for text in (path.stem, path.parent.name if path.parent != root else ""):
-        found = [stage for stage, word in WORDS.items() if re.search(rf"(?<![a-z]){word}", text.lower())]
-        if len(found) == 1:
-            return found[0]
-    return None
-
-
-def _categories(entries: Entries, file: Path, names: dict[int, str], reading: Reading) -> None:
-    """Adds a file's categories to ``names``, which all files must agree on."""
-    for entry, line in entries:
-        try:
-            number, name = entry["id"], str(entry["name"])
-        except (KeyError, TypeError):
-            reading.find("broken annotation", "stops", file, line, "a category needs id and name")
-            continue
-        if names.setdefault(number, name) != name:
-            what = f"category {number} is {name!r} here and {names[number]!r} before"
-            reading.find("broken annotation", "stops", file, line, what)
+def _share_by_folder(tree: Tree, reading: Reading) -> None:
+    """One file for all splits: their folders say which image is in which."""
+    entries = {entry.path: entry for entry in reading.parts.get("train", [])}
+    if len(entries) < len(reading.parts.get("train", [])):
+        return  # one image under two numbers: an issue
+    parts, others = share_by_folder(entries, tree)
+    if len(parts) > 1 and not others:
+        reading.parts = {stage: [entries[path] for path in paths] for stage, paths in parts.items()}
 
 
 def _images(
-    lists: dict[str, Entries], file: Path, folder: Path, names: dict[int, str], reading: Reading
-) -> list[ImageEntry]:
-    images: dict[int, ImageEntry] = {}
-    for entry, line in lists.get("images", []):
-        try:
-            number, path = int(entry["id"]), folder / str(entry["file_name"])
-            size = int(entry.get("width") or 0), int(entry.get("height") or 0)
-        except (KeyError, TypeError, ValueError):
+    entries: Entries, file: Path, stage: Stage | None, places: Places, reading: Reading
+) -> dict[int | str, ImageEntry]:
+    images: dict[int | str, ImageEntry] = {}
+    names = [str(entry.get("file_name")) for entry, _ in entries[:SAMPLE] if isinstance(entry, dict)]
+    folders = image_folders(places.tree, file, stage, names)
+    for entry, line in entries:
+        number = identifier(entry.get("id")) if isinstance(entry, dict) else None
+        written = entry.get("file_name") if isinstance(entry, dict) else None
+        if number is None or isinstance(written, dict | list | None) or not str(written).strip():
             reading.find("broken annotation", "stops", file, line, "an image needs id and file_name")
             continue
+        written = str(written)
+        path, told = places.find(written, folders, stage)
         if number in images:
-            what = f"image id {number} is {path.name} here and {images[number].path.name} before"
+            what = f"image id {number} is {written} here and {images[number].path.name} before"
             reading.find("broken annotation", "stops", file, line, what)
             continue
-        images[number] = ImageEntry(path, file, line, size if all(size) else None, [], number)
-    for entry, line in lists.get("annotations", []):
-        try:
-            number, category, name = entry["image_id"], entry["category_id"], f"annotation {entry.get('id')}"
-        except (KeyError, TypeError, AttributeError):
+        if path is None:
+            reading.find("missing image", "stops", file, line, told or "")
+        elif told is not None:
+            reading.find("path from elsewhere", "note", file, line, told, path)
+        sides = [whole_number(entry.get(side) or 0) or 0 for side in ("width", "height")]
+        size = (sides[0], sides[1]) if min(sides) > 0 else None
+        images[number] = ImageEntry(path or NOWHERE, file, line, size, [], number if isinstance(number, int) else None)
+    return images
+
+
+def _boxes(
+    entries: Entries, file: Path, images: dict[int | str, ImageEntry], categories: Categories, reading: Reading
+) -> None:
+    """Adds the annotations to their images."""
+    for entry, line in entries:
+        if not isinstance(entry, dict) or "image_id" not in entry or "category_id" not in entry:
             reading.find("broken annotation", "stops", file, line, "an annotation needs image_id, category_id and bbox")
             continue
-        if number not in images:
-            reading.find("broken annotation", "stops", file, line, f"{name} is of image {number}, which is not listed")
+        number, category, name = entry["image_id"], entry["category_id"], f"annotation {brief(entry.get('id'))}"
+        image = images.get(key) if (key := identifier(number)) is not None else None
+        if image is None:
+            what = f"{name} is of image {brief(number)}, which is not listed"
+            reading.find("broken annotation", "stops", file, line, what)
             continue
-        bbox, area = entry.get("bbox"), _number(entry.get("area"))
-        images[number].boxes.append(
+        bbox, area = entry.get("bbox"), real_number(entry.get("area"))
+        image.boxes.append(
             Box(
                 corners=from_sizes(bbox),
-                name=names.get(category, f"category {category}"),
+                name=categories.name(category),
                 line=line,
-                text=f"{name}: {' '.join(map(str, bbox)) if isinstance(bbox, list) else bbox}",
-                crowd=bool(entry.get("iscrowd")),
+                text=f"{name}: {brief(bbox)}",
+                crowd=whole_number(entry.get("iscrowd") or 0) not in (0, None),
                 area=area if math.isfinite(area) else None,
             )
         )
-    return list(images.values())
 
 
 def from_sizes(bbox: Any) -> Corners:
     """COCO's (x, y, width, height) to corners; NaN for what is no number."""
     if not isinstance(bbox, list) or len(bbox) != 4:
         return (math.nan,) * 4
-    x, y, width, height = map(_number, bbox)
+    x, y, width, height = map(real_number, bbox)
     return x, y, x + width, y + height
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan

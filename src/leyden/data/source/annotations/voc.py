@@ -1,21 +1,25 @@
 """PASCAL VOC's layout: an XML file with boxes for each image (Everingham et al. 2010; also torchvision's folders)."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 from xml.etree.ElementTree import Element
 
-from torchvision.datasets.folder import IMG_EXTENSIONS
+from leyden.data.source.files.layout import IMAGE_ENDINGS
 
 from leyden.data.source.annotations.annotated import Box, Corners, ImageEntry, Reading
-from leyden.data.source.annotations.box_source import BoxSource, OnBadBox, split_folders
-from leyden.data.source.annotations.lines import MalformedError, read_xml
+from leyden.data.source.annotations.box_source import BoxSource, OnBadBox
+from leyden.data.source.annotations.layouts.places import Places
+from leyden.data.source.annotations.layouts.tree import Tree, other_format
+from leyden.data.source.annotations.layouts.voc import Named, find_image, find_xml
+from leyden.data.source.annotations.lines import read_xml
+from leyden.data.source.annotations.text import MalformedError, clean_name, real_number, whole_number
 from leyden.data.splits import Stage
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
-IMAGES, ANNOTATIONS = ("JPEGImages", "images"), ("Annotations", "annotations")
-YEAR = re.compile(r"VOC(\d{4})")
+YEAR = re.compile(r"VOC(\d{4})", re.IGNORECASE)
+SHOWN = 60
+"""Characters of a value that a message shows."""
 
 
 class VOC(BoxSource):
@@ -61,101 +65,80 @@ class VOC(BoxSource):
 
     def read(self) -> Reading:
         """Reads the XML files."""
+        tree = Tree(self.root, self.tally)
         reading = Reading()
-        for folder in self._folders():
-            for stage, found in _listed(folder, reading):
+        places = Places(tree)
+        for folder in self._folders(tree):
+            for stage, named in find_xml(tree, folder, reading):
                 part = reading.parts.setdefault(stage, [])
-                part += found
-        if not any(reading.parts.values()) and not reading.issues:
+                part += [image for one in named if (image := _read(one, stage, places, reading)) is not None]
+        if not any(reading.parts.values()) and not reading.stopped():
             raise FileNotFoundError(
                 f"data.source.root={self.root}: no XML files in it; it should hold JPEGImages, Annotations and "
-                "ImageSets/Main, or VOCdevkit, or images with XML files beside them"
+                f"ImageSets/Main, or VOCdevkit, or images with XML files beside them{other_format(tree, '.xml')}"
             )
         return reading
 
-    def _folders(self) -> list[Path]:
+    def _folders(self, tree: Tree) -> list[Path]:
         """Those with a layout of their own: the years, or the root."""
-        parent = self.root / "VOCdevkit" if (self.root / "VOCdevkit").is_dir() else self.root
-        years = {found[1]: path for path in sorted(parent.iterdir()) if (found := YEAR.fullmatch(path.name))}
-        wanted = self.years if self.years is not None else list(years)
+        years: dict[str, Path] = {}
+        for file in tree.ending(".xml"):
+            for folder in file.parents:
+                if folder != self.root and folder.is_relative_to(self.root) and (found := YEAR.fullmatch(folder.name)):
+                    years.setdefault(found[1], folder)
+        wanted = self.years if self.years is not None else sorted(years)
         missing = [year for year in wanted if year not in years]
         if missing:
             raise FileNotFoundError(
-                f"data.source.years={wanted}: {parent} has no VOC{missing[0]}, only {', '.join(years) or 'no year'}"
+                f"data.source.years={wanted}: {self.root} has no VOC{missing[0]}, only {', '.join(years) or 'no year'}"
             )
         return [years[year] for year in wanted] or [self.root]
 
 
-def _listed(folder: Path, reading: Reading) -> Iterator[tuple[Stage, list[ImageEntry]]]:
-    """The splits of a folder: those of its lists, else of its folders, else all of it as train."""
-    sets = folder / "ImageSets" / "Main"
-    train = "train" if (sets / "train.txt").is_file() else "trainval"
-    lists: dict[Stage, Path] = {"train": sets / f"{train}.txt", "val": sets / "val.txt", "test": sets / "test.txt"}
-    if any(file.is_file() for file in lists.values()):
-        if train == "trainval":
-            del lists["val"]  # it is inside
-        places = _Places(folder)
-        for stage, file in lists.items():
-            if file.is_file():
-                lines = enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
-                named = [(words[0], line) for line, text in lines if (words := text.split())]
-                yield stage, _read(places, [(name, file, line) for name, line in named], reading)
-        return
-    for stage, inner in (split_folders(folder) or {"train": folder}).items():
-        places = _Places(inner)
-        stems = sorted(path.stem for path in places.annotations.glob("*.xml"))
-        yield stage, _read(places, [(stem, places.annotations / f"{stem}.xml", None) for stem in stems], reading)
+def _read(named: Named, stage: Stage, places: Places, reading: Reading) -> ImageEntry | None:
+    """An image by its XML file; what cannot be read is an issue."""
+    xml, file, line = named
+    try:
+        root, doubt = read_xml(xml)
+    except (MalformedError, OSError) as error:
+        reading.find_broken(xml, error)
+        return None
+    if root.tag.lower() != "annotation" and root.find("object") is None:
+        what = f"<{root.tag[:SHOWN]}> begins this file, which is no annotation of VOC's, but another program's XML"
+        reading.find("broken annotation", "stops", xml, 1, what)
+        return None
+    if doubt is not None:
+        reading.find("wrong encoding", "note", xml, 1, doubt)
+    found = find_image(xml, places.tree)
+    if len(found) > 1:
+        what = f"{' and '.join(path.name for path in found)} share these boxes; the first is taken"
+        reading.find("doubtful name", "warning", xml, 1, what, found[0])
+    path = found[0] if found else _spoken(root, xml, stage, places, reading)
+    if path is None:
+        what = f"there is no image {xml.stem}.jpg (or .png ...) for {xml}"
+        reading.find("missing image", "stops", file, line, what)
+        return None
+    return ImageEntry(path, xml, 1, _size(root), [_box(element) for element in root.findall("object")])
 
 
-class _Places:
-    """Where the images and the XML files of one folder lie."""
-
-    def __init__(self, folder: Path) -> None:
-        self.annotations = _first(folder, ANNOTATIONS)
-        self.images = _first(folder, IMAGES)
-        self.by_stem: dict[str, list[Path]] = {}
-        for path in sorted(self.images.iterdir()) if self.images.is_dir() else []:
-            if path.suffix.lower() in IMG_EXTENSIONS:
-                self.by_stem.setdefault(path.stem, []).append(path)
-
-
-def _first(folder: Path, names: tuple[str, ...]) -> Path:
-    return next((folder / name for name in names if (folder / name).is_dir()), folder)
-
-
-def _read(places: _Places, wanted: list[tuple[str, Path, int | None]], reading: Reading) -> list[ImageEntry]:
-    """Images by their names; ``wanted`` has with each the file and the line that name it."""
-    images = []
-    for name, file, line in wanted:
-        annotation = places.annotations / f"{name}.xml"
-        try:
-            root = read_xml(annotation)
-        except FileNotFoundError:
-            reading.find("missing annotation", "stops", file, line, f"there is no {annotation}")
-            continue
-        except (MalformedError, OSError) as error:
-            where = error.line if isinstance(error, MalformedError) else None
-            reading.find("broken annotation", "stops", annotation, where, str(error))
-            continue
-        found = places.by_stem.get(name, [])
-        if len(found) > 1:
-            what = f"{' and '.join(path.name for path in found)} share these boxes; the first is taken"
-            reading.find("doubtful name", "warning", annotation, 1, what, found[0])
-        # Without an image of the XML file's own name, the one that it speaks of.
-        spoken = places.images / (root.findtext("filename") or f"{name}.jpg").strip()
-        path = found[0] if found else spoken if spoken.is_file() else places.images / f"{name}.jpg"
-        if line is not None and not path.is_file():
-            reading.find("missing image", "stops", file, line, f"there is no {places.images / name}.jpg (or .png ...)")
-            continue
-        images.append(ImageEntry(path, annotation, 1, _size(root), [_box(e) for e in root.findall("object")]))
-    return images
+def _spoken(root: Element, xml: Path, stage: Stage, places: Places, reading: Reading) -> Path | None:
+    """The image that an XML file speaks of, where none has its own name."""
+    for tag in ("filename", "path"):
+        written = (root.findtext(tag) or "").strip()
+        path, told = places.find(written, [xml.parent, places.tree.root], stage) if written else (None, None)
+        if path is None and written and not Path(written).suffix:
+            path = next(iter(places.tree.images_by_stem(written)), None)
+        if path is not None and path.suffix.lower() in IMAGE_ENDINGS:
+            if told is not None:
+                reading.find("path from elsewhere", "note", xml, 1, told, path)
+            return path
+    return None
 
 
 def _size(root: Element) -> tuple[int, int] | None:
     """What the file says, unless it says nothing or 0, as some tools write."""
-    words = [root.findtext(f"size/{side}") or "0" for side in ("width", "height")]
-    width, height = (int(number) if (number := _number(word)) > 0 else 0 for word in words)
-    return (width, height) if width and height else None
+    width, height = (whole_number(root.findtext(f"size/{side}") or "0") or 0 for side in ("width", "height"))
+    return (width, height) if width > 0 and height > 0 else None
 
 
 def _box(element: Element) -> Box:
@@ -163,21 +146,14 @@ def _box(element: Element) -> Box:
     words = [(place.findtext(side) or "?").strip() if place is not None else "?" for side in SIDES]
     line = element if place is None else place
     return Box(
-        corners=from_pascal(*map(_number, words)),
-        name=(element.findtext("name") or "").strip(),
+        corners=from_pascal(*map(real_number, words)),
+        name=clean_name(element.findtext("name") or ""),
         line=int(line.get("line", "1")),
-        text=" ".join(words),
-        difficult=(element.findtext("difficult") or "").strip() == "1",
+        text=" ".join(words)[:SHOWN],
+        difficult=(element.findtext("difficult") or "").strip().lower() in ("1", "true", "1.0"),
     )
 
 
 def from_pascal(xmin: float, ymin: float, xmax: float, ymax: float) -> Corners:
     """First and last pixels, counted from 1, to continuous corners."""
     return xmin - 1, ymin - 1, xmax, ymax
-
-
-def _number(word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        return float("nan")

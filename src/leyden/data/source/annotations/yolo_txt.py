@@ -1,31 +1,38 @@
 """YOLO's layout: a text file per image, a line per object."""
 
+import math
 from pathlib import Path
 
-import yaml
-from torchvision.datasets.folder import IMG_EXTENSIONS
-
 from leyden.data.source.annotations.annotated import Box, Corners, ImageEntry, Reading
-from leyden.data.source.annotations.box_source import FOLDERS, BoxSource, OnBadBox, split_folders
+from leyden.data.source.annotations.box_source import BoxSource, OnBadBox
+from leyden.data.source.annotations.layouts.places import is_file
+from leyden.data.source.annotations.layouts.tree import Tree
+from leyden.data.source.annotations.layouts.yolo import Labels, Named, find_images
+from leyden.data.source.annotations.layouts.yolo_yaml import PATTERNS, Description, describe
 from leyden.data.source.files.decoder import read_image_size
-from leyden.data.splits import Stage
+from leyden.data.source.annotations.text import MalformedError, clean_name, read_lines, real_number, whole_number
 
-NAMES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names", "*.names", "*.yaml")
-"""Where the names of the classes are looked for."""
+SHOWN = 60
+"""Characters of a line that a message shows."""
 
 
 class YOLO(BoxSource):
     """Images, each with lines ``class centre-x centre-y width height``, fractions of its size, in a text file.
 
-    Layouts below ``root``: ``images/{train,val,test}`` with ``labels/{train,val,test}``; ``{train,val,test}/images``
-    with ``labels`` beside; lists ``{train,val,test}.txt`` of images; ``images`` and ``labels`` without splits; or all
-    in one folder. The text file of an image has its name and lies where its path says ``labels`` for ``images``, else
-    beside it. An image without a text file, or with an empty one, shows no object.
+    Which images are in which split says, in this order:
+
+    - ``train``, ``val`` and ``test`` of a YAML file below ``root`` (folders, lists of folders, files that list images;
+      relative to its ``path``, to itself or to ``root``, or paths of another computer), or of darknet's ``obj.data``;
+    - lists ``train.txt``, ``val.txt``, ``test.txt`` of images;
+    - folders at any level: ``images/train``, ``train/images``, ``val2017``, ``Validation`` (see ``layout.stage_of``).
+
+    The text file of an image has its name and lies where its path says ``labels`` for ``images``, beside it, or
+    anywhere in its split. An image without a text file, or with an empty one, shows no object.
 
     Args:
         root: the folder.
         names: of the classes, in the order of their numbers: a list, or a file below ``root`` (one name a line, or YAML
-            with ``names``); null: the first such file that is there.
+            with ``names`` or ``nc``); null: the first such file that is there.
         channels: 3 for colour, 1 for grey.
         on_bad_box: "clip", "drop" or "fail", see ``BoxSource``.
         holdout: share of train that validates where the data has no own val or test.
@@ -46,112 +53,93 @@ class YOLO(BoxSource):
 
     def read(self) -> Reading:
         """Reads the text files, and the sizes in the heads of the images."""
+        tree = Tree(self.root, self.tally)
         reading = Reading()
-        reading.class_names = self._class_names()
-        for stage, paths in self._images().items():
-            reading.parts[stage] = [self._image(*place, reading.class_names, reading) for place in paths]
-        if not any(reading.parts.values()):
+        about = self._describe(tree, reading)
+        labels = Labels(tree)
+        for stage, images in find_images(tree, about, reading).items():
+            reading.parts[stage] = [self._image(image, labels, reading) for image in images]
+        if not any(reading.parts.values()) and not reading.stopped():
             raise FileNotFoundError(
                 f"data.source.root={self.root}: no images in it; it should hold images/train and labels/train, "
                 "train/images and train/labels, images and labels, or images with text files beside them"
             )
+        if not labels.used and labels.by_stem and not reading.stopped():
+            some = next(iter(labels.by_stem.values()))[0]
+            reading.find(
+                "missing annotation", "stops", some, None, "no image has the name of this or another text file"
+            )
+        for path in labels.orphans():
+            reading.find("text without image", "left out", path, None, "there is no image of this name")
         return reading
 
-    def _class_names(self) -> list[str]:
+    def _describe(self, tree: Tree, reading: Reading) -> Description | None:
+        """The file with the splits; its names, or those that are set, become those of ``reading``."""
+        about = describe(tree, None, reading)
+        names = about.names if about is not None else []
         if isinstance(self.names, list):
-            return self.names
-        if self.names is not None:
-            candidates = [self.root / Path(self.names).expanduser()]
-        else:
-            candidates = [path for pattern in NAMES for path in sorted(self.root.glob(pattern))]
-        names = next((names for path in candidates if (names := read_names(path))), None)
-        if names is None:
-            looked = ", ".join(NAMES) if self.names is None else str(candidates[0])
+            names = [clean_name(name) for name in self.names]
+        elif self.names is not None:
+            file = self.root / Path(self.names).expanduser()
+            named = describe(tree, file, reading) if is_file(file) else None
+            names = named.names if named is not None else []
+            about = named if named is not None and named.splits else about
+        if not names and not reading.stopped():
+            looked = self.names if isinstance(self.names, str) else ", ".join(PATTERNS)
             raise FileNotFoundError(
                 f"no names of classes in {self.root} (looked for {looked}): set data.source.names=[cat,dog], or a file"
             )
-        return names
+        reading.class_names = names or None
+        return about
 
-    def _images(self) -> dict[Stage, list[tuple[Path, Path, int | None]]]:
-        """The images of each split, with the file and line that name them (the image itself, where none does)."""
-        lists = {stage: [self.root / f"{name}.txt" for name in names] for stage, names in FOLDERS.items()}
-        listed = {stage: file for stage, files in lists.items() for file in files if file.is_file()}
-        if "train" in listed:
-            return {stage: _from_list(file, self.root) for stage, file in listed.items()}
-        whole = self.root / "images" if (self.root / "images").is_dir() else self.root
-        folders = split_folders(whole) or split_folders(self.root) or {"train": whole}
-        return {
-            stage: [(path, path, None) for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMG_EXTENSIONS]
-            for stage, folder in folders.items()
-        }
-
-    def _image(self, path: Path, written: Path, line: int | None, names: list[str], reading: Reading) -> ImageEntry:
-        labels = text_file(path, self.root)
+    def _image(self, image: Named, labels: Labels, reading: Reading) -> ImageEntry:
+        path, file = image.path, labels.file(image.path)
         try:
             size = read_image_size(path)
         except ValueError:
-            return ImageEntry(path, written, line, None, [])  # the base class says why
-        if not labels.is_file():
-            return ImageEntry(path, written, line, size, [])
-        boxes = []
-        for number, text in enumerate(labels.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-            if not (words := text.split()):
-                continue
-            if len(words) != 5:
-                what = f"{text.strip()[:60]!r} should be five numbers: class, centre x, centre y, width, height"
-                reading.find("broken annotation", "stops", labels, number, what)
-                continue
-            label = words[0]
-            name = names[int(label)] if label.isdigit() and int(label) < len(names) else f"class {label}"
-            boxes.append(Box(from_fractions(words[1:], size), name, number, " ".join(words[1:])))
-        return ImageEntry(path, labels, 1, size, boxes)
+            return ImageEntry(path, image.written, image.line, None, [])  # the base class says why
+        if file is None:
+            return ImageEntry(path, image.written, image.line, size, [])
+        if labels.used[file] != path:
+            what = f"{labels.used[file]} and {path} share these boxes; keep one of the two images"
+            reading.find("doubtful name", "warning", file, 1, what, path)
+        return ImageEntry(path, file, 1, size, read_boxes(file, size, reading))
+
+
+def read_boxes(file: Path, size: tuple[int, int], reading: Reading) -> list[Box]:
+    """The boxes in a text file; lines that are no boxes are issues.
+
+    Args:
+        file: with five numbers in each line.
+        size: width and height of the image.
+        reading: has the class names (None: numbers stand for names), and takes the issues.
+    """
+    boxes = []
+    try:
+        lines = read_lines(file)
+    except (MalformedError, OSError) as error:
+        reading.find_broken(file, error)
+        return []
+    for number, text in enumerate(lines, 1):
+        if not (words := text.split()):
+            continue
+        if len(words) != 5:
+            what = f"{text.strip()[:SHOWN]!r} should be five numbers: class, centre x, centre y, width, height"
+            reading.find("broken annotation", "stops", file, number, what)
+            continue
+        label, names = whole_number(words[0]), reading.class_names
+        known = label is not None and label >= 0 and (names is None or label < len(names))
+        name = names[label] if known and names is not None and label is not None else f"class {words[0][:SHOWN]}"
+        if names is None and known:
+            name = f"class {label}"
+        boxes.append(Box(from_fractions(words[1:], size), name, number, " ".join(words[1:])[:SHOWN]))
+    return boxes
 
 
 def from_fractions(words: list[str], size: tuple[int, int]) -> Corners:
     """Centre and size as fractions of the image to xyxy pixels; NaN where a word is no number."""
-    try:
-        x, y, width, height = map(float, words)
-    except ValueError:
-        return (float("nan"),) * 4
+    x, y, width, height = map(real_number, words)
+    if any(map(math.isnan, (x, y, width, height))):
+        return (math.nan,) * 4
     across, down = size
     return (x - width / 2) * across, (y - height / 2) * down, (x + width / 2) * across, (y + height / 2) * down
-
-
-def text_file(image: Path, root: Path) -> Path:
-    """Where the boxes of an image stand."""
-    inner = image.relative_to(root).parts if image.is_relative_to(root) else image.parts
-    base = root if image.is_relative_to(root) else Path()
-    if "images" in inner[:-1]:
-        place = len(inner) - 2 - inner[-2::-1].index("images")  # the last folder of that name
-        other = base.joinpath(*inner[:place], "labels", *inner[place + 1 :]).with_suffix(".txt")
-        if other.is_file() or not image.with_suffix(".txt").is_file():
-            return other
-    return image.with_suffix(".txt")
-
-
-def read_names(file: Path) -> list[str] | None:
-    """The class names in a YAML file's ``names`` (a list, or numbers to names) or in the lines of a text file.
-
-    Raises:
-        ValueError: the file is no YAML, or its numbers are not 0 .. C - 1.
-    """
-    if not file.is_file():
-        return None
-    text = file.read_text(encoding="utf-8", errors="replace")
-    if file.suffix not in (".yaml", ".yml"):
-        return [line.strip() for line in text.splitlines() if line.strip()] or None
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file}: this is not YAML ({error})") from error
-    names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
-            raise ValueError(f"{file}: names should be numbered 0 .. {len(names) - 1}, but are {sorted(names)}")
-        names = [names[number] for number in range(len(names))]
-    return [str(name) for name in names] if names else None
-
-
-def _from_list(file: Path, root: Path) -> list[tuple[Path, Path, int | None]]:
-    lines = enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
-    return [(root / line.strip().removeprefix("./"), file, number) for number, line in lines if line.strip()]

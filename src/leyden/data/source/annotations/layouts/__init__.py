@@ -1,0 +1,1 @@
+"""Which files of a folder belong together, and to which split."""
