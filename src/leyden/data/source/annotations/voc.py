@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import ClassVar
 from xml.etree.ElementTree import Element
 
-from leyden.data.source.files.layout import IMAGE_ENDINGS
-
 from leyden.data.source.annotations.annotated import Box, Corners, ImageEntry, Reading
 from leyden.data.source.annotations.box_source import BoxSource, OnBadBox
 from leyden.data.source.annotations.layouts.places import Places
@@ -14,6 +12,7 @@ from leyden.data.source.annotations.layouts.tree import Tree, other_format
 from leyden.data.source.annotations.layouts.voc import Named, find_image, find_xml
 from leyden.data.source.annotations.lines import read_xml
 from leyden.data.source.annotations.text import MalformedError, clean_name, real_number, whole_number
+from leyden.data.source.files.layout import IMAGE_ENDINGS
 from leyden.data.splits import Stage
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")

@@ -9,8 +9,8 @@ from leyden.data.source.annotations.layouts.places import is_file
 from leyden.data.source.annotations.layouts.tree import Tree
 from leyden.data.source.annotations.layouts.yolo import Labels, Named, find_images
 from leyden.data.source.annotations.layouts.yolo_yaml import PATTERNS, Description, describe
-from leyden.data.source.files.decoder import read_image_size
 from leyden.data.source.annotations.text import MalformedError, clean_name, read_lines, real_number, whole_number
+from leyden.data.source.files.decoder import read_image_size
 
 SHOWN = 60
 """Characters of a line that a message shows."""

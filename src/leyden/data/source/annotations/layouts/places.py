@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from leyden.data.source.annotations.layouts.tree import Tree, form
 from leyden.data.source.annotations.text import printable
+from leyden.data.source.files.layout import stage_of
 from leyden.data.splits import Stage
 
 SCHEME = re.compile(r"file:/{0,2}(?:localhost(?=/))?", re.IGNORECASE)
@@ -80,11 +81,18 @@ class Places:
         parts = [form(part) for part in variant.split("/") if part not in ("", ".", "..")]
         if not parts:
             return []
-        found = self.tree.by_name(parts[-1])
+        shared = {
+            path: _shared_end(parts, [form(part) for part in path.parts]) for path in self.tree.by_name(parts[-1])
+        }
         if stage is not None:
-            found = [path for path in found if self.tree.stage(path) in (None, stage)]
-        shared = [_shared_end(parts, [form(part) for part in path.parts]) for path in found]
-        return [path for path, count in zip(found, shared, strict=True) if count == max(shared)]
+            shared = {path: count for path, count in shared.items() if self._may_be_of(stage, path, count - 1)}
+        return [path for path, count in shared.items() if count == max(shared.values())]
+
+    def _may_be_of(self, stage: Stage, path: Path, written: int) -> bool:
+        """Whether a split may have a file: of another split's folder only if that is ``written``, among the last."""
+        inside = self.tree.inside(path)
+        named = any(stage_of(part) for part in inside[max(0, len(inside) - written) :])
+        return named or self.tree.stage(path) in (None, stage)
 
     def _odd(self, text: str, bases: Sequence[Path]) -> str:
         path = bases[0] / undo(text) if bases and undo(text) else Path(printable(text))

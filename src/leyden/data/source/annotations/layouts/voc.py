@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from leyden.data.source.files.layout import IMAGE_ENDINGS
-
 from leyden.data.source.annotations.annotated import Reading
 from leyden.data.source.annotations.layouts.tree import IMAGES, Tree, form, share_by_folder
-from leyden.data.source.files.layout import stage_of
 from leyden.data.source.annotations.text import MalformedError, read_lines
+from leyden.data.source.files.layout import IMAGE_ENDINGS, stage_of
 from leyden.data.splits import STAGES, Stage
 
 FLAG = re.compile(r"\s+(?:-1|0|1)$")

@@ -3,15 +3,13 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from leyden.data.source.files.layout import IMAGE_ENDINGS
-
 from leyden.data.issues import Effect
 from leyden.data.source.annotations.annotated import Reading
 from leyden.data.source.annotations.layouts.places import Places, is_file, undo
 from leyden.data.source.annotations.layouts.tree import IMAGES, OVERLAYS, Tree, form, share_by_folder
-from leyden.data.source.files.layout import stage_of
 from leyden.data.source.annotations.layouts.yolo_yaml import Description
 from leyden.data.source.annotations.text import MalformedError, read_lines
+from leyden.data.source.files.layout import IMAGE_ENDINGS, stage_of
 from leyden.data.splits import Stage
 
 NO_LABELS = ("classes", "readme", "notes", "requirements", "license", "names", "labels", "predefined_classes")

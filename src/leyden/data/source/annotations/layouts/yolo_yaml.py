@@ -8,8 +8,8 @@ import yaml
 
 from leyden.data.source.annotations.annotated import Reading
 from leyden.data.source.annotations.layouts.tree import Tree
-from leyden.data.source.files.layout import stage_of
 from leyden.data.source.annotations.text import MalformedError, clean_name, read_lines, read_text, whole_number
+from leyden.data.source.files.layout import stage_of
 from leyden.data.splits import Stage
 
 PATTERNS = ("data.yaml", "dataset.yaml", "*.yaml", "*.yml", "*.data", "classes.txt", "obj.names", "*.names")
