@@ -278,7 +278,7 @@ def test_what_trainval_shares_with_val_validates(tmp_path: Path) -> None:
     (root / "ImageSets/Main/train.txt").rename(root / "ImageSets/Main/trainval.txt")
     (root / "ImageSets/Main/val.txt").write_text("b\n")
     assert stems(VOC(str(root))) == {"train": ["a", "c", "d"], "val": ["b"], "test": ["g"]}
-    assert kinds(VOC(str(root)).inspect()[1]) == {("untrained class", "warning")}
+    assert kinds(VOC(str(root)).inspect()[1]) == {("untrained class", "warning"), ("not in the data", "note")}
 
 
 @pytest.mark.parametrize(

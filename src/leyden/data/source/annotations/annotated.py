@@ -82,6 +82,16 @@ class Reading:
         what = str(error) if isinstance(error, MalformedError) else f"cannot be read ({error.strerror or error})"
         self.find("broken annotation", "stops", file, line, what)
 
+    def pass_over(self, images: Sequence[Path]) -> None:
+        """Keeps which images are there and in no split."""
+        taken = {entry.path for part in self.parts.values() for entry in part}
+        told = {issue.file for issue in self.issues if issue.image is not None and issue.image not in taken}
+        for path in images:
+            if path not in taken and path not in told:
+                self.find(
+                    "not in the data", "note", path, None, "no annotation that is read speaks of this image", path
+                )
+
     def stopped(self) -> bool:
         """Whether a mistake was found that a run stops at."""
         return any(issue.effect == "stops" for issue in self.issues)

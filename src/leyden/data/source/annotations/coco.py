@@ -77,6 +77,7 @@ class COCO(BoxSource):
         if len(files) == 1:
             _share_by_folder(tree, reading)
         reading.class_names = categories.settle() or None
+        reading.pass_over(tree.plain_images())
         return reading
 
     def one_class(self, name: str) -> str:

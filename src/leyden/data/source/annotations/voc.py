@@ -67,8 +67,10 @@ class VOC(BoxSource):
         tree = Tree(self.root, self.tally)
         reading = Reading()
         places = Places(tree)
+        read: set[Path] = set()
         for folder in self._folders(tree):
             for stage, named in find_xml(tree, folder, reading):
+                read |= {one.xml for one in named}
                 part = reading.parts.setdefault(stage, [])
                 part += [image for one in named if (image := _read(one, stage, places, reading)) is not None]
         if not any(reading.parts.values()) and not reading.stopped():
@@ -76,6 +78,10 @@ class VOC(BoxSource):
                 f"data.source.root={self.root}: no XML files in it; it should hold JPEGImages, Annotations and "
                 f"ImageSets/Main, or VOCdevkit, or images with XML files beside them{other_format(tree, '.xml')}"
             )
+        for path in tree.ending(".xml"):
+            if path not in read:
+                reading.find("not in the data", "note", path, None, "no list or split speaks of this file")
+        reading.pass_over(tree.plain_images())
         return reading
 
     def _folders(self, tree: Tree) -> list[Path]:

@@ -1,14 +1,15 @@
 """YOLO's layout: a text file per image, a line per object."""
 
 import math
+from contextlib import suppress
 from pathlib import Path
 
 from leyden.data.source.annotations.annotated import Box, Corners, ImageEntry, Reading
 from leyden.data.source.annotations.box_source import BoxSource, OnBadBox
 from leyden.data.source.annotations.layouts.places import is_file
-from leyden.data.source.annotations.layouts.tree import Tree
+from leyden.data.source.annotations.layouts.tree import Tree, other_format
 from leyden.data.source.annotations.layouts.yolo import Labels, Named, find_images
-from leyden.data.source.annotations.layouts.yolo_yaml import PATTERNS, Description, describe
+from leyden.data.source.annotations.layouts.yolo_yaml import PATTERNS, Description, describe, find_descriptions
 from leyden.data.source.annotations.text import MalformedError, clean_name, read_lines, real_number, whole_number
 from leyden.data.source.files.decoder import read_image_size
 
@@ -64,13 +65,16 @@ class YOLO(BoxSource):
                 f"data.source.root={self.root}: no images in it; it should hold images/train and labels/train, "
                 "train/images and train/labels, images and labels, or images with text files beside them"
             )
-        if not labels.used and labels.by_stem and not reading.stopped():
-            some = next(iter(labels.by_stem.values()))[0]
-            reading.find(
-                "missing annotation", "stops", some, None, "no image has the name of this or another text file"
-            )
+        if not labels.used and not reading.stopped():
+            some = next(iter(labels.by_stem.values()))[0] if labels.by_stem else self.root
+            what = f"no image has the name of this or another text file{other_format(tree, '.txt')}"
+            reading.find("missing annotation", "stops", some, None, what)
         for path in labels.orphans():
-            reading.find("text without image", "left out", path, None, "there is no image of this name")
+            if tree.images_by_stem(path.stem):
+                reading.find("not in the data", "note", path, None, "its image is in no split")
+            else:
+                reading.find("text without image", "left out", path, None, "there is no image of this name")
+        reading.pass_over(tree.plain_images())
         return reading
 
     def _describe(self, tree: Tree, reading: Reading) -> Description | None:
@@ -86,24 +90,26 @@ class YOLO(BoxSource):
             about = named if named is not None and named.splits else about
         if not names and not reading.stopped():
             looked = self.names if isinstance(self.names, str) else ", ".join(PATTERNS)
-            raise FileNotFoundError(
-                f"no names of classes in {self.root} (looked for {looked}): set data.source.names=[cat,dog], or a file"
-            )
+            cure = "set data.source.names=[cat,dog], or a file"
+            known = find_descriptions(tree)
+            if self.names is not None or not known:
+                raise FileNotFoundError(f"no names of classes in {self.root} (looked for {looked}): {cure}")
+            reading.find("broken annotation", "stops", known[0], 1, f"there are no names of classes in it; {cure}")
         reading.class_names = names or None
         return about
 
     def _image(self, image: Named, labels: Labels, reading: Reading) -> ImageEntry:
         path, file = image.path, labels.file(image.path)
-        try:
+        size = None
+        with suppress(ValueError):  # the base class says why
             size = read_image_size(path)
-        except ValueError:
-            return ImageEntry(path, image.written, image.line, None, [])  # the base class says why
         if file is None:
             return ImageEntry(path, image.written, image.line, size, [])
         if labels.used[file] != path:
             what = f"{labels.used[file]} and {path} share these boxes; keep one of the two images"
             reading.find("doubtful name", "warning", file, 1, what, path)
-        return ImageEntry(path, file, 1, size, read_boxes(file, size, reading))
+        boxes = read_boxes(file, size or (1, 1), reading)  # what is wrong with the file is said in any case
+        return ImageEntry(path, file, 1, size, boxes if size is not None else [])
 
 
 def read_boxes(file: Path, size: tuple[int, int], reading: Reading) -> list[Box]:

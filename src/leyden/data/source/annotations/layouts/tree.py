@@ -56,10 +56,10 @@ class Tree:
                 self.tally.add(SKIPPED, path)
             elif _is_folder(entry):
                 inner.append(path)
-            elif path.suffix.lower() in READ:
-                self.files.append(path)
-            else:
+            elif path.suffix.lower() not in READ:
                 self.tally.add(UNREAD, path)
+            elif entry.is_file() or entry.is_symlink():  # a link that leads nowhere is told by who reads it
+                self.files.append(path)
         for path in inner:
             self._look(path, (*above, here))
 
@@ -75,6 +75,10 @@ class Tree:
         """The folders between the root and a file."""
         return path.relative_to(self.root).parts[:-1] if path.is_relative_to(self.root) else ()
 
+    def plain_images(self) -> list[Path]:
+        """The image files that are not made from others."""
+        return [path for path in self.images() if not any(OVERLAYS.fullmatch(part) for part in self.inside(path))]
+
     def by_name(self, name: str) -> list[Path]:
         """The files with that bare name, in any case."""
         if self._by_name is None:
@@ -87,9 +91,8 @@ class Tree:
         """The images with that bare name, whatever their ending; none of masks."""
         if self._by_stem is None:
             self._by_stem = {}
-            for path in self.images():
-                if not any(OVERLAYS.fullmatch(part) for part in self.inside(path)):
-                    self._by_stem.setdefault(form(path.stem), []).append(path)
+            for path in self.plain_images():
+                self._by_stem.setdefault(form(path.stem), []).append(path)
         return self._by_stem.get(form(stem), [])
 
     def stage(self, path: Path) -> Stage | None:

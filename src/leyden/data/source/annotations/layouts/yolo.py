@@ -1,5 +1,6 @@
 """Which images and text files in YOLO's layout belong together, and to which split."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from leyden.data.source.annotations.text import MalformedError, read_lines
 from leyden.data.source.files.layout import IMAGE_ENDINGS, stage_of
 from leyden.data.splits import Stage
 
+LABELS = re.compile(r"(?:yolo)?[ _-]?(?:labels?|annotations?|annots?)", re.IGNORECASE)
 NO_LABELS = ("classes", "readme", "notes", "requirements", "license", "names", "labels", "predefined_classes")
 """Text files that belong to no image."""
 
@@ -181,13 +183,15 @@ class Labels:
         return found
 
     def orphans(self) -> list[Path]:
-        """Text files in the folders of used ones that belong to no image."""
+        """Text files in folders of text files that belong to no image of the data."""
         folders = {path.parent for path in self.used}
+        left = (path for paths in self.by_stem.values() for path in paths if path not in self.used)
         return [
             path
-            for paths in self.by_stem.values()
-            for path in paths
-            if path.parent in folders and path not in self.used and not path.stem.lower().startswith(NO_LABELS)
+            for path in left
+            if (path.parent in folders or any(LABELS.fullmatch(part) for part in self.tree.inside(path)))
+            and not path.stem.lower().startswith(NO_LABELS)
+            and not stage_of(path.stem)
         ]
 
 

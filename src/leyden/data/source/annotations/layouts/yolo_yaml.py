@@ -37,7 +37,7 @@ def describe(tree: Tree, wanted: Path | None, reading: Reading) -> Description |
         wanted: the only file to look at; None: those of ``PATTERNS``.
         reading: takes the issues.
     """
-    candidates = [wanted] if wanted is not None else _candidates(tree)
+    candidates = [wanted] if wanted is not None else find_descriptions(tree)
     found = Description(tree.root)
     for file in candidates:
         try:
@@ -57,7 +57,8 @@ def describe(tree: Tree, wanted: Path | None, reading: Reading) -> Description |
     return found if found.names or found.splits else None
 
 
-def _candidates(tree: Tree) -> list[Path]:
+def find_descriptions(tree: Tree) -> list[Path]:
+    """The files that may describe the data, the likeliest first."""
     ordered = sorted(tree.ending(".yaml", ".yml", ".data", ".names", ".txt"), key=lambda path: len(path.parts))
     chosen = [path for pattern in PATTERNS for path in ordered if _fits(path.name.lower(), pattern)]
     return list(dict.fromkeys(chosen))
