@@ -12,7 +12,7 @@ from leyden.bench.config.compose import hydra_over_conf
 from leyden.bench.config.groups import file_of
 from leyden.bench.config.variants import spelled_out
 
-FAST = ["debug=smoke", "model.source_epochs=1"]
+FAST = ["debug=smoke", "data/source=digits", "data.image_size=null", "model.source_epochs=1"]
 """Words that make the default lab a matter of a second."""
 
 
