@@ -54,7 +54,7 @@ lab:
     [
         (["experiment=detection_ssd_parts", "lab.variant=no minin"], "no variant 'no minin'; did you mean no mining?"),
         (["experiment=detection_ssd_parts", "lab.variant=x"], "no variant 'x'; there are: no augmentation, no mining"),
-        (["lab.variant=standard"], "no variant 'standard' in this lab"),
+        (["experiment=tour_gan", "lab.variant=standard"], "no variant 'standard' in this lab"),
     ],
 )
 def test_unknown_variant_names_the_nearest(overrides: list[str], message: str) -> None:

@@ -1,0 +1,95 @@
+"""What a transfer lab inherits is taken away, its settings left as they are: then it must not reach what it expects."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from leyden.bench.commands.verify import verify
+from leyden.bench.config.compose import compose
+from leyden.bench.run.record import Record
+from leyden.bench.run.run import run
+
+FINETUNE = ("leyden.transfer.finetune.finetune.load_pretrained", lambda *_: None)
+TAKEN: dict[str, tuple[str, Callable[..., Any]]] = {
+    "tour_transfer": FINETUNE,
+    "transfer_ants_bees": FINETUNE,
+    "transfer_finetune": FINETUNE,
+    "transfer_four_cases": FINETUNE,
+    "transfer_four_cases_imagenet": FINETUNE,
+    "transfer_reuse": FINETUNE,
+    "transfer_shots": FINETUNE,
+    "transfer_which_layer": FINETUNE,
+    "transfer_protonet": ("leyden.transfer.few_shot.protonet.ProtoNet.training_step", lambda *_: None),
+    "transfer_dann": ("leyden.transfer.domain.dann.reversal_strength", lambda *_: 0.0),
+    "transfer_tca": ("leyden.transfer.domain.tca.discrepancy", lambda rows, _: torch.zeros(len(rows), len(rows))),
+    "detection_transfer": ("leyden.detection.nets.backbone_features.load_pretrained", lambda *_: None),
+}
+"""Of each lab the function that brings what it inherits, and one in its place that does not."""
+PHOTOGRAPHS = ["paths.data={data}/hymenoptera_256", "model.weights={data}/weights/mobilenet_v2_imagenet_fp16.pth"]
+FROM_OUTSIDE = {
+    "transfer_ants_bees": PHOTOGRAPHS,
+    "transfer_four_cases_imagenet": PHOTOGRAPHS,
+    "detection_transfer": ["paths.data={data}", PHOTOGRAPHS[1]],
+}
+SMALL = """\
+# @package _global_
+defaults:
+  - override /data/source: digits
+  - override /callbacks: none
+  - override /logger: none
+lab:
+  expect:
+    test/accuracy: {above: {random: 0.1}}
+  variants:
+    random: {model.weights: none}
+model: {strategy: head, source_epochs: 12, source_views: 1, cache: null, embedding: 0}
+data: {source_classes: 5, labels_per_class: 5, epoch_size: 64}
+trainer: {max_epochs: 2, check_val_every_n_epoch: 2}
+"""
+
+
+def test_small_lab_fails_without_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And holds with them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    (tmp_path / "own" / "experiment" / "small.yaml").write_text(SMALL)
+    words = [f"hydra.searchpath=[file://{tmp_path / 'own'}]", "experiment=small"]
+    sound = Record.create(compose(words))
+    run(sound)
+    with monkeypatch.context() as taken:
+        taken.setattr(*FINETUNE)
+        empty = Record.create(compose(words))
+        run(empty)
+
+    def run_here(records: Sequence[Record], settings: dict) -> None:
+        for record in records:
+            if record.status["status"] != "done":
+                run(record)
+
+    monkeypatch.setattr("leyden.bench.commands.verify.run_stored", run_here)
+    assert verify([str(sound.folder)])
+    assert not verify([str(empty.folder)])
+
+
+@pytest.mark.lab
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("experiment", TAKEN)
+def test_lab_fails_without_what_it_inherits(
+    experiment: str, leyden: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [f"experiment={experiment}"]
+    if experiment in FROM_OUTSIDE:
+        words += [word.format(data=request.getfixturevalue("dev_data")) for word in FROM_OUTSIDE[experiment]]
+    if experiment == "transfer_reuse":
+        assert leyden("run", "experiment=transfer_task_a").returncode == 0
+    with monkeypatch.context() as taken:
+        taken.setattr(*TAKEN[experiment])
+        record = Record.create(compose(words))
+        run(record)
+    verified = leyden("verify", str(record.folder))
+    assert verified.returncode == 1
+    assert "| NO " in verified.stdout, verified.stdout
