@@ -147,7 +147,7 @@ def test_stopped_run_can_go_on(signal: str, leyden: Callable, records: Callable)
 
 
 def test_overfit_learns_one_batch(leyden: Callable, records: Callable) -> None:
-    words = ["debug=overfit", "model.source_epochs=1", "trainer.max_epochs=60", "model.lr=0.01"]
+    words = ["debug=overfit", "model.strategy=full", "model.source_epochs=1", "trainer.max_epochs=60", "model.lr=0.01"]
     assert leyden("run", *words).returncode == 0
     [folder] = records()
     assert read_json(folder / "metrics.json")["train/loss"] < 0.05

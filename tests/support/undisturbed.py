@@ -6,11 +6,11 @@ import torch
 from commands import read_json
 
 SMALL = {
-    "tour_transfer": ["model.source_epochs=2"],
+    "tour_transfer": ["data/source=digits", "data.image_size=null", "model.strategy=full", "model.source_epochs=2"],
     "tour_gan": ["data.image_size=16", "model.base_channels=8", "model.eval_samples=100"],
     "tour_detection": ["data.source.train=80", "data.source.val=8", "data.source.test=8"],
 }
-"""Each family's tour lab, cut down to seconds: no word but sizes and lengths."""
+"""Each family's tour lab, cut down to seconds, and all of its network trained."""
 
 Outcome = tuple[dict[str, torch.Tensor], dict[str, float], list[str], dict[str, bytes]]
 """Weights, metrics, curves and pictures."""
