@@ -91,7 +91,7 @@ def finish(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[s
     OmegaConf.set_struct(config, False)
     config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=whole)
-    variants = tuple(map(str, plain["lab"].pop("variants") or ()))  # a run is one of them
+    variants = tuple(plain["lab"].pop("variants", None) or ())  # a run is one of them
     plain["lab"]["name"] = choices.get("experiment") or "no_experiment"
     chosen = {group: option for group, option in choices.items() if group in groups() and option is not None}
     return Composed(plain, chosen, list(overrides), dict(_copies(OmegaConf.to_container(config))), variants)

@@ -30,12 +30,13 @@ def left_out(record: Record) -> str | None:
 def lines_about(record: Record) -> list[str]:
     """What a lab asks and expects, beside what its run reached, a line each."""
     lab = record.config["lab"]
-    if not (lab["question"] or lab["expect"]):
+    question, expect = lab.get("question"), lab.get("expect")
+    if not (question or expect):
         return []
     if reason := left_out(record):
         return [reason]
-    lines = verdicts(lab["expect"], record.metrics, f"`leyden verify {record.folder}`, which runs that too")
-    return [lab["question"].strip() if lab["question"] else "", *(f"  {line}" for line in lines)]
+    lines = verdicts(expect, record.metrics, f"`leyden verify {record.folder}`, which runs that too")
+    return [str(question or "").strip(), *(f"  {line}" for line in lines)]
 
 
 def composed_control(record: Record, variant: str) -> Composed:
@@ -73,7 +74,7 @@ def with_controls(records: Iterable[Record], among: Sequence[Record]) -> list[tu
 
 def controls(record: Record) -> list[str]:
     """The variants that a run's expectations need."""
-    lines = expectations(record.config["lab"]["expect"])
+    lines = expectations(record.config["lab"].get("expect"))
     return list(dict.fromkeys(line.control for line in lines if line.control))
 
 

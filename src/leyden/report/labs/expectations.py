@@ -175,7 +175,7 @@ def outcomes(runs: Sequence[tuple[Run, Mapping[str, Run]]]) -> list[Outcome]:
     found = []
     for lab in dict.fromkeys(run["config"]["lab"]["name"] for run, _ in runs):
         own = [pair for pair in runs if pair[0]["config"]["lab"]["name"] == lab]
-        for line in expectations(own[0][0]["config"]["lab"]["expect"]):
+        for line in expectations(own[0][0]["config"]["lab"].get("expect")):
             values = []
             for run, controls in own:
                 control = controls.get(line.control) if line.control else None

@@ -9,7 +9,7 @@ from leyden.report.runs import ABSENT, value_at
 
 FREE = re.compile(
     r"(lab|paths|logger|sweep|report|checkpoint|seed|callbacks\.(progress|summary))(\..*)?"
-    r"|model\.cache|data\.(workers|in_memory)"
+    r"|model\.(cache|memory_format)|data\.(workers|in_memory|eval_batch_size)"
     r"|trainer\.(accelerator|devices|num_nodes|strategy|precision|deterministic|benchmark|use_distributed_sampler"
     r"|log_every_n_steps|enable_\w+|profiler)"
 )
