@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from leyden.visualization.charts import COLOURS, LABEL, TICK, TITLE
+from leyden.visualization.figure import COLOURS, LABEL, TICK, TITLE
 
 
 class Bar(NamedTuple):

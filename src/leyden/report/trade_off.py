@@ -5,7 +5,7 @@ from torch import Tensor
 from leyden.report.runs import Run, axis
 from leyden.report.statistics import score_table
 from leyden.report.variants import VariantTable
-from leyden.visualization.charts import draw_trade_offs
+from leyden.visualization.scatter import draw_trade_offs
 
 
 class TradeOff:

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from leyden.nets.backbone import Backbone
-from leyden.visualization.charts import draw_bars, draw_points
+from leyden.visualization.charts import draw_bars
 from leyden.visualization.confusion import draw_confusion
 from leyden.visualization.embedding import embed
 from leyden.visualization.labelled import draw_sheet
 from leyden.visualization.logging import log_embedding, log_image
 from leyden.visualization.saliency import grad_cam, overlay
+from leyden.visualization.scatter import draw_points
 
 SHOWN = 24
 """Images on a sheet."""

@@ -1,0 +1,95 @@
+"""Clouds of points: features on a plane, quality against cost."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.lines import Line2D
+from torch import Tensor
+
+from leyden.visualization.figure import (
+    COLOURS,
+    HEIGHT,
+    MARKERS,
+    MOST_COLOURS,
+    TITLE,
+    WIDTH,
+    add_legend,
+    class_colours,
+    legend_columns,
+    new_axes,
+    new_figure,
+    render,
+    scale_x,
+)
+
+
+def draw_points(left_right: Mapping[str, Tensor], labels: Tensor, names: Sequence[str], title: str = "") -> Tensor:
+    """Clouds of points side by side, the same points in each, coloured by class.
+
+    Args:
+        left_right: by title, such as "before" and "after": (N, 2) places, of any unit; axes carry no numbers.
+        labels: (N,) class of each point.
+        names: of the classes; up to 20 get a legend, more are coloured along the rainbow without one.
+        title: above the panels.
+
+    Returns:
+        uint8 (3, 500 or more with a legend or a title, 450 per panel).
+
+    Raises:
+        ValueError: no panels, or places and labels differ in number.
+    """
+    if not left_right or any(places.shape != (len(labels), 2) for places in left_right.values()):
+        shapes = {title: tuple(places.shape) for title, places in left_right.items()}
+        raise ValueError(f"each panel needs one place (2,) for each of the {len(labels)} labels, got {shapes}")
+    legend = len(names) <= MOST_COLOURS
+    palette = class_colours(len(names))
+    width = 450 * len(left_right)
+    columns = legend_columns(names, width)
+    rows = -(-len(names) // columns) if legend else 0
+    figure = new_figure(width, 500 + 25 * rows + (40 if title else 0), title)
+    panels = figure.subplots(1, len(left_right), squeeze=False)[0]
+    for axes, (name, places) in zip(panels, left_right.items(), strict=True):
+        axes.scatter(*places.detach().cpu().T.numpy(), c=palette[labels.cpu()], s=18, linewidths=0)
+        axes.set_title(name, fontsize=TITLE)
+        axes.set(xticks=[], yticks=[])
+        axes.set_aspect("equal", adjustable="datalim")
+    if legend:
+        dots = [Line2D([], [], color=colour, marker="o", markersize=8, linestyle="") for colour in palette]
+        add_legend(figure, dots, names, columns)
+    return render(figure)
+
+
+def draw_trade_offs(
+    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], y: str, title: str
+) -> Tensor:
+    """Quality against cost: a panel per cost, a large point per name, its mean, among the points of its runs.
+
+    Args:
+        panels: by what is paid, with unit: by name, the cost (above 0, on a logarithmic axis) and the gain of each run.
+        y: what is gained.
+        title: above the panels.
+
+    Returns:
+        uint8 (3, 600, 450 per panel and at least 900).
+
+    Raises:
+        ValueError: no points, a cost that a logarithmic axis does not have.
+    """
+    names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
+    costs = [x for panel in panels.values() for xs, _ in panel.values() for x in xs]
+    if not costs or min(costs) <= 0:
+        raise ValueError("a trade-off needs points, and costs above 0")
+    looks = {name: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(names)}
+    width = max(WIDTH, WIDTH // 2 * len(panels))
+    figure = new_figure(width, HEIGHT, title)
+    for number, (x, panel) in enumerate(panels.items(), start=1):
+        axes = new_axes(figure, x, y if number == 1 else "", (1, len(panels), number))
+        for name, (xs, ys) in panel.items():
+            colour, marker = looks[name]
+            axes.scatter(xs, ys, s=30, alpha=0.4, linewidths=0, color=colour, marker=marker)
+            axes.scatter([np.exp(np.mean(np.log(xs)))], [np.mean(ys)], s=130, color=colour, marker=marker)
+        axes.grid(color="0.88")
+        scale_x(axes, [x for xs, _ in panel.values() for x in xs], log_x=True, ticks=None)
+    marks = [Line2D([], [], color=colour, marker=marker, markersize=10, ls="") for colour, marker in looks.values()]
+    add_legend(figure, marks, names, legend_columns(names, width))
+    return render(figure)
