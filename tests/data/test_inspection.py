@@ -5,9 +5,11 @@ import pytest
 import torch
 from painted import NAMES, SCENES, Scene, write_voc
 from PIL import Image
+from skimage import data
 
 from leyden.data.columns import Scenes
 from leyden.data.inspection import examples_to_show, inspect
+from leyden.data.source.annotations.annotated import AnnotatedImages
 from leyden.data.source.annotations.voc import VOC
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.source.builtin.tables import Tables
@@ -78,9 +80,46 @@ def test_classification_folders(tmp_path: Path) -> None:
     seen = inspect(ImageFolder(str(tmp_path)))
     assert seen.counts["train"][:, 0].tolist() == [12, 12]
     (tmp_path / "a" / "0.png").write_text("no image")
-    [found] = inspect(ImageFolder(str(tmp_path))).issues
-    assert (found.kind, found.effect) == ("unusable image", "stops")
-    assert "a/0.png" in str(found)
+    shutil.copy(tmp_path / "b" / "1.png", tmp_path / "b" / "copy.png")
+    found = {issue.kind: issue for issue in inspect(ImageFolder(str(tmp_path))).issues}
+    assert set(found) == {"unusable image", "same image"}
+    assert found["unusable image"].effect == "stops"
+    assert str(found["unusable image"]).startswith(f"{tmp_path / 'a' / '0.png'}: this image cannot be read (")
+    assert {"1.png", "copy.png"} <= set(str(found["same image"]).replace(":", "/").split("/"))
+
+
+def test_changed_copies_in_folders_and_boxes_are_named(tmp_path: Path) -> None:
+    for number, name in enumerate(("astronaut", "chelsea", "coffee", "rocket")):
+        photo = Image.fromarray(getattr(data, name)())
+        for stage, change in (("train", photo), ("test", photo.resize((150, 120)))):
+            if stage == "train" or number == 2:
+                file = tmp_path / "set" / stage / ("a" if number < 2 else "b") / f"{name}-{stage}.jpg"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                change.save(file, quality=40)
+    source = ImageFolder(str(tmp_path / "set"), holdout=0.3)
+    [found] = [issue for issue in inspect(source).issues if issue.kind == "nearly same image"]
+    assert (found.effect, found.file) == ("warning", tmp_path / "set/test/b/coffee-test.jpg")
+    assert f"as {tmp_path / 'set/train/b/coffee-train.jpg'}: another encoding, size or cut" in found.what
+    root = write_voc(tmp_path / "voc")
+    for file, between in ((root / "JPEGImages/a.png", (300, 200)), (root / "JPEGImages/g.png", (70, 60))):
+        size = Image.open(file).size
+        Image.fromarray(data.coffee()).resize(between).resize(size).save(file)
+    told = [issue for issue in inspect(VOC(str(root), classes=NAMES)).issues if issue.kind == "nearly same image"]
+    assert [(issue.file.name, "a.png" in issue.what) for issue in told] == [("g.png", True)]
+
+
+def test_whatever_an_example_raises_is_an_issue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    source = VOC(str(write_voc(tmp_path / "set")), classes=NAMES)
+    whole = AnnotatedImages.__getitem__
+
+    def fails(self: AnnotatedImages, index: int) -> Scenes:
+        if self.examples[index].entry.path.name == "b.png":
+            raise IndexError
+        return whole(self, index)
+
+    monkeypatch.setattr(AnnotatedImages, "__getitem__", fails)
+    [found] = [issue for issue in inspect(source).issues if issue.effect == "stops"]
+    assert str(found).endswith("b.png: IndexError")
 
 
 def test_rows_are_refused() -> None:

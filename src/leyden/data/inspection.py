@@ -3,21 +3,24 @@
 import hashlib
 import math
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from leyden.data.columns import Scenes
-from leyden.data.issues import DataIssue, Effect
+from leyden.data.duplicates import find_alike, fingerprints
+from leyden.data.issues import DataIssue, Effect, printable
 from leyden.data.source import ImageSource, Source
 from leyden.data.source.annotations.annotated import MIN_BOX_SIZE, AnnotatedImages, Corners, validate_box
-from leyden.data.splits import Split, Stage
+from leyden.data.source.files.image_folder import ImageList
+from leyden.data.splits import STAGES, Split, Stage, Subset
 
 SIZES = (32**2, 96**2)
 """Square pixels of the source's images: COCO's border between small and medium boxes, and between those and large."""
@@ -53,6 +56,7 @@ class Inspection:
 
 class _Seen(NamedTuple):
     digest: bytes
+    hashes: np.ndarray | None
     size: tuple[int, int]
     target: Any
     error: str | None
@@ -62,39 +66,89 @@ def inspect(source: Source) -> Inspection:
     """Decodes every example once.
 
     Raises:
-        ValueError: the source has rows and no images, or it stops at the first mistake by itself.
+        ValueError: the source has rows and no images, or its files cannot be told apart into splits.
         FileNotFoundError: there are no such files.
     """
     if not isinstance(source, ImageSource):
         raise ValueError(f"{source.name} produces {source.produces}; choose a data/source with images, such as voc")
     splits, issues = source.inspect()
     classes = len(source.class_names)
-    counts, empty, spared, first = {}, {}, {}, dict[bytes, tuple[Stage, Path]]()
+    counts, empty, spared, copies = {}, {}, {}, _Copies(splits)
     for stage, split in splits.items():
         counts[stage] = torch.zeros(max(1, classes), 3, dtype=torch.int64)
         empty[stage] = spared[stage] = 0
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            # Part by part, because a pool makes all that it has still to do into objects at once.
-            parts = (range(i, min(i + AT_ONCE, len(split))) for i in range(0, len(split), AT_ONCE))
-            looks = chain.from_iterable(pool.map(partial(_look, split), part) for part in parts)
-            for index, seen in enumerate(looks):
-                place = _place(split, stage, index)
-                if seen.error is not None:
-                    what = seen.error.removeprefix(f"{place}: ")
-                    issues.append(DataIssue(BROKEN, "stops", place, None, what, place))
-                    continue
-                issues += _flaws(seen, place)
-                before, earlier = first.setdefault(seen.digest, (stage, place))
-                if earlier != place:
-                    what = f"{stage} has the very image that {before} has as {earlier}"
-                    effect: Effect = "note" if before == stage else "warning"
-                    issues.append(DataIssue("same image", effect, place, None, what, place))
-                _count(seen.target, counts[stage])
-                if isinstance(seen.target, dict):
-                    empty[stage] += not len(seen.target["labels"])
-                    known = [key for key in ("difficult", "crowd") if key in seen.target]
-                    spared[stage] += sum(int(seen.target[key].sum()) for key in known)
-    return Inspection(splits, counts, empty, spared, issues)
+        for index, seen in enumerate(_looks(split)):
+            place = _place(split, stage, index)
+            if seen.error is not None:
+                what = seen.error.removeprefix(f"{place}: ")
+                issues.append(DataIssue(BROKEN, "stops", place, None, what, place))
+                continue
+            issues += _flaws(seen, place)
+            issues += copies.same(seen, stage, index)
+            _count(seen.target, counts[stage])
+            if isinstance(seen.target, dict):
+                empty[stage] += not len(seen.target["labels"])
+                known = [key for key in ("difficult", "crowd") if key in seen.target]
+                spared[stage] += sum(int(seen.target[key].sum()) for key in known)
+    return Inspection(splits, counts, empty, spared, issues + copies.alike())
+
+
+def _looks(split: Split) -> Iterator[_Seen]:
+    """A look at each example, in order, with all cores."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Part by part, because a pool makes all that it has still to do into objects at once.
+        for i in range(0, len(split), AT_ONCE):
+            yield from pool.map(partial(_look, split), range(i, min(i + AT_ONCE, len(split))))
+
+
+class _Copies:
+    """Finds images that are there twice."""
+
+    def __init__(self, splits: dict[Stage, Split]) -> None:
+        self.splits = splits
+        self.first: dict[bytes, tuple[Stage, Path]] = {}
+        self.seen: list[tuple[Stage, int]] = []
+        """Those that are compared by what they show; exact copies are known already."""
+        self.hashes: list[np.ndarray] = []
+
+    def same(self, seen: _Seen, stage: Stage, index: int) -> Iterator[DataIssue]:
+        """An issue if the very pixels came before."""
+        place = _place(self.splits[stage], stage, index)
+        before, earlier = self.first.setdefault(seen.digest, (stage, place))
+        if earlier != place:
+            what = f"{stage} has the very image that {before} has as {earlier}"
+            effect: Effect = "note" if before == stage else "warning"
+            yield DataIssue("same image", effect, place, None, what, place)
+        elif seen.hashes is not None:
+            self.seen.append((stage, index))
+            self.hashes.append(seen.hashes)
+
+    def alike(self) -> list[DataIssue]:
+        """Issues for images that are re-encoded, resized or lightly cropped ones of another split."""
+        if not self.hashes:
+            return []
+        groups = np.array([STAGES.index(stage) for stage, _ in self.seen])
+        pairs, more = find_alike(np.stack(self.hashes), groups, self._image)
+        issues = []
+        for first, second in pairs:
+            (before, _), (stage, _), place = self.seen[first], self.seen[second], self._file(second)
+            what = (
+                f"{stage} has nearly the image that {before} has as {self._file(first)}: another encoding, size or cut"
+            )
+            issues.append(DataIssue("nearly same image", "warning", place, None, what, place))
+        if more:
+            what = f"{more:,} further pairs of images have like hashes and were not compared"
+            issues.append(DataIssue("nearly same image", "note", Path(), None, what))
+        return issues
+
+    def _image(self, number: int) -> Tensor:
+        stage, index = self.seen[number]
+        image: Tensor = self.splits[stage][index].images
+        return image
+
+    def _file(self, number: int) -> Path:
+        stage, index = self.seen[number]
+        return _place(self.splits[stage], stage, index)
 
 
 def examples_to_show(seen: Inspection, count: int) -> list[Shown]:
@@ -115,7 +169,8 @@ def examples_to_show(seen: Inspection, count: int) -> list[Shown]:
 
 def _show(split: Split, stage: Stage, index: int, kinds: list[str]) -> Shown:
     example = split[index]
-    caption = "\n".join([f"{stage}: {_place(split, stage, index).name}", ", ".join(dict.fromkeys(kinds))]).strip()
+    name = printable(_place(split, stage, index).name)
+    caption = "\n".join([f"{stage}: {name}", ", ".join(dict.fromkeys(kinds))]).strip()
     bad = split.examples[index].bad if isinstance(split, AnnotatedImages) else []
     return Shown(
         caption, example.images, _target(example), [corners for corners in bad if all(map(math.isfinite, corners))]
@@ -125,11 +180,11 @@ def _show(split: Split, stage: Stage, index: int, kinds: list[str]) -> Shown:
 def _look(split: Split, index: int) -> _Seen:
     try:
         example = split[index]
-    except ValueError as error:  # every source says so of what it cannot read
-        return _Seen(b"", (0, 0), None, str(error))
-    image = example.images
-    digest = hashlib.blake2b(str(image.shape).encode() + image.contiguous().numpy().tobytes())
-    return _Seen(digest.digest(), (image.shape[-1], image.shape[-2]), _target(example), None)
+        image = example.images
+        digest = hashlib.blake2b(str(image.shape).encode() + image.contiguous().numpy().tobytes()).digest()
+        return _Seen(digest, fingerprints(image), (image.shape[-1], image.shape[-2]), _target(example), None)
+    except Exception as error:  # whatever one file holds, the others are to be looked at
+        return _Seen(b"", None, (0, 0), None, str(error) or type(error).__name__)
 
 
 def _target(example: Any) -> Any:
@@ -141,6 +196,10 @@ def _target(example: Any) -> Any:
 
 def _place(split: Split, stage: Stage, index: int) -> Path:
     """The image's file, or the number of an example that has none."""
+    if isinstance(split, Subset):
+        return _place(split.split, stage, int(split.indices[index]))
+    if isinstance(split, ImageList):
+        return Path(split.files[index])
     return split.examples[index].entry.path if isinstance(split, AnnotatedImages) else Path(f"{stage}/{index}")
 
 

@@ -58,7 +58,8 @@ def test_missing_folder_is_one_error(leyden: Callable) -> None:
 def test_blood_cells(leyden: Callable, dev_data: Path) -> None:
     done = leyden("check-data", "data/source=voc", f"data.source.root={dev_data / 'bccd'}")
     assert done.returncode == 1
-    assert "issues: 2 x left out\n" in done.stdout
+    assert "issues: 2 x left out, 2 x warning\n" in done.stdout
+    assert "2 x nearly same image (warning" in done.stdout
     for place in ("BloodImage_00338.xml:163: RBC [504 337 504 337]", "BloodImage_00343.xml:55: RBC [181 329 181 329]"):
         assert place in done.stdout
     for row in ("| train | 205    | 2,804", "| val   | 87     | 1,137", "| test  | 72     | 945"):

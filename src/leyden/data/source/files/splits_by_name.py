@@ -7,7 +7,7 @@ from pathlib import Path
 
 from leyden.data.issues import Tally
 from leyden.data.source.files.layout import IMAGE_ENDINGS, is_foreign, is_only_stage, stage_of, subfolders
-from leyden.data.splits import Stage
+from leyden.data.splits import STAGES, Stage
 
 SHOWN = 6
 """Folders that an error lists."""
@@ -88,7 +88,7 @@ def splits_of_classes(root: Path, tally: Tally) -> dict[Stage, Path]:
             raise _unclear(root, top, folders, f"{path.name} has classes of {trains[0].name}, but not a split's name")
         if _has_images(path):
             tally.add(f"{named[path]} folder without class folders, not read" if path in named else BESIDE, path)
-    return {stage: unwrapped(path) for path, stage in split.items()}
+    return {stage: unwrapped(path) for stage in STAGES for path, named_so in split.items() if named_so == stage}
 
 
 def splits_of_images(root: Path) -> dict[Stage, Path]:
@@ -105,7 +105,7 @@ def splits_of_images(root: Path) -> dict[Stage, Path]:
     stages = list(named.values())
     if len(named) < len(folders) or len(set(stages)) < len(stages) or "train" not in stages:
         raise _unclear(root, top, folders, "each should be one split, or none of them")
-    return {stage: path for path, stage in named.items()}
+    return {stage: path for stage in STAGES for path, named_so in named.items() if named_so == stage}
 
 
 def refuse_splits_as_classes(root: Path, train: Path, inner: dict[str, set[str]]) -> None:
