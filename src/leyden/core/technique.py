@@ -124,3 +124,9 @@ class Advises(Protocol):
             overrides: those of the command, for the one that is advised.
         """
         ...
+
+
+def verbs_of(model: object) -> str:
+    """The verbs that a technique has besides those that all have, for error messages: ``predict, export``."""
+    verbs = {"predict": Predicts | Samples, "export": Exports, "advise": Advises}
+    return ", ".join(["evaluate", *(verb for verb, protocol in verbs.items() if isinstance(model, protocol))])

@@ -14,7 +14,7 @@ from torch import Tensor
 from leyden.bench.commands import export as module
 from leyden.bench.commands.export import export
 from leyden.bench.config.validate import compose_and_check
-from leyden.bench.run.best import load_best
+from leyden.bench.run.checkpoint import load_best
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
 from leyden.cli import main

@@ -17,10 +17,10 @@ from leyden.bench.config.allow_list import NotAllowedError, check_folder, from_e
 from leyden.bench.config.compose import compose
 from leyden.bench.config.groups import CONF
 from leyden.bench.config.instantiate import build
-from leyden.bench.run.best import load_best
-from leyden.bench.run.checkpoint import best, newest, verify
+from leyden.bench.run.checkpoint import best, load_best, newest
 from leyden.bench.run.record import Record
 from leyden.cli import main
+from leyden.core.checkpoint import CheckpointError, verify
 
 FINETUNE = "leyden.transfer.finetune.finetune.Finetune"
 
@@ -241,7 +241,7 @@ def test_checkpoint_with_code_is_refused(name: str, record: Record, pwned: Path,
     file.parent.mkdir()
     torch.save({"state_dict": {}, "technique": FINETUNE, "global_step": 1, "more": Payload(pwned)}, file)
     for find in (newest, best):
-        with pytest.raises(NotAllowedError, match="refused: it holds more than tensors and plain values"):
+        with pytest.raises(CheckpointError, match="refused: it holds more than tensors and plain values"):
             find(record, FINETUNE)
     assert "refused: it holds more" in refused("evaluate", str(record.folder))
     file.write_bytes(pickle.dumps(Payload(pwned)))
@@ -262,7 +262,7 @@ def test_checkpoint_with_code_is_refused(name: str, record: Record, pwned: Path,
 def test_names_in_a_checkpoint_delete_nothing(content: dict[str, Any], reason: str, tmp_path: Path) -> None:
     file = tmp_path / "best.ckpt"
     torch.save({"technique": FINETUNE, **content}, file)
-    with pytest.raises(NotAllowedError, match=f"refused: .*{reason}"):
+    with pytest.raises(CheckpointError, match=f"refused: .*{reason}"):
         verify(file, FINETUNE)
 
 

@@ -11,9 +11,10 @@ from lightning.pytorch.plugins import TorchCheckpointIO
 
 from leyden.bench.config.compose import compose
 from leyden.bench.config.validate import compose_and_check
-from leyden.bench.run.checkpoint import AtomicCheckpointIO, BrokenCheckpointError, best, newest, verify
-from leyden.bench.run.record import Record, RecordError
+from leyden.bench.run.checkpoint import best, newest
+from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
+from leyden.core.checkpoint import AtomicCheckpointIO, BrokenCheckpointError, CheckpointError, verify
 
 TECHNIQUE = "leyden.transfer.finetune.finetune.Finetune"
 EIGHT_STEPS = ["trainer.max_steps=8", "trainer.max_epochs=4", "trainer.limit_train_batches=null"]
@@ -56,7 +57,7 @@ def test_run_restarts_without_best_weights(record: Record, caplog: pytest.LogCap
 
 
 def test_checkpoint_of_another_technique(record: Record) -> None:
-    with pytest.raises(RecordError, match=r"the config wants leyden\.gan\.noise_to_image\.dcgan\.DCGAN"):
+    with pytest.raises(CheckpointError, match=r"the config wants leyden\.gan\.noise_to_image\.dcgan\.DCGAN"):
         newest(record, "leyden.gan.noise_to_image.dcgan.DCGAN")
     assert len(list(record.checkpoint("best").parent.iterdir())) == 2
 

@@ -70,7 +70,7 @@ def _sort(records: Sequence[Record]) -> tuple[list[Run], list[str]]:
         try:
             status, config, metrics = record.status["status"], record.config, record.metrics
             if status != "done":
-                cure = "wait for it" if status == "running" else f"`leyden resume {record.folder}` goes on with it"
+                cure = "wait for it" if status == "running" else f"`{record.to_resume}` goes on with it"
                 left_out.append(f"{record.folder} is {status}; {cure}")
             elif not metrics:
                 left_out.append(f"{record.folder} has no metrics.json")

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from leyden.bench.config.instantiate import build
-from leyden.bench.run.best import load_best, verbs_of
+from leyden.bench.run.checkpoint import load_best
 from leyden.bench.run.record import Record
 from leyden.core.logs import setup_logging
-from leyden.core.technique import PredictOptions, Predicts, Samples, WritesFiles
+from leyden.core.technique import PredictOptions, Predicts, Samples, WritesFiles, verbs_of
 from leyden.data.inputs import Input, in_chunks, input_examples, input_files
 from leyden.data.issues import Tally
 from leyden.data.splits import Split

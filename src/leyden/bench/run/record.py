@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import time
@@ -86,6 +87,11 @@ class Record:
         """Flat metrics; empty before the run is done."""
         file = self.folder / "metrics.json"
         return json.loads(file.read_text()) if file.is_file() else {}
+
+    @property
+    def to_resume(self) -> str:
+        """The command that goes on with the run, quoted for the shell."""
+        return f"leyden resume {shlex.quote(str(self.folder))}"
 
     def checkpoint(self, name: str) -> Path:
         """The path of ``checkpoints/<name>.ckpt``, whether it exists or not."""

@@ -18,11 +18,12 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from leyden.bench.compat import rank
 from leyden.bench.config.instantiate import build, build_all
 from leyden.bench.run.callbacks import FiniteLoss, LastValues, StepSeed
-from leyden.bench.run.checkpoint import AtomicCheckpointIO, best, newest, technique_of
+from leyden.bench.run.checkpoint import best, newest, technique_of
 from leyden.bench.run.devices import as_begun, devices_of, look_for_gpus_once, precision_here, refuse_absent_gpu
 from leyden.bench.run.loggers import RunLogger
 from leyden.bench.run.record import Record
 from leyden.bench.run.resume import LastCheckpoint
+from leyden.core.checkpoint import AtomicCheckpointIO
 from leyden.core.files import clear_leftovers
 from leyden.core.global_batch import GlobalBatch
 from leyden.core.logs import setup_logging
@@ -53,7 +54,7 @@ def run(record: Record) -> dict[str, float]:
         lightning.seed_everything(config["seed"], workers=True, verbose=False)
         data, model, trainer = assemble(config, record.folder, record.allow)
         monitor = {"metric": str(model.monitor), "mode": str(model.mode)}
-        _note(record, data=data.fingerprint, devices=devices_of(trainer), monitor=monitor)
+        rank_zero_only(record.add_environment)(data=data.fingerprint, devices=devices_of(trainer), monitor=monitor)
         start = newest(record, technique_of(config))
         _rewind(trainer.loggers, start)
         if start is not None:
@@ -72,7 +73,8 @@ def run(record: Record) -> dict[str, float]:
         log.info("trained for %.0f s", seconds)
 
         chosen = best(record, technique_of(config))
-        metrics |= _plain(trainer.test(model, data, ckpt_path=chosen, weights_only=True, verbose=False)[0])
+        tested = trainer.test(model, data, ckpt_path=chosen, weights_only=True, verbose=False)[0]
+        metrics |= {name: float(value) for name, value in tested.items()}
         _finish(record, config, metrics, trainer.loggers)
     return metrics
 
@@ -90,8 +92,12 @@ def assemble(config: dict[str, Any], folder: Path, allow: Collection[str] = ()) 
     data = build(config["data"], allow)
     data.prepare_data()
     torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
-    model = build(config["model"], allow, **data.spec)
-    _refuse_without_metric(model)
+    model: LightningModule = build(config["model"], allow, **data.spec)
+    if not isinstance(model, Technique):
+        raise ValueError(
+            f"{type(model).__name__} does not say which metric chooses best.ckpt: it needs `monitor` and `mode` "
+            "(see leyden.core.technique.Technique)"
+        )
     kept = folder / "checkpoints"
     trainer = build(
         config["trainer"],
@@ -117,51 +123,29 @@ def assemble(config: dict[str, Any], folder: Path, allow: Collection[str] = ()) 
     return data, model, trainer
 
 
-def _refuse_without_metric(model: object) -> None:
-    if not isinstance(model, Technique):
-        raise ValueError(
-            f"{type(model).__name__} does not say which metric chooses best.ckpt: it needs `monitor` and `mode` "
-            "(see leyden.core.technique.Technique)"
-        )
-
-
 @contextmanager
 def _recorded(record: Record) -> Iterator[None]:
     """Keeps ``status.json`` true and ``run.log`` complete, whatever happens inside."""
     setup_logging(record.folder / (f"run.rank{rank()}.log" if rank() else "run.log"))
-    _clear(record)
-    _status(record, "running")
+    set_status = rank_zero_only(record.set_status)
+    rank_zero_only(clear_leftovers)(record.folder)
+    set_status("running")
     began = time.monotonic()
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        _status(record, "interrupted", cure=f"leyden resume {record.folder}")
+        set_status("interrupted", cure=record.to_resume)
         raise
     except BaseException as error:
         log.error("the run failed", exc_info=True)  # the traceback goes to run.log only
-        full, cure = isinstance(error, OSError) and error.errno in FULL, f"leyden resume {record.folder}"
-        details = {"error": f"{type(error).__name__}: {error}"} | ({"cure": cure} if full else {})
+        full = isinstance(error, OSError) and error.errno in FULL
+        details = {"error": f"{type(error).__name__}: {error}"} | ({"cure": record.to_resume} if full else {})
         with suppress(OSError):  # there may be no room for it; a run that seems to be running and is not goes on, too
-            _status(record, "interrupted" if full else "failed", **details)
+            set_status("interrupted" if full else "failed", **details)
         if full:
-            raise OSError(f"{error}: what was written is whole; make room, then `{cure}` goes on") from error
+            raise OSError(f"{error}: what was written is whole; make room, then `{record.to_resume}` goes on") from error
         raise
-    _status(record, "done", seconds=round(time.monotonic() - began, 1))
-
-
-@rank_zero_only
-def _clear(record: Record) -> None:
-    clear_leftovers(record.folder)
-
-
-@rank_zero_only
-def _status(record: Record, status: str, **details: Any) -> None:
-    record.set_status(status, **details)
-
-
-@rank_zero_only
-def _note(record: Record, **spec: Any) -> None:
-    record.add_environment(**spec)
+    set_status("done", seconds=round(time.monotonic() - began, 1))
 
 
 @rank_zero_only
@@ -182,7 +166,3 @@ def _rewind(loggers: list[Logger], checkpoint: Path | None) -> None:
     for logger in loggers:
         if isinstance(logger, RunLogger) and rank() == 0:
             logger.rewind(step)
-
-
-def _plain(metrics: Any) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items()}
