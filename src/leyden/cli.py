@@ -148,12 +148,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "LEYDEN_RECORD" in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:
-        return _guarded(lambda: _call("commands.run:join_run"))
+        return _guarded(lambda: _call("commands.run:join_run"), given)
+    typed = [*given]
     if given and given[0] in ("run", "sweep", *HYDRA_FLAGS):  # Hydra reads what follows, its own flags too
         verb = given.pop(0) if given[0] in VERBS else ""
-        return _guarded(lambda: _call(VERBS["run"].function, overrides=["-m"] * (verb == "sweep") + given))
+        return _guarded(lambda: _call(VERBS["run"].function, overrides=["-m"] * (verb == "sweep") + given), typed)
     parsed = vars(_parser().parse_args(given or ["--help"]))
-    return _guarded(lambda: _call(VERBS[parsed.pop("verb")].function, **parsed))
+    return _guarded(lambda: _call(VERBS[parsed.pop("verb")].function, **parsed), typed)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -182,8 +183,8 @@ def _call(function: str, **arguments: Any) -> int:
     return 1 if done is False else done if type(done) is int else 0
 
 
-def _guarded(do: Callable[[], int]) -> int:
-    """Turns what goes wrong into one message and an exit status."""
+def _guarded(do: Callable[[], int], typed: Sequence[str]) -> int:
+    """Turns what goes wrong into one message and an exit status; ``typed`` is the command line."""
     try:
         return do()
     except KeyboardInterrupt:
@@ -195,5 +196,10 @@ def _guarded(do: Callable[[], int]) -> int:
         text = str(error).strip() or type(error).__name__
         known = isinstance(error, ValueError | OSError | FloatingPointError)
         print(f"error: {text}" if known else f"error: {type(error).__name__}: {text}", file=sys.stderr)
-        print("(LEYDEN_TRACEBACK=1 shows where)", file=sys.stderr) if not known else None
+        if not known:
+            print("(LEYDEN_TRACEBACK=1 shows where)", file=sys.stderr)
+        elif "put quotes inside: " in text:
+            from leyden.bench.config.overrides import whole_command
+
+            print(f"the whole command: {whole_command(typed, text)}", file=sys.stderr)
         return 1

@@ -4,12 +4,19 @@ import contextlib
 import difflib
 import importlib
 import inspect
+import math
+import re
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
+
+COUNTED = r"(^|_)(batch_size|image_size|crop_size|channels|every|n_critic|shots|ways|queries|episodes|heads|views)$"
+"""Arguments of which there is at least one."""
+SHARE = r"(^|_)(dropout|beta1|beta2|momentum|label_smoothing|ema_decay|holdout)$"
+"""Arguments that are shares of one."""
 
 
 class Signature(NamedTuple):
@@ -19,6 +26,8 @@ class Signature(NamedTuple):
     """The type of each; Any where it has none."""
     required: list[str]
     """Those without a default."""
+    defaults: dict[str, Any]
+    """Of those that have one."""
     open_ended: bool
     """Whether other names are taken, too."""
 
@@ -32,19 +41,25 @@ def signature(target: Any) -> Signature:
     # Of Lightning's Trainer only `__init__` shows the arguments, which a decorator hides.
     call = target.__init__ if inspect.isclass(target) and target.__init__ is not object.__init__ else target
     hints = typing.get_type_hints(call)
-    found: dict[str, Any] = {}
-    required, open_ended = [], False
-    for parameter in inspect.signature(call).parameters.values():
-        hint = hints.get(parameter.name, Any)
+    found = Signature({}, [], {}, open_ended=False)
+    for name, parameter in inspect.signature(call).parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
+            hint = hints.get(name)
             unpacked = typing.get_origin(hint) is typing.Unpack
             options = typing.get_args(hint)[0] if unpacked else getattr(target, "options_type", None)
-            found |= typing.get_type_hints(options) if options else {}
-            open_ended = options is None
-        elif parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and parameter.name != "self":
-            found[parameter.name] = hint
-            required += [parameter.name] if parameter.default is parameter.empty else []
-    return Signature(found, required, open_ended)
+            if options is not None:
+                found.hints.update(typing.get_type_hints(options))
+                found.defaults.update(
+                    {f.name: f.default for f in getattr(options, "__dataclass_fields__", {}).values()}
+                )
+            found = found._replace(open_ended=options is None)
+        elif parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self":
+            found.hints[name] = hints.get(name, Any)
+            if parameter.default is parameter.empty:
+                found.required.append(name)
+            else:
+                found.defaults[name] = parameter.default
+    return found
 
 
 def type_problem(value: Any, hint: Any) -> str | None:
@@ -57,6 +72,36 @@ def type_problem(value: Any, hint: Any) -> str | None:
     if typing.get_origin(hint) is typing.Literal:
         name = f"one of {', '.join(map(str, typing.get_args(hint)))}"
     return f"should be {name}, is {value!r}"
+
+
+def number_problem(name: str, value: Any, default: Any) -> str | None:
+    """What is wrong with a number, as far as the argument's name and default tell: no argument has a range.
+
+    Args:
+        name: of the argument.
+        value: of any type; what is no number has no fault.
+        default: of the argument; where that is no negative number, no other is taken.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if math.isnan(value) or (value == math.inf and re.search(r"(^|_)(lr|decay)(_|$)", name)):
+        return f"should be a number, is {value}"
+    if re.search(COUNTED, name) and value < 1:
+        return f"should be 1 or more, is {value}"
+    if re.search(SHARE, name) and not 0 <= value <= 1:
+        return f"should be from 0 to 1, is {value}"
+    if value < 0 and (re.search(r"(^|_)lr(_|$)", name) or (isinstance(default, int | float) and default >= 0)):
+        return f"should not be negative, is {value}"
+    return None
+
+
+def crossed(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Pairs of a name and what is wrong: the least of something that is more than its greatest."""
+    for least, value in arguments.items():
+        greatest = re.sub("smallest", "largest", re.sub("(^|_)min(_|$)", r"\1max\2", least))
+        other = arguments.get(greatest)
+        if greatest != least and isinstance(value, int | float) and isinstance(other, int | float) and value > other:
+            yield least, f"is {value}, more than {greatest}={other}: lower the one or raise the other"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

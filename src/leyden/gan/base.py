@@ -70,13 +70,13 @@ class AdversarialTask(LightningModule):
 
     options_type: ClassVar[type[AdversarialOptions]] = AdversarialOptions
     """The dataclass that keeps ``**options``, and has their defaults."""
+    automatic_optimization = False
     evaluation: Evaluation
     players: dict[str, Player]
     ema: EMA
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.options = self.options_type(**options)
         self.criterion = Criterion(self.options)
         self.training_monitor = TrainingMonitor()

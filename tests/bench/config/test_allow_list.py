@@ -20,7 +20,7 @@ from leyden.bench.config.instantiate import build
 from leyden.bench.run.checkpoint import best, load_best, newest
 from leyden.bench.run.record import Record
 from leyden.cli import main
-from leyden.core.checkpoint import CheckpointError, verify
+from leyden.core.training.checkpoint import CheckpointError, verify
 
 FINETUNE = "leyden.transfer.finetune.finetune.Finetune"
 

@@ -61,6 +61,49 @@ def test_mistake_names_key_and_cure(word: str, message: str) -> None:
     assert any(message in mistake for mistake in mistakes(word))
 
 
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("lab=32", "lab: should hold keys, is 32: leave it, and set the keys below it"),
+        ("~lab", "lab: should hold keys, is None"),
+        ("++model=true", "model is a group that has its place; model=NAME chooses from it"),
+        ("++checkpoint=5", "checkpoint: should hold keys, is 5"),
+        ("++data=interval(0,1)", "data is a group that has its place; data=NAME chooses from it"),
+        ("~model", "model._target_: is missing; choose one with model=NAME"),
+        ("~seed", "~seed: data.seed: Interpolation key 'seed' not found; leave it out"),
+        ("model._target_=5", "model._target_ (command line): should be a dotted name, is 5"),
+        ("model._target_=torch", "model._target_ (command line): "),
+        ("model._target_=builtins.print", "builtins.print is no lightning.LightningModule"),
+        ("callbacks.summary=7", "callbacks.summary (command line): should have a _target_, or be null"),
+        ("hydra.searchpath=3", "should be a list of folders, such as hydra.searchpath=[file:///my/folder]"),
+        ("model.lr=${nosuch}", "model.lr=${nosuch}: model.lr: Interpolation key 'nosuch' not found; leave it out"),
+        ("seed=0,1", "seed=0,1: several values, of which `leyden sweep` tries each"),
+        ("seed=-1", "seed (command line): should be a number from 0 to 4294967295, is -1"),
+        ("seed=5000000000", "seed (command line): should be a number from 0 to 4294967295, is 5000000000"),
+        ("sweep.jobs=0", "sweep.jobs (command line): should be a number from 1 on, is 0"),
+        ("model.lr=-1", "model.lr (command line): should not be negative, is -1"),
+        ("data.batch_size=0", "data.batch_size (command line): should be 1 or more, is 0"),
+        ("trainer.max_epochs=-2", "trainer.max_epochs (command line): should be 0 or more, or -1 for all, is -2"),
+        ("trainer.devices=[0]", "trainer.devices (command line): `devices` selected with `CPUAccelerator` should be"),
+        ("+trainer.callbacks=null", "trainer.callbacks (command line): comes from the data or the run; leave it out"),
+    ],
+)
+def test_what_a_run_would_stumble_over(word: str, message: str) -> None:
+    assert any(message in mistake for mistake in mistakes(word))
+
+
+def test_lightning_steps_no_optimizer_of_a_gan() -> None:
+    told = mistakes("experiment=tour_gan", "trainer.gradient_clip_val=1", "trainer.accumulate_grad_batches=2")
+    assert len(told) == 2
+    assert "trainer.gradient_clip_val (command line): does not work where the technique" in told[0]
+    assert told[0].endswith("model.clip takes its place")
+
+
+def test_options_refuse_what_does_not_fit_together() -> None:
+    told = mistakes("experiment=gan_dcgan", "model.loss=wasserstein", "model.label_smoothing=0.1")
+    assert any("has no target to smooth: set model.label_smoothing=0" in mistake for mistake in told)
+
+
 def test_copied_mistake_is_listed_once() -> None:
     assert mistakes("seed=abc") == ["seed (command line): should be int, is 'abc'"]  # not data.seed, which is ${seed}
 

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import hydra
+import yaml
 from hydra import initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from leyden.bench.config.allow_list import targets
 from leyden.bench.config.groups import CONF, groups
 from leyden.bench.config.variants import with_variant
+
+SECTIONS = ("paths", "trainer", "callbacks", "logger", "model", "data", "checkpoint", "sweep", "lab")
+"""Parts of a config that hold keys."""
 
 
 class ConfigError(ValueError):
@@ -64,12 +67,29 @@ def compose(overrides: Sequence[str] = ()) -> Composed:
     """
     try:
         return compose_unchecked(overrides)
+    except ConfigError:
+        raise
     except MissingMandatoryValue as error:
         raise ConfigError([f"{error.full_key}: has no default, add {error.full_key}=..."]) from error
-    except (HydraException, OmegaConfBaseException) as error:
+    except Exception as error:  # whatever Hydra and its resolvers raise is the mistake to report
         from leyden.bench.config.overrides import wrong_overrides
 
-        raise ConfigError(wrong_overrides(overrides).values() or [first_line(error)]) from error
+        raise ConfigError(wrong_overrides(overrides).values() or [without_cure(overrides, error)]) from error
+
+
+def without_cure(overrides: Sequence[str], error: Exception) -> str:
+    """An error of Hydra or OmegaConf behind the overrides that cannot stay, as far as leaving one out tells."""
+
+    def composes(others: list[str]) -> bool:
+        try:
+            compose_unchecked(others, whole=False)
+        except Exception:  # the same error, or another one that the rest makes
+            return False
+        return True
+
+    guilty = [text for text in overrides if composes([other for other in overrides if other != text])] or overrides
+    key = f"{error.full_key}: " if isinstance(error, OmegaConfBaseException) and error.full_key else ""
+    return f"{' '.join(guilty)}: {key}{first_line(error)}; leave it out, or give it another value"
 
 
 def compose_unchecked(overrides: Sequence[str], whole: bool = True) -> Composed:
@@ -91,10 +111,31 @@ def finish(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[s
     OmegaConf.set_struct(config, False)
     config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=whole)
-    variants = tuple(plain["lab"].pop("variants", None) or ())  # a run is one of them
+    if whole and (mistakes := [*_out_of_shape(plain)]):
+        raise ConfigError(mistakes)
+    variants = tuple(map(str, plain["lab"].get("variants") or ()))
+    if whole:
+        del plain["lab"]["variants"]  # a run is one of them
     plain["lab"]["name"] = choices.get("experiment") or "no_experiment"
     chosen = {group: option for group, option in choices.items() if group in groups() and option is not None}
     return Composed(plain, chosen, list(overrides), dict(_copies(OmegaConf.to_container(config))), variants)
+
+
+def _out_of_shape(config: dict[str, Any]) -> Iterator[str]:
+    """What a config lacks that every run has: the sections of ``config.yaml``, and of parts that are built a target."""
+    for part in SECTIONS:
+        if not isinstance(config.get(part), dict):
+            cure = f"choose one with {part}=NAME" if part in groups() else "leave it, and set the keys below it"
+            yield f"{part}: should hold keys, is {config.get(part)!r}: {cure}"
+    for part in ("trainer", "model", "data"):
+        if isinstance(config.get(part), dict) and "_target_" not in config[part]:
+            yield f"{part}._target_: is missing; choose one with {part}=NAME"
+    own = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
+    for name, value in own.items():
+        if name != "defaults" and name not in config:
+            yield f"{name}: is missing; a run needs it, so leave it in"
+        elif isinstance(value, dict) and isinstance(config.get(name), dict):
+            yield from (f"{name}.{key}: is missing; leave it in" for key in value if key not in config[name])
 
 
 def _copies(node: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -1,51 +1,115 @@
 """Overrides of the command line that cannot be applied, all of them at once, each with the nearest right one."""
 
-from collections.abc import Sequence
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override
+from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
 from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
 
-from leyden.bench.config.compose import compose_unchecked, first_line, hydra_over_conf
-from leyden.bench.config.groups import groups, options
+from leyden.bench.config.compose import compose_unchecked, hydra_over_conf, without_cure
+from leyden.bench.config.groups import CONF, groups, options
 from leyden.bench.config.variants import CHOICE
 from leyden.core.arguments import nearest
+from leyden.core.yaml_file import yaml_problem
+
+SEARCHPATH = "hydra.searchpath"
+"""The key by which a user names folders of their own."""
 
 
 def wrong_overrides(overrides: Sequence[str]) -> dict[str, str]:
     """Every override that cannot be applied, with the reason and the nearest right name."""
     wrong: dict[str, str] = {}
-    values: dict[str, Override] = {}
-    searchpath = [text for text in overrides if text.startswith("hydra.searchpath")]
-    right = searchpath[:]
+    parsed: dict[str, Override] = {}
     for text in overrides:
         try:
-            [override] = OverridesParser.create().parse_overrides([text])
-        except HydraException as error:
-            wrong[text] = f"{text}: {first_line(error)}"
+            [parsed[text]] = OverridesParser.create().parse_overrides([text])
+        except HydraException:
+            wrong[text] = _unreadable(text)
+    searchpath: dict[str, list[str]] = {}
+    for text, override in parsed.items():
+        if override.key_or_group == SEARCHPATH:
+            folders: Any = override.value()
+            if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
+                return {text: f"{text}: should be a list of folders, such as {SEARCHPATH}=[file:///my/folder]"}
+            searchpath[text] = folders
+    right = [*searchpath]
+    for text, override in parsed.items():
+        key, chooses = override.key_or_group, not override.is_delete() and override.value() is not None
+        if key == CHOICE and not override.is_sweep_override():
+            right.append(text)
+        elif key not in groups():
             continue
-        if override.key_or_group == CHOICE and not override.is_sweep_override():
-            right.append(text)
-        elif override.key_or_group not in groups():
-            values[text] = override
-        elif override.is_delete():
-            right.append(text)
-        elif mistake := _wrong_option(override, searchpath):
+        elif override.is_add() or override.is_force_add() or override.package is not None:
+            wrong[text] = f"{text}: {key} is a group that has its place; {key}=NAME chooses from it"
+        elif chooses and (mistake := _wrong_option(override, searchpath)):
             wrong[text] = mistake
         else:
-            right.append(f"{override.key_or_group}={_options_of(override)[0]}")
+            right.append(f"{key}={_options_of(override)[0]}" if chooses else text)
     try:
         base = compose_unchecked(right, whole=False).config
-    except (HydraException, OmegaConfBaseException) as error:
-        return wrong or {" ".join(right): first_line(error)}
-    for text, override in values.items():
-        free = override.is_add() or override.key_or_group.startswith("hydra")
+    except Exception as error:  # whatever Hydra and its resolvers raise is the mistake to report
+        return wrong or {" ".join(right): without_cure(right, error)}
+    for text, override in parsed.items():
+        free = (
+            override.key_or_group in (CHOICE, *groups())
+            or override.is_add()
+            or override.is_force_add()
+            or override.key_or_group.startswith("hydra")
+        )
         if not free and (mistake := _unknown_key(override.key_or_group, base)):
             wrong[text] = mistake
     return wrong
+
+
+def several_values(overrides: Sequence[str]) -> dict[str, str]:
+    """The overrides that Hydra reads as a choice of values, which only a sweep makes; with the cure."""
+    found = {}
+    for text in overrides:
+        with suppress(HydraException):
+            [override] = OverridesParser.create().parse_overrides([text])
+            if override.is_sweep_override():
+                one = f"; for one value put quotes inside: {shlex.quote(_quote(text))}" if "," in text else ""
+                found[text] = f"{text}: several values, of which `leyden sweep` tries each{one}"
+    return found
+
+
+def in_quotes(text: str) -> str:
+    """The override with quotes around its value, which Hydra reads, where it cannot read it without."""
+    for candidate in (text, _quote(text)):
+        with suppress(HydraException):
+            OverridesParser.create().parse_overrides([candidate])
+            return candidate
+    return text
+
+
+def whole_command(words: Iterable[str], message: str) -> str:
+    """The command line for the shell, with the quotes that a message of this file asks for."""
+    return shlex.join(["leyden", *(fixed if shlex.quote(fixed := _quote(word)) in message else word for word in words)])
+
+
+def _quote(text: str) -> str:
+    """The override with quotes around its value, or around each element of a list."""
+    key, equals, value = text.partition("=")
+    inner = value.strip()
+    if inner.startswith("[") and inner.endswith("]") and len(inner) > 2:
+        return f"{key}=[{','.join(_in_double(element.strip()) for element in inner[1:-1].split(','))}]"
+    return f"{key}{equals}{_in_double(value)}" if equals else text
+
+
+def _in_double(value: str) -> str:
+    plain = value if re.search(r"\$\{.*\}", value) else value.replace("${", r"\${")
+    return QuotedString(plain, Quote.double).with_quotes()
+
+
+def _unreadable(text: str) -> str:
+    if (fixed := in_quotes(text)) != text:
+        return f"{text}: Hydra takes signs in this value for its own; put quotes inside: {shlex.quote(fixed)}"
+    return f"{text}: is no KEY=VALUE, +KEY=VALUE or ~KEY; a value with spaces needs quotes: 'KEY=\"a value\"'"
 
 
 def without_default_lab(overrides: Sequence[str]) -> list[str]:
@@ -54,22 +118,26 @@ def without_default_lab(overrides: Sequence[str]) -> list[str]:
     return [*overrides] if named else ["~experiment", *overrides]
 
 
-def _wrong_option(override: Override, searchpath: list[str]) -> str | None:
-    group, known = override.key_or_group, options(override.key_or_group)
-    chosen = _options_of(override)
-    unknown = [option for option in chosen if option not in known and not _lies_on(searchpath, group, option)]
-    if unknown:
-        return f"{group}={unknown[0]}: no such option{nearest(unknown[0], known)}"
+def _wrong_option(override: Override, searchpath: Mapping[str, list[str]]) -> str | None:
+    """What is wrong with the choice from a group: its name, or the YAML file that it names.
+
+    Folders of the user's own, named by ``hydra.searchpath=[...]``, may have the option, too.
+    """
+    group, known, chosen = override.key_or_group, options(override.key_or_group), _options_of(override)
+    places = [CONF, *(Path(folder.removeprefix("file://")) for own in searchpath.values() for folder in own)]
+    for option in chosen:
+        folder, _, name = f"{group}/{option}".rpartition("/")
+        if option not in known and not (searchpath and name in _own_options(folder, searchpath)):
+            return f"{group}={option}: no such option{nearest(option, known)}"
+        for file in [place / folder / f"{name}.yaml" for place in places]:
+            if file.is_file() and (problem := yaml_problem(file)):
+                return f"{group}={option}: {problem}"
     return None if chosen else f"{override.input_line}: matches nothing{nearest('', known)}"
 
 
-def _lies_on(searchpath: list[str], group: str, option: str) -> bool:
-    """Whether a folder of the user's own, named by ``hydra.searchpath=[...]``, has the option."""
-    if not searchpath:
-        return False
-    folder, _, name = f"{group}/{option}".rpartition("/")
+def _own_options(folder: str, searchpath: Iterable[str]) -> list[str]:
     with hydra_over_conf() as loader:
-        return name in loader.get_group_options(folder, ObjectType.CONFIG, config_name="config", overrides=searchpath)
+        return loader.get_group_options(folder, config_name="config", overrides=[*searchpath])
 
 
 def _options_of(override: Override) -> list[str]:

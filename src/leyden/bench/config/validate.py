@@ -1,23 +1,55 @@
 """Every mistake in a config at once, before anything runs: targets, arguments, types."""
 
-import typing
+import inspect
+import math
 from collections.abc import Iterator, Sequence
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, Literal, get_type_hints
 
 import yaml
 
 from leyden.bench.config.allow_list import targets
 from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.groups import file_of
-from leyden.bench.config.overrides import wrong_overrides
-from leyden.core.arguments import nearest, signature, type_problem, why_not_found
+from leyden.bench.config.overrides import in_quotes, several_values, wrong_overrides
+from leyden.core.arguments import crossed, nearest, number_problem, signature, type_problem, why_not_found
+from leyden.core.training.trainer import trainer_mistakes
 from leyden.report.labs.expectations import mistakes as mistakes_in_expect
 
-GIVEN_BY_THE_RUN = {"logger": {"save_dir"}}
+GIVEN_BY_THE_RUN = {"logger": {"save_dir"}, "trainer": {"logger", "callbacks", "plugins", "default_root_dir"}}
 """Arguments that the run itself passes to the members of a group."""
-OF_THE_RUN = {"seed": int, "scale_lr": bool, "checkpoint.every_n_steps": int | None}
+OF_THE_RUN: dict[str, Any] = {
+    "seed": int,
+    "scale_lr": bool,
+    "report": dict | None,
+    "checkpoint.every_n_steps": int | None,
+    "paths.outputs": str,
+    "paths.data": str,
+    "sweep.name": str | int | None,
+    "sweep.jobs": int | Literal["auto"],
+    "sweep.fail_fast": bool,
+    "sweep.metric": str | None,
+    "sweep.mode": Literal["max", "min"],
+    "lab.title": str | None,
+    "lab.question": str | None,
+    "lab.minutes": float | None,
+    "lab.expect": dict | None,
+}
 """Keys that no target takes, and what they hold."""
+MEMBERS = ("callbacks", "logger")
+"""Groups of parts, each of which may be null."""
+KINDS = {
+    "trainer": "lightning.Trainer",
+    "model": "lightning.LightningModule",
+    "data": "lightning.LightningDataModule",
+    "callbacks": "lightning.Callback",
+    "logger": "lightning.pytorch.loggers.Logger",
+}
+"""What a part, or each member of a group of parts, is made of."""
+ENDS = "lightning.pytorch.callbacks.EarlyStopping"
+"""The callback that ends a run without limits."""
+RANGES = {"seed": (0, 2**32 - 1), "checkpoint.every_n_steps": (1, math.inf), "sweep.jobs": (1, math.inf)}
+"""The least and the greatest number."""
 
 
 def compose_and_check(overrides: Sequence[str]) -> Composed:
@@ -26,62 +58,112 @@ def compose_and_check(overrides: Sequence[str]) -> Composed:
     Raises:
         ConfigError: with all mistakes together: wrong overrides, and what is wrong with the rest.
     """
-    wrong = wrong_overrides(overrides)
-    composed = compose([override for override in overrides if override not in wrong])
-    if mistakes := [*wrong.values(), *check(composed)]:
-        raise ConfigError(mistakes)
+    wrong = {**several_values(overrides), **wrong_overrides(overrides)}
+    # What needs no more than quotes stands for the rest as if it had them: else its key would seem to be missing.
+    rest = [in_quotes(text) for text in overrides if text not in wrong or in_quotes(text) != text]
+    try:
+        mistakes = check(composed := compose(rest))
+    except ConfigError as error:
+        raise ConfigError(dict.fromkeys([*wrong.values(), *error.mistakes])) from error
+    if wrong or mistakes:
+        raise ConfigError([*wrong.values(), *mistakes])
     return composed
 
 
 def check(composed: Composed) -> list[str]:
     """The mistakes in a config or a part of one, a line each: where it stands, the key, what is wrong or was meant."""
-    expect = composed.config.get("lab", {}).get("expect")
-    mistakes = [*_in_run(composed.config), *mistakes_in_expect(expect, composed.variants)]
-    for key, node in targets(composed.config):
-        given = _from_data(composed.config) if key == "model" else GIVEN_BY_THE_RUN.get(key.split(".")[0], set())
+    config = composed.config
+    whole = "trainer" in config  # else it is a part, such as the settings of a search
+    mistakes = [*_in_run(config)] if whole else []
+    if whole and isinstance(config["lab"]["expect"], dict):
+        mistakes += mistakes_in_expect(config["lab"]["expect"], composed.variants)
+    for key, node in targets(config):
+        given = _from_data(config) if key == "model" else GIVEN_BY_THE_RUN.get(key.split(".")[0], set())
         mistakes += _in_node(key, node, given)
+    if whole and not any(key.startswith(("trainer", "callbacks", "model._target_")) for key, _ in mistakes):
+        mistakes += _in_trainer(config)
     wrong = {key for key, _ in mistakes}
     return [f"{_where(key, composed)}: {what}" for key, what in mistakes if composed.copies.get(key) not in wrong]
 
 
+def _in_run(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Pairs of a dotted key and what is wrong with it, of what the run itself takes."""
+    for key, hint in OF_THE_RUN.items():
+        section, _, name = key.rpartition(".")
+        value = (config[section] if section else config).get(name)
+        least, greatest = RANGES.get(key, (-math.inf, math.inf))
+        if problem := type_problem(value, hint):
+            yield key, problem
+        elif isinstance(value, int) and not least <= value <= greatest:
+            end = "on" if greatest == math.inf else f"to {greatest}"
+            or_null = "" if type_problem(None, hint) else ", or null"
+            yield key, f"should be a number from {least} {end}{or_null}, is {value}"
+    for group in MEMBERS:
+        for name, node in config[group].items():
+            if node is not None and not (isinstance(node, dict) and "_target_" in node):
+                yield f"{group}.{name}", f"should have a _target_, or be null to leave it out; is {node!r}"
+
+
 def _in_node(key: str, node: dict[str, Any], given: set[str]) -> Iterator[tuple[str, str]]:
-    """Pairs of a dotted key and what is wrong with it; ``given`` are the arguments that do not come from the config."""
+    """The same of a node with a target; ``given`` are the arguments that do not come from the config."""
+    path, (group, *inner) = node["_target_"], key.split(".")
     try:
-        target = resolve_name(node["_target_"])
+        target = resolve_name(path)
+        taken = signature(target)
     except Exception as error:  # whatever importing the target may raise is the mistake to report
-        yield f"{key}._target_", why_not_found(node["_target_"], error)
+        reason = why_not_found(path, error) if isinstance(path, str) else f"should be a dotted name, is {path!r}"
+        yield f"{key}._target_", reason
         return
-    taken = signature(target)
+    if len(inner) == (group in MEMBERS) and group in KINDS and not _is_a(target, KINDS[group]):
+        yield f"{key}._target_", f"{path} is no {KINDS[group]}"
+    wrong = set()
     for name, value in node.items():
-        if name in ("_target_", "_partial_"):
+        if name == "_target_" or (name == "_partial_" and inner):
             continue
-        if name in given and name in taken.hints:
-            yield f"{key}.{name}", "comes from the data or the run; leave it out"
-        elif name not in taken.hints:
+        problem = None
+        if name not in taken.hints:
             if not taken.open_ended:
-                yield f"{key}.{name}", f"unknown key{nearest(name, taken.hints.keys() - given)}"
-        elif not any(targets(value)) and (problem := type_problem(value, taken.hints[name])):
+                problem = f"unknown key{nearest(name, taken.hints.keys() - given)}"
+        elif name in given:
+            problem = "comes from the data or the run; leave it out"
+        elif not any(targets(value)):
+            problem = type_problem(value, taken.hints[name])
+            if problem is None and group != "trainer":
+                problem = number_problem(name, value, taken.defaults.get(name))
+        if problem:
+            wrong.add(name)
             yield f"{key}.{name}", problem
     absent = [name for name in taken.required if name not in {*node, *given}]
     if absent and not node.get("_partial_"):
-        yield key, f"{node['_target_']} needs {', '.join(absent)}, which neither config nor data gives"
+        yield key, f"{path} needs {', '.join(absent)}, which neither config nor data gives"
+    if not wrong:
+        yield from ((f"{key}.{name}", problem) for name, problem in crossed(node))
+        if options := getattr(target, "options_type", None):
+            try:
+                options(**{name: node[name] for name in get_type_hints(options) if name in node})
+            except ValueError as error:
+                yield key, str(error)
 
 
-def _in_run(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The same for what the run itself takes."""
-    given = config | {f"checkpoint.{name}": value for name, value in config.get("checkpoint", {}).items()}
-    for key, hint in OF_THE_RUN.items():
-        if key in given and (problem := type_problem(given[key], hint)):
-            yield key, problem
-        elif key == "checkpoint.every_n_steps" and given.get(key) is not None and given[key] < 1:
-            yield key, f"should be a number from 1 on, or null, is {given[key]}"
+def _in_trainer(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The same of the Trainer's arguments together, beside the technique and the callbacks of the run."""
+    technique, trainer = resolve_name(config["model"]["_target_"]), config["trainer"]
+    ends = any(_is_a(resolve_name(node["_target_"]), ENDS) for node in config["callbacks"].values() if node)
+    given = {name: value for name, value in trainer.items() if name != "_target_"}
+    for name, problem in trainer_mistakes(given, technique.automatic_optimization is False, ends).items():
+        clips = name == "gradient_clip_val" and "clip" in signature(technique).hints
+        yield f"trainer.{name}", f"{problem}; model.clip takes its place" if clips else problem
+
+
+def _is_a(target: Any, kind: str) -> bool:
+    return inspect.isclass(target) and issubclass(target, resolve_name(kind))
 
 
 def _from_data(config: dict[str, Any]) -> set[str]:
     """The names of what the data will tell the model, read off the return annotation of the DataModule's ``spec``."""
     try:
         spec = resolve_name(config["data"]["_target_"]).spec
-        return set(typing.get_type_hints(typing.get_type_hints(spec.fget)["return"]))
+        return set(get_type_hints(get_type_hints(spec.fget)["return"]))
     except Exception:  # the data node's own mistakes are reported with it
         return set()
 

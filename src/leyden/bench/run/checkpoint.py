@@ -7,7 +7,7 @@ from typing import Any
 
 from leyden.bench.config.allow_list import refuse_unknown_code
 from leyden.bench.run.record import Record, RecordError
-from leyden.core.checkpoint import BrokenCheckpointError, verify
+from leyden.core.training.checkpoint import BrokenCheckpointError, verify
 
 log = logging.getLogger(__name__)
 

@@ -23,12 +23,12 @@ from leyden.bench.run.devices import as_begun, devices_of, look_for_gpus_once, p
 from leyden.bench.run.loggers import RunLogger
 from leyden.bench.run.record import Record
 from leyden.bench.run.resume import LastCheckpoint
-from leyden.core.checkpoint import AtomicCheckpointIO
 from leyden.core.files import clear_leftovers
-from leyden.core.global_batch import GlobalBatch
 from leyden.core.logs import setup_logging
 from leyden.core.seeding import mix
 from leyden.core.technique import Technique
+from leyden.core.training.checkpoint import AtomicCheckpointIO
+from leyden.core.training.global_batch import GlobalBatch
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,9 @@ def _recorded(record: Record) -> Iterator[None]:
         with suppress(OSError):  # there may be no room for it; a run that seems to be running and is not goes on, too
             set_status("interrupted" if full else "failed", **details)
         if full:
-            raise OSError(f"{error}: what was written is whole; make room, then `{record.to_resume}` goes on") from error
+            raise OSError(
+                f"{error}: what was written is whole; make room, then `{record.to_resume}` goes on"
+            ) from error
         raise
     set_status("done", seconds=round(time.monotonic() - began, 1))
 

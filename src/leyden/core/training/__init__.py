@@ -1,0 +1,1 @@
+"""What every training with a Trainer needs, whoever starts it."""

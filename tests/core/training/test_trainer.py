@@ -1,0 +1,67 @@
+"""What a run would stumble over is refused before; each of these passes Lightning's own constructor or fails in it."""
+
+import math
+from typing import Any
+
+import pytest
+
+from leyden.core.training.trainer import trainer_mistakes
+
+CPU = {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "max_steps": -1, "strategy": "auto"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("devices", value) for value in ([0], 0, -1, [], "0", "x", [0, 1])),
+        *(("strategy", value) for value in ("fsdp", "nothing", "deepspeed", "dp", "")),
+        *(("precision", value) for value in ("8", "x", "transformer-engine", 0)),
+        *(("accelerator", value) for value in ("tpu", "x", "")),
+        *(("max_epochs", value) for value in (-2, -1)),
+        *(("max_steps", value) for value in (0, -2)),
+        *(("limit_train_batches", value) for value in (0, 0.0, -1, 1.5, math.nan)),
+        *(("limit_val_batches", value) for value in (0, 1.01)),
+        *(("limit_test_batches", value) for value in (0, -0.5)),
+        *(("val_check_interval", value) for value in (0, 0.0, -3, 2.5, "soon")),
+        *(("check_val_every_n_epoch", value) for value in (0, -1)),
+        *(("log_every_n_steps", value) for value in (0, -1)),
+        *(("accumulate_grad_batches", value) for value in (0, -1)),
+        *(("gradient_clip_val", value) for value in (-1, math.nan)),
+        ("gradient_clip_algorithm", "most"), ("num_nodes", 0), ("max_time", "long"), ("profiler", "x"),
+        ("fast_dev_run", True), ("barebones", True), ("enable_checkpointing", False), ("num_sanity_val_steps", -2),
+        ("overfit_batches", -1), ("min_epochs", 3), ("reload_dataloaders_every_n_epochs", -1),
+    ],
+)  # fmt: skip
+def test_what_no_run_survives_is_named(name: str, value: Any) -> None:
+    assert list(trainer_mistakes({**CPU, name: value}, False)) == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("devices", 2), ("devices", "auto"), ("max_time", "00:01:00:00"), ("limit_val_batches", 1), ("strategy", "ddp"),
+        ("limit_val_batches", 1.0), ("gradient_clip_val", 0.5), ("accumulate_grad_batches", 4),
+        ("precision", "bf16-mixed"),
+        ("val_check_interval", 0.25), ("max_steps", 5), ("deterministic", "warn"), ("accelerator", "auto"),
+    ],
+)  # fmt: skip
+def test_what_runs_is_let_through(name: str, value: Any) -> None:
+    assert trainer_mistakes({**CPU, name: value}, False) == {}
+
+
+@pytest.mark.parametrize("steps", [-1, 10])
+def test_only_a_run_without_end_is_refused(steps: int) -> None:
+    endless = {**CPU, "max_epochs": -1, "max_steps": steps}
+    assert list(trainer_mistakes(endless, False)) == ["max_epochs"][: steps == -1]
+    assert trainer_mistakes(endless, False, ends=True) == {}
+
+
+def test_gradients_of_own_steps_are_not_lightnings() -> None:
+    given = {**CPU, "gradient_clip_val": 1.0, "gradient_clip_algorithm": "value", "accumulate_grad_batches": 2}
+    assert list(trainer_mistakes(given, True)) == [*given][-3:]
+    assert trainer_mistakes({**CPU, "gradient_clip_val": 0, "accumulate_grad_batches": 1}, True) == {}
+
+
+def test_two_arguments_that_exclude_each_other() -> None:
+    wrong = trainer_mistakes({**CPU, "val_check_interval": 0.5, "check_val_every_n_epoch": None}, False)
+    assert "should be an integer" in wrong["val_check_interval"]
