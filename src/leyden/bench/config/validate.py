@@ -33,7 +33,6 @@ OF_THE_RUN: dict[str, Any] = {
     "lab.title": str | None,
     "lab.question": str | None,
     "lab.minutes": float | None,
-    "lab.expect": dict | None,
 }
 """Keys that no target takes, and what they hold."""
 MEMBERS = ("callbacks", "logger")
@@ -74,9 +73,7 @@ def check(composed: Composed) -> list[str]:
     """The mistakes in a config or a part of one, a line each: where it stands, the key, what is wrong or was meant."""
     config = composed.config
     whole = "trainer" in config  # else it is a part, such as the settings of a search
-    mistakes = [*_in_run(config)] if whole else []
-    if whole and isinstance(config["lab"]["expect"], dict):
-        mistakes += mistakes_in_expect(config["lab"]["expect"], composed.variants)
+    mistakes = [*_in_run(config), *mistakes_in_expect(config["lab"]["expect"], composed.variants)] if whole else []
     for key, node in targets(config):
         given = _from_data(config) if key == "model" else GIVEN_BY_THE_RUN.get(key.split(".")[0], set())
         mistakes += _in_node(key, node, given)
