@@ -55,6 +55,21 @@ def test_an_epoch_is_a_pass_over_the_source() -> None:
     assert len(data.train_dataloader()) == 1078 // 8
 
 
+def test_domains_are_shuffled_apart() -> None:
+    batch = next(iter(DomainImages(Digits(), Digits(), batch_size=8).train_dataloader()))
+    assert not torch.equal(batch.source.images, batch.target.images)
+
+
+def test_overfitting_shows_the_same_images_again() -> None:
+    data = DomainImages(Digits(), Target(), batch_size=4)
+    data.trainer = Trainer(accelerator="cpu", overfit_batches=1, logger=False, enable_checkpointing=False)
+    loader = data.train_dataloader()
+    for _ in range(2):
+        batch = next(iter(loader))
+        assert torch.equal(batch.source.images, data.split("train").columns.images[:4])
+        assert torch.equal(batch.target.images, data.target_split().columns.images[:4])
+
+
 def test_classes_that_the_source_lacks_are_refused() -> None:
     with pytest.raises(ValueError, match=r"target has a class 'x' that the source digits has not"):
         DomainImages(Digits(), Target("3", "x")).test_dataloader()

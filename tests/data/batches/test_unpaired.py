@@ -1,4 +1,5 @@
 import torch
+from training import quiet_trainer
 
 from leyden.data.batches.unpaired import Unpaired, UnpairedImages
 from leyden.data.source.builtin.digits import Digits
@@ -41,6 +42,29 @@ def test_an_image_of_a_meets_others_of_b() -> None:
     first, second = (next(iter(loader)) for _ in range(2))
     assert not torch.equal(first.a.images, second.a.images)
     assert not torch.equal(first.b.images, second.b.images)
+
+
+def test_domains_are_shuffled_apart() -> None:
+    batch = next(iter(UnpairedImages(Digits(), Digits(), batch_size=8).train_dataloader()))
+    assert not torch.equal(batch.a.images, batch.b.images)
+
+
+def test_overfitting_shows_the_same_images_again() -> None:
+    data = new_data()
+    data.trainer = quiet_trainer(overfit_batches=1)
+    loader = data.train_dataloader()
+    for _ in range(2):
+        for images, domain in zip(next(iter(loader)), ("a", "b"), strict=True):
+            assert torch.equal(images.images, data.domain(domain, "train").columns.images[:8])
+
+
+def test_short_epochs_of_a_do_not_shorten_b() -> None:
+    data = UnpairedImages(Digits(), Fonts(8, per_face=1), batch_size=70)
+    data.trainer = quiet_trainer(limit_train_batches=1)
+    loader = data.train_dataloader()
+    seen = torch.cat([batch.b.images for _ in range(2) for batch in [next(iter(loader))]])
+    assert len(seen) == len(data.domain("b", "train")) == 140
+    assert torch.equal(seen.unique(dim=0), data.domain("b", "train").columns.images.unique(dim=0))
 
 
 def test_the_fingerprint_counts_both_domains() -> None:

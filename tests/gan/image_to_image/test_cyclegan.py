@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from leyden.data.batches.unpaired import Unpaired, UnpairedImages
 from leyden.data.columns import Images
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.fonts import Fonts
+from leyden.gan.evaluation.sample_evaluator import Generated
 from leyden.gan.image_to_image.cyclegan import CycleGAN, Generator, ImagePool, PatchDiscriminator
+from leyden.gan.image_to_image.evaluation import TranslationEvaluation
 from leyden.gan.pixels import to_signed
 
 SPEC = {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size": 8}
@@ -161,25 +164,44 @@ def test_discriminators_see_the_pool() -> None:
 # The training.
 
 
-def test_each_player_steps_its_own_networks() -> None:
-    class Watch(Callback):
-        def on_after_backward(self, trainer: Trainer, module: LightningModule) -> None:
-            networks = {**module.generator, **module.discriminator}
-            weights = {name: next(network.parameters()) for name, network in networks.items()}
-            turns.append([name for name, weight in weights.items() if weight.requires_grad])
-            assert all(weights[name].grad is not None for name in turns[-1])
+class Turns(Callback):
+    """Which networks learn by each backward pass; their weights have gradients then."""
 
-    turns: list[list[str]] = []
-    model = tiny()
+    def __init__(self) -> None:
+        self.seen: list[list[str]] = []
+
+    def on_after_backward(self, trainer: Trainer, module: LightningModule) -> None:
+        networks = {**module.generator, **module.discriminator}
+        weights = {name: next(network.parameters()) for name, network in networks.items()}
+        self.seen.append([name for name, weight in weights.items() if weight.requires_grad])
+        assert all(weights[name].grad is not None for name in self.seen[-1])
+
+
+def test_each_player_steps_its_own_networks() -> None:
+    turns, model = Turns(), tiny()
     before = {name: value.clone() for name, value in model.named_parameters()}
-    run = quiet_trainer(max_steps=1, callbacks=[Watch()])
+    run = quiet_trainer(max_steps=1, callbacks=[turns])
     run.fit(model, new_data())
     assert run.global_step == 1
-    assert turns == [["ab", "ba"], ["a"], ["b"]]
+    assert turns.seen == [["ab", "ba"], ["a"], ["b"]]
     assert all(p.requires_grad for p in [*model.generator.parameters(), *model.discriminator.parameters()])
     for name, value in model.named_parameters():
         if name.endswith("weight") and not name.startswith("ema"):
             assert not torch.equal(value, before[name]), name
+
+
+def test_generators_step_on_every_nth_batch() -> None:
+    turns = Turns()
+    quiet_trainer(max_epochs=1, limit_train_batches=4, callbacks=[turns]).fit(tiny(n_critic=2), new_data())
+    assert turns.seen.count(["a"]) == turns.seen.count(["b"]) == 4
+    assert turns.seen.count(["ab", "ba"]) == 2
+
+
+def test_weights_start_as_the_authors() -> None:
+    model = tiny(base_channels=16, discriminator_channels=32)
+    for network in (*model.generator.values(), *model.discriminator.values()):
+        layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
+        assert torch.cat([layer.weight.flatten() for layer in layers]).std().item() == pytest.approx(0.02, rel=0.05)
 
 
 def test_a_step_is_the_papers() -> None:
@@ -232,6 +254,37 @@ def test_a_run_logs_both_ways() -> None:
     (image,) = logger.pictures.values()
     assert image.dtype == torch.uint8
     assert image.shape[0] == 3
+
+
+class Mean:
+    """Stands in for a domain's evaluator: its images are all of one grey, and scores are those of translations."""
+
+    train_labels = test_labels = None
+
+    def __init__(self, grey: int) -> None:
+        self.train_images = torch.full((2, 1, 8, 8), grey, dtype=torch.uint8)
+        self.test_images = self.train_images + 1
+
+    def validation(self, sample: Callable[[int], Generated]) -> dict[str, float]:
+        return {"grey": sample(1).images.float().mean().item(), "beside": float(self.train_images[0, 0, 0, 0])}
+
+    test = validation
+
+
+@pytest.mark.parametrize(("stage", "more"), [("val", 0), ("test", 1)])
+def test_each_way_is_held_against_the_other_domain(stage: str, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Translations of A's images beside B's images; of the training split in validation, of the test's in the test."""
+    model, logged = tiny(), {}
+    model.trainer = quiet_trainer()
+    monkeypatch.setattr(model, "log_dict", lambda scores, **_: logged.update(scores))
+    evaluation = TranslationEvaluation(lambda images, way: images + {"ab": 20, "ba": 40}[way], 0, 10)
+    monkeypatch.setattr(evaluation, "evaluators", lambda task: {"a": Mean(1), "b": Mean(5)})
+    monkeypatch.setattr(model.training_monitor, "record", lambda *_: None)
+    evaluation.end(model, stage)
+    found = {name.partition("/")[2]: value for name, value in logged.items()}
+    assert (found["grey_ab"], found["beside_ab"]) == (1 + more + 20, 5)
+    assert (found["grey_ba"], found["beside_ba"]) == (5 + more + 40, 1)
+    assert found["cycle_a"] == found["cycle_b"] == pytest.approx(60 / 127.5)
 
 
 def test_predict_translates_any_size() -> None:

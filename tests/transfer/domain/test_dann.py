@@ -129,6 +129,24 @@ def test_a_classifier_that_knows_nothing_costs_log_2() -> None:
     assert float(F.binary_cross_entropy_with_logits(logits, torch.ones(6)).detach()) == pytest.approx(math.log(2))
 
 
+def test_sgd_is_annealed_with_every_step() -> None:
+    _, trainer = trained(Negatives(), weight_decay=0.01)
+    (group,) = trainer.optimizers[0].param_groups
+    assert group["lr"] == pytest.approx(0.05 * annealed(1))
+    assert (group["momentum"], group["weight_decay"]) == (0.9, 0.01)
+
+
+def test_domain_accuracy_counts_those_told_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = DANN(list("ab"), 1, 8, widths=[8], strides=[1])
+    model.domain_classifier = torch.nn.Identity()  # a feature above 0 says source
+    logged: dict[str, float] = {}
+    monkeypatch.setattr(model, "log", lambda name, value: logged.update({name: float(value)}))
+    monkeypatch.setattr("leyden.transfer.domain.dann.logs_now", lambda module: True)
+    monkeypatch.setattr(DANN, "progress", 0.5)
+    model.domain_loss(torch.tensor([[1.0], [2.0], [-1.0]]), torch.tensor([[-1.0]]))
+    assert logged == {"train/domain_accuracy": 0.75}
+
+
 def test_a_negative_weight_is_refused() -> None:
     with pytest.raises(ValueError, match=r"model\.domain_weight=-1: should be 0 or more"):
         DANN(list("ab"), 1, 8, domain_weight=-1)

@@ -7,6 +7,7 @@ import torch
 from lightning import Trainer
 from torch.nn import functional as F
 
+from leyden.core.optim import Schedule
 from leyden.data.batches.episodes import Episode, EpisodeImages
 from leyden.data.source.builtin.glyphs import Glyphs
 from leyden.transfer.few_shot.protonet import Conv4, ProtoNet, accuracy, draw_episode, prototype_logits, prototypes
@@ -85,6 +86,14 @@ def test_it_learns_letters_it_has_never_seen(tmp_path: Path) -> None:
     assert learnt["test/accuracy_pixels"] == floor["test/accuracy_pixels"]  # the same episodes
     assert learnt["test/accuracy"] > floor["test/accuracy"] + 0.05
     assert learnt["test/accuracy"] > learnt["test/accuracy_pixels"]
+
+
+@pytest.mark.parametrize(("schedule", "last"), [("constant", 1e-3), ("cosine", 0.0)])
+def test_the_rate_falls_by_the_schedule(schedule: Schedule, last: float) -> None:
+    data = glyphs()
+    trainer = quiet(max_epochs=1, limit_val_batches=0)
+    trainer.fit(ProtoNet(**data.spec, width=8, schedule=schedule), data)
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(last, abs=1e-9)
 
 
 def test_the_interval_is_that_of_the_mean() -> None:

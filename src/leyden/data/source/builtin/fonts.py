@@ -1,11 +1,9 @@
 """Printed digits: 0 to 9 in twenty typefaces that come with matplotlib; a domain beside handwritten digits."""
 
-import torch
-
 from leyden.core.seeding import mix
 from leyden.data.columns import LabelledImages
 from leyden.data.source import ImageSource
-from leyden.data.source.builtin.typefaces import FACES, draw, vary
+from leyden.data.source.builtin.typefaces import FACES, printed
 from leyden.data.splits import STAGES, InMemory, Stage
 
 
@@ -37,11 +35,9 @@ class Fonts(ImageSource):
 
     def split(self, stage: Stage) -> InMemory[LabelledImages]:
         """Images (N, 1, S, S) and labels 0..9, typeface after typeface."""
-        faces = faces_of(stage)
-        drawn = torch.cat([draw(self.class_names, face, self.image_size) for face in faces])
-        generator = torch.Generator().manual_seed(mix(self.seed, STAGES.index(stage)))
-        images = vary(drawn.repeat_interleave(self.per_face, 0), self.degrees, generator)
-        labels = torch.arange(10).repeat(len(faces)).repeat_interleave(self.per_face)
+        seed = mix(self.seed, STAGES.index(stage))
+        digits, faces = self.class_names, faces_of(stage)
+        images, labels = printed(digits, faces, self.per_face, self.image_size, self.degrees, seed)
         return InMemory(LabelledImages(images, labels))
 
 

@@ -5,7 +5,7 @@ import torch
 from leyden.core.seeding import mix
 from leyden.data.columns import LabelledImages
 from leyden.data.source import ImageSource
-from leyden.data.source.builtin.typefaces import UNICODE_FACES, draw, vary
+from leyden.data.source.builtin.typefaces import UNICODE_FACES, printed
 from leyden.data.splits import STAGES, InMemory, Stage
 
 ALPHABETS: dict[Stage, str] = {
@@ -43,9 +43,7 @@ class Glyphs(ImageSource):
 
     def split(self, stage: Stage) -> InMemory[LabelledImages]:
         """Images (N, 1, S, S) and labels, which are places in ``class_names``; typeface after typeface."""
-        characters = ALPHABETS[stage]
-        drawn = torch.cat([draw(characters, face, self.image_size) for face in UNICODE_FACES])
-        generator = torch.Generator().manual_seed(mix(self.seed, STAGES.index(stage)))
-        images = vary(drawn.repeat_interleave(self.per_face, 0), self.degrees, generator)
-        numbers = torch.tensor([self.class_names.index(character) for character in characters])
-        return InMemory(LabelledImages(images, numbers.repeat(len(UNICODE_FACES)).repeat_interleave(self.per_face)))
+        seed, characters = mix(self.seed, STAGES.index(stage)), ALPHABETS[stage]
+        images, numbers = printed(characters, UNICODE_FACES, self.per_face, self.image_size, self.degrees, seed)
+        places = torch.tensor([self.class_names.index(character) for character in characters])
+        return InMemory(LabelledImages(images, places[numbers]))

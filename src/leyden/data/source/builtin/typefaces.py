@@ -27,6 +27,27 @@ FILLED = 0.75
 """Height of the tallest part of a character, as a fraction of the image's side, before it is changed."""
 
 
+def printed(
+    characters: Sequence[str], faces: Sequence[str], per_face: int, image_size: int, degrees: float, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Images of each character in each typeface, typeface after typeface.
+
+    Args:
+        characters: one letter or digit each.
+        faces: names of ``FACES``.
+        per_face: images of each character in each typeface.
+        image_size: side S in pixels.
+        degrees: see ``vary``.
+        seed: of the random changes.
+
+    Returns:
+        uint8 (N, 1, S, S), N = characters x faces x per_face, and of each the number of its character, (N,) int64.
+    """
+    drawn = torch.cat([draw(characters, face, image_size) for face in faces])
+    images = vary(drawn.repeat_interleave(per_face, 0), degrees, torch.Generator().manual_seed(seed))
+    return images, torch.arange(len(characters)).repeat(len(faces)).repeat_interleave(per_face)
+
+
 def draw(characters: Sequence[str], face: str, image_size: int) -> Tensor:
     """Characters in white on black, centred, all of one height: (len(characters), S, S) float32 in 0..1, S oversampled.
 
