@@ -116,7 +116,7 @@ class DataModule(LightningDataModule):
         if all(validated == tested for validated, tested in pieces):
             raise ValueError(
                 f"{self.source.name}: the same examples validate and test, so the best checkpoint would be chosen by "
-                "the test: give validation some of its own, or name no validation split: then a part of train is"
+                "the test: give validation examples of its own, or none at all, and some of train will validate"
             )
 
     def split(self, stage: Stage) -> Split:

@@ -15,7 +15,8 @@ standard deviation, class by class. Testing undoes that, and suppresses overlaps
 Departures: a step sees ``data.batch_size`` images (16) instead of two, with fewer RoIs each, so that batch norm has
 enough to see and two CPU cores train it in minutes; "small_resnet" is a small residual network with its map at stride 8
 instead of VGG16 at 16; background has no offsets; the statistics are those of the images as they are, not mirrored; an
-image without objects, which the authors' code leaves out, gives any of its proposals as background.
+image without objects, which the authors' code leaves out, gives any of its proposals as background; RoI pooling reads
+x2 and y2 as the last pixel inside, as the authors' boxes have them, and gets ours, which are the edge behind it.
 """
 
 from collections.abc import Sequence

@@ -20,7 +20,9 @@ once, at the end: trainer.check_val_every_n_epoch = trainer.max_epochs.
 Departures: crops of 64 pixels and a small network instead of 227 and AlexNet; a batch draws its regions from the images
 of the batch, not of the whole set; a run mirrors images (``data.flip``), not crops; scores are mapped from the margin s
 to 1 / (1 + exp(-2 s)), which lies in 0 .. 1 with 0.5 at the SVM's boundary and keeps every order, on which alone AP
-depends; all detections count, where the paper's code keeps at most 40 per class and image on average.
+depends; all detections count, where the paper's code keeps at most 40 per class and image on average. The regression's
+penalty is the paper's 1000 for VOC's 5,000 images, also for the 300 (``svm_images``) of our labs: against a sum over
+fewer regions it weighs more, and boxes move less (``model.penalty``).
 """
 
 import logging
@@ -98,7 +100,7 @@ class RCNN(Detector):
         hard_negatives: whether the SVMs mine them; otherwise each is fitted once, to 2000 negatives.
         svm_cost: C of the SVMs.
         regression: whether boxes are moved.
-        penalty: of the regression's coefficients.
+        penalty: of the regression's coefficients; the paper's, though fewer images want less.
         svm_images: training images, evenly spread, that SVMs and regression are fitted to; None: all.
         search: settings of selective search for images that come without proposals; None: R-CNN's.
         options: see ``RCNNOptions``; the backbone takes crops, with "small_resnet" of 64, 96, ... pixels.

@@ -5,6 +5,10 @@ into two sibling ones: C + 1 class logits, background first, and four offsets fo
 
 RoI pooling (section 2.1) divides the window into size x size cells whose edges are rounded to whole cells of the map.
 On a CPU it is six to ten times as fast as the RoIAlign of later detectors, forward and backward.
+
+Departure: our corners are edges (a box of 16 pixels ends at x1 + 16), the authors' the last pixel (x1 + 15), which is
+what torchvision's ``roi_pool`` rounds and counts in. It gets ours as they are, so that a window may reach a cell of the
+map further to the right or below than theirs.
 """
 
 from collections.abc import Sequence

@@ -2,6 +2,10 @@
 
 Chollet 2017, "Xception: Deep Learning with Depthwise Separable Convolutions", fig. 5: Inception's idea taken to its
 end, one tower per channel.
+
+Departures from the author's TensorFlow code, which converted weights would feel: 3x3 convolutions and poolings pad
+evenly (there, at stride 2 and even sizes, only to the right and below), and batch norm's epsilon is PyTorch's 1e-5
+(there 1e-3).
 """
 
 from torch import Tensor, nn

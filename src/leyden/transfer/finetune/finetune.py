@@ -10,7 +10,11 @@ class weight, times a scale s,
 
     p(c | x) = softmax_c( s * cos(w_c, f(x)) ),   w_c initialised to the mean direction of f over class c's examples,
 
-which starts where it should with one example per class. Departure: s is fixed, not learnt.
+which starts where it should with one example per class.
+
+Departures: s is fixed, not learnt; ``l2_sp`` pulls all parameters of the inherited stages, scale and shift of batch
+norms too, and the head's bias decays (Li et al. 2018 speak of the layers' weights); ``xception`` pads evenly and has
+PyTorch's epsilon in its batch norms, where the author's TensorFlow code pads to the right and below and has 1e-3.
 
 Frozen means frozen: no gradient, no weight decay, batch norm and dropout in evaluation mode with untouched statistics.
 Stages that are frozen for ever take no gradients from the start. Stages that join later are in the optimizer from the

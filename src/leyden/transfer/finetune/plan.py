@@ -36,8 +36,11 @@ def l2_sp_penalty(
 ) -> Tensor:
     """The penalty of L2-SP (Li et al. 2018, eq. 3): alpha / 2 ||w - w0||^2 + beta / 2 ||v||^2.
 
+    Departure: whatever the inherited stages learn is pulled, scale and shift of batch norms too, and the head's bias
+    decays as well; the paper's w are the layers' weights.
+
     Args:
-        inherited: w, all tensors of the inherited stages.
+        inherited: w, all parameters of the inherited stages.
         anchors: w0, where they started, in the same order.
         alpha: pull towards there.
         new: v, the tensors of the head.

@@ -136,7 +136,7 @@ class L2SP(Full):
     """As full, with a pull towards the inherited weights (Li et al. 2018, "Explicit Inductive Bias", eq. 3).
 
     The loss gets alpha / 2 ||w - w0||^2 on the inherited weights and the weight decay / 2 ||v||^2 on the head; the
-    optimizer's own weight decay is off.
+    optimizer's own weight decay is off. Departure: w has scale and shift of the batch norms in it, v the head's bias.
     """
 
     alpha: float = 0.01
