@@ -1,7 +1,9 @@
 """Two processes that talk through gloo, as ``trainer=ddp_cpu`` starts them: plain DDP, with no unused parameters."""
 
+import sys
 from pathlib import Path
 
+import pytest
 import torch
 from ranks import run_two_ranks
 from typist import Typist
@@ -54,3 +56,40 @@ def test_ranks_inherit_and_unfreeze_alike(typist: Typist, tmp_path: Path) -> Non
         assert [not torch.equal(state[key], gradual[0][key]) for state in gradual] == [n >= joined for n in range(5)]
     kept = sorted(path.suffix for path in (tmp_path / "cache").iterdir())
     assert kept == [".npy"] * 3 + [".pt"]  # validation and two views, and the source task: whole, and once
+
+
+ESTIMATOR = """
+import sys, torch
+from lightning import Trainer
+from leyden.data.batches.domains import DomainImages
+from leyden.data.source.builtin.digits import Digits
+from leyden.data.source.builtin.shaded_digits import ShadedDigits
+from leyden.transfer.domain.tca import TCA
+
+rank, folder = sys.argv[1], sys.argv[2]
+data = DomainImages(Digits(), ShadedDigits(), batch_size=64, eval_batch_size=50)
+model = TCA(**data.spec, kernel="primal", components=8, standardise="none", max_examples=200)
+ranks = {"devices": 2, "strategy": "ddp"} if rank != "alone" else {"devices": 1}
+trainer = Trainer(
+    accelerator="cpu", max_epochs=5, num_sanity_val_steps=0, enable_checkpointing=False, logger=False,
+    enable_progress_bar=False, enable_model_summary=False, **ranks,
+)
+trainer.fit(model, data)
+validated, steps = trainer.callback_metrics["val/accuracy"], trainer.global_step
+tested = trainer.test(model, data, verbose=False)[0]["test/accuracy"]
+torch.save({"state": model.state_dict(), "val": validated, "test": tested, "steps": steps}, f"{folder}/{rank}.pt")
+"""
+
+
+def test_an_estimator_is_fitted_alike_on_all_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, theirs = run_two_ranks(ESTIMATOR, tmp_path)
+    monkeypatch.setattr(sys, "argv", ["", "alone", str(tmp_path)])
+    exec(ESTIMATOR, {})
+    alone = torch.load(tmp_path / "alone.pt", weights_only=True)
+    assert mine["steps"] == theirs["steps"] == alone["steps"] == 1
+    assert mine["state"].keys() == theirs["state"].keys() == alone["state"].keys()
+    for key, value in alone["state"].items():
+        assert torch.equal(mine["state"][key], theirs["state"][key]), key
+        torch.testing.assert_close(mine["state"][key], value, msg=key)
+    for key in ("val", "test"):  # each rank saw its share of the examples
+        assert float(mine[key]) == float(theirs[key]) == pytest.approx(float(alone[key]), abs=1e-6)
