@@ -206,6 +206,14 @@ def test_loads_torchvisions_vgg16(tmp_path):
         net.load_pretrained(str(tmp_path / "cut.pth"))
 
 
+def test_a_step_on_one_image_names_the_cure():
+    model = SSD(**FACTS, **TINY)
+    images = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    with pytest.raises(ValueError, match=r"set data\.batch_size=2 or more"):
+        model.training_step((images, [truth(0, 2)]), 0)
+    assert len(model.eval()(images)) == 1
+
+
 def test_predict_answers_in_the_pixels_of_each_picture():
     model = SSD(**FACTS, **TINY, display_threshold=0.0)
     pictures = [torch.zeros(3, 50, 200, dtype=torch.uint8), torch.zeros(1, 128, 64, dtype=torch.uint8)]

@@ -81,8 +81,10 @@ torch.save({"state": model.state_dict(), "val": validated, "test": tested, "step
 """
 
 
-def test_an_estimator_is_fitted_alike_on_all_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine, theirs = run_two_ranks(ESTIMATOR, tmp_path)
+def test_an_estimator_is_fitted_alike_on_all_ranks(
+    tmp_path: Path, typist: Typist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = run_two_ranks(typist, ESTIMATOR, tmp_path)
     monkeypatch.setattr(sys, "argv", ["", "alone", str(tmp_path)])
     exec(ESTIMATOR, {})
     alone = torch.load(tmp_path / "alone.pt", weights_only=True)

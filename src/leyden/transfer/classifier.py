@@ -1,7 +1,7 @@
 """What all classifiers of images share: a backbone with a head, accuracy, evaluation, prediction, export."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -42,6 +42,25 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """uint8 images (B, C, S, S) to logits (B, classes)."""
         return self.head(self.features(images))
+
+
+def predicted_classes(inputs: Sequence[Tensor], logits: Iterable[Tensor], class_names: Sequence[str]) -> Predictions:
+    """A row for each image, label, probability and those of all classes, and the image with its label.
+
+    Args:
+        inputs: uint8 (C, H, W) of any size.
+        logits: (classes,) for each.
+        class_names: in the order of the logits.
+    """
+    rows, drawn = [], []
+    for image, own in zip(inputs, logits, strict=True):
+        probabilities = own.softmax(0)
+        probability, predicted = probabilities.max(0)
+        label = class_names[int(predicted)]
+        by_class = dict(zip(class_names, probabilities.tolist(), strict=True))
+        rows.append({"label": label, "probability": round(float(probability), 4), "probabilities": by_class})
+        drawn.append(draw_labelled(image, f"{label}, {float(probability):.0%}"))
+    return Predictions(rows, drawn)
 
 
 class ClassifierTask(LightningModule):
@@ -116,16 +135,8 @@ class ClassifierTask(LightningModule):
         if options.threshold is not None:
             raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
         self.eval()
-        rows, drawn = [], []
-        for image in inputs:
-            fitted = fit_image(image, self.image_size, self.channels, self.crop).to(self.device)
-            probabilities = self(fitted[None])[0].softmax(0)
-            probability, predicted = probabilities.max(0)
-            label = self.class_names[int(predicted)]
-            by_class = dict(zip(self.class_names, probabilities.tolist(), strict=True))
-            rows.append({"label": label, "probability": round(float(probability), 4), "probabilities": by_class})
-            drawn.append(draw_labelled(image, f"{label}, {float(probability):.0%}"))
-        return Predictions(rows, drawn)
+        fitted = (fit_image(image, self.image_size, self.channels, self.crop).to(self.device) for image in inputs)
+        return predicted_classes(inputs, (self(image[None])[0] for image in fitted), self.class_names)
 
     def export_network(self) -> Exportable:
         """Logits (N, classes) of uint8 images that ``fit_image`` has brought to the network's size and ``crop``."""

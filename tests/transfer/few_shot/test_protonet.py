@@ -8,8 +8,10 @@ from lightning import Trainer
 from torch.nn import functional as F
 
 from leyden.core.optim import Schedule
+from leyden.core.technique import PredictOptions
 from leyden.data.batches.episodes import Episode, EpisodeImages
 from leyden.data.source.builtin.glyphs import Glyphs
+from leyden.data.splits import labels_of
 from leyden.transfer.few_shot.protonet import Conv4, ProtoNet, accuracy, draw_episode, prototype_logits, prototypes
 
 SUPPORT = torch.tensor([[0.0, 0], [2, 0], [4, 4], [4, 6]], dtype=torch.float64)
@@ -113,3 +115,41 @@ def test_an_episode_is_drawn() -> None:
     sheet = draw_episode(episode, episode.query_labels)
     assert sheet.dtype == torch.uint8
     assert sheet.shape[0] == 3
+
+
+def test_new_images_are_of_the_nearest_prototypes_class(tmp_path: Path) -> None:
+    data = glyphs(shots=2)
+    model = ProtoNet(**data.spec, width=8)
+    with pytest.raises(ValueError, match=r"set_support"):
+        model.predict([torch.zeros(1, 16, 16, dtype=torch.uint8)])
+    trainer = quiet(max_steps=1)
+    trainer.fit(model, data)
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    loaded = ProtoNet.load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True)
+    assert loaded.class_names == sorted({data.source.class_names[i] for i in labels_of(data.split("test"))})
+    assert len(loaded.support.labels) == 2 * len(loaded.class_names)
+    chosen = [data.split("test")[i].images for i in (0, 50, 100)]
+    rows, drawn = loaded.predict([chosen[0], *(image.repeat_interleave(2, 2) for image in chosen[1:])])
+    assert len(rows) == len(drawn) == 3
+    loaded.eval()
+    with torch.no_grad():
+        distances = torch.stack(
+            [
+                (loaded(torch.stack(chosen)) - loaded(loaded.support.images[loaded.support.labels == c]).mean(0)) ** 2
+                for c in range(len(loaded.class_names))
+            ]
+        ).sum(2)
+    for row, own in zip(rows[:1], distances.T, strict=False):
+        assert row["label"] == loaded.class_names[int(own.argmin())]
+        torch.testing.assert_close(torch.tensor(list(row["probabilities"].values())), (-own).softmax(0))
+    with pytest.raises(ValueError, match="leave --threshold out"):
+        loaded.predict(chosen, PredictOptions(0.5))
+
+
+def test_classes_of_ones_own_support_set() -> None:
+    model = ProtoNet(1, 16, width=4)
+    black, white = (torch.full((1, 20, 30), value, dtype=torch.uint8) for value in (0, 255))
+    model.set_support([black, white], torch.tensor([0, 1]), ["dark", "bright"])
+    assert [row["label"] for row in model.predict([white, black]).rows] == ["bright", "dark"]
+    with pytest.raises(ValueError, match="are not of each of"):
+        model.set_support([black, white], torch.tensor([0, 0]), ["dark", "bright"])

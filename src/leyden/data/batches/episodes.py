@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from leyden.core.seeding import mix
-from leyden.data.columns import collate
+from leyden.data.columns import LabelledImages, collate
 from leyden.data.images import ImageDataModule
 from leyden.data.loader import Loader
 from leyden.data.source import ImageSource
@@ -204,6 +204,20 @@ class EpisodeImages(ImageDataModule):
         return Loader(
             episodes, 1, train=train and not self.overfits, seed=self.seed, limit=self.taken if train else 1.0
         )
+
+    def support(self) -> tuple[LabelledImages, list[str]]:
+        """K examples of each class of the test, drawn by ``seed``, numbered from 0 in the order of the names returned.
+
+        What ``predict`` compares new images with; no training sees them.
+        """
+        split = self.split("test")
+        labels = labels_of(split).cpu()
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(mix(self.seed, 5)))
+        places = labels.unique()
+        picked = torch.cat([order[labels[order] == place][: self.shots] for place in places])
+        images = torch.stack([split[i].images.cpu() for i in picked.tolist()])
+        names = [self.source.class_names[place] for place in places.tolist()]
+        return LabelledImages(images, torch.searchsorted(places, labels[picked])), names
 
     def _refuse_shared_classes(self) -> None:
         seen: dict[int, Stage] = {}

@@ -107,12 +107,25 @@ class BackboneFeatures(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """uint8 images (B, C, S, S) to the maps (B, width, f, f), the finest first."""
+        """uint8 images (B, C, S, S) to the maps (B, width, f, f), the finest first.
+
+        Raises:
+            ValueError: batch norm has a single number to learn a map's mean and deviation from.
+        """
+        if self.training and len(images) == 1 and self.sizes[-1] == 1 and self._normalises_last():
+            raise ValueError(
+                "the coarsest map has one cell, and batch norm cannot learn from a single image of it: set "
+                "data.batch_size=2 or more, with as many training images"
+            )
         found = self.backbone.maps(images)
         maps = [found[name] for name in self.names]
         for extra in self.extras:
             maps.append(extra(maps[-1]))
         return maps
+
+    def _normalises_last(self) -> bool:
+        last = self.extras[-1] if self.extras else self.backbone.stages[self.names[-1]]
+        return any(isinstance(part, nn.BatchNorm2d) and part.training for part in last.modules())
 
     def load_pretrained(self, weights: str) -> dict[str, Tensor]:
         """Loads the backbone's weights, in place.

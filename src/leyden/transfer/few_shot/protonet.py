@@ -8,8 +8,9 @@ Departures from the paper: the rate falls along half a cosine, not by halves eac
 width is an option (the paper has 64 channels).
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning import LightningModule
@@ -18,9 +19,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
+from leyden.core.attached import attached_data
 from leyden.core.optim import SCHEDULES, Schedule, scheduled
-from leyden.core.technique import Exportable
-from leyden.data.batches.episodes import Episode
+from leyden.core.technique import NO_OPTIONS, Exportable, Predictions, PredictOptions
+from leyden.data.batches.episodes import Episode, EpisodeImages
+from leyden.data.columns import LabelledImages
+from leyden.data.splits import fit_image
+from leyden.transfer.classifier import predicted_classes
 from leyden.visualization.labelled import draw_sheet
 from leyden.visualization.logging import log_image, logs_now
 
@@ -85,6 +90,9 @@ class Conv4(nn.Sequential):
 class ProtoNet(LightningModule):
     """A prototypical network on Conv4.
 
+    ``predict`` classifies new images by the prototypes of a support set: K images of each of the test's classes, which
+    the data draw and checkpoints carry, or whatever ``set_support`` is given.
+
     Logged are the accuracy over all validation or test episodes, and in the test its 95 % confidence interval and the
     accuracy of the same rule on plain pixels, which is what learning has to beat.
 
@@ -98,6 +106,7 @@ class ProtoNet(LightningModule):
 
     monitor: str = "val/accuracy"
     mode: Literal["min", "max"] = "max"
+    input_type: str = "images"
 
     def __init__(
         self, channels: int, image_size: int, width: int = 64, lr: float = 1e-3, schedule: Schedule = "cosine"
@@ -107,6 +116,9 @@ class ProtoNet(LightningModule):
         self.channels, self.image_size = channels, image_size
         self.lr, self.schedule = lr, schedule
         self.embedding = Conv4(channels, image_size, width)
+        self.support = LabelledImages(torch.empty(0), torch.empty(0))
+        self.class_names: list[str] = []
+        """Of the support set's labels; empty where there is none yet."""
         self.val_accuracy = MeanMetric()
         self.test_accuracy, self.test_square, self.test_pixels = MeanMetric(), MeanMetric(), MeanMetric()
 
@@ -119,6 +131,40 @@ class ProtoNet(LightningModule):
         features = self(torch.cat([episode.support_images, episode.query_images]))
         support, queries = features.split([len(episode.support_images), len(episode.query_images)])
         return prototype_logits(queries, prototypes(support, episode.support_labels))
+
+    def set_support(self, images: Sequence[Tensor], labels: Tensor, class_names: list[str]) -> None:
+        """The examples whose classes ``predict`` knows from now on.
+
+        Args:
+            images: S of uint8 (C, H, W), of any sizes.
+            labels: (S,) int64, places in ``class_names``; each class has an example at least.
+            class_names: of N classes.
+
+        Raises:
+            ValueError: a class without an example, or a label without a class.
+        """
+        if sorted(set(labels.tolist())) != list(range(len(class_names))) or len(images) != len(labels):
+            raise ValueError(
+                f"{len(images)} examples with the labels {labels.tolist()} are not of each of {class_names}"
+            )
+        fitted = [fit_image(image.cpu(), self.image_size, self.channels) for image in images]
+        self.support, self.class_names = LabelledImages(torch.stack(fitted), labels.cpu()), class_names
+
+    def on_fit_start(self) -> None:
+        """Takes the support set of the data, if they are episodes."""
+        data = attached_data(self.trainer, EpisodeImages)
+        if data is not None:
+            (images, labels), names = data.support()
+            self.set_support(list(images), labels, names)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the support set."""
+        checkpoint["support"] = [*self.support, self.class_names]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restores the support set."""
+        images, labels, self.class_names = checkpoint["support"]
+        self.support = LabelledImages(images, labels)
 
     def training_step(self, batch: Episode, batch_index: int) -> Tensor:
         """The cross-entropy of an episode's queries."""
@@ -160,6 +206,29 @@ class ProtoNet(LightningModule):
         steps = self.trainer.estimated_stepping_batches
         schedule = scheduled(optimizer, SCHEDULES[self.schedule], steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    @torch.no_grad()
+    def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:
+        """The class of the support set that each image is nearest to.
+
+        Args:
+            inputs: uint8 (C, H, W) of any size.
+            options: none has a meaning here.
+
+        Raises:
+            ValueError: a threshold is given, or there is no support set.
+        """
+        if options.threshold is not None:
+            raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
+        if not self.class_names:
+            raise ValueError(
+                "there are no classes to choose among: train on data=transfer/episodes, or set_support(...)"
+            )
+        self.eval()
+        centres = prototypes(self(self.support.images.to(self.device)), self.support.labels.to(self.device))
+        fitted = (fit_image(image, self.image_size, self.channels).to(self.device) for image in inputs)
+        logits = (prototype_logits(self(image[None]), centres)[0] for image in fitted)
+        return predicted_classes(inputs, logits, self.class_names)
 
     def export_network(self) -> Exportable:
         """Embeddings (N, D) of uint8 images that ``fit_image`` has brought to the network's size."""
