@@ -1,6 +1,7 @@
 """Splits as data from elsewhere names them: by a YAML file, by lists, by folders, by JSON files' names."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -364,3 +365,93 @@ def test_a_split_behind_a_link_is_the_same_split(tmp_path: Path) -> None:
     found = stems(YOLO(str(root)))
     names = [name for names in found.values() for name in names]
     assert len(names) == len(set(names)) == 5
+
+
+def flatten(root: Path) -> None:
+    """Images and text files of all splits in one folder each; the YAML file names no split."""
+    (root / "data.yaml").write_text(f"names: {NAMES}")
+    for kind in ("images", "labels"):
+        for file in [*(root / kind).glob("*/*")]:
+            file.rename(root / kind / file.name)
+        for folder in [path for path in (root / kind).iterdir() if path.is_dir()]:
+            folder.rmdir()
+
+
+def test_lists_without_a_list_of_train(tmp_path: Path) -> None:
+    flatten(write_yolo(tmp_path / "yolo"))
+    (tmp_path / "yolo/test.txt").write_text("images/g.png\n")
+    (tmp_path / "yolo/val.txt").write_text("images/e.png\nimages/f.png\n")
+    assert stems(YOLO(str(tmp_path / "yolo"))) == ALL
+    (write_voc(tmp_path / "voc") / "ImageSets/Main/train.txt").unlink()
+    assert stems(VOC(str(tmp_path / "voc"))) == ALL
+
+
+def test_lists_of_names_without_ending(tmp_path: Path) -> None:
+    root = write_yolo(tmp_path / "set")
+    flatten(root)
+    for stage, names in ALL.items():
+        (root / f"{stage}.txt").write_text("".join(f"{name}\n" for name in names))
+    assert stems(YOLO(str(root))) == ALL
+
+
+@pytest.mark.parametrize("value", ["images/{}/*.png", "images\\{}\\*.*", "Images/{}", "data/images/{}/"])
+def test_folders_by_patterns_and_in_another_case(value: str, tmp_path: Path) -> None:
+    root = write_yolo(tmp_path / "set")
+    lines = "".join(f"{stage}: {value.format(stage)}\n" for stage in ALL)
+    (root / "data.yaml").write_text(f"{lines}names: {NAMES}\n")
+    assert stems(YOLO(str(root))) == ALL
+    assert stems(YOLO(str(tmp_path))) == ALL  # unpacked one folder deeper
+
+
+def test_splits_of_a_yaml_file_that_became_one_folder(tmp_path: Path) -> None:
+    root = write_yolo(tmp_path / "set")
+    flatten(root)
+    (root / "data.yaml").write_text(f"train: ../train/images\nval: ../valid/images\nnames: {NAMES}\n")
+    with pytest.raises(ValueError, match=r"data\.yaml:1: train: there is no \.\./train/images"):
+        YOLO(str(root)).prepare()
+
+
+def test_drawings_and_what_trainings_write_are_no_data(tmp_path: Path) -> None:
+    root = write_yolo(tmp_path / "set")
+    (root / "data.yaml").write_text(f"names: {NAMES}")
+    for place in ("runs/detect/train/batch.png", "logo.png", "drawn/a.png"):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / "images/train/a.png", root / place)
+    source = YOLO(str(root))
+    assert stems(source) == ALL
+    assert "3 x beside the folders of images, not read" in str(source.tally)
+
+
+def test_names_that_differ_by_case_alone(tmp_path: Path) -> None:
+    root = write_voc(tmp_path / "set")
+    shutil.copy(root / "JPEGImages/b.png", root / "JPEGImages/A.png")
+    shutil.copy(root / "Annotations/b.xml", root / "Annotations/A.xml")
+    assert stems(VOC(str(root))) == ALL
+    assert kinds(VOC(str(root)).inspect()[1]) == {("not in the data", "note")}
+
+
+def test_kaggles_folders_of_the_challenge(tmp_path: Path) -> None:
+    for name, stages in (("VOC2012_train_val", ("train", "val")), ("VOC2012_test", ("test",))):
+        write_voc(tmp_path / name / name, {stage: SCENES[stage] for stage in stages})
+    assert stems(VOC(str(tmp_path))) == ALL
+
+
+@pytest.mark.parametrize("kind", ["person_keypoints_{}2017.json", "{}_coco.json", "annotations_{}.JSON"])
+def test_coco_files_of_other_names(kind: str, tmp_path: Path) -> None:
+    root = write_coco(tmp_path / "set")
+    for stage in ALL:
+        (root / f"annotations/instances_{stage}.json").rename(root / "annotations" / kind.format(stage))
+    (root / "package.json").write_text("{}")
+    assert stems(COCO(str(root))) == ALL
+
+
+def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    root = write_yolo(tmp_path / "set")
+    (root / "images/train/gone.png").symlink_to("nowhere")
+    (root / "labels/train/b.txt").unlink()
+    (root / "labels/train/b.txt").mkdir()
+    os.mkfifo(root / "images/train/pipe.png")
+    assert ("unusable image", "stops") in kinds(YOLO(str(root)).inspect()[1])
+    (tmp_path / "set.zip").touch()
+    with pytest.raises(FileNotFoundError, match=r"set\.zip: this is a file: unpack it"):
+        YOLO(str(tmp_path / "set.zip")).prepare()

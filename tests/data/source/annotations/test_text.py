@@ -124,6 +124,7 @@ def test_only_line_ends_end_lines(tmp_path: Path) -> None:
     ("expected", "values"),
     [
         (7, (7, 7.0, "7", " 7.0 ", "007", "7.000e+00")),
+        (str(10**30), (10**30, str(10**30))),
         ("a1", ("a1", " a1 ")),
         ("1.5", ("1.5",)),
         (None, (None, True, 1.5, "", [], {}, float("nan"), float("inf"))),
@@ -291,6 +292,8 @@ def test_a_bare_name_that_several_files_have(tmp_path: Path) -> None:
         ('{"images": ' + "[" * 100_000, "nested too deeply"),
         ('{"images": [' + "9" * 5000 + "]}", "a number that is too long"),
         ("<html>", "this is not a JSON object"),
+        ('{"images": []}{"images": []}', "something follows its end"),
+        ('{"images": [],\n"images": []}', "'images' stands here a second time"),
     ],
 )
 def test_json_that_python_cannot_hold(text: str, message: str, tmp_path: Path) -> None:
@@ -340,3 +343,11 @@ def test_the_wrong_source_names_the_right_one(make: type, tmp_path: Path) -> Non
     keys = {"names": NAMES} if make is YOLO else {}
     with pytest.raises((FileNotFoundError, ValueError), match=rf"perhaps data/source={right} reads it"):
         make(str(tmp_path / "set"), **keys).prepare()
+
+
+def test_a_class_list_with_an_empty_line_is_named(tmp_path: Path) -> None:
+    root = write_yolo(tmp_path / "set")
+    (root / "data.yaml").unlink()
+    (root / "classes.txt").write_text("\n".join([*NAMES[:3], "", *NAMES[3:]]))
+    with pytest.raises(ValueError, match=r"classes\.txt:4: there is no name of a class in this line"):
+        YOLO(str(root)).prepare()

@@ -128,7 +128,8 @@ class BoxSource(ImageSource):
 
     def _survey(self) -> tuple[dict[Stage, AnnotatedImages], list[DataIssue]]:
         if not self.root.is_dir():
-            raise FileNotFoundError(f"data.source.root={self.root}: no such folder (looked from {Path.cwd()})")
+            what = "this is a file: unpack it, and give the folder" if self.root.is_file() else "no such folder"
+            raise FileNotFoundError(f"data.source.root={self.root}: {what} (looked from {Path.cwd()})")
         reading = self.read()
         self._name_classes(reading)
         separate(reading)

@@ -24,9 +24,10 @@ NOWHERE = Path()
 class COCO(BoxSource):
     """Images whose boxes (x, y, width, height; pixels from 0) stand in JSON files.
 
-    Found below ``root``: ``annotations/instances_train2017.json`` and so on with ``train2017`` or ``images/train2017``;
-    ``annotations/train.json`` with ``images/train``; ``{train,val,test}/*.json`` with the images beside; or one JSON
-    file with ``images``. A file belongs to the split that its name, or its folder's, speaks of.
+    The JSON files lie anywhere below ``root``: ``annotations/instances_train2017.json``, ``train.json``,
+    ``valid/_annotations.coco.json``. A file belongs to the split that its name, or its folder's, speaks of; of a single
+    one, the images' folders say it. Images lie in the folder that holds the most of a file's names, and never in that
+    of another split; paths of other computers are looked for by their ends.
 
     Labels are 0 .. C - 1 in the order of the categories' ids, which may have gaps.
 

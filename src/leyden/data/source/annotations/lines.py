@@ -116,7 +116,7 @@ def _lists(text: str) -> dict[str, list[tuple[Any, int]]]:
         key, at = decode(text, at)
         at = expect(":", skip(at))
         if text[at : at + 1] == "[":
-            entries, at = [], skip(at + 1)
+            begin_list, entries, at = at, [], skip(at + 1)
             while text[at : at + 1] != "]":
                 begin = at
                 entry, at = decode(text, at)
@@ -124,6 +124,8 @@ def _lists(text: str) -> dict[str, list[tuple[Any, int]]]:
                 at = skip(at)
                 if text[at : at + 1] != "]":
                     at = expect(",", at)
+            if key in lists:
+                raise json.JSONDecodeError(f"the list {key!r} stands here a second time", text, begin_list)
             lists[key] = entries
             at = skip(at + 1)
         else:
@@ -131,4 +133,6 @@ def _lists(text: str) -> dict[str, list[tuple[Any, int]]]:
             at = skip(at)
         if text[at : at + 1] != "}":
             at = expect(",", at)
+    if skip(at + 1) < len(text):
+        raise json.JSONDecodeError("something follows its end", text, skip(at + 1))
     return lists

@@ -15,7 +15,7 @@ BOMS = (
 )
 GUESSES = ("gb18030", "cp932", "big5", "cp949", "cp1251", "cp1252")
 """Encodings of older programs, tried for a message only: most bytes are something in several of them."""
-INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060"))
+INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u2060"))
 SHOWN = 60
 """Characters of a line that a message shows."""
 
@@ -136,7 +136,8 @@ def identifier(value: Any) -> int | str | None:
         text = value.strip()
         number = whole_number(text)
         return number if number is not None else printable(text) or None
-    return whole_number(value)
+    number = whole_number(value)
+    return str(value) if number is None and isinstance(value, int) else number  # too large for a tensor
 
 
 def whole_number(value: int | float | str) -> int | None:

@@ -22,12 +22,15 @@ SHOWN = 60
 
 
 class VOC(BoxSource):
-    """Images with an XML file each, in one of three layouts below ``root``.
+    """Images with an XML file each; both lie anywhere below ``root``.
 
-    - Pascal's: ``JPEGImages``, ``Annotations`` and ``ImageSets/Main/{train,val,test}.txt`` (``trainval.txt`` in place
-      of a missing ``train.txt``), also inside ``VOCdevkit/VOC2007`` and so on: torchvision's ``VOCDetection``.
-    - ``{train,val,test}``, each with those two folders, or with images and XML files side by side.
-    - One such folder without splits.
+    Which are in which split says, in this order:
+
+    - lists in ``ImageSets/Main`` whose names speak of it (``train.txt``; ``trainval.txt`` in place of a missing
+      ``train.txt``), also inside ``VOCdevkit/VOC2007`` and so on: torchvision's ``VOCDetection``;
+    - folders at any level: ``train``, ``Annotations/val``, ``Test/xmls``.
+
+    An XML file's image has its name and lies closest to it, or is the one that the file speaks of.
 
     VOC's corners are the numbers of the first and the last pixel that the box covers, counted from 1: a box around the
     whole of an image is (1, 1, width, height), and this is how the files use them. So xmin - 1 and ymin - 1 are the

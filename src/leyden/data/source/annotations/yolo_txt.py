@@ -96,6 +96,8 @@ class YOLO(BoxSource):
                 raise FileNotFoundError(f"no names of classes in {self.root} (looked for {looked}): {cure}")
             reading.find("broken annotation", "stops", known[0], 1, f"there are no names of classes in it; {cure}")
         reading.class_names = names or None
+        if about is not None and names == about.names:
+            reading.class_places = [(about.file, None)] * len(names)
         return about
 
     def _image(self, image: Named, labels: Labels, reading: Reading) -> ImageEntry:

@@ -19,7 +19,7 @@ def find_json(tree: Tree) -> dict[Stage, Path]:
         FileNotFoundError: there is none.
         ValueError: several may be meant.
     """
-    files = [path for path in tree.ending(".json") if not OTHER_TASKS.match(path.name)]
+    files = [path for path in tree.ending(".json") if not OTHER_TASKS.match(path.name)] or tree.ending(".json")
     found = [path for path in files if path.name.lower().startswith("instances")] or files
     found = [path for path in found if path.name.lower().endswith(".coco.json")] or found
     by_stage = _by_stage(found, tree)

@@ -58,22 +58,34 @@ class Places:
             if found:
                 listed = ", ".join(str(path) for path in found[:NAMED])
                 return None, f"{printable(written)!r} may be each of {len(found)} files: {listed}"
+            bare = variant.rstrip("/").rpartition("/")[2]
+            images = [] if Path(bare).suffix else self.tree.images_by_stem(bare)
+            images = [path for path in images if stage is None or self._may_be_of(stage, path, 0)]
+            if bare and len(images) == 1:
+                return images[0], _changed(written, images[0])
         return None, self._odd(text, bases)
 
     def find_folder(self, written: str, bases: Sequence[Path]) -> tuple[Path | None, str | None]:
-        """The same for a folder, whose path may be cut from the left, and whose case may differ."""
-        text = undo(written.strip())
-        parts = [part for part in text.split("/") if part not in ("", ".")]
+        """The same for a folder: below a base, or the only one below the root that has an end of the path.
+
+        That end still speaks of a split if the path does: "train/images" is not any folder "images".
+        """
         for path in (base / written.strip() for base in bases):
             if is_folder(path):
                 return plain(path), None
-        for begin in range(len(parts) + 1):
-            if parts[begin : begin + 1] == [".."]:
-                continue
-            for base in bases:
-                path = base.joinpath(*parts[begin:])
-                if begin < len(parts) and is_folder(path):
+        parts = [part for part in undo(written.strip()).split("/") if part not in ("", ".", "..")]
+        folders = self.tree.folders()
+        of_split = any(map(stage_of, parts))
+        for begin in range(len(parts)):
+            if of_split and not any(map(stage_of, parts[begin:])):
+                break
+            for path in (base.joinpath(*parts[begin:]) for base in bases):
+                if is_folder(path):
                     return plain(path), _changed(written, path)
+            end = [form(part) for part in parts[begin:]]
+            found = [path for path in folders if _shared_end(end, [form(part) for part in path.parts]) == len(end)]
+            if len(found) == 1:
+                return found[0], _changed(written, found[0])
         return None, None
 
     def _by_end(self, variant: str, stage: Stage | None) -> list[Path]:

@@ -12,7 +12,7 @@ from leyden.data.splits import Stage
 
 IMAGES = re.compile(r"(?:jpeg|jpg|png|raw|color|rgb)?[ _-]?(?:images?|imgs?|pictures?|photos?|pics?)", re.IGNORECASE)
 """What a folder of images is called."""
-READ = {*IMAGE_ENDINGS, ".xml", ".json", ".txt", ".yaml", ".yml", ".data", ".names"}
+READ = {*IMAGE_ENDINGS, ".xml", ".json", ".txt", ".yaml", ".yml", ".data", ".names", ".labels"}
 OVERLAYS = re.compile(r"(segmentation\w*|masks?|runs|depth|visuali[sz]ations?)", re.IGNORECASE)
 """Folders with images that are made from others: VOC's masks, what a training writes."""
 
@@ -36,6 +36,7 @@ class Tree:
         self.files: list[Path] = []
         self._look(root, ())
         self._above: int | None = None
+        self._stages: dict[Path, Stage | None] = {}
         self._by_name: dict[str, list[Path]] | None = None
         self._by_stem: dict[str, list[Path]] | None = None
 
@@ -79,6 +80,11 @@ class Tree:
         """The image files that are not made from others."""
         return [path for path in self.images() if not any(OVERLAYS.fullmatch(part) for part in self.inside(path))]
 
+    def folders(self) -> list[Path]:
+        """The folders with files in them or below."""
+        around = {path.parent for path in self.files}
+        return sorted({above for path in around for above in (path, *path.parents) if above.is_relative_to(self.root)})
+
     def by_name(self, name: str) -> list[Path]:
         """The files with that bare name, in any case."""
         if self._by_name is None:
@@ -93,13 +99,17 @@ class Tree:
             self._by_stem = {}
             for path in self.plain_images():
                 self._by_stem.setdefault(form(path.stem), []).append(path)
-        return self._by_stem.get(form(stem), [])
+        found = self._by_stem.get(form(stem), [])
+        return [path for path in found if path.stem == stem] or found
 
     def stage(self, path: Path) -> Stage | None:
         """The split that the outermost of a file's folders speaks of, but for those that all images share."""
-        if self._above is None:
-            self._above = shared_folders([self.inside(image) for image in self.images()])
-        return next((stage for part in self.inside(path)[self._above :] if (stage := stage_of(part))), None)
+        if path.parent not in self._stages:
+            if self._above is None:
+                self._above = shared_folders([self.inside(image) for image in self.images()])
+            inside = self.inside(path)[self._above :]
+            self._stages[path.parent] = next((stage for part in inside if (stage := stage_of(part))), None)
+        return self._stages[path.parent]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

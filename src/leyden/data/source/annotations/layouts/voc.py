@@ -39,6 +39,9 @@ def find_xml(tree: Tree, folder: Path, reading: Reading) -> Iterator[tuple[Stage
     known: set[Path] = set()
     # What a list for evaluation has is not taken from trainval.txt, which has it too.
     for stage in reversed(STAGES):
+        if stage == "train" and stage not in lists:  # all that the other lists leave
+            yield stage, [Named(path, path, None) for path in files if path not in known]
+            continue
         named = [one for file in lists.get(stage, []) for one in _from_list(file, stage, stems, tree, reading)]
         if stage == "train" and all(
             stage_of(file.stem) and "val" in file.stem.lower() for file in lists.get(stage, [])
@@ -83,6 +86,7 @@ def _from_list(file: Path, stage: Stage, stems: dict[str, list[Path]], tree: Tre
         names = _names(text)
         paths = next((stems[form(name)] for name in names if form(name) in stems), [])
         same = [path for path in paths if tree.stage(path) in (stage, None)] or paths
+        same = [path for path in same if path.stem in names] or same
         if not same:
             what = f"there is no {names[0]}.xml below {tree.root}"
             if stems:
@@ -93,6 +97,8 @@ def _from_list(file: Path, stage: Stage, stems: dict[str, list[Path]], tree: Tre
             reading.find("missing annotation", "stops", file, number, what)
         else:
             found.append(Named(same[0], file, number))
+    if not any(text.strip() for text in lines):
+        reading.find("missing split", "warning", file, None, f"no image of {stage} in this list")
     return found
 
 

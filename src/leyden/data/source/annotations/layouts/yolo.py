@@ -59,7 +59,7 @@ def _by_lists(places: Places, reading: Reading) -> Parts:
     for file in places.tree.ending(".txt"):
         if (stage := stage_of(file.stem)) and is_list(file, places.tree):
             lists.setdefault(stage, []).append(file)
-    if "train" not in lists:
+    if not lists:
         return {}
     parts: Parts = {}
     for stage, files in lists.items():
@@ -67,6 +67,10 @@ def _by_lists(places: Places, reading: Reading) -> Parts:
         for file in (file for file in files if len(file.parts) == shallow):
             bases = [places.tree.root, file.parent]
             parts.setdefault(stage, []).extend(_from_list(file, stage, bases, places, reading))
+    if "train" not in lists:  # all that the lists leave
+        taken = {image.path for images in parts.values() for image in images}
+        rest = _by_folders(places.tree, reading).get("train", [])
+        parts["train"] = [image for image in rest if image.path not in taken]
     return parts
 
 
@@ -106,7 +110,8 @@ def _by_description(about: Description, places: Places, reading: Reading) -> tup
     missing = []
     for stage, values in about.splits.items():
         for written, line in values:
-            folder, changed = places.find_folder(written, bases)
+            # A pattern such as images/train/*.jpg names its folder.
+            folder, changed = places.find_folder(re.sub(r"[^/\\]*\*.*$", "", written) or ".", bases)
             file = places.find(written, bases)[0] if folder is None and Path(written).suffix else None
             if file is not None and file.suffix.lower() == ".txt":
                 named = _from_list(file, stage, [*bases, file.parent], places, reading)
@@ -134,7 +139,8 @@ def is_list(file: Path, tree: Tree) -> bool:
         first = next((line.strip() for line in read_lines(file) if line.strip()), "")
     except (MalformedError, OSError):
         return True
-    return not first or first.lower().endswith(IMAGE_ENDINGS)
+    bare = undo(first).rpartition("/")[2]
+    return not first or bare.lower().endswith(IMAGE_ENDINGS) or bool(bare and tree.images_by_stem(bare))
 
 
 def _from_list(file: Path, stage: Stage, bases: list[Path], places: Places, reading: Reading) -> list[Named]:

@@ -12,7 +12,10 @@ from leyden.data.source.annotations.text import MalformedError, clean_name, read
 from leyden.data.source.files.layout import stage_of
 from leyden.data.splits import Stage
 
-PATTERNS = ("data.yaml", "dataset.yaml", "*.yaml", "*.yml", "*.data", "classes.txt", "obj.names", "*.names")
+PATTERNS = (
+    *("data.yaml", "dataset.yaml", "*.yaml", "*.yml", "*.data", "classes.txt", "obj.names", "*.names", "*.labels"),
+    *("names.txt", "labels.txt", "class_names.txt", "obj_names.txt", "predefined_classes.txt"),
+)
 """Where the names of the classes are looked for, in this order."""
 
 
@@ -59,7 +62,9 @@ def describe(tree: Tree, wanted: Path | None, reading: Reading) -> Description |
 
 def find_descriptions(tree: Tree) -> list[Path]:
     """The files that may describe the data, the likeliest first."""
-    ordered = sorted(tree.ending(".yaml", ".yml", ".data", ".names", ".txt"), key=lambda path: len(path.parts))
+    ordered = sorted(
+        tree.ending(".yaml", ".yml", ".data", ".names", ".labels", ".txt"), key=lambda path: len(path.parts)
+    )
     chosen = [path for pattern in PATTERNS for path in ordered if _fits(path.name.lower(), pattern)]
     return list(dict.fromkeys(chosen))
 
@@ -80,9 +85,11 @@ def _read(file: Path) -> Description | None:
         content = {key.strip(): value.strip() for (key, _, value), _ in pairs}
         lines = {key.strip(): number for (key, _, _), number in pairs}
     else:
-        names = [name for line in read_lines(file) if (name := clean_name(line))]
-        if not names:
-            raise MalformedError(1, "there is no name of a class in it")
+        names = [clean_name(line) for line in read_lines(file)]
+        while names and not names[-1]:
+            names.pop()
+        if "" in names or not names:
+            raise MalformedError(names.index("") + 1 if names else 1, "there is no name of a class in this line")
         return Description(file, names)
     splits: dict[Stage, list[tuple[str, int]]] = {}
     for key, value in content.items():
