@@ -19,8 +19,11 @@ def find_json(tree: Tree) -> dict[Stage, Path]:
         FileNotFoundError: there is none.
         ValueError: several may be meant.
     """
-    files = [path for path in tree.ending(".json") if not OTHER_TASKS.match(path.name)] or tree.ending(".json")
+    files = [path for path in tree.ending(".json") if not OTHER_TASKS.match(path.name)]
     found = [path for path in files if path.name.lower().startswith("instances")] or files
+    others = [path for path in tree.ending(".json") if OTHER_TASKS.match(path.name)]
+    if found == files and others and not any(map(_is_coco, files)):
+        found = others  # keypoints come with boxes too
     found = [path for path in found if path.name.lower().endswith(".coco.json")] or found
     by_stage = _by_stage(found, tree)
     if len(found) > 1 and (not by_stage["train"] or any(len(paths) > 1 for paths in by_stage.values())):

@@ -197,7 +197,7 @@ class Labels:
             for path in left
             if (path.parent in folders or any(LABELS.fullmatch(part) for part in self.tree.inside(path)))
             and not path.stem.lower().startswith(NO_LABELS)
-            and not stage_of(path.stem)
+            and not (stage_of(path.stem) and is_list(path, self.tree))
         ]
 
 
