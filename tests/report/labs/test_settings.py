@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from leyden.report.labs.settings import differing_settings, listed
+from leyden.report.labs.settings import differing_settings, listed, same_run
 
 CONFIG: dict[str, Any] = {
     "seed": 3,
@@ -50,6 +50,12 @@ def changed(key: str, value: Any) -> dict[str, Any]:
 def test_settings_that_decide_are_named(key: str, value: Any, expected: list[str]) -> None:
     assert sorted(differing_settings(CONFIG, changed(key, value))) == sorted(expected)
     assert sorted(differing_settings(changed(key, value), CONFIG)) == sorted(expected)
+
+
+def test_runs_of_two_seeds_are_two() -> None:
+    assert same_run(CONFIG, changed("trainer.devices", 8))
+    assert not same_run(CONFIG, changed("trainer.max_epochs", 8))
+    assert not same_run(CONFIG, changed("data.seed", 4) | {"seed": 4})
 
 
 def test_seed_and_its_copies_are_free() -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from leyden.bench.commands.run import open_record
 from leyden.bench.config.compose import compose
-from leyden.bench.run.lab import composed_control, controls, is_control, left_out, with_controls
+from leyden.bench.run.lab import composed_control, left_out, with_controls
 from leyden.bench.run.record import Record, new_folder
 from leyden.bench.sweep import sweep
 from leyden.bench.sweep.store import records_in, run_stored
-from leyden.report.labs.expectations import expect_yaml, outcome_table, outcomes
+from leyden.report.labs.expectations import controls, expect_yaml, outcome_table, outcomes
+from leyden.report.labs.settings import same_run
 
 SEEDS = "seed=0,1,2"
 
@@ -63,13 +64,16 @@ def _sweep(typed: Sequence[str]) -> tuple[list[Record], int]:
 
 def _run_controls(records: Sequence[Record]) -> list[Record]:
     """A record of each control that the labs of some runs name: one that is there, done or begun, or a new one."""
-    wanted = [composed_control(record, name) for record in records for name in controls(record)]
+    wanted = [
+        composed_control(record, name) for record in records for name in controls(record.config["lab"].get("expect"))
+    ]
     outputs = {Path(composed.config["paths"]["outputs"]) for composed in wanted}
-    stored = [Record(file.parent) for folder in sorted(outputs) for file in sorted(folder.rglob("config.yaml"))]
+    files = [file for folder in sorted(outputs) for file in sorted(folder.rglob("config.yaml"))]
+    stored = [Record(file.parent) for file in files if file.with_name("status.json").is_file()]
     known = [(record, record.config) for record in [*records, *stored]]
     found: list[Record] = []
     for composed in wanted:
-        same = [record for record, config in known if is_control(config, composed.config)]
+        same = [record for record, config in known if same_run(config, composed.config)]
         if same:
             folder = min(same, key=lambda record: record.status["status"] != "done").folder
             control = Record(folder, composed.allow)

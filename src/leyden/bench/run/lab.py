@@ -8,8 +8,8 @@ from typing import Any
 from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.variants import CHOICE, quoted
 from leyden.bench.run.record import Record
-from leyden.report.labs.expectations import expectations, outcome_table, outcomes, verdicts
-from leyden.report.labs.settings import differing_settings, listed
+from leyden.report.labs.expectations import controls, outcome_table, outcomes, verdicts
+from leyden.report.labs.settings import differing_settings, listed, same_run
 from leyden.report.runs import Run
 
 PLACES = re.compile(r"[+~]*(hydra\.searchpath|paths\b)")
@@ -52,11 +52,6 @@ def composed_control(record: Record, variant: str) -> Composed:
     return compose([*typed, f"experiment={record.config['lab']['name']}", chosen])
 
 
-def is_control(config: dict[str, Any], control: dict[str, Any]) -> bool:
-    """Whether a run's config has a control's settings and seed."""
-    return config["seed"] == control["seed"] and not differing_settings(config, control)
-
-
 def with_controls(records: Iterable[Record], among: Sequence[Record]) -> list[tuple[Run, dict[str, Run]]]:
     """Runs that are their labs' own, each with those of its controls that are done.
 
@@ -67,15 +62,9 @@ def with_controls(records: Iterable[Record], among: Sequence[Record]) -> list[tu
     pairs = []
     for record in records:
         if not left_out(record):
-            found = {name: _first(record, name, among) for name in controls(record)}
+            found = {name: _first(record, name, among) for name in controls(record.config["lab"].get("expect"))}
             pairs.append((as_run(record), {name: as_run(one) for name, one in found.items() if one}))
     return pairs
-
-
-def controls(record: Record) -> list[str]:
-    """The variants that a run's expectations need."""
-    lines = expectations(record.config["lab"].get("expect"))
-    return list(dict.fromkeys(line.control for line in lines if line.control))
 
 
 def difference_table(records: Sequence[Record]) -> str:
@@ -93,7 +82,7 @@ def as_run(record: Record) -> Run:
 
 def _first(record: Record, variant: str, among: Sequence[Record]) -> Record | None:
     config = composed_control(record, variant).config
-    return next((one for one in among if one.status["status"] == "done" and is_control(one.config, config)), None)
+    return next((one for one in among if one.status["status"] == "done" and same_run(one.config, config)), None)
 
 
 def _lab_config(record: Record, *chosen: str) -> dict[str, Any] | None:

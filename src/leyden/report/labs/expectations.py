@@ -102,6 +102,11 @@ def expectations(expect: Expect | None) -> list[Expectation]:
     return found
 
 
+def controls(expect: Expect | None) -> list[str]:
+    """The variants that a lab's expectations need."""
+    return list(dict.fromkeys(line.control for line in expectations(expect) if line.control))
+
+
 def mistakes(expect: Any, variants: Iterable[str]) -> Iterator[tuple[str, str]]:
     """What is wrong with ``lab.expect``: pairs of a dotted key and a sentence.
 

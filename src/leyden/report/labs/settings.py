@@ -36,6 +36,11 @@ def differing_settings(config: Mapping[str, Any], other: Mapping[str, Any]) -> l
     return [part for part in parts if not any(part.startswith(f"{above}.") for above in parts)] + rest
 
 
+def same_run(config: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two runs have one seed and no setting in which they differ."""
+    return config.get("seed") == other.get("seed") and not differing_settings(config, other)
+
+
 def listed(keys: Sequence[str]) -> str:
     """Keys in one line; many are counted."""
     more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
