@@ -7,7 +7,7 @@ import inspect
 import math
 import re
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
@@ -60,6 +60,44 @@ def signature(target: Any) -> Signature:
             else:
                 found.defaults[name] = parameter.default
     return found
+
+
+def argument_mistakes(
+    target: Any, given: Mapping[str, Any], others: Set[str], built: Collection[str] = (), numbers: bool = True
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with the arguments of a class or function: pairs of a name, or "" for the whole, and a sentence.
+
+    Args:
+        target: what is called.
+        given: the arguments.
+        others: the names of those that it gets besides.
+        built: those of ``given`` whose values are still to be made, so that their types are not known.
+        numbers: whether numbers are looked at, too (``number_problem``).
+    """
+    taken, wrong = signature(target), False
+    for name, value in given.items():
+        problem = None
+        if name not in taken.hints:
+            problem = None if taken.open_ended else f"unknown key{nearest(name, taken.hints.keys() - others)}"
+        elif name in others:
+            problem = "comes from the data or the run; leave it out"
+        elif name not in built:
+            problem = type_problem(value, taken.hints[name])
+            if problem is None and numbers:
+                problem = number_problem(name, value, taken.defaults.get(name))
+        if problem:
+            wrong = True
+            yield name, problem
+    if absent := [name for name in taken.required if name not in given and name not in others]:
+        yield "", f"{target.__name__} needs {', '.join(absent)}, which neither config nor data gives"
+    if wrong:
+        return
+    yield from crossed(given)
+    if (options := getattr(target, "options_type", None)) is not None:
+        try:
+            options(**{name: given[name] for name in typing.get_type_hints(options) if name in given})
+        except ValueError as error:
+            yield "", str(error)
 
 
 def type_problem(value: Any, hint: Any) -> str | None:

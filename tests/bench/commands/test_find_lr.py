@@ -1,18 +1,8 @@
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
-from leyden.bench.commands.find_lr import MOMENTUM, find_lr, unbiased
-
-
-def test_running_mean_of_a_constant() -> None:
-    mean, smoothed = 0.0, []
-    for step in range(20):  # what Lightning's callback does with a loss of 3
-        mean = MOMENTUM * mean + (1 - MOMENTUM) * 3.0
-        smoothed.append(mean / (1 - MOMENTUM ** (step + 2)))
-    assert smoothed[0] == pytest.approx(1.5, abs=0.1)
-    assert unbiased(np.array(smoothed)) == pytest.approx(np.full(20, 3.0))
+from leyden.bench.commands.find_lr import find_lr
 
 
 def test_rate_is_printed_and_drawn(leyden: Callable, tmp_path) -> None:

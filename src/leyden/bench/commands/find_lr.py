@@ -1,4 +1,4 @@
-"""The learning-rate range test (Smith 2017, "Cyclical Learning Rates", sec. 3.3) by Lightning's tuner, drawn."""
+"""``leyden find-lr``: the learning-rate range test by Lightning's tuner, drawn."""
 
 import tempfile
 from collections.abc import Sequence
@@ -12,12 +12,8 @@ from torchvision.transforms.v2.functional import to_pil_image
 from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.run import assemble
 from leyden.core.logs import setup_logging
+from leyden.core.training.range_test import SKIPPED, steepest, unbiased
 from leyden.visualization.charts import draw_curves
-
-SKIPPED = 5
-"""First steps that are left out: their mean is of too few losses."""
-MOMENTUM = 0.98
-"""Of the running mean that Lightning keeps of the loss."""
 
 
 def find_lr(overrides: Sequence[str], least: float, greatest: float, steps: int) -> tuple[float, Path]:
@@ -50,8 +46,7 @@ def find_lr(overrides: Sequence[str], least: float, greatest: float, steps: int)
     if finder is None or len(finder.results["loss"]) < 2 * SKIPPED:
         raise ValueError(f"the loss left after a few of {steps} steps from {least}: begin lower, or take more steps")
     rates, losses = np.array(finder.results["lr"]), unbiased(np.array(finder.results["loss"]))
-    slope = np.gradient(losses, np.log(rates))
-    suggestion = float(rates[SKIPPED + slope[SKIPPED:-1].argmin()])
+    suggestion = steepest(rates, losses)
     curve = (rates.tolist(), losses.tolist(), None)
     title = f"{config['lab']['name']}: steepest at {suggestion:.2g}"
     chart = draw_curves({"training loss, smoothed": curve}, "learning rate", "loss", title, True, None, suggestion)
@@ -60,13 +55,3 @@ def find_lr(overrides: Sequence[str], least: float, greatest: float, steps: int)
     to_pil_image(torch.as_tensor(chart)).save(file)
     print(f"learning rate {suggestion:.2g}: {file}")
     return suggestion, file
-
-
-def unbiased(smoothed: np.ndarray) -> np.ndarray:
-    """The running mean of the loss (N,), rid of its start at zero.
-
-    Lightning divides by 1 - 0.98^(i + 2) where step i (from 0) needs 1 - 0.98^(i + 1): its first loss is halved. Nor
-    is its suggestion used: that is the steepest fall over the rate, and the test is about the rate's logarithm.
-    """
-    step = np.arange(1, len(smoothed) + 1)
-    return smoothed * (1 - MOMENTUM ** (step + 1)) / (1 - MOMENTUM**step)

@@ -12,7 +12,7 @@ from leyden.bench.config.allow_list import targets
 from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.groups import file_of
 from leyden.bench.config.overrides import in_quotes, several_values, wrong_overrides
-from leyden.core.arguments import crossed, nearest, number_problem, signature, type_problem, why_not_found
+from leyden.core.arguments import argument_mistakes, signature, type_problem, why_not_found
 from leyden.core.training.trainer import trainer_mistakes
 from leyden.report.labs.expectations import mistakes as mistakes_in_expect
 
@@ -106,40 +106,17 @@ def _in_node(key: str, node: dict[str, Any], given: set[str]) -> Iterator[tuple[
     path, (group, *inner) = node["_target_"], key.split(".")
     try:
         target = resolve_name(path)
-        taken = signature(target)
+        signature(target)
     except Exception as error:  # whatever importing the target may raise is the mistake to report
         reason = why_not_found(path, error) if isinstance(path, str) else f"should be a dotted name, is {path!r}"
         yield f"{key}._target_", reason
         return
     if len(inner) == (group in MEMBERS) and group in KINDS and not _is_a(target, KINDS[group]):
         yield f"{key}._target_", f"{path} is no {KINDS[group]}"
-    wrong = set()
-    for name, value in node.items():
-        if name == "_target_" or (name == "_partial_" and inner):
-            continue
-        problem = None
-        if name not in taken.hints:
-            if not taken.open_ended:
-                problem = f"unknown key{nearest(name, taken.hints.keys() - given)}"
-        elif name in given:
-            problem = "comes from the data or the run; leave it out"
-        elif not any(targets(value)):
-            problem = type_problem(value, taken.hints[name])
-            if problem is None and group != "trainer":
-                problem = number_problem(name, value, taken.defaults.get(name))
-        if problem:
-            wrong.add(name)
-            yield f"{key}.{name}", problem
-    absent = [name for name in taken.required if name not in {*node, *given}]
-    if absent and not node.get("_partial_"):
-        yield key, f"{path} needs {', '.join(absent)}, which neither config nor data gives"
-    if not wrong:
-        yield from ((f"{key}.{name}", problem) for name, problem in crossed(node))
-        if options := getattr(target, "options_type", None):
-            try:
-                options(**{name: node[name] for name in get_type_hints(options) if name in node})
-            except ValueError as error:
-                yield key, str(error)
+    own = {name: value for name, value in node.items() if name != "_target_"}
+    built = {name for name, value in own.items() if any(targets(value))}
+    for name, problem in argument_mistakes(target, own, given, built, numbers=group != "trainer"):
+        yield f"{key}.{name}".rstrip("."), problem
 
 
 def _in_trainer(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
