@@ -7,13 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
 from hydra.errors import HydraException
 
 from leyden.bench.config.compose import compose_unchecked, hydra_over_conf, without_cure
 from leyden.bench.config.groups import CONF, groups, options
-from leyden.bench.config.variants import CHOICE
+from leyden.bench.config.variants import CHOICE, read
 from leyden.core.arguments import nearest
 from leyden.core.yaml_file import yaml_problem
 
@@ -27,7 +26,7 @@ def wrong_overrides(overrides: Sequence[str]) -> dict[str, str]:
     parsed: dict[str, Override] = {}
     for text in overrides:
         try:
-            [parsed[text]] = OverridesParser.create().parse_overrides([text])
+            parsed[text] = read(text)
         except HydraException:
             wrong[text] = _unreadable(text)
     searchpath: dict[str, list[str]] = {}
@@ -71,8 +70,7 @@ def several_values(overrides: Sequence[str]) -> dict[str, str]:
     found = {}
     for text in overrides:
         with suppress(HydraException):
-            [override] = OverridesParser.create().parse_overrides([text])
-            if override.is_sweep_override():
+            if read(text).is_sweep_override():
                 one = f"; for one value put quotes inside: {shlex.quote(_quote(text))}" if "," in text else ""
                 found[text] = f"{text}: several values, of which `leyden sweep` tries each{one}"
     return found
@@ -82,7 +80,7 @@ def in_quotes(text: str) -> str:
     """The override with quotes around its value, which Hydra reads, where it cannot read it without."""
     for candidate in (text, _quote(text)):
         with suppress(HydraException):
-            OverridesParser.create().parse_overrides([candidate])
+            read(candidate)
             return candidate
     return text
 

@@ -16,11 +16,10 @@ from typing import Any
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Quote, QuotedString
+from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
 from omegaconf import OmegaConf
 
 CHOICE = "lab.variant"
-_PLAIN = re.compile(r"[A-Za-z][\w./-]*")
 _OF_THE_LAB = re.compile(r"[+~]*(experiment|hydra\.searchpath|lab)\b")
 
 
@@ -45,38 +44,36 @@ def with_variant(overrides: Sequence[str]) -> list[str]:
 
 def chosen(overrides: Sequence[str]) -> str | None:
     """The variant that overrides choose; None where they choose none, or sweep over several."""
-    for text in overrides[::-1]:
-        if _key(text) == CHOICE:
-            [override] = OverridesParser.create().parse_overrides([text])
-            value = override.value()
-            return None if value is None or override.is_sweep_override() else str(value)
-    return None
+    last = next((read(text) for text in overrides[::-1] if _key(text) == CHOICE), None)
+    return None if last is None or last.value() is None or last.is_sweep_override() else str(last.value())
 
 
 def variants_of(overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The variants of the lab that overrides choose; below ``hydra_over_conf``."""
-    own = [text for text in overrides if _OF_THE_LAB.match(text) and _key(text) != CHOICE and not _sweeps(text)]
+    own = [text for text in overrides if _OF_THE_LAB.match(text) and _key(text) != CHOICE]
+    own = [text for text in own if not read(text).is_sweep_override()]
     found: Any = OmegaConf.to_container(hydra.compose("config", own).lab.variants)
     return {str(name): content or {} for name, content in (found or {}).items()}
 
 
 def spelled_out(overrides: Sequence[str], known: Sequence[str]) -> list[str]:
     """Overrides in which ``lab.variant=glob(...)`` has become the names that it matches, of those that are known."""
-    return [_spelled_out(text, known) if _key(text) == CHOICE else text for text in overrides]
+    texts = []
+    for text in overrides:
+        value = read(text).value() if _key(text) == CHOICE else None
+        names: list[str] = value.filter(list(known)) if isinstance(value, Glob) else []
+        texts.append(f"{CHOICE}={','.join(map(quoted, names))}" if names else text)
+    return texts
+
+
+def read(override: str) -> Override:
+    """Hydra's reading of one override."""
+    return OverridesParser.create().parse_overrides([override])[0]
 
 
 def quoted(text: str) -> str:
     """A text as one value of Hydra's override syntax, whatever is in it."""
     return QuotedString(text, Quote.single).with_quotes()
-
-
-def _spelled_out(text: str, known: Sequence[str]) -> str:
-    [override] = OverridesParser.create().parse_overrides([text])
-    value = override.value()
-    if not isinstance(value, Glob):
-        return text
-    names = value.filter(list(known))
-    return f"{CHOICE}={','.join(map(quoted, names))}" if names else text
 
 
 def _texts(variant: dict[str, Any], key: str = "") -> Iterator[str]:
@@ -97,13 +94,9 @@ def _text(value: Any) -> str:
     if isinstance(value, dict):
         return "{}"
     if isinstance(value, str):
-        return value if _PLAIN.fullmatch(value) and value.lower() not in ("null", "true", "false") else quoted(value)
+        return quoted(value)
     return repr(value)
 
 
 def _key(override: str) -> str:
     return override.partition("=")[0].lstrip("+~").strip()
-
-
-def _sweeps(override: str) -> bool:
-    return OverridesParser.create().parse_overrides([override])[0].is_sweep_override()
