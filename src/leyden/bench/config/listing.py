@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leyden.bench.config.groups import file_of, options
+from leyden.core.yaml_file import yaml_problem
 
 SECTIONS = {
     "labs": "experiment",
@@ -33,8 +34,12 @@ def show() -> None:
 
 def _line(file: Path) -> str:
     """A lab's title and minutes, or the first comment of a part."""
-    text = file.read_text(encoding="utf-8")
-    lab = (yaml.safe_load(text) or {}).get("lab")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        content = yaml.safe_load(text)
+    except (UnicodeDecodeError, yaml.YAMLError):
+        return str(yaml_problem(file))
+    lab = content.get("lab") if isinstance(content, dict) else None
     if isinstance(lab, dict) and "title" in lab:
-        return f"{lab['title']} ({lab['minutes']} min)"
+        return f"{lab['title']} ({lab.get('minutes')} min)"
     return next((line.lstrip("# ") for line in text.splitlines() if line.startswith("# ")), "")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quote, QuotedString
 from hydra.errors import HydraException
 
 from leyden.bench.config.compose import compose_unchecked, hydra_over_conf, without_cure
@@ -54,13 +54,10 @@ def wrong_overrides(overrides: Sequence[str]) -> dict[str, str]:
     except Exception as error:  # whatever Hydra and its resolvers raise is the mistake to report
         return wrong or {" ".join(right): without_cure(right, error)}
     for text, override in parsed.items():
-        free = (
-            override.key_or_group in (CHOICE, *groups())
-            or override.is_add()
-            or override.is_force_add()
-            or override.key_or_group.startswith("hydra")
-        )
-        if not free and (mistake := _unknown_key(override.key_or_group, base)):
+        key = override.key_or_group
+        if key in (CHOICE, *groups()) or key.startswith("hydra") or override.is_add() or override.is_force_add():
+            continue
+        if mistake := _unknown_key(key, base):
             wrong[text] = mistake
     return wrong
 
@@ -70,8 +67,11 @@ def several_values(overrides: Sequence[str]) -> dict[str, str]:
     found = {}
     for text in overrides:
         with suppress(HydraException):
-            if read(text).is_sweep_override():
-                one = f"; for one value put quotes inside: {shlex.quote(_quote(text))}" if "," in text else ""
+            override, one = read(text), ""
+            value = override.value()
+            if isinstance(value, ChoiceSweep) and value.simple_form and any(isinstance(v, str) for v in value.list):
+                one = f"; for one value put quotes inside: {shlex.quote(_quote(text))}"
+            if override.is_sweep_override():
                 found[text] = f"{text}: several values, of which `leyden sweep` tries each{one}"
     return found
 
