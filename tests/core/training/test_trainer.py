@@ -14,10 +14,10 @@ CPU = {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "max_steps": -1, "st
     ("name", "value"),
     [
         *(("devices", value) for value in ([0], 0, -1, [], "0", "x", [0, 1])),
-        *(("strategy", value) for value in ("fsdp", "nothing", "deepspeed", "dp", "")),
+        *(("strategy", value) for value in ("fsdp", "ddp_spawn", "ddp_notebook", "nothing", "deepspeed", "dp", "")),
         *(("precision", value) for value in ("8", "x", "transformer-engine", 0)),
         *(("accelerator", value) for value in ("tpu", "x", "")),
-        *(("max_epochs", value) for value in (-2, -1)),
+        *(("max_epochs", value) for value in (0, -2, -1)),
         *(("max_steps", value) for value in (0, -2)),
         *(("limit_train_batches", value) for value in (0, 0.0, -1, 1.5, math.nan)),
         *(("limit_val_batches", value) for value in (0, 1.01)),
@@ -47,6 +47,10 @@ def test_what_no_run_survives_is_named(name: str, value: Any) -> None:
 )  # fmt: skip
 def test_what_runs_is_let_through(name: str, value: Any) -> None:
     assert trainer_mistakes({**CPU, name: value}, False) == {}
+
+
+def test_weights_from_elsewhere_need_no_epoch() -> None:
+    assert trainer_mistakes({**CPU, "max_epochs": 0}, False, learnt=True) == {}
 
 
 @pytest.mark.parametrize("steps", [-1, 10])

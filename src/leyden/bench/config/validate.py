@@ -122,9 +122,11 @@ def _in_node(key: str, node: dict[str, Any], given: set[str]) -> Iterator[tuple[
 def _in_trainer(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The same of the Trainer's arguments together, beside the technique and the callbacks of the run."""
     technique, trainer = resolve_name(config["model"]["_target_"]), config["trainer"]
-    ends = any(_is_a(resolve_name(node["_target_"]), ENDS) for node in config["callbacks"].values() if node)
+    callbacks = [resolve_name(node["_target_"]) for node in config["callbacks"].values() if node]
+    ends = any(_is_a(callback, ENDS) for callback in callbacks)
+    learnt = not all(callback.__module__.startswith(("lightning.", "leyden.bench.")) for callback in callbacks)
     given = {name: value for name, value in trainer.items() if name != "_target_"}
-    for name, problem in trainer_mistakes(given, technique.automatic_optimization is False, ends).items():
+    for name, problem in trainer_mistakes(given, technique.automatic_optimization is False, ends, learnt).items():
         clips = name == "gradient_clip_val" and "clip" in signature(technique).hints
         yield f"trainer.{name}", f"{problem}; model.clip takes its place" if clips else problem
 

@@ -1,6 +1,7 @@
 """Arguments of a Lightning Trainer over which a run would stumble: found without data, model or device."""
 
 import logging
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -40,13 +41,16 @@ QUIET: dict[str, Any] = {
 """Arguments of a Trainer that is made to see whether it can be."""
 
 
-def trainer_mistakes(given: Mapping[str, Any], steps_itself: bool, ends: bool = False) -> dict[str, str]:
+def trainer_mistakes(
+    given: Mapping[str, Any], steps_itself: bool, ends: bool = False, learnt: bool = False
+) -> dict[str, str]:
     """What is wrong with a Trainer's arguments, by name; their types are right.
 
     Args:
         given: the arguments.
         steps_itself: whether the technique takes its optimizers' steps itself (manual optimization).
         ends: whether a callback ends the training.
+        learnt: whether a callback brings weights, so that no step need be taken.
     """
     wrong = {}
     for name, least in LEAST.items():
@@ -64,6 +68,10 @@ def trainer_mistakes(given: Mapping[str, Any], steps_itself: bool, ends: bool = 
     limits = given.get("max_epochs", 1), given.get("max_steps", -1), given.get("max_time")
     if limits == (-1, -1, None) and not ends:
         wrong["max_epochs"] = "is -1 without max_steps or max_time, so that the run would never end: set one of them"
+    if given.get("max_epochs") == 0 and not learnt:
+        wrong["max_epochs"] = "is 0, so that there would be nothing to test: should be 1 or more, or -1 for no limit"
+    if re.search("spawn|fork|notebook", str(given.get("strategy"))):
+        wrong["strategy"] = f"is {given['strategy']}, which cannot start the processes of a run: use ddp"
     for name in ("fast_dev_run", "barebones"):
         if given.get(name):
             wrong[name] = "leaves no checkpoint to test and record: leave it out; debug=smoke tries a lab in seconds"
