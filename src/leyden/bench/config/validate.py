@@ -13,7 +13,6 @@ from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.groups import file_of
 from leyden.bench.config.overrides import in_quotes, several_values, wrong_overrides
 from leyden.core.arguments import argument_mistakes, signature, type_problem, why_not_found
-from leyden.core.training.trainer import trainer_mistakes
 from leyden.report.labs.expectations import mistakes as mistakes_in_expect
 
 GIVEN_BY_THE_RUN = {"logger": {"save_dir"}, "trainer": {"logger", "callbacks", "plugins", "default_root_dir"}}
@@ -121,6 +120,8 @@ def _in_node(key: str, node: dict[str, Any], given: set[str]) -> Iterator[tuple[
 
 def _in_trainer(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The same of the Trainer's arguments together, beside the technique and the callbacks of the run."""
+    from leyden.core.training.trainer import trainer_mistakes  # here, because it brings Lightning
+
     technique, trainer = resolve_name(config["model"]["_target_"]), config["trainer"]
     callbacks = [resolve_name(node["_target_"]) for node in config["callbacks"].values() if node]
     ends = any(_is_a(callback, ENDS) for callback in callbacks)
