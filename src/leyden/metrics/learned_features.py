@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from leyden.nets.auxiliary import fit_classifier, load_network, save_network, train_auxiliary
 
 DIMENSIONS = 64
-"""Features per image."""
+"""Features per image, where there are images enough."""
 VERSION = 1
 """Of the classifier and its training: to be raised with any change of them, so that none is taken from a cache."""
 
@@ -74,7 +74,13 @@ class LearnedFeatures(nn.Module):
 
 
 def learn_features(
-    images: Tensor, labels: Tensor | None, classes: int, device: torch.device, seed: int = 0, cache: Path | None = None
+    images: Tensor,
+    labels: Tensor | None,
+    classes: int,
+    device: torch.device,
+    seed: int = 0,
+    cache: Path | None = None,
+    dimensions: int = DIMENSIONS,
 ) -> LearnedFeatures:
     """The feature space of a data set: a pure function of its images, its labels and the seed.
 
@@ -89,14 +95,15 @@ def learn_features(
         seed: of weights and order.
         cache: folder where a classifier is kept as ``evaluator_<key>.pt``, with its accuracy on the training images,
             and found again; a file that cannot be read is replaced. None trains one in any case.
+        dimensions: features per image; of principal components at most so many.
     """
     with train_auxiliary(device, seed):
-        images, key = images.to(device, copy=True), key_of(images, labels, classes, seed)
+        images, key = images.to(device, copy=True), key_of(images, labels, classes, seed, dimensions)
         if labels is None:
-            components = PixelComponents(_signed(images))
+            components = PixelComponents(_signed(images), dimensions)
             return LearnedFeatures(components, None, components.dimensions, key).to(device).standardise(images)
         labels = labels.to(device, copy=True)
-        features = _classifier(images.shape[1], images.shape[-1], classes, key).to(device)
+        features = _classifier(images.shape[1], images.shape[-1], classes, dimensions, key).to(device)
         file = None if cache is None else cache / f"evaluator_{key}.pt"
         if load_network(features, file) is None:
             _train(features, images, labels)
@@ -106,9 +113,10 @@ def learn_features(
         return features.eval().requires_grad_(False)
 
 
-def key_of(images: Tensor, labels: Tensor | None, classes: int, seed: int) -> str:
+def key_of(images: Tensor, labels: Tensor | None, classes: int, seed: int, dimensions: int = DIMENSIONS) -> str:
     """12 hexadecimal digits, equal only where ``learn_features`` learns the same: of all that decides it."""
-    digest = hashlib.sha256(f"{VERSION} {seed} {classes} {tuple(images.shape)}".encode())
+    fewer = "" if dimensions == DIMENSIONS else f" {dimensions}"
+    digest = hashlib.sha256(f"{VERSION} {seed} {classes} {tuple(images.shape)}{fewer}".encode())
     for part in (images, labels):
         if part is not None:
             digest.update(part.cpu().contiguous().numpy().tobytes())
@@ -116,18 +124,18 @@ def key_of(images: Tensor, labels: Tensor | None, classes: int, seed: int) -> st
 
 
 class PixelComponents(nn.Module):
-    """The first principal components of images (N, C, H, W)."""
+    """The first principal components of images (N, C, H, W), at most ``dimensions``."""
 
     center: Tensor
     components: Tensor
 
-    def __init__(self, images: Tensor) -> None:
+    def __init__(self, images: Tensor, dimensions: int = DIMENSIONS) -> None:
         super().__init__()
         pixels = images.flatten(1)
         self.register_buffer("center", pixels.mean(0))
         _, _, directions = torch.linalg.svd(pixels - self.center, full_matrices=False)
         # The last direction of N centred images carries only rounding errors.
-        self.dimensions = min(DIMENSIONS, len(images) - 1, len(directions))
+        self.dimensions = min(dimensions, len(images) - 1, len(directions))
         self.register_buffer("components", directions[: self.dimensions].T)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -135,15 +143,15 @@ class PixelComponents(nn.Module):
         return (images.flatten(1) - self.center) @ self.components
 
 
-def _classifier(channels: int, size: int, classes: int, key: str) -> LearnedFeatures:
-    """Strided convolutions down to 4x4, then a hidden layer of 64."""
+def _classifier(channels: int, size: int, classes: int, dimensions: int, key: str) -> LearnedFeatures:
+    """Strided convolutions down to 4x4, then a hidden layer."""
     layers: list[nn.Module] = []
     for width in [16 << min(stage, 2) for stage in range(max(1, round(math.log2(size / 4))))]:
         layers += [nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(True)]
         channels = width
-    layers += [nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels, DIMENSIONS)]
-    head = nn.Sequential(nn.ReLU(), nn.Linear(DIMENSIONS, classes))
-    return LearnedFeatures(nn.Sequential(*layers), head, DIMENSIONS, key)
+    layers += [nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels, dimensions)]
+    head = nn.Sequential(nn.ReLU(), nn.Linear(dimensions, classes))
+    return LearnedFeatures(nn.Sequential(*layers), head, dimensions, key)
 
 
 def _train(features: LearnedFeatures, images: Tensor, labels: Tensor, steps: int = 400, batch_size: int = 64) -> None:

@@ -174,20 +174,32 @@ def test_images_below_16_pixels_have_no_pyramid() -> None:
     assert "swd" not in evaluator.test(give(small[1].columns.images))
 
 
-@pytest.mark.parametrize(
-    ("train", "test", "classes", "dimensions", "need"),
-    [(100, 64, 10, 64, 65), (100, 64, 0, 64, 65), (64, 100, 10, 64, 65), (4, 4, 0, 3, 6)],
-)
-def test_too_few_images_for_the_metrics_say_how_many_they_need(
-    train: int, test: int, classes: int, dimensions: int, need: int
-) -> None:
-    few = [InMemory(split(stage).take(torch.arange(count))) for stage, count in (("train", train), ("test", test))]
-    message = (
-        f"evaluating by the {dimensions} features of .* needs {need} training and {need} test images, "
-        f"got {train} and {min(test, train)}: set model.eval_samples={need} or more"
+def first(train: int, test: int) -> list[InMemory]:
+    return [InMemory(split(stage).take(torch.arange(count))) for stage, count in (("train", train), ("test", test))]
+
+
+@pytest.mark.parametrize("classes", [0, 10])
+@pytest.mark.parametrize(("train", "test", "dimensions"), [(78, 39, 38), (12, 100, 11), (6, 6, 5), (100, 65, 64)])
+def test_small_data_have_fewer_features(train: int, test: int, classes: int, dimensions: int) -> None:
+    evaluator = SampleEvaluator(*first(train, test), classes, 5000, CPU)
+    assert f"d = {dimensions}" in evaluator.description
+    scores = evaluator.test(give(split("val").columns.images[:test])) | evaluator.validation(
+        give(split("val").columns.images[:train])
     )
-    with pytest.raises(ValueError, match=message):
-        SampleEvaluator(few[0], few[1], classes, 5000, CPU)
+    assert all(torch.tensor(value).isfinite() for value in scores.values())
+
+
+@pytest.mark.parametrize(("train", "test", "limit"), [(5, 30, 5000), (30, 5, 5000), (100, 100, 5)])
+def test_what_is_said_about_few_images_helps(train: int, test: int, limit: int) -> None:
+    """The message is followed, and it does not come again."""
+    with pytest.raises(ValueError, match="by nearest neighbours needs 6 training and 6 test images, ") as error:
+        SampleEvaluator(*first(train, test), 0, limit, CPU)
+    if limit == 5:
+        assert str(error.value).endswith("model.eval_samples=5 takes fewer: set model.eval_samples=6")
+        SampleEvaluator(*first(train, test), 0, 6, CPU)
+    else:  # no number of samples would help
+        assert str(error.value).endswith(f"the data have {train} and {test}: take a larger data/source")
+        SampleEvaluator(*first(6, 6), 0, limit, CPU)
 
 
 def test_another_extractor_adds_its_distances_under_its_name(dev_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,5 +222,5 @@ def test_another_extractor_adds_its_distances_under_its_name(dev_data: Path, mon
     assert scores["fid_squeezenet1_1_noise"] > 10 * scores["fid_squeezenet1_1_floor"]
     assert f"those of squeezenet1_1 with weights {file} (d = 512)" in evaluator.description
     assert "fid_squeezenet1_1" not in evaluator.validation(give(evaluator.train_images))
-    with pytest.raises(ValueError, match="by the 512 features of squeezenet1_1 needs 513 training and 513 test images"):
+    with pytest.raises(ValueError, match=r"by the 512 features of squeezenet1_1 needs 513 training .*samples=513, or"):
         SampleEvaluator(split("train"), split("test"), 10, 500, CPU, extractor="squeezenet1_1", weights=str(file))

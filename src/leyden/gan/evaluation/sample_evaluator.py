@@ -45,10 +45,10 @@ class SampleEvaluator:
     """Scores generated images against real ones; takes seconds to make and knows nothing of the generator.
 
     Features come from a classifier trained on the training split, or, for data without classes, from the principal
-    components of its pixels (see ``leyden.metrics.learned_features``). So scores compare between runs on the same data,
-    not between data sets, and not with published Inception scores. The Frechet distance of n images to n others of the
-    same distribution is about d (d + 4) / (2 n) in d features: scores of different n do not compare, and ``samples``
-    goes with them.
+    components of its pixels (see ``leyden.metrics.learned_features``): 64, or fewer where there are not more images. So
+    scores compare between runs on the same data, not between data sets, and not with published Inception scores. The
+    Frechet distance of n images to n others of the same distribution is about d (d + 4) / (2 n) in d features: scores
+    of different n do not compare, and ``samples`` goes with them.
 
     Args:
         train: the images that features are learned from and validation scores refer to.
@@ -81,15 +81,19 @@ class SampleEvaluator:
         self.train_images, self.train_labels = _choose(train, limit, self.classes > 0, device)
         self.test_images, self.test_labels = _choose(test, min(limit, len(train)), self.classes > 0, device)
         # What can be refused is refused before anything is learned.
-        own = DIMENSIONS if self.classes else min(DIMENSIONS, len(self.train_images) - 1)
-        self._need_images("a classifier" if self.classes else "principal components", own)
+        sizes, images = (len(train), len(test)), (len(self.train_images), len(self.test_images))
+        _check_counts("nearest neighbours", NEIGHBOURS + 1, images, sizes, limit)
         pretrained, beside = {}, ""
         if extractor != "classifier":
             network = PretrainedFeatures(extractor, weights, self.train_images.shape[1], device)
-            self._need_images(extractor, network.dimensions)
+            what = f"the {network.dimensions} features of {extractor}"
+            _check_counts(what, network.dimensions + 1, images, sizes, limit, ", or leave model.extractor=classifier")
             pretrained["_" + extractor.replace("/", "_")] = network
             beside = f"; beside them those of {extractor} with weights {weights} (d = {network.dimensions})"
-        self.features = learn_features(self.train_images, self.train_labels, self.classes, device, cache=cache)
+        own = min(DIMENSIONS, *(count - 1 for count in images))
+        self.features = learn_features(
+            self.train_images, self.train_labels, self.classes, device, cache=cache, dimensions=own
+        )
         self._spaces: dict[str, Callable[[Tensor], Tensor]] = {"": self.features, **pretrained}
         """By what the names of their scores end in."""
         self.description = self._description() + beside
@@ -200,16 +204,6 @@ class SampleEvaluator:
             scores["conditional_accuracy"] = right.float().mean().item()
         return scores
 
-    def _need_images(self, extractor: str, dimensions: int) -> None:
-        """Raises where there are so few images that a covariance is singular or a ball has too few neighbours."""
-        need = max(dimensions, NEIGHBOURS) + 1
-        train, test = len(self.train_images), len(self.test_images)
-        if min(train, test) < need:
-            raise ValueError(
-                f"evaluating by the {dimensions} features of {extractor} needs {need} training and {need} test images, "
-                f"got {train} and {test}: set model.eval_samples={need} or more, or take a larger data/source"
-            )
-
     def _description(self) -> str:
         features = f"{self.features.key}, d = {self.features.dimensions}"
         what = (
@@ -218,6 +212,27 @@ class SampleEvaluator:
             else f"principal components of the pixels ({features})"
         )
         return f"features of {what}; {len(self.test_images)} test and {len(self.train_images)} training images"
+
+
+def _check_counts(
+    what: str, need: int, images: tuple[int, int], sizes: tuple[int, int], limit: int, other: str = ""
+) -> None:
+    """Raises where there are so few images that a covariance is singular or a ball has too few neighbours.
+
+    Args:
+        what: the evaluation goes by.
+        need: images of either split.
+        images: of training and test that are used.
+        sizes: of the two splits.
+        limit: at most so many are used.
+        other: what else can be done.
+    """
+    if min(images) >= need:
+        return
+    asks = f"evaluating by {what} needs {need} training and {need} test images"
+    if min(sizes) >= need:
+        raise ValueError(f"{asks}, model.eval_samples={limit} takes fewer: set model.eval_samples={need}{other}")
+    raise ValueError(f"{asks}, the data have {sizes[0]} and {sizes[1]}: take a larger data/source{other}")
 
 
 def _choose(split: Split, limit: int, labelled: bool, device: torch.device) -> tuple[Tensor, Tensor | None]:
