@@ -67,7 +67,8 @@ class Comparison:
         """How many records and rows, and what the numbers are."""
         runs = sum(map(len, self.rows.values()))
         rows = f"{len(self.rows)} row{'s' if len(self.rows) > 1 else ''}"
-        return f"{runs} records in {rows}; mean ± standard deviation over the seeds."
+        several = any(len(_seeds(own)) > 1 for own in self.rows.values())
+        return f"{runs} records in {rows}{'; mean ± standard deviation over the seeds' if several else ''}."
 
     def lines(self, metrics: Sequence[str]) -> tuple[list[str], list[list[str]]]:
         """The header and a line per row: its name where it has no column of its own, settings, seeds, metrics."""

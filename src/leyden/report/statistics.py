@@ -91,12 +91,12 @@ def ranked(means: Mapping[str, float], mode: str) -> list[str]:
 
 
 def plus_minus(row: pd.Series, digits: int) -> str:
-    """``0.801 ± 0.055``, with the number of runs where some are missing; a dash where all are."""
+    """``0.801 ± 0.055``, one value as itself, with the number of runs where some are missing; a dash where all are."""
     if not row["runs"]:
         return "-"
-    spread = "-" if math.isnan(row["sd"]) else f"{row['sd']:.{digits}f}"
+    spread = "" if math.isnan(row["sd"]) else f" ± {row['sd']:.{digits}f}"
     rest = f" ({row['runs']:.0f} of {row['planned']:.0f})" if row["runs"] < row["planned"] else ""
-    return f"{row['mean']:.{digits}f} ± {spread}{rest}"
+    return f"{row['mean']:.{digits}f}{spread}{rest}"
 
 
 def decimals(means: Iterable[float]) -> int:

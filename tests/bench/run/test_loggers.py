@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from leyden.bench.run.callbacks import LastValues
@@ -94,6 +95,31 @@ def test_tensorboard_hides_rewound_points(tmp_path: Path) -> None:
     events = EventAccumulator(str(tmp_path)).Reload()
     assert events.Tags()["scalars"] == ["train/loss"]
     assert [(event.step, event.value) for event in events.Scalars("train/loss")] == [(1, 1.0), (2, 20.0), (3, 30.0)]
+
+
+def test_tensorboard_draws_only_what_has_a_course(tmp_path: Path) -> None:
+    board = TensorBoard(str(tmp_path))
+    for step in (1, 2):
+        board.log_metrics({"train/loss": 0.5, "val/fid": 2.0, "epoch": 0}, step)
+    board.log_metrics({"test/fid": 3.0, "epoch": 1}, 2)
+    final = {"val/fid": 2.0, "best/val/fid": 2.0, "steps": 2.0, "epochs": 1.0, "test/fid": 3.0}
+    board.log_end({"seed": 3, "model.lr": "0.1", "data": "gan/images"}, final)
+    board.finalize("success")
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert events.Tags()["scalars"] == ["train/loss", "val/fid"]
+    [table] = events.Tensors("metrics/text_summary")
+    rows = table.tensor_proto.string_val[0].decode().splitlines()
+    assert rows[2:] == [f"| {name} | {value:.4g} |" for name, value in final.items()]
+    plugin = events.summary_metadata["_hparams_/session_start_info"].plugin_data
+    typed = HParamsPluginData.FromString(plugin.content).session_start_info.hparams
+    assert {name: value.number_value or value.string_value for name, value in typed.items()} == {
+        "seed": 3,
+        "model.lr": "0.1",
+        "data": "gan/images",
+    }
+    plugin = events.summary_metadata["_hparams_/experiment"].plugin_data
+    shown = HParamsPluginData.FromString(plugin.content).experiment.metric_infos
+    assert [metric.name.tag for metric in shown] == ["val/fid"]
 
 
 @pytest.mark.parametrize("left", ["", "step,met"])

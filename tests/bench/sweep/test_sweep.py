@@ -122,7 +122,7 @@ def test_report_is_made_from_records(tmp_path: Path, capsys: pytest.CaptureFixtu
     report(tmp_path)
     text = (tmp_path / "report.md").read_text()
     assert "| seed | full" in text  # job 2 comes before job 10
-    assert "0.500 ± - (1 of 2)" in text
+    assert "0.500 (1 of 2)" in text
     assert "Runs without it: 3_lab." in text
     assert text in capsys.readouterr().out
     assert not list(tmp_path.glob(".*"))

@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
+from torch.utils.tensorboard.summary import hparams
 from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.core.files import write_file
@@ -67,7 +68,7 @@ class RunLogger(ABC):
 
 
 class TensorBoard(RunLogger, TensorBoardLogger):
-    """TensorBoard events in the run's folder itself; hyperparameters are written once, with the final metrics."""
+    """TensorBoard events in the run's folder itself: a curve of what has a course, and once the final numbers."""
 
     def __init__(self, save_dir: str, purge_step: int | None = None) -> None:
         TensorBoardLogger.__init__(self, save_dir, name="", version="", default_hp_metric=False, purge_step=purge_step)
@@ -78,8 +79,18 @@ class TensorBoard(RunLogger, TensorBoardLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Draws each metric at the step that it belongs to; the epoch is no curve."""
-        super().log_metrics({k: v for k, v in metrics.items() if k != "epoch"}, self.step(step))
+        """Draws each metric at the step that it belongs to; the epoch and what is measured once are no curves."""
+        curves = {key: value for key, value in metrics.items() if key != "epoch" and not key.startswith("test/")}
+        super().log_metrics(curves, self.step(step))
+
+    @rank_zero_only
+    def log_end(self, typed: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        """Writes the final metrics as a table, and what was typed as hyperparameters, with the validation's curves."""
+        rows = [f"| {name} | {value:.4g} |" for name, value in metrics.items()]
+        self.experiment.add_text("metrics", "\n".join(["| metric | value |", "|---|---|", *rows]), self.step(None))
+        plain = {key: value if isinstance(value, bool | int | float) else str(value) for key, value in typed.items()}
+        for summary in hparams(plain, {name: value for name, value in metrics.items() if name.startswith("val/")}):
+            self.experiment.file_writer.add_summary(summary)
 
     @rank_zero_only
     def flush(self) -> None:
@@ -101,15 +112,7 @@ class Files(RunLogger, Logger):
         self._animated: list[Path] = []
         self._rows: list[str] = []
 
-    @property
-    def name(self) -> str:
-        """Lightning requires a name; no file has it."""
-        return "files"
-
-    @property
-    def version(self) -> str:
-        """Lightning requires a version; no file has it."""
-        return ""
+    name, version = "files", ""  # Lightning requires them; no file has them
 
     def rewind(self, step: int) -> None:
         """Drops rows and images after ``step``, and a last row that was cut short by a kill."""

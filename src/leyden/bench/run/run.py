@@ -12,7 +12,7 @@ import lightning
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from leyden.bench.compat import rank
@@ -20,7 +20,7 @@ from leyden.bench.config.instantiate import build, build_all
 from leyden.bench.run.callbacks import FiniteLoss, LastValues, StepSeed
 from leyden.bench.run.checkpoint import best, newest, technique_of
 from leyden.bench.run.devices import as_begun, devices_of, look_for_gpus_once, precision_here, refuse_absent_gpu
-from leyden.bench.run.loggers import RunLogger
+from leyden.bench.run.loggers import RunLogger, TensorBoard
 from leyden.bench.run.record import Record
 from leyden.bench.run.resume import LastCheckpoint
 from leyden.core.files import clear_leftovers
@@ -152,11 +152,12 @@ def _recorded(record: Record) -> Iterator[None]:
 
 @rank_zero_only
 def _finish(record: Record, config: dict[str, Any], metrics: dict[str, float], loggers: list[Logger]) -> None:
-    """``metrics.json``, and TensorBoard's hyperparameters with the final metrics, once."""
+    """``metrics.json``, and the same beside TensorBoard's curves, once, with what was typed."""
     record.set_metrics(metrics)
     for logger in loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams({k: config[k] for k in ("model", "data", "seed")}, metrics)
+        if isinstance(logger, TensorBoard):
+            typed = (text.lstrip("+").partition("=") for text in record.overrides if not text.startswith("~"))
+            logger.log_end({"seed": config["seed"], **{key: value for key, _, value in typed}}, metrics)
         logger.finalize("success")
 
 
