@@ -51,7 +51,10 @@ class Perceptual:
         return self.network(images).float() * self.scale
 
     def content(self, images: Tensor, target: Tensor) -> Tensor:
-        """The mean squared difference of the maps of both, () with a graph to ``images`` (equation 5)."""
+        """The mean squared difference of the maps of both, () with a graph to ``images``.
+
+        Equation 5 is the sum over channels, of which this is the mean.
+        """
         with torch.no_grad():
             true = self(target)
         return F.mse_loss(self(images), true)

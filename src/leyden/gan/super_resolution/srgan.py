@@ -20,6 +20,10 @@ Where we depart: G starts as linear interpolation (the residual branch at zero, 
 through; see ``leyden.gan.super_resolution.nets``), which spares a short training to find that out, and changes no
 layer. D's logit replaces its sigmoid. G's step uses the fakes of D's step. Images and scores come from a moving
 average of G, which is also what SRResNet is. ``schedule`` runs through either phase: "step" is the paper's second one.
+MSE(phi) is the mean over places and channels, where equation 5 divides by the places alone: with VGG19's 512 channels
+the paper's content loss is 512 times ours, and ``adversarial_weight`` weighs so much more here than the same number
+there. Our labs' objective is not the paper's: adversarial weight 2e-2, a pixel loss, and the perceptual network that
+is trained here.
 """
 
 import copy
