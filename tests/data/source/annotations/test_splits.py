@@ -367,6 +367,14 @@ def test_a_split_behind_a_link_is_the_same_split(tmp_path: Path) -> None:
     assert len(names) == len(set(names)) == 5
 
 
+def test_a_link_to_an_image_of_train_is_that_image(tmp_path: Path) -> None:
+    root = write_yolo(tmp_path / "set")
+    (root / "images/val/link.png").symlink_to(root / "images/train/a.png")
+    (root / "data.yaml").write_text(f"names: {NAMES}")
+    assert stems(YOLO(str(root)))["train"] == ["b", "c", "d"]
+    assert ("in two splits", "left out") in kinds(YOLO(str(root)).inspect()[1])
+
+
 def flatten(root: Path) -> None:
     """Images and text files of all splits in one folder each; the YAML file names no split."""
     (root / "data.yaml").write_text(f"names: {NAMES}")

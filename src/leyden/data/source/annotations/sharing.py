@@ -65,12 +65,14 @@ def _once(stage: Stage, part: Sequence[ImageEntry], keys: "_Keys", reading: Read
 
 
 class _Keys:
-    """One text for each file, whatever links lead to its folder."""
+    """One text for each file, whatever links lead to it or to its folder."""
 
     def __init__(self) -> None:
         self.folders: dict[Path, str] = {}
 
     def of(self, path: Path) -> str:
+        if os.path.islink(path):
+            return os.path.realpath(path)
         folder = self.folders.setdefault(path.parent, "") or os.path.realpath(path.parent)
         self.folders[path.parent] = folder
         return os.path.join(folder, path.name)
