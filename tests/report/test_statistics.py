@@ -4,11 +4,11 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from leyden.report.curve import SweepCurve
 from leyden.report.runs import ABSENT, Axis, axis, value_at
 from leyden.report.statistics import decimals, margin, plus_minus, ranked, score_table, summarize
-from leyden.report.table import SweepTable
-from leyden.report.trade_off import TradeOff
+from leyden.report.sweep.curve import SweepCurve
+from leyden.report.sweep.table import SweepTable
+from leyden.report.sweep.trade_off import TradeOff
 from leyden.report.variants import VariantTable
 
 METRIC = "test/accuracy"

@@ -1,8 +1,10 @@
 """Files that other processes may be reading or writing at the same time."""
 
+import contextlib
 import os
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -31,3 +33,24 @@ def clear_leftovers(folder: Path) -> None:
     for file in folder.rglob(".*"):
         if re.match(r"\.\d+\.", file.name):
             file.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def console_in(file: Path) -> Iterator[None]:
+    """Appends to a file what this process writes to stdout and stderr, by whichever library."""
+    kept = {stream: os.dup(stream) for stream in (1, 2)}
+    try:
+        with file.open("ab") as console:
+            _redirect(dict.fromkeys(kept, console.fileno()))
+        yield
+    finally:
+        _redirect(kept)
+        for stream in kept.values():
+            os.close(stream)
+
+
+def _redirect(streams: dict[int, int]) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for stream, to in streams.items():
+        os.dup2(to, stream)

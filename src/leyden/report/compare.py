@@ -9,6 +9,7 @@ import pandas as pd
 
 from leyden.report.runs import ABSENT, Axis, Run, axis, check_samples, value_at
 from leyden.report.statistics import score_table, summarize, texts
+from leyden.report.sweep.selection import chosen_by, note
 from leyden.report.text import csv_table, heading, markdown_table, short
 
 IGNORED = ("paths", "sweep", "report", "logger")
@@ -41,6 +42,7 @@ class Comparison:
     ) -> None:
         if len(runs) < 2:
             raise ValueError("nothing to compare: give two records that are done, or a folder that holds them")
+        mark = note(metric for run in runs for metric in chosen_by(run["config"]))
         runs = [Run(config=_settings(run["config"]), metrics=run["metrics"], folder=run["folder"]) for run in runs]
         self.settings = _differing(runs)
         """All that differ, those of the lab first."""
@@ -58,7 +60,7 @@ class Comparison:
         self.asked, self.every = tuple(metrics), every
         labs = {repr(value_at(run["config"], "lab.name")) for run in runs}
         self.title = heading(runs) if len(labs) == 1 else f"# {len(labs)} labs compared"
-        self.notes = _notes(runs, self.rows)
+        self.notes = [*_notes(runs, self.rows), *([mark] if mark else [])]
         """What a reader must know before believing the numbers."""
         self.left_out = [f"left out: {line}" for line in left_out]
 

@@ -17,7 +17,7 @@ trainer: {max_epochs: 1}
 data: {epoch_size: 32, labels_per_class: 3}
 model: {weights: null}
 report:
-  _target_: leyden.report.table.SweepTable
+  _target_: leyden.report.sweep.table.SweepTable
   rows: seed
   columns: model.strategy
   metric: test/accuracy

@@ -11,9 +11,9 @@ from leyden.bench.config.compose import compose
 from leyden.bench.config.variants import quoted
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
-from leyden.bench.search.pruning import PRUNED, open_storage
 from leyden.bench.search.study import NAME, settle, study_in
 from leyden.bench.sweep.store import DATABASE, PRUNING
+from leyden.core.sweep.pruning import PRUNED, open_storage
 
 SETTINGS = {"pruner": "median", "warmup_trials": 0, "warmup": 2}
 

@@ -20,7 +20,7 @@ from leyden.bench.config.groups import file_of, options
 from leyden.bench.run.record import Record
 from leyden.bench.search.search import search
 from leyden.bench.search.space import space
-from leyden.bench.search.study import Settings, sampler, study_in
+from leyden.bench.search.study import Settings, open_study, sampler, study_in
 from leyden.bench.sweep.store import Jobs
 
 SWEEP, TRIAL = "sweep.", "+callbacks.pruning.trial="
@@ -67,19 +67,26 @@ class Lab:
         self.batches: list[list[str]] = []
         self.status = "done"
 
+    def check(self, overrides: list[list[str]]) -> tuple[Jobs, None]:
+        jobs = Jobs(self.config, overrides)
+        jobs.check()
+        return jobs, None
+
     def launch(self, overrides: list[list[str]], first: int, among: int) -> None:
         for place, own in enumerate(overrides, first):
             record = Record.create(compose(own), self.folder / f"{place}_job")
             rate = record.config["model"]["lr"]
             record.add_environment(monitor={"metric": "val/accuracy", "mode": "max"})
             if self.status == "done":
-                record.set_metrics({"best/val/accuracy": 1 - abs(rate - 0.01)})
+                reached = 1 - abs(rate - 0.01)
+                record.set_metrics({"best/val/accuracy": reached, "test/accuracy": reached})
             record.set_status(self.status, error="FloatingPointError: the loss is nan")
         self.batches.append([text.removeprefix(TRIAL) for own in overrides for text in own if text.startswith(TRIAL)])
 
     def search(self, *overrides: str, **settings: Any) -> Study:
         config = master("hydra/sweeper=optuna", f"hydra.sweep.dir={self.folder}", *(w for w in overrides if SWEEP in w))
-        search(self.launch, None, config, overrides, {**SETTINGS, **settings})
+        self.config = config
+        search(self, None, config, overrides, {**SETTINGS, **settings})
         return study_in(self.folder)
 
 
@@ -124,8 +131,26 @@ def test_search_for_something_else(lab: Lab) -> None:
     with pytest.raises(ConfigError, match=r"^trainer\.max_epochs: was 10, is 3\nso trials would not be comparable"):
         lab.search(RATES, "model.head=cosine,linear", "trainer.max_epochs=3", trials=2)
     with pytest.raises(ConfigError, match=r"sweep\.metric: .* holds a search by best/val/accuracy"):
-        lab.search(RATES, "model.head=cosine,linear", "sweep.metric=test/accuracy", trials=2)
+        lab.search(RATES, "model.head=cosine,linear", "sweep.metric=val/loss", "sweep.mode=min", trials=2)
     assert study_in(lab.folder).trials == before
+
+
+def test_search_by_the_test_split_needs_a_word(lab: Lab, capsys: pytest.CaptureFixture) -> None:
+    by_test = ["sweep.metric=test/accuracy", "sweep.mode=max"]
+    with pytest.raises(ConfigError, match=r"test/accuracy is measured on the test split.*sweep\.select_on_test=true"):
+        lab.search(RATES, *by_test, trials=1)
+    assert not list(lab.folder.iterdir())
+    lab.search(RATES, *by_test, "sweep.select_on_test=true", trials=1)
+    assert "selected on the test split" in (lab.folder / "search.md").read_text()
+    assert "selected on the test split" in capsys.readouterr().out
+
+
+def test_techniques_must_share_the_metric(tmp_path: Path) -> None:
+    jobs = Jobs(master(f"hydra.sweep.dir={tmp_path}"), [["seed=0"]])
+    jobs.monitors = {("val/fid", "min"), ("val/accuracy", "max")}
+    with pytest.raises(ConfigError, match=r"by val/accuracy, val/fid: name what they share, sweep\.metric=val/"):
+        open_study(jobs, Settings(**SETTINGS))
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_was_tried_is_not_run_again(lab: Lab, capsys: pytest.CaptureFixture) -> None:

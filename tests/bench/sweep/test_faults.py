@@ -42,7 +42,7 @@ def test_failed_killed_and_lost_jobs_go_on(leyden: Callable, tmp_path: Path) -> 
         (2, "kill", "killed by SIGKILL, maybe for lack of memory: try sweep.jobs=1", ""),
         (3, "exit", "the process ended with status 9 before the run had ended", "the last words of a library"),
     ):
-        told = f"failed: outputs/sweeps/mine/{names[number]} (+callbacks.fault.kind={kind}): {why}\n"
+        told = f"failed: outputs/sweeps/mine/{names[number]} (callbacks.fault.kind={kind}): {why}\n"
         assert told in done.stderr
         assert f"  | {last}" in done.stderr.partition(told)[2]
     assert len((sweep / "ranking.csv").read_text().splitlines()) == 2

@@ -38,7 +38,7 @@ def test_sweep_is_the_same_with_ray(place: Path, capsys: pytest.CaptureFixture) 
     assert statuses([done, failed]) == ["done", "failed"]
     assert "test/accuracy" in done.metrics
     assert "best/val/accuracy" in (done.folder / "console.log").read_text()
-    line = f"failed: {failed.folder} (+callbacks.fault.kind=raise): ValueError: this is what went wrong\n"
+    line = f"failed: {failed.folder} (callbacks.fault.kind=raise): ValueError: this is what went wrong\n"
     assert "  | ValueError: this is what went wrong\n" in shown.err.partition(line)[2]
     assert "1 of 2 jobs done" in shown.err
     before = (done.folder / "status.json").read_bytes()

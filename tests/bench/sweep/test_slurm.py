@@ -187,8 +187,8 @@ def test_fail_fast_cancels_the_others(cluster: Path) -> None:
 
 
 def test_devices_must_be_a_number(cluster: Path) -> None:
-    assert slurm().mistakes([compose([f"trainer={name}"]).config for name in ("ddp_cpu", "gpu")]) == []
-    [mistake] = slurm().mistakes([compose(["trainer=ddp"]).config] * 2)
+    assert slurm().expect([compose([f"trainer={name}"]).config for name in ("ddp_cpu", "gpu")]) == []
+    [mistake] = slurm().expect([compose(["trainer=ddp"]).config] * 2)
     assert mistake.startswith("trainer.devices: auto is no number")
 
 
@@ -203,6 +203,7 @@ def test_missing_library_names_the_cure(
     launcher: str, library: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, f"leyden.bench.sweep.{launcher}", raising=False)
     with pytest.raises(ConfigError, match=rf"{library}.*pip install 'leyden\[{extra}\]'"):
         sweep.run(["-m", f"hydra/launcher={launcher}", "seed=0,1"])
     assert not list(Path("outputs", "sweeps").iterdir())

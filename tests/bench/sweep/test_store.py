@@ -3,16 +3,19 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-from commands import master
+from commands import FAST, master
 
 from leyden.bench.config.compose import ConfigError, compose
 from leyden.bench.config.grid import grid
 from leyden.bench.config.variants import quoted
+from leyden.bench.run import run
 from leyden.bench.sweep import sweep
+from leyden.bench.sweep.local import Pool
 from leyden.bench.sweep.store import Jobs, records_in, store
 
 
@@ -51,6 +54,59 @@ def test_mistakes_of_composing_come_with_the_rest() -> None:
     assert "model.lrr" in first
     assert first.endswith("[seed=1 model.lrr=1]")
     assert second == "model.lr (command line): should be float, is 'fast'  [seed=2 model.lr=fast]"
+
+
+class Here(Pool):
+    """Runs nothing."""
+
+    def expect(self, configs: Sequence[dict[str, Any]]) -> list[str]:
+        return []
+
+
+def test_jobs_are_built_before_any_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a config's types do not show: only the data know how many labels there are."""
+    built: list[str] = []
+    assemble = run.assemble
+
+    def count(config: dict[str, Any], *others: Any) -> Any:
+        built.append(config["data"]["labels_per_class"])
+        return assemble(config, *others)
+
+    monkeypatch.setattr(run, "assemble", count)
+    config = master(f"hydra.sweep.dir={tmp_path}")
+    jobs = Jobs(config, [[*FAST, f"seed={seed}", f"data.labels_per_class={n}"] for n in (2, 100000) for seed in (0, 1)])
+    with pytest.raises(ConfigError) as error:
+        jobs.check(Here())
+    [mistake] = error.value.mistakes
+    assert mistake.endswith("[seed=0 data.labels_per_class=100000 and 1 more]")
+    assert built == [2, 100000]  # seeds differ in nothing that could be wrong
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("override", "why"),
+    [
+        ("hydra.sweeper.params=5", "hydra.sweeper.params: should be values by key, is 5"),
+        ("hydra.sweeper.max_batch_size=-1", "hydra.sweeper.max_batch_size: should be a number from 1 on"),
+        ("hydra.launcher.foo=1", "use [+]hydra.launcher.foo=1"),
+        ("+hydra.launcher.foo=1", "hydra.launcher: .*unexpected keyword argument 'foo'"),
+        ("hydra/launcher=basic", "hydra/launcher: should be one of processes, slurm, ray"),
+    ],
+)
+def test_settings_of_hydras_own_without_sense(
+    override: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=why):
+        sweep.run(["-m", override, "seed=0,1"])
+    assert not list(tmp_path.rglob("config.yaml"))
+
+
+def test_all_batches_are_checked_before_the_first_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"model\.lr .*should be float, is 'fast'"):
+        sweep.run(["-m", *FAST, "hydra.sweeper.max_batch_size=1", "model.lr=0.1,fast"])
+    assert not list(tmp_path.rglob("config.yaml"))
 
 
 def test_equal_config_is_the_stored_job(tmp_path: Path) -> None:

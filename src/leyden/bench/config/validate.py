@@ -12,6 +12,7 @@ from leyden.bench.config.allow_list import targets
 from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.groups import file_of
 from leyden.bench.config.overrides import in_quotes, several_values, wrong_overrides
+from leyden.bench.config.selection import mistakes_in_choice
 from leyden.core.arguments import argument_mistakes, signature, type_problem, why_not_found
 from leyden.report.labs.expectations import mistakes as mistakes_in_expect
 
@@ -28,7 +29,8 @@ OF_THE_RUN: dict[str, Any] = {
     "sweep.jobs": int | Literal["auto"],
     "sweep.fail_fast": bool,
     "sweep.metric": str | None,
-    "sweep.mode": Literal["max", "min"],
+    "sweep.mode": Literal["max", "min"] | None,
+    "sweep.select_on_test": bool,
     "lab.title": str | None,
     "lab.question": str | None,
     "lab.minutes": float | None,
@@ -79,6 +81,8 @@ def check(composed: Composed) -> list[str]:
     if whole and not any(key.startswith(("trainer", "callbacks", "model._target_")) for key, _ in mistakes):
         mistakes += _in_trainer(config)
     wrong = {key for key, _ in mistakes}
+    if whole and not any(key.startswith("sweep.") for key in wrong):
+        mistakes += mistakes_in_choice(config["sweep"])
     return [f"{_where(key, composed)}: {what}" for key, what in mistakes if composed.copies.get(key) not in wrong]
 
 

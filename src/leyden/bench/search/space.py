@@ -6,17 +6,13 @@ from typing import Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-    check_distribution_compatibility,
-)
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import check_distribution_compatibility as check_compatibility
 
 from leyden.bench.config.compose import ConfigError
 from leyden.bench.config.grid import parse
 
+Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
 EXAMPLES = "model.lr='tag(log,interval(1e-4,1e-2))', 'int(interval(1,8))', 16,32,64 or 'range(0,10,2)'"
 """How a person writes what is searched."""
 
@@ -26,26 +22,26 @@ class Space(NamedTuple):
 
     fixed: list[str]
     """Overrides of every trial."""
-    searched: dict[str, BaseDistribution]
+    searched: dict[str, Distribution]
     """What the others are chosen from, by their keys."""
     overrides: list[str]
     """The overrides that say so."""
 
     def ends(self) -> list[list[str]]:
         """Overrides of a few trials in which every choice, and both ends of all that is ordered, occur."""
-        values = {key: _ends(distribution) for key, distribution in self.searched.items()}
-        most = max(map(len, values.values()))
-        return [
-            [*self.fixed, *typed({key: own[min(number, len(own) - 1)] for key, own in values.items()})]
-            for number in range(most)
-        ]
+        values = {
+            key: own.choices if isinstance(own, CategoricalDistribution) else (own.low, own.high)
+            for key, own in self.searched.items()
+        }
+        trials = range(max(map(len, values.values())))
+        return [[*self.fixed, *typed({key: own[min(n, len(own) - 1)] for key, own in values.items()})] for n in trials]
 
     def refuse_to_replace(self, before: Mapping[str, BaseDistribution]) -> None:
         """Raises ConfigError where Optuna cannot go on from what was searched before, as with other choices."""
         wrong = []
         for key in self.searched.keys() & before.keys():
             try:
-                check_distribution_compatibility(before[key], self.searched[key])
+                check_compatibility(before[key], self.searched[key])
             except ValueError:
                 wrong.append(f"{key}: was {before[key]}, is {self.searched[key]}; choose another sweep.name")
         if wrong:
@@ -80,7 +76,7 @@ def space(overrides: Sequence[str], loader: ConfigLoader | None = None) -> Space
     return Space(fixed, searched, swept)
 
 
-def distribution(override: Override) -> BaseDistribution:
+def distribution(override: Override) -> Distribution:
     """What an override that sweeps lets Optuna choose from.
 
     An interval is continuous, or whole numbers where it was cast (``int(interval(1,8))``: 8 is one of them), and even
@@ -108,7 +104,7 @@ def typed(values: Mapping[str, Any]) -> list[str]:
     return [f"{key}={value}" for key, value in values.items()]
 
 
-def _interval(low: Any, high: Any, log: bool) -> BaseDistribution:
+def _interval(low: Any, high: Any, log: bool) -> Distribution:
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("an interval needs two finite ends")
     if low > high:
@@ -119,15 +115,8 @@ def _interval(low: Any, high: Any, log: bool) -> BaseDistribution:
     return kind(low, high, log=log)
 
 
-def _range(numbers: list[Any]) -> BaseDistribution:
+def _range(numbers: list[Any]) -> Distribution:
     if not numbers:
         raise ValueError("matches nothing")
     kind = IntDistribution if isinstance(numbers[0], int) else FloatDistribution
     return kind(numbers[0], numbers[-1], step=numbers[1] - numbers[0] if len(numbers) > 1 else 1)
-
-
-def _ends(distribution: BaseDistribution) -> list[Any]:
-    if isinstance(distribution, CategoricalDistribution):
-        return list(distribution.choices)
-    assert isinstance(distribution, IntDistribution | FloatDistribution)  # Optuna has no fourth
-    return [distribution.low, distribution.high]

@@ -1,7 +1,8 @@
-"""The study of a search: how it is opened, what is asked of it, and what it is told of its trials' jobs."""
+"""The study of a search: how it is opened, what it is told of its trials' jobs, and what it has found."""
 
 import math
-from collections.abc import Sequence
+import re
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pkgutil import resolve_name
@@ -11,14 +12,15 @@ from optuna import Study, create_study, load_study
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from leyden.bench.config.compose import Composed, ConfigError
+from leyden.bench.config.compose import ConfigError
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.record import Record
-from leyden.bench.search.pruning import PRUNED, open_storage
 from leyden.bench.sweep.ranking import result_of, unranked
-from leyden.bench.sweep.store import DATABASE, records_in
-from leyden.core.files import write_whole
+from leyden.bench.sweep.store import DATABASE, Jobs, records_in
+from leyden.core.files import write_file, write_whole
 from leyden.core.seeding import mix
+from leyden.core.sweep.pruning import PRUNED, open_storage
+from leyden.report.sweep.search import draw, summary
 
 NAME = "search"
 """Of the one study in a database."""
@@ -36,25 +38,27 @@ class Settings:
     warmup_trials: int
     warmup: int
 
+    def __post_init__(self) -> None:
+        """Raises ConfigError where a number is too small."""
+        least = {"trials": 1, "startup": 0, "warmup_trials": 0, "warmup": 0}
+        given = asdict(self)
+        if wrong := [name for name in least if given[name] < least[name]]:
+            raise ConfigError(f"hydra.sweeper.{n}: should be at least {least[n]}, is {given[n]}" for n in wrong)
+
 
 def study_in(folder: Path) -> Study:
     """The study of a sweep's folder."""
     return load_study(study_name=NAME, storage=open_storage(folder / DATABASE))
 
 
-def open_study(folder: Path, jobs: Sequence[Composed], settings: Settings) -> Study:
-    """The study in the folder, or a new one, which has to know at once whether more or less is better.
-
-    Args:
-        folder: of the sweep.
-        jobs: trials of it, from which the metric is known.
-        settings: of the search; they are kept with the study.
+def open_study(jobs: Jobs, settings: Settings) -> Study:
+    """The study in a sweep's folder, or a new one by the metric of ``jobs``, some of its trials.
 
     Raises:
         ConfigError: the folder holds a search by another metric, or the trials have not the same one.
     """
-    metric, mode = (jobs[0].config["sweep"][name] for name in ("metric", "mode"))
-    asked = [metric, mode] if metric else None
+    folder, sweep = jobs.folder, jobs.configs[0]["sweep"]
+    asked = [sweep["metric"], sweep["mode"]] if sweep["metric"] else None
     file = folder / DATABASE
     if not file.is_file():
         metric, mode = asked or _monitor(jobs)
@@ -97,29 +101,43 @@ def settle(study: Study, folder: Path) -> None:
             _tell(study, trial, record)
 
 
+def conclude(folder: Path) -> None:
+    """Tells the study in a folder what is new; prints and draws what it has found, also as ``search.md``."""
+    study = study_in(folder)
+    settle(study, folder)
+    lines, jobs = summary(study), jobs_of(folder)
+    if study.get_trials(states=[TrialState.COMPLETE]) and (record := jobs.get(study.best_trial.number)):
+        again = [text for text in record.overrides if not re.match(r"[+~]*(sweep|callbacks\.pruning)[.=]", text)]
+        lines += [f"  {record.folder}", f"  leyden run {shlex.join(again)}"]
+    charts, left_out = draw(study, folder)
+    text = "\n".join([*lines, *left_out])
+    write_file(folder / "search.md", f"{text}\n")
+    print(text, "search:", *(f"  {file}" for file in [folder / "search.md", *charts]), sep="\n")
+
+
 def jobs_of(folder: Path) -> dict[int, Record]:
     """The jobs of a search by the numbers of their trials."""
     callbacks = [(record.config["callbacks"] or {}, record) for record in records_in(folder)]
     return {own["pruning"]["trial"]: record for own, record in callbacks if "pruning" in own}
 
 
-def _monitor(jobs: Sequence[Composed]) -> tuple[str, str]:
+def _monitor(jobs: Jobs) -> tuple[str, str]:
     """The metric, and "max" or "min" of it, by which a technique chooses checkpoints; some know only when built.
 
     Raises:
         ConfigError: trials of several techniques that have not the same one.
     """
-    kinds = {resolve_name(job.config["model"]["_target_"]) for job in jobs}
-    known = {(vars(kind)["monitor"], vars(kind)["mode"]) for kind in kinds if {"monitor", "mode"} <= vars(kind).keys()}
+    kinds = [vars(resolve_name(config["model"]["_target_"])) for config in jobs.configs]
+    known = jobs.monitors or {(kind["monitor"], kind["mode"]) for kind in kinds if {"monitor", "mode"} <= kind.keys()}
     if not known:
-        first = jobs[0]
+        first = jobs.composed[0]
         data = build(first.config["data"], first.allow)
         data.prepare_data()
         model = build(first.config["model"], first.allow, **data.spec)
         known = {(model.monitor, model.mode)}
     if len(known) > 1:
         names = ", ".join(sorted(metric for metric, _ in known))
-        raise ConfigError([f"techniques choose checkpoints by {names}: say what they share, sweep.metric=test/..."])
+        raise ConfigError([f"techniques choose checkpoints by {names}: name what they share, sweep.metric=val/..."])
     [(metric, mode)] = known
     return f"best/{metric}", mode
 

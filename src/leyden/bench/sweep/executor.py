@@ -5,19 +5,20 @@ exit status says is the same for all.
 """
 
 import contextlib
-import importlib
+import math
 import signal
-import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from types import FrameType, ModuleType
+from pathlib import Path
 from typing import Any
 
-from leyden.bench.config.compose import ConfigError
+from leyden.bench.run.lab import lines_about
 from leyden.bench.run.record import Record
-from leyden.bench.sweep.job import StoppedError
-from leyden.bench.sweep.status import Status
+from leyden.bench.sweep.job import CONSOLE, StoppedError, finalize
+from leyden.bench.sweep.ranking import result_of, settings
+from leyden.report.sweep.ranking import differing, shown
+from leyden.report.sweep.status import Status, last_lines
 
 
 class Executor(ABC):
@@ -25,16 +26,16 @@ class Executor(ABC):
 
     at_a_time: int
     """So many jobs are given to ``start``; as many as there are where the executor has a queue of its own."""
+    here = False
+    """Whether jobs run on this machine, so that they can be built here before any of them trains."""
+    _status: Status
 
     def __init__(self) -> None:
-        self._open: dict[Record, float | None] = {}
-        self._status = Status([])
+        self._queued: list[Record] = []
+        self._running: list[Record] = []
 
-    def warm_up(self, configs: Iterable[dict[str, Any]]) -> None:  # noqa: B027  # most have nothing to do
-        """Prepares for jobs that may come, while they are still being checked."""
-
-    def mistakes(self, configs: Iterable[dict[str, Any]]) -> list[str]:
-        """What of the jobs' configs this executor cannot run, with the cure; asked before anything is stored."""
+    def expect(self, configs: Sequence[dict[str, Any]]) -> list[str]:
+        """Prepares for jobs that may come; what of their configs it cannot run, with the cure."""
         return []
 
     def recover(self, records: Sequence[Record]) -> list[Record]:
@@ -43,17 +44,10 @@ class Executor(ABC):
 
     @abstractmethod
     def prepare(self, records: Sequence[Record], at_a_time: int | str) -> str:
-        """Divides what there is among jobs that are to run.
-
-        Args:
-            records: of the jobs.
-            at_a_time: ``sweep.jobs``, a number or auto.
-
-        Returns:
-            How, as text.
+        """Divides what there is among jobs that are to run, ``sweep.jobs`` at a time; says how.
 
         Raises:
-            ConfigError: ``at_a_time`` is neither.
+            ValueError: ``at_a_time`` is neither auto nor a number from 1 on.
         """
 
     @abstractmethod
@@ -61,103 +55,97 @@ class Executor(ABC):
         """Starts jobs, or puts them into a queue."""
 
     @abstractmethod
-    def ended(self, seconds: float) -> Iterable[Record]:
-        """Jobs that nothing runs any more, for which it waits so long at most."""
+    def ended(self, seconds: float) -> Iterable[tuple[Record, int, str]]:
+        """Jobs that nothing runs any more, for which it waits so long at most.
+
+        Each with its exit status, and why it ended where it did not write that down itself.
+        """
 
     @abstractmethod
     def stop(self) -> None:
         """Interrupts all jobs, and returns when none is left."""
 
-    def lost(self, record: Record) -> str:
-        """Why a job may have ended of which the record does not say it."""
-        return "what looked after it is gone"
-
     def close(self) -> None:  # noqa: B027  # most have nothing to do
         """Ends what ``prepare`` has begun."""
 
     def run(self, records: Sequence[Record], fail_fast: bool) -> None:
-        """Runs the jobs of all records, which say afterwards how they went; ``prepare`` comes first.
-
-        Args:
-            records: pending.
-            fail_fast: whether the first failure stops the others.
+        """Runs pending jobs, whose records say afterwards how they went; ``prepare`` comes first.
 
         Raises:
-            StoppedError: a job failed and the others were stopped.
+            StoppedError: a job failed, ``fail_fast`` is set and the others were stopped.
             KeyboardInterrupt: Ctrl-C or SIGTERM, after all jobs have ended; those that ran are interrupted, those that
                 did not are pending.
         """
         waiting = deque(records)
-        self._status = Status(records)
+        self._status = Status(_names(records))
         with _sigterm_is_ctrl_c(), self._status:
             try:
-                while waiting or self._open:
-                    room = min(len(waiting), self.at_a_time - len(self._open))
-                    if batch := [waiting.popleft() for _ in range(room)]:
-                        self._open.update(dict.fromkeys(batch))
+                while waiting or self._queued or self._running:
+                    room = self.at_a_time - len(self._queued) - len(self._running)
+                    if batch := [waiting.popleft() for _ in range(min(len(waiting), room))]:
+                        self._queued += batch
                         self.start(batch)
-                    for record in self.ended(self._status.every_seconds):
+                    for record, code, why in self.ended(self._status.every_seconds):
+                        finalize(record, code, why)
+                        self._look()
                         self._end(record)
                         if fail_fast and record.status["status"] != "done":
                             raise StoppedError(f"sweep.fail_fast: {record.folder} ended, so the others were stopped")
-                    for record in self._open:
-                        self._look(record)
-                    self._status.show()
+                    self._look()
+                    self._status.show({r.folder: _progress(r) for r in self._running})
             except BaseException as error:
                 self.give_up(error)
                 raise
             finally:
-                self._open.clear()
                 self.close()
 
     def give_up(self, error: BaseException) -> None:
         """Ends all jobs: Lightning finishes what must not be cut, and the records say "interrupted"."""
         self.stop()
-        for record in self._open:
-            self._look(record)
-            began = self._open[record]
-            if began is None:
-                continue
-            if record.status["status"] in ("pending", "running"):
+        self._look()
+        for record in [*self._running]:
+            if record.status["status"] == "running":
                 record.set_status("interrupted", cure=f"leyden resume {record.folder}")
-            self._status.ended(record, time.monotonic() - began)
+            self._end(record)
 
-    def _begin(self, record: Record) -> None:
-        self._open[record] = time.monotonic()
-        self._status.started(record)
-
-    def _look(self, record: Record) -> None:
-        """Notices that a job has left its queue."""
-        if self._open[record] is None and record.status["status"] != "pending":
-            self._begin(record)
+    def _look(self) -> None:
+        """Notices jobs that have begun to run."""
+        for record in [record for record in self._queued if record.status["status"] != "pending"]:
+            self._queued.remove(record)
+            self._running.append(record)
+            self._status.started(record.folder)
 
     def _end(self, record: Record) -> None:
-        self._look(record)
-        began = self._open.pop(record)
-        if record.status["status"] in ("pending", "running"):
-            record.set_status("failed", error=self.lost(record), exit=-1)
-        self._status.ended(record, 0.0 if began is None else time.monotonic() - began)
+        """Shows how a job ended; of one that failed the last lines of its own log, or of its process's."""
+        self._running.remove(record)
+        status, what, lines = record.status, "", []
+        if status["status"] == "done":
+            result = result_of(record)
+            what = f"{result.metric} {result.value:.4g}" if math.isfinite(result.value) else ""
+            lines = [line.strip() for line in lines_about(record) if "NOT as expected" in line]
+        elif status["status"] == "failed":
+            what = status.get("error", "")
+            lines = last_lines(record.folder / (CONSOLE if "exit" in status else "run.log"))
+        self._status.ended(record.folder, status["status"], what, lines)
 
 
-def library(name: str, package: str) -> ModuleType:
-    """A library that only this executor needs.
+def _names(records: Sequence[Record]) -> dict[Path, str]:
+    """What tells each job apart."""
+    found = settings(records)
+    keys = differing(found) if len(found) > 1 else list(found[0])
+    texts = [" ".join(f"{key}={shown(own[key])}" for key in keys) for own in found]
+    return {record.folder: text for record, text in zip(records, texts, strict=True)}
 
-    Raises:
-        ConfigError: it is not installed; the message has the cure.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        message = f"hydra/launcher: this one needs a package more ({error}): pip install '{package}'"
-        raise ConfigError([message]) from error
+
+def _progress(record: Record) -> str:
+    """The last line in which a job said how far it is (``leyden.bench.run.progress``)."""
+    lines = [line for line in last_lines(record.folder / CONSOLE, 100) if line.startswith("epoch ")]
+    return lines[-1] if lines else "starting"
 
 
 @contextlib.contextmanager
 def _sigterm_is_ctrl_c() -> Iterator[None]:
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

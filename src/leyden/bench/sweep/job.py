@@ -1,23 +1,22 @@
 """One stored job in a process of its own: ``leyden resume FOLDER``, wherever an executor has put it."""
 
-import contextlib
 import os
 import runpy
 import signal
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from leyden.bench.config.allow_list import ALLOW
 from leyden.bench.run.record import Record
+from leyden.core.files import console_in
 
 PATIENCE = 30.0
 """Seconds that jobs have to write down that they were interrupted, before they are killed."""
 CONSOLE = "console.log"
 """What a job of a sweep would have shown on a terminal; in its folder."""
-OF_THE_SWEEP = ("LOCAL_RANK", "LEYDEN_RECORD")
-"""Environment variables that would make a job a part of the run that started the sweep."""
+JOB_FILE = "slurm.json"
+"""In the folder of a job that Slurm has: its number there, and where submitit keeps its files."""
 
 
 class StoppedError(RuntimeError):
@@ -49,20 +48,19 @@ class Job:
 
     def __call__(self) -> int:
         """Runs the job in this process; returns its exit status, and the record says how it went."""
-        os.chdir(self.place)
-        for name in OF_THE_SWEEP:
+        for name in ("LOCAL_RANK", "LEYDEN_RECORD"):  # would make it a part of the run that started the sweep
             os.environ.pop(name, None)
-        os.environ["OMP_NUM_THREADS"] = str(self.threads)
         if self.gpus:
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(self.gpus)
-        os.environ[ALLOW] = ",".join(self.allowed)
-        with _console(Path(self.folder) / CONSOLE):
+        with console_in(Path(self.place, self.folder, CONSOLE)):
             code = self.run()
-        finalize(Record(self.folder), code)
+        finalize(Record(self.folder), code, ended_by(code))
         return code
 
     def run(self) -> int:
         """``leyden resume FOLDER``, typed in this process, which Ctrl-C interrupts; its exit status."""
+        os.chdir(self.place)
+        os.environ |= {"OMP_NUM_THREADS": str(self.threads), ALLOW: ",".join(self.allowed)}
         if "torch" in sys.modules:  # forked with it; else it reads OMP_NUM_THREADS itself
             import torch
 
@@ -76,32 +74,15 @@ class Job:
         return 0
 
 
-@contextlib.contextmanager
-def _console(file: Path) -> Iterator[None]:
-    """Appends to a file what this process writes to stdout and stderr."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(stream) for stream in (1, 2)]
-    console = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for stream in (1, 2):
-        os.dup2(console, stream)
-    os.close(console)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for stream, before in zip((1, 2), kept, strict=True):
-            os.dup2(before, stream)
-            os.close(before)
+def ended_by(code: int) -> str:
+    """Why a process ended, by its exit status, or -N by signal N."""
+    if code >= 0:
+        return f"the process ended with status {code} before the run had ended"
+    name = signal.Signals(-code).name
+    return f"killed by {name}" + (", maybe for lack of memory: try sweep.jobs=1" if name == "SIGKILL" else "")
 
 
-def finalize(record: Record, code: int) -> None:
-    """Writes down how a job ended that did not say so itself: with this exit status, or -N by signal N."""
-    if record.status["status"] not in ("pending", "running"):
-        return
-    why = f"the process ended with status {code} before the run had ended"
-    if code < 0:
-        name = signal.Signals(-code).name
-        why = f"killed by {name}" + (", maybe for lack of memory: try sweep.jobs=1" if name == "SIGKILL" else "")
-    record.set_status("failed", error=why, exit=code)
+def finalize(record: Record, code: int, why: str) -> None:
+    """Writes down how a job ended that did not say so itself."""
+    if record.status["status"] in ("pending", "running"):
+        record.set_status("failed", error=why, exit=code)

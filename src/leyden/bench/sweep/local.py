@@ -14,44 +14,43 @@ import time
 from collections.abc import Iterable, Sequence
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple
+from typing import Any
 
 from leyden.bench.config.allow_list import targets
 from leyden.bench.run.record import Record
 from leyden.bench.sweep.executor import Executor
-from leyden.bench.sweep.job import PATIENCE, Job, finalize
-from leyden.bench.sweep.resources import Resources, divide, each
+from leyden.bench.sweep.job import PATIENCE, Job, ended_by
+from leyden.core.sweep.resources import divide, each
 
 FORKS = sys.platform == "linux"
-
-
-class _Running(NamedTuple):
-    process: BaseProcess
-    gpus: tuple[str, ...]
 
 
 class Pool(Executor):
     """Each job as a process of this machine, ``sweep.jobs`` at a time."""
 
+    here = True
+
     def __init__(self) -> None:
         super().__init__()
-        self._running: dict[Record, _Running] = {}
+        self._processes: dict[Record, BaseProcess] = {}
+        self._gpus: dict[Record, tuple[str, ...]] = {}
         self._context: Any = multiprocessing.get_context("forkserver" if FORKS else "spawn")
         self._warming: threading.Thread | None = None
 
-    def warm_up(self, configs: Iterable[dict[str, Any]]) -> None:
+    def expect(self, configs: Sequence[dict[str, Any]]) -> list[str]:
         """Starts the server, where there is none, beside us who import the same to check the jobs."""
         if FORKS and self._warming is None:
             self._context.set_forkserver_preload(preloads(configs))
             first = self._context.Process(target=_nothing)
             self._warming = threading.Thread(target=first.start, daemon=True)
             self._warming.start()
+        return []
 
     def prepare(self, records: Sequence[Record], at_a_time: int | str) -> str:
         """Divides this machine."""
         configs = [record.config for record in records]
-        self.warm_up(configs)
-        self._resources: Resources = divide(configs, at_a_time)
+        self.expect(configs)
+        self._resources = divide(configs, at_a_time)
         self.at_a_time = self._resources.jobs
         return f"{self.at_a_time} at a time, {each(self._resources.threads)}"
 
@@ -60,38 +59,35 @@ class Pool(Executor):
         if self._warming is not None:
             self._warming.join()
         for record in records:
-            taken = [gpu for job in self._running.values() for gpu in job.gpus]
-            gpus = self._resources.take(record.config, taken)
-            process = self._context.Process(target=_work, args=(Job.of(record, self._resources.threads, gpus),))
-            process.start()
-            self._running[record] = _Running(process, gpus)
-            self._begin(record)
+            taken = [gpu for other in self._processes for gpu in self._gpus[other]]
+            self._gpus[record] = self._resources.take(record.config, taken)
+            job = Job.of(record, self._resources.threads, self._gpus[record])
+            self._processes[record] = self._context.Process(target=_work, args=(job,))
+            self._processes[record].start()
 
-    def ended(self, seconds: float) -> Iterable[Record]:
+    def ended(self, seconds: float) -> Iterable[tuple[Record, int, str]]:
         """Jobs whose processes are gone."""
-        gone = connection.wait([job.process.sentinel for job in self._running.values()], timeout=seconds)
-        for record, job in list(self._running.items()):
-            if job.process.sentinel in gone:
-                del self._running[record]
-                finalize(record, _kill(job.process))
-                yield record
+        records = {process.sentinel: record for record, process in self._processes.items()}
+        for sentinel in connection.wait(list(records), timeout=seconds):
+            record = records[sentinel]  # type: ignore[index]  # a sentinel is a number here
+            code = _kill(self._processes.pop(record))
+            yield record, code, ended_by(code)
 
     def stop(self) -> None:
         """Interrupts by SIGINT, and kills what has not ended within ``PATIENCE``."""
-        for record, (process, _) in self._running.items():
+        for record, process in self._processes.items():
             # One that has not begun has nothing to lose, and may not be listening yet.
-            begun = record.status["status"] != "pending"
-            if begun and process.pid is not None and process.is_alive():
-                os.kill(process.pid, signal.SIGINT)
-            elif not begun:
+            if record.status["status"] == "pending":
                 process.kill()
+            elif process.pid is not None and process.is_alive():
+                os.kill(process.pid, signal.SIGINT)
         with contextlib.suppress(KeyboardInterrupt):  # whoever presses again does not want to wait
             deadline = time.monotonic() + PATIENCE
-            for process, _ in self._running.values():
+            for process in self._processes.values():
                 process.join(max(0.0, deadline - time.monotonic()))
-        for process, _ in self._running.values():
+        for process in self._processes.values():
             _kill(process)
-        self._running.clear()
+        self._processes.clear()
 
 
 def preloads(configs: Iterable[dict[str, Any]]) -> list[str]:

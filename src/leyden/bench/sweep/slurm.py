@@ -15,21 +15,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import submitit
+from submitit.core.utils import FailedJobError
+from submitit.helpers import DelayedSubmission
 
 from leyden.bench.config.compose import ConfigError
 from leyden.bench.run.record import Record, RecordError
-from leyden.bench.sweep.executor import Executor, library
-from leyden.bench.sweep.job import Job, StoppedError
-from leyden.bench.sweep.resources import devices_of, each, room_for, wants_gpus
+from leyden.bench.sweep.executor import Executor
+from leyden.bench.sweep.job import JOB_FILE, Job, StoppedError
 from leyden.core.files import write_file
+from leyden.core.sweep.resources import devices_of, each, room_for, wants_gpus
 
-if TYPE_CHECKING:
-    from submitit import AutoExecutor, SlurmJob
-    from submitit.helpers import DelayedSubmission
-
-JOB_FILE = "slurm.json"
-"""In the folder of a job that Slurm has: its number there, and where submitit keeps its files."""
+SLURMS_OWN = ("partition", "array_parallelism", "setup", "additional_parameters")
+"""Parameters that submitit calls ``slurm_...``."""
 ARTIFACTS = ".submitit"
 """Folder beside the jobs: what submitit hands to Slurm, and what it says itself."""
 
@@ -48,28 +48,23 @@ class Task(Job):
             SystemExit: it is queued again, and so has no result.
         """
         several = int(os.environ.get("SLURM_NTASKS", "1")) > 1
-        rank = int(os.environ["SLURM_PROCID"]) if several else 0
-        code = self._rank(rank) if rank else super().__call__()
+        rank = os.environ["SLURM_PROCID"] if several else "0"
+        if rank == "0":
+            code = super().__call__()
+        else:  # it needs what Lightning tells the ranks that it starts itself
+            record = str(Path(self.place, self.folder))
+            os.environ |= {"RANK": rank, "LOCAL_RANK": os.environ["SLURM_LOCALID"], "LEYDEN_RECORD": record}
+            code = self.run()
         if self.queued_again:
             raise SystemExit(code)
         if several and code:
             raise ChildProcessError(f"rank {rank} of {self.folder} ended with status {code}")
         return code
 
-    def checkpoint(self) -> "DelayedSubmission":
+    def checkpoint(self) -> DelayedSubmission:
         """What submitit queues again when the job is preempted or out of time: the same job, which then goes on."""
-        from submitit.helpers import DelayedSubmission
-
         self.queued_again = True
         return DelayedSubmission(replace(self, queued_again=False))
-
-    def _rank(self, rank: int) -> int:
-        """A rank other than the first, which needs what Lightning tells the ranks that it starts itself."""
-        record = str(Path(self.place, self.folder))
-        own = {"RANK": str(rank), "LOCAL_RANK": os.environ["SLURM_LOCALID"], "LEYDEN_RECORD": record}
-        os.chdir(self.place)
-        os.environ.update(own | {"OMP_NUM_THREADS": str(self.threads), "LEYDEN_ALLOW": ",".join(self.allowed)})
-        return self.run()
 
 
 class Slurm(Executor):
@@ -80,64 +75,47 @@ class Slurm(Executor):
     Args:
         cpus_per_task: also the threads of each process.
         gpus_per_node: None: as many as the job's trainer asks for; 0: none is asked for, such as where ``gres`` does.
-        array_parallelism: jobs at a time; ``sweep.jobs``, where it is a number, may set it lower.
         max_num_timeout: so many times a job that is out of its time is queued again.
-        setup: lines of the batch script before the job.
-        additional_parameters: of ``sbatch``.
-        parameters: what submitit's ``AutoExecutor.update_parameters`` takes, see ``conf/hydra/launcher/slurm.yaml``;
-            None is as if it were not there.
+        parameters: the others of ``conf/hydra/launcher/slurm.yaml``, and what else submitit's
+            ``AutoExecutor.update_parameters`` takes; None is as if it were not there.
 
     Raises:
-        ConfigError: submitit is not there, does not take the parameters, or finds no Slurm.
+        ConfigError: submitit does not take the parameters, or finds no Slurm.
     """
 
-    def __init__(
-        self,
-        cpus_per_task: int,
-        gpus_per_node: int | None,
-        array_parallelism: int,
-        max_num_timeout: int,
-        partition: str | None,
-        setup: Sequence[str],
-        additional_parameters: dict[str, Any],
-        **parameters: Any,
-    ) -> None:
+    def __init__(self, cpus_per_task: int, gpus_per_node: int | None, max_num_timeout: int, **parameters: Any) -> None:
         super().__init__()
-        self._submitit = library("submitit", "leyden[slurm]")
-        self._gpus_per_node, self._threads = gpus_per_node, cpus_per_task
-        self._parallelism, self._max_num_timeout = array_parallelism, max_num_timeout
-        given = parameters | {
+        self._gpus_per_node, self._threads, self._max_num_timeout = gpus_per_node, cpus_per_task, max_num_timeout
+        self._parallelism = parameters["array_parallelism"]
+        given = {f"slurm_{name}" if name in SLURMS_OWN else name: value for name, value in parameters.items()}
+        given |= {
             "cpus_per_task": cpus_per_task,
-            "slurm_partition": partition,
-            "slurm_array_parallelism": array_parallelism,
-            "slurm_setup": setup or None,
             # srun knows the CPUs of its own words only (since Slurm 22.05), and lets ranks wait for one that failed.
             "slurm_srun_args": [f"--cpus-per-task={cpus_per_task}", "--kill-on-bad-exit=1"],
-            "slurm_additional_parameters": {"requeue": True, **additional_parameters},
+            "slurm_additional_parameters": {"requeue": True, **(parameters.get("additional_parameters") or {})},
         }
-        self._parameters = {name: value for name, value in given.items() if value is not None}
+        self._parameters = {name: value for name, value in given.items() if value is not None and value != []}
         self._jobs: dict[Record, Any] = {}
-        self._logs: dict[Record, Path] = {}
         with tempfile.TemporaryDirectory() as folder:
             try:
                 self._submitter(Path(folder))
             except (AssertionError, NameError, RuntimeError, TypeError, ValueError) as error:  # as submitit refuses
                 raise ConfigError([f"hydra.launcher: {error}"]) from error
 
-    def _submitter(self, folder: Path) -> "AutoExecutor":
+    def _submitter(self, folder: Path) -> submitit.AutoExecutor:
         limit = {"slurm_max_num_timeout": self._max_num_timeout}
-        submitter = self._submitit.AutoExecutor(folder / ARTIFACTS / "%j", cluster="slurm", **limit)
+        submitter = submitit.AutoExecutor(folder / ARTIFACTS / "%j", cluster="slurm", **limit)
         submitter.update_parameters(**self._parameters)
         return submitter
 
-    def mistakes(self, configs: Iterable[dict[str, Any]]) -> list[str]:
-        """Devices of which there is no number, as Slurm wants to know how many tasks a job has."""
-        wrong = dict.fromkeys(c["trainer"]["devices"] for c in configs if devices_of(c) is None)
+    def expect(self, configs: Sequence[dict[str, Any]]) -> list[str]:
+        """Refuses devices of which there is no number, as Slurm wants to know how many tasks a job has."""
+        wrong = dict.fromkeys(str(c["trainer"].get("devices", "auto")) for c in configs if devices_of(c) is None)
         return [f"trainer.devices: {given} is no number, which Slurm needs: add trainer.devices=N" for given in wrong]
 
     def recover(self, records: Sequence[Record]) -> list[Record]:
         """Jobs that Slurm has from an earlier sweep."""
-        self._jobs.update(_on_cluster(records))
+        self._jobs = _on_cluster(records)
         return list(self._jobs)
 
     def prepare(self, records: Sequence[Record], at_a_time: int | str) -> str:
@@ -151,7 +129,9 @@ class Slurm(Executor):
         arrays = defaultdict(list)
         for record in records:
             if record not in self._jobs:
-                arrays[self._needs(record.config)].append(record)
+                config = record.config
+                gpus = wants_gpus(config) if self._gpus_per_node is None else self._gpus_per_node
+                arrays[config["trainer"].get("num_nodes", 1), devices_of(config) or 1, gpus].append(record)
         for (nodes, tasks, gpus), members in arrays.items():
             folder = members[0].folder.parent
             submitter = self._submitter(folder)
@@ -160,38 +140,30 @@ class Slurm(Executor):
             submitter.update_parameters(**own, **gpu, slurm_array_parallelism=self._limit)
             try:
                 jobs = submitter.submit_array([Task.of(record, self._threads) for record in members])
-            except self._submitit.core.utils.FailedJobError as error:
+            except FailedJobError as error:
                 raise ConfigError([f"hydra/launcher=slurm: sbatch says {error}"]) from error
             for record, job in zip(members, jobs, strict=True):
                 self._jobs[record] = job
                 known = {"job_id": job.job_id, "folder": str(submitter.folder), "tasks": list(range(job.num_tasks))}
                 write_file(record.folder / JOB_FILE, json.dumps(known))
 
-    def ended(self, seconds: float) -> Iterable[Record]:
+    def ended(self, seconds: float) -> Iterable[tuple[Record, int, str]]:
         """Jobs of which there is a result, or of which Slurm says so; it is asked every ten minutes at least."""
         time.sleep(max(seconds, len(self._jobs) / 100))  # spares the file server
         for record, job in list(self._jobs.items()):
             if job.task(0).done():
-                self._logs[record] = job.task(0).paths.stderr
                 del self._jobs[record]
                 record.folder.chmod(record.folder.stat().st_mode)  # makes NFS look again, as submitit does
                 (record.folder / JOB_FILE).unlink(missing_ok=True)
-                yield record
-
-    def lost(self, record: Record) -> str:
-        """Where to look."""
-        return f"submitit's process ended before the run did: see {self._logs[record]}"
+                yield record, -1, f"submitit's process ended before the run did: see {job.task(0).paths.stderr}"
 
     def give_up(self, error: BaseException) -> None:
         """Leaves the jobs to Slurm, unless one of them has failed and that is to end the others."""
         if isinstance(error, StoppedError):
             super().give_up(error)
         elif self._jobs:
-            print(
-                f"the jobs go on on the cluster: the same command watches them again, "
-                f"`scancel {' '.join(self._arrays())}` ends them",
-                file=sys.stderr,
-            )
+            ends = f"`scancel {' '.join(self._arrays())}` ends them"
+            print(f"the jobs go on on the cluster: the same command watches them again, {ends}", file=sys.stderr)
 
     def stop(self) -> None:
         """Cancels all; those that Slurm kills go on from their last checkpoint when they are taken up again."""
@@ -200,11 +172,6 @@ class Slurm(Executor):
 
     def _arrays(self) -> list[str]:
         return list(dict.fromkeys(job.job_id.partition("_")[0] for job in self._jobs.values()))
-
-    def _needs(self, config: dict[str, Any]) -> tuple[int, int, int]:
-        """Nodes; tasks and GPUs of each."""
-        gpus = wants_gpus(config) if self._gpus_per_node is None else self._gpus_per_node
-        return config["trainer"]["num_nodes"], devices_of(config) or 1, gpus
 
 
 def refuse_on_cluster(records: Sequence[Record]) -> None:
@@ -216,7 +183,7 @@ def refuse_on_cluster(records: Sequence[Record]) -> None:
         )
 
 
-def _on_cluster(records: Sequence[Record]) -> dict[Record, "SlurmJob[int]"]:
+def _on_cluster(records: Sequence[Record]) -> dict[Record, submitit.SlurmJob[int]]:
     """Jobs that Slurm has; job files of others are thrown away.
 
     Raises:
@@ -231,7 +198,7 @@ def _on_cluster(records: Sequence[Record]) -> dict[Record, "SlurmJob[int]"]:
             f"{record.folder} was given to Slurm, and this machine has no sacct to ask whether it is still there: "
             f"go on where there is one, or remove {file}"
         )
-    submitit = library("submitit", "leyden[slurm]")
+    jobs: dict[Record, submitit.SlurmJob[int]]
     jobs = {record: submitit.SlurmJob(**json.loads(file.read_text())) for record, file in files.items()}
     there = {record: job for record, job in jobs.items() if not job.task(0).done()}  # the first asks for all
     for record in jobs.keys() - there.keys():

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -15,15 +16,16 @@ from omegaconf import DictConfig, OmegaConf
 from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.validate import check
-from leyden.bench.run.record import Record, RecordError
+from leyden.bench.run.record import Record, RecordError, make_folder
 from leyden.bench.sweep.executor import Executor
+from leyden.bench.sweep.job import JOB_FILE
 from leyden.bench.sweep.local import Pool
-from leyden.bench.sweep.slurm import refuse_on_cluster
+from leyden.core.files import console_in
 from leyden.report.runs import Run
 
 DATABASE = "search.db"
 """Where a search by Optuna is kept; in the sweep's folder."""
-PRUNING = "leyden.bench.search.pruning.Pruning"
+PRUNING = "leyden.core.sweep.pruning.Pruning"
 """The callback by which a trial's job reports to it."""
 ASIDE = ("sweep", "report", "paths")
 """Parts of a config that do not change what a run learns."""
@@ -47,8 +49,10 @@ class Jobs:
         self._hydra: dict[str, Any] = plain(master.hydra, resolve=False)
         self.folder = Path(master.hydra.sweep.dir)
         self._overrides = overrides
-        self._mistakes: dict[str, list[Sequence[str]]] = {}
+        self._mistakes: dict[str, list[Sequence[str]]] = defaultdict(list)
         self.composed: list[Composed] = []
+        self.monitors: set[tuple[str, str]] = set()
+        """By which metric techniques choose checkpoints, and "max" or "min" of it; as far as jobs were built."""
         found_by = [text for text in self._hydra["overrides"]["hydra"] if text.startswith("hydra.searchpath")]
         for own in overrides:
             try:
@@ -69,22 +73,49 @@ class Jobs:
             ConfigError: with the mistakes of all jobs, each once, with the job that makes it.
             ValueError: the report's own complaint.
         """
+        for mistake in executor.expect(self.configs) if executor else []:
+            self._mistakes[mistake] += self._overrides
         for composed in self.composed:
             self._note(check(composed), composed.overrides)
-        if self._mistakes:
-            raise ConfigError(map(self._with_jobs, self._mistakes))
-        if executor is not None and (mistakes := executor.mistakes(self.configs)):
-            raise ConfigError(mistakes)
+        self._refuse()
         first = self.composed[0]
         if first.config["report"]:
             build(first.config["report"], first.allow)([Run(config=first.config, metrics={}, folder=Path())])
+        if executor and executor.here:
+            self._assemble()
+
+    def _assemble(self) -> None:
+        """Builds what jobs are made of, so that what only data or model can refuse is refused before one trains.
+
+        Of jobs that differ in nothing but the seed one is built, and none that is stored; equal data are loaded once.
+        """
+        from leyden.bench.run.run import assemble  # here, because it brings torch
+
+        stored = {_fingerprint(record.config) for record in records_in(self.folder)}
+        alike, loaded = defaultdict(list), []
+        for job in self.composed:
+            alike[tuple(text for text in job.overrides if not text.startswith("seed="))].append(job)
+        for job, *others in alike.values():
+            if _fingerprint(job.config) in stored:
+                continue
+            try:
+                with console_in(Path(os.devnull)):  # the job itself will say it again
+                    data, model, _ = assemble(job.config, self.folder, job.allow)
+                    self.monitors.add((str(model.monitor), str(model.mode)))
+                    if job.config["data"] not in loaded:
+                        loaded.append(job.config["data"])
+                        for loader in (data.train_dataloader, data.val_dataloader, data.test_dataloader):
+                            loader()
+            except Exception as error:  # whatever the classes raise is the mistake to report
+                for same in (job, *others):
+                    self._note([str(error) or type(error).__name__], same.overrides)
+        self._refuse()
 
     def place(self, job: Composed, number: int) -> Path:
         """Where ``hydra.sweep.subdir`` wants a job, if it is the sweep's job of that number."""
         naming = self._hydra["job"]["config"]["override_dirname"]
-        kept = sorted(
-            o for o in job.overrides if o.partition("=")[0] not in (*naming["exclude_keys"], "hydra.searchpath")
-        )
+        left_out = (*naming["exclude_keys"], "hydra.searchpath")
+        kept = sorted(text for text in job.overrides if text.partition("=")[0] not in left_out)
         dirname = naming["item_sep"].join(kept).replace("=", naming["kv_sep"])
         known = {"job": {"num": number, "id": number, "override_dirname": dirname, "name": self._hydra["job"]["name"]}}
         known |= {"runtime": {"choices": job.choices}}
@@ -93,9 +124,13 @@ class Jobs:
         config = OmegaConf.create({**job.config, "hydra": known, "subdir": subdir})
         return self.folder / str(config.subdir)
 
+    def _refuse(self) -> None:
+        if self._mistakes:
+            raise ConfigError(map(self._with_jobs, self._mistakes))
+
     def _note(self, mistakes: Sequence[str], overrides: Sequence[str]) -> None:
         for mistake in mistakes:
-            self._mistakes.setdefault(mistake, []).append(overrides)
+            self._mistakes[mistake].append(overrides)
 
     def _with_jobs(self, mistake: str) -> str:
         first, *others = self._mistakes[mistake]
@@ -107,24 +142,20 @@ class Jobs:
 
 
 def store(jobs: Jobs, first: int = 0) -> list[Record]:
-    """A record for each job: the one in the sweep's folder that has the same config, or a new one.
-
-    Args:
-        jobs: of the sweep.
-        first: the number of the first job, if its folder is free.
+    """A record for each job: the one in the sweep's folder that has the same config, or a new one, ``first`` or higher.
 
     Raises:
         ConfigError: two jobs would lie in the same folder.
     """
     stored = defaultdict(list)
     for record in records_in(jobs.folder):
-        stored[_fingerprint(record.config)].append(record)
-    taken = {record.folder for found in stored.values() for record in found}
+        stored[_fingerprint(record.config)].append(record.folder)
+    taken = {folder for folders in stored.values() for folder in folders}
     records: list[Record] = []
     number = first
     for job in jobs.composed:
         if same := stored[_fingerprint(job.config)]:
-            records.append(Record(same.pop(0).folder, job.allow))
+            records.append(Record(same.pop(0), job.allow))
             continue
         while (place := jobs.place(job, number)) in taken:
             number += 1
@@ -148,7 +179,7 @@ def run_stored(
         among: how many jobs a machine is divided among at least, where these are a part of the sweep.
 
     Raises:
-        ConfigError: ``settings`` make no sense.
+        ValueError: ``sweep.jobs`` makes no sense.
         RecordError: one is running already.
         StoppedError: a job failed and ``fail_fast`` is set.
     """
@@ -158,13 +189,16 @@ def run_stored(
     executor = executor or Pool()
     recovered = executor.recover(open_jobs)
     others = [record for record in open_jobs if record not in recovered]
-    refuse_on_cluster(others)
+    if any((record.folder / JOB_FILE).is_file() for record in others):
+        from leyden.bench.sweep.slurm import refuse_on_cluster  # here, because it brings submitit
+
+        refuse_on_cluster(others)
     for record in others:
         record.refuse_if_running()
     how = executor.prepare(open_jobs + open_jobs[:1] * (among - len(open_jobs)), settings["jobs"])
     begun = Counter("running" if record in recovered else _take_up(record) for record in open_jobs)
     done = len(records) - len(open_jobs)
-    if done or len(begun) > 1 or "new" not in begun:
+    if done or set(begun) != {"new"}:
         print(f"going on: {', '.join(f'{count} {how}' for how, count in Counter(done=done, **begun).items())}")
     print(f"{len(open_jobs)} jobs, {how}", flush=True)
     executor.run(open_jobs, bool(settings["fail_fast"]))
@@ -186,8 +220,11 @@ def _take_up(record: Record) -> str:
 
 def records_in(folder: Path, allow: Collection[str] = ()) -> list[Record]:
     """Those of a sweep, job 2 before job 10; ``allow`` as for ``Record``."""
-    jobs = {file.parent for file in folder.rglob("config.yaml")}
-    return [Record(job, allow) for job in sorted(jobs, key=lambda job: (_numbers(job.relative_to(folder)), job))]
+
+    def order(job: Path) -> tuple[list[int], Path]:
+        return [int(digits) for digits in re.findall(r"\d+", str(job.relative_to(folder)))], job
+
+    return [Record(job, allow) for job in sorted((file.parent for file in folder.rglob("config.yaml")), key=order)]
 
 
 def trusted_in(folder: Path) -> frozenset[str]:
@@ -202,9 +239,9 @@ def alone_in(folder: Path) -> Iterator[None]:
     """Keeps other sweeps out of a folder for as long as this process lives.
 
     Raises:
-        RecordError: another one is at work there.
+        RecordError: another one is at work there, or nothing can be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     try:
         with FileLock(folder / ".lock", timeout=0):
             yield
@@ -217,7 +254,3 @@ def _fingerprint(config: dict[str, Any]) -> str:
     """What of a config decides on what a run learns, as text that is equal where that is."""
     lab = {"lab": config["lab"]["name"]}
     return json.dumps({key: value for key, value in config.items() if key not in ASIDE} | lab, sort_keys=True)
-
-
-def _numbers(path: Path) -> list[int]:
-    return [int(digits) for digits in re.findall(r"\d+", str(path))]

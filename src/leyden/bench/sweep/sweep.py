@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from leyden.bench.config.allow_list import targets
-from leyden.bench.config.compose import ConfigError, finish, hydra_over_conf
+from leyden.bench.config.compose import ConfigError, hydra_over_conf
 from leyden.bench.config.grid import parse
 from leyden.bench.config.groups import CONF
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.overrides import wrong_overrides
 from leyden.bench.config.variants import quoted
 from leyden.bench.run.lab import as_run, difference_table
-from leyden.bench.run.record import Record
 from leyden.bench.sweep.job import StoppedError
-from leyden.bench.sweep.ranking import rank, result_of
+from leyden.bench.sweep.ranking import rank
 from leyden.bench.sweep.store import alone_in, records_in, run_stored
-from leyden.core.files import clear_leftovers, write_file
+from leyden.core.files import clear_leftovers
+from leyden.report.sweep.selection import chosen_by, note
 
-MULTIRUN = ("-m", "--multirun")
+MULTIRUN = {"-m", "--multirun"}
 """How Hydra is asked for a sweep."""
 
 
@@ -52,15 +52,15 @@ def run(words: Sequence[str]) -> int:
         ValueError: what the lab's report asks for is not in the config.
         RecordError: another sweep is at work in the folder.
     """
-    flags = [word for word in words if word.startswith("-")]
-    overrides = [word for word in words if not word.startswith("-")]
-    if not set(flags) & set(MULTIRUN):
-        _complete_behind_verb()
-        _hydra(words)
-        return 0
-    if set(flags) - set(MULTIRUN):  # --help, --cfg ...: it shows what one job would be
+    flags = {word for word in words if word.startswith("-")}
+    if flags - MULTIRUN:  # --help, --cfg, --shell-completion: it shows what one job would be
+        if (
+            "COMP_LINE" in os.environ
+        ):  # Hydra completes a line without a verb: `leyden run exp<TAB>` as `leyden exp<TAB>`
+            os.environ["COMP_LINE"] = os.environ["COMP_LINE"].replace(" run ", " ", 1)
         _hydra([word for word in words if word not in MULTIRUN])
         return 0
+    overrides = [word for word in words if word not in flags]
     if wrong := wrong_overrides(overrides):
         raise ConfigError(wrong.values())
     folder, allow = _place_of(overrides)
@@ -78,17 +78,17 @@ def run(words: Sequence[str]) -> int:
 
 def resume(folder: Path, allow: Collection[str] = ()) -> int:
     """Goes on with the jobs that are stored in a sweep's folder; composes none. ``allow`` as for ``Record``."""
-    with alone_in(folder):
+
+    def run_again() -> None:
         records = records_in(folder, allow)
-        return _to_the_end(folder, lambda: _run_again(folder, records), allow)
+        run_stored(records, records[0].config["sweep"])
+        if "pruning" in (records[0].config["callbacks"] or {}):
+            from leyden.bench.search.study import conclude  # here, because it brings Optuna
 
+            conclude(folder)
 
-def _run_again(folder: Path, records: list[Record]) -> None:
-    run_stored(records, records[0].config["sweep"])
-    if "pruning" in (records[0].config["callbacks"] or {}):
-        from leyden.bench.search.search import conclude  # here, because it brings Optuna
-
-        conclude(folder)
+    with alone_in(folder):
+        return _to_the_end(folder, run_again, allow)
 
 
 def _to_the_end(folder: Path, do: Callable[[], Any], allow: Collection[str]) -> int:
@@ -104,7 +104,8 @@ def _to_the_end(folder: Path, do: Callable[[], Any], allow: Collection[str]) -> 
     records = records_in(folder)
     unfinished = [record for record in records if record.status["status"] != "done"]
     for record in unfinished:
-        print(f"{record.status['status']}: {record.folder}: {record.status.get('error', '')}", file=sys.stderr)
+        status = record.status
+        print(": ".join([status["status"], str(record.folder), *filter(None, [status.get("error")])]), file=sys.stderr)
     print(f"{len(records) - len(unfinished)} of {len(records)} jobs done", file=sys.stderr)
     if len(records) > 1 and (table := rank(folder, records)):
         print(f"{table}\nranking: {folder / 'ranking.md'}")
@@ -122,27 +123,22 @@ def report(folder: Path, allow: Collection[str] = ()) -> None:
         allow: what its config may name besides known classes.
     """
     records = records_in(folder, allow)
-    node = records[0].config["report"] if records else None
-    if not node:
+    if not records or not (node := records[0].config["report"]):
         return
-    files = build(node, allow)([as_run(record) for record in records])
-    from torchvision.io import encode_png  # here, because it brings torch, which help and completion do without
+    from leyden.report.sweep.files import write_report  # here, because it brings torch, which completion does without
 
-    for name, content in files.items():
-        if isinstance(content, str):
-            write_file(folder / name, content)
-            if name.endswith(".md"):
-                print(content)
-        else:
-            write_file(folder / name, encode_png(content).numpy().tobytes())
-    print("report:", *(folder / name for name in files), sep="\n  ")
+    chosen = [metric for record in records for metric in chosen_by(record.config)]
+    write_report(folder, build(node, allow)([as_run(record) for record in records]), note(chosen))
 
 
 def _place_of(overrides: Sequence[str]) -> tuple[Path, frozenset[str]]:
     """The folder of a sweep, ``hydra.sweep.dir`` or beside it ``sweep.name``; and the classes that its config names."""
     fixed = [str(override.input_line) for override in parse(overrides) if not override.is_sweep_override()]
-    with hydra_over_conf():
-        master = hydra.compose("config", fixed, return_hydra_config=True)
+    try:
+        with hydra_over_conf():
+            master = hydra.compose("config", fixed, return_hydra_config=True)
+    except HydraException as error:  # about keys of its own, which `wrong_overrides` leaves to it
+        raise ConfigError([str(error)]) from error
     allow = frozenset(str(node["_target_"]) for _, node in targets(OmegaConf.to_container(master)))
     folder, name = Path(master.hydra.sweep.dir), master.sweep.name
     if name is None:
@@ -156,19 +152,9 @@ def _hydra(words: Sequence[str]) -> None:
     """Hydra's own command line, over our config; what goes wrong is raised as it is."""
     sys.argv = ["leyden", *words]
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)()
+    hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_refuse)()
 
 
-def _job(config: DictConfig) -> float:
-    """Runs one job, for launchers other than our own; returns the value that ranks it."""
-    settings = HydraConfig.get()
-    composed = finish(config, settings.runtime.choices, settings.overrides.task)
-    record = Record.create(composed, Path(settings.runtime.output_dir))
-    run_stored([record], composed.config["sweep"])
-    return result_of(record).value
-
-
-def _complete_behind_verb() -> None:
-    """Shows Hydra's completion the line without the verb: `leyden run exp<TAB>` as `leyden exp<TAB>`."""
-    if "COMP_LINE" in os.environ:
-        os.environ["COMP_LINE"] = os.environ["COMP_LINE"].replace(" run ", " ", 1)
+def _refuse(config: DictConfig) -> None:
+    """Stands where Hydra would run a job by itself: with a flag that neither shows something nor asks for a sweep."""
+    raise ConfigError([f"{' '.join(sys.argv[1:])}: no such flag here; for --config-dir write hydra.searchpath=[DIR]"])

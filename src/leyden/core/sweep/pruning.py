@@ -8,13 +8,12 @@ from typing import Any
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from optuna import load_study
+from optuna import Study, load_study
 from optuna import logging as optuna_logging
 from optuna.exceptions import StorageInternalError
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
-from optuna.samplers import RandomSampler
 from optuna.storages import RDBStorage
-from optuna.trial import Trial, TrialState
+from optuna.trial import TrialState
 from sqlalchemy import URL
 
 PRUNED = "pruned_in_epoch"
@@ -28,9 +27,8 @@ optuna_logging.set_verbosity(optuna_logging.WARNING)
 
 def open_storage(file: Path) -> RDBStorage:
     """The SQLite database of a search; it is made where there is none."""
-    timeout = {"connect_args": {"timeout": PATIENCE}}
     url = URL.create("sqlite", database=str(file.absolute()))
-    return RDBStorage(url.render_as_string(), engine_kwargs=timeout)
+    return RDBStorage(url.render_as_string(), engine_kwargs={"connect_args": {"timeout": PATIENCE}})
 
 
 def pruner(settings: Mapping[str, Any]) -> BasePruner:
@@ -58,13 +56,22 @@ class Pruning(Callback):
         self.storage, self.study, self.trial = storage, study, trial
         self._validations = 0
         self._pruned_in: int | None = None
-        self._running: Trial | None = None
-        self._metric = ""
+        self._open: Study | None = None
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Opens the study, on the first rank."""
-        if trainer.is_global_zero and Path(self.storage).is_file():
-            self._open()
+        if not trainer.is_global_zero or not Path(self.storage).is_file():
+            return
+        self._storage = open_storage(Path(self.storage))
+        study = load_study(study_name=self.study, storage=self._storage)
+        own = study.get_trials(deepcopy=False)[self.trial]
+        if own.state == TrialState.RUNNING:
+            self._open, self._pruner = study, pruner(study.user_attrs["settings"])
+            self._metric = study.user_attrs["metric"].removeprefix("best/")
+            number = self._storage.get_study_id_from_name(self.study)
+            self._id = self._storage.get_trial_id_from_study_id_trial_number(number, self.trial)
+        else:
+            log.info("trial %d of %s has ended: it is not told of this run", self.trial, self.storage)
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Keeps a run that was pruned, and then stopped before its test, from training again."""
@@ -93,29 +100,13 @@ class Pruning(Callback):
         """Restores what ``state_dict`` gave."""
         self._validations, self._pruned_in = state_dict["validations"], state_dict["pruned_in"]
 
-    def _open(self) -> None:
-        storage = open_storage(Path(self.storage))
-        study = storage.get_study_id_from_name(self.study)
-        self._id = storage.get_trial_id_from_study_id_trial_number(study, self.trial)
-        if storage.get_trial(self._id).state != TrialState.RUNNING:
-            log.info("trial %d of %s has ended: it is not told of this run", self.trial, self.storage)
-            return
-        known = storage.get_study_user_attrs(study)
-        self._metric = known["metric"].removeprefix("best/")
-        # Of another sampler, a trial would ask it for values as soon as it is taken up.
-        quiet, chosen = RandomSampler(), pruner(known["settings"])
-        self._running = Trial(
-            load_study(study_name=self.study, storage=storage, sampler=quiet, pruner=chosen), self._id
-        )
-
     def _should_prune(self, trainer: Trainer) -> bool:
-        trial = self._running
-        if trial is None or (value := trainer.callback_metrics.get(self._metric)) is None:
+        if self._open is None or (value := trainer.callback_metrics.get(self._metric)) is None:
             return False
         try:
-            if self._validations not in trial.storage.get_trial(self._id).intermediate_values:
-                trial.report(float(value), self._validations)
-            return trial.should_prune()
+            if self._validations not in self._storage.get_trial(self._id).intermediate_values:
+                self._storage.set_trial_intermediate_value(self._id, self._validations, float(value))
+            return self._pruner.prune(self._open, self._storage.get_trial(self._id))
         except StorageInternalError:  # hours of training are worth more than one report
             log.warning("%s cannot be reached: this validation is not reported", self.storage, exc_info=True)
             return False

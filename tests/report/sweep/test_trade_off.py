@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from leyden.report import trade_off
 from leyden.report.runs import Run
-from leyden.report.trade_off import TradeOff
+from leyden.report.sweep import trade_off
+from leyden.report.sweep.trade_off import TradeOff
 
 JOBS = [("fast", 1, "a", 0, 0.5), ("fast", 1, "a", 1, 0.7), ("slow", 1, "a", 0, 0.9), ("slow", 1, "a", 1, None)]
 COSTS = {"test/ms": "ms per image", "train_seconds": "s of training"}

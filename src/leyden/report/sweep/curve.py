@@ -7,7 +7,7 @@ from torch import Tensor
 
 from leyden.report.runs import Axis, Run, all_numbers, axis, check_samples
 from leyden.report.statistics import score_table, summarize
-from leyden.report.table import csv_summary, markdown_summary
+from leyden.report.sweep.table import csv_summary, markdown_summary
 from leyden.report.text import footnotes, heading
 from leyden.visualization.charts import draw_curves
 

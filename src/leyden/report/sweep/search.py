@@ -1,22 +1,20 @@
-"""What a search has found: the best trial with the command that runs it again, and Optuna's charts."""
+"""What a search by Optuna has found: the best trial, and Optuna's charts. Imported only where Optuna is installed."""
 
 import io
-import shlex
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-from omegaconf import OmegaConf
 from optuna import Study
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as charts
 
-from leyden.bench.run.record import Record
 from leyden.core.files import write_file
+from leyden.report.sweep.selection import note
 
 STATES = {
     TrialState.COMPLETE: "run to the end",
@@ -29,54 +27,33 @@ CHARTS: dict[str, tuple[Callable[..., Any], str]] = {
     "search_parallel.png": (charts.plot_parallel_coordinate, "A line for each trial: its values, what it reached"),
     "search_importance.png": (charts.plot_param_importances, "What the value depends on (PED-ANOVA, Watanabe 2023)"),
 }
-OWN = ("sweep", "callbacks.pruning")
-"""Keys of overrides that a run outside the search does without."""
 
 
-def report(study: Study, folder: Path, jobs: Mapping[int, Record]) -> None:
-    """Prints how the search stands and writes it into the sweep's folder, as ``search.md`` and charts.
-
-    Args:
-        study: of the search.
-        folder: of the sweep.
-        jobs: by the numbers of their trials.
-    """
-    drawn, left_out = _draw(study, folder)
-    text = "\n".join([*_found(study, folder, jobs), *left_out])
-    write_file(folder / "search.md", f"{text}\n")
-    print("\n".join([text, "search:", *(f"  {file}" for file in [folder / "search.md", *drawn])]))
-
-
-def _found(study: Study, folder: Path, jobs: Mapping[int, Record]) -> list[str]:
+def summary(study: Study) -> list[str]:
+    """How many trials ended in which way, and the best of them."""
     counts = Counter(trial.state for trial in study.get_trials(deepcopy=False))
     lines = [f"trials: {', '.join(f'{counts[state]} {name}' for state, name in STATES.items() if counts[state])}"]
-    if not counts[TrialState.COMPLETE]:
-        return lines
-    best = study.best_trial
-    lines.append(f"best: trial {best.number}, {study.user_attrs['metric']} {best.value:.4g}")
-    if record := jobs.get(best.number):
-        lines += [f"  {record.folder}", f"  leyden run {shlex.join(_typed(record, folder))}"]
-    return lines
+    if counts[TrialState.COMPLETE]:
+        best = study.best_trial
+        lines.append(f"best: trial {best.number}, {study.user_attrs['metric']} {best.value:.4g}")
+    mark = note([study.user_attrs["metric"]])
+    return [*lines, mark] if mark else lines
 
 
-def _typed(record: Record, folder: Path) -> list[str]:
-    """The overrides for a run that is a trial's once more."""
-    hydra = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.hydra
-    own = [text for text in record.overrides if not f"{_key(text)}.".startswith(tuple(f"{key}." for key in OWN))]
-    return [*(text for text in hydra if text.startswith("hydra.searchpath")), *own]
+def draw(study: Study, folder: Path) -> tuple[list[Path], list[str]]:
+    """Writes the charts that the trials are enough for.
 
+    Args:
+        study: its user attribute ``metric`` names the value.
+        folder: for the charts.
 
-def _key(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
-
-
-def _draw(study: Study, folder: Path) -> tuple[list[Path], list[str]]:
-    """The charts' files, and why some are not there."""
+    Returns:
+        their files, and why some are not there.
+    """
     values = [trial.value for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
     if not values:
         return [], ["no charts: no trial was run to its end"]
-    wanted = dict(CHARTS)
-    left_out = []
+    wanted, left_out = dict(CHARTS), []
     if len(set(values)) == 1:
         del wanted["search_importance.png"]
         left_out.append("no search_importance.png: it takes two trials with different values")

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from leyden.report.table import SweepTable
+from leyden.report.sweep.table import SweepTable
 
 SEEDS = (
     ("head", 2, "a.Digits", 0, 0.5),

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from leyden.report import curve
-from leyden.report.curve import SweepCurve
 from leyden.report.runs import Run
+from leyden.report.sweep import curve
+from leyden.report.sweep.curve import SweepCurve
 
 JOBS = [
     ("head", 10, "a", 0, 0.5),

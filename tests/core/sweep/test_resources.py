@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from leyden.bench.config.compose import ConfigError
-from leyden.bench.sweep import resources
-from leyden.bench.sweep.resources import divide
+from leyden.core.sweep import resources
+from leyden.core.sweep.resources import divide
 
 
 def trainer(accelerator: str = "cpu", devices: Any = 1) -> dict[str, Any]:
@@ -29,6 +28,7 @@ def trainer(accelerator: str = "cpu", devices: Any = 1) -> dict[str, Any]:
         (trainer("gpu", "auto"), 20, "auto", None, "0,1,2,3", (1, 2)),
         (trainer("gpu"), 20, 8, None, "0,1,2,3", (8, 1)),
         (trainer("gpu"), 20, "auto", None, "", (8, 1)),
+        ({"trainer": {}}, 20, "auto", None, "", (8, 1)),  # ~trainer.devices: Lightning's own choice
     ],
 )
 def test_eight_cores_are_divided(
@@ -40,7 +40,7 @@ def test_eight_cores_are_divided(
     expected: tuple[int, int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(resources, "_cores", lambda: 8)
+    monkeypatch.setattr(resources.os, "sched_getaffinity", lambda _: set(range(8)))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
     monkeypatch.setenv("OMP_NUM_THREADS", given or "")
     division = divide([config] * count, jobs)
@@ -60,5 +60,5 @@ def test_gpus_with_fewest_jobs_come_first(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("jobs", [0, -1, "many", True, 1.5])
 def test_wrong_number_of_jobs(jobs: Any) -> None:
-    with pytest.raises(ConfigError, match=r"sweep\.jobs: should be auto or a number from 1 on"):
+    with pytest.raises(ValueError, match=r"sweep\.jobs: should be auto or a number from 1 on"):
         divide([trainer()], jobs)

@@ -1,0 +1,1 @@
+"""What the jobs of a sweep or a search have of their machine, and what trials report while they run."""
