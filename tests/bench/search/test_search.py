@@ -210,11 +210,13 @@ def test_values_that_no_trial_could_have(lab: Lab) -> None:
 
 @pytest.mark.parametrize("sweep", options("sweep"))
 def test_ranges_fit_the_family_or_technique_of_their_name(sweep: str) -> None:
-    for experiment in options("experiment"):
-        trained = file_of("experiment", experiment).read_text()
-        if experiment.startswith(f"{sweep}_") or re.search(rf"override /model: \w+/{sweep}\s", trained):
-            config = master(*chosen(experiment), f"sweep={sweep}")
-            Jobs(config, space([*chosen(experiment), *own_sweep(config)]).ends()[:1]).check()
+    trained = {lab: file_of("experiment", lab).read_text() for lab in options("experiment")}
+    technique = rf"override /model: \w+/{sweep}\s"
+    fitting = [lab for lab, text in trained.items() if lab.startswith(f"{sweep}_") or re.search(technique, text)]
+    assert fitting
+    for lab in fitting:
+        config = master(*chosen(lab), f"sweep={sweep}")
+        Jobs(config, space([*chosen(lab), *own_sweep(config)]).ends()[:1]).check()
 
 
 def test_ranges_of_another_family(leyden: Callable, tmp_path: Path) -> None:
