@@ -36,6 +36,14 @@ def test_searchpath_gets_quotes_inside_its_list() -> None:
     assert in_quotes("hydra.searchpath=[file:///x/a (1)]") == 'hydra.searchpath=["file:///x/a (1)"]'
 
 
+def test_searchpath_without_quotes_hides_no_lab(tmp_path: Path) -> None:
+    (tmp_path / "a (1)" / "experiment").mkdir(parents=True)
+    (tmp_path / "a (1)" / "experiment" / "mine.yaml").write_text(LAB)
+    with pytest.raises(ConfigError) as caught:
+        compose_and_check([f"hydra.searchpath=[file://{tmp_path}/a (1)]", "experiment=mine"])
+    assert len(caught.value.mistakes) == 1
+
+
 def test_commas_are_several_values_or_quoted() -> None:
     with pytest.raises(ConfigError) as caught:
         compose_and_check(["data/source=image_folder", "data.source.root=/x/a,b"])

@@ -25,8 +25,11 @@ def wrong_overrides(overrides: Sequence[str]) -> dict[str, str]:
     wrong: dict[str, str] = {}
     parsed: dict[str, Override] = {}
     for text in overrides:
+        fixed = in_quotes(text)  # by which the rest is looked at
+        if fixed != text:
+            wrong[text] = _unreadable(text)
         try:
-            parsed[text] = read(text)
+            parsed[fixed] = read(fixed)
         except HydraException:
             wrong[text] = _unreadable(text)
     searchpath: dict[str, list[str]] = {}

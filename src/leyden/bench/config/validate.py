@@ -60,7 +60,7 @@ def compose_and_check(overrides: Sequence[str]) -> Composed:
     """
     wrong = {**several_values(overrides), **wrong_overrides(overrides)}
     # What needs no more than quotes stands for the rest as if it had them: else its key would seem to be missing.
-    rest = [in_quotes(text) for text in overrides if text not in wrong or in_quotes(text) != text]
+    rest = [fixed for text in overrides if (fixed := in_quotes(text)) not in wrong]
     try:
         mistakes = check(composed := compose(rest))
     except ConfigError as error:
