@@ -148,8 +148,9 @@ class _Files:
         try:
             image, _ = self.whole[index]
             return Images(pil_to_tensor(image.convert("RGB")))
-        except OSError as error:
-            raise ValueError(f"{self.name}: image {index} cannot be read ({error}); repair or remove it") from error
+        except Exception as error:  # of damaged files Pillow raises anything
+            what = str(error) or type(error).__name__
+            raise ValueError(f"{self.name}: image {index} cannot be read ({what}); repair or remove it") from error
 
 
 def _as_nchw(data: Any, axes: Literal["NHW", "NWH", "NHWC", "NCHW"]) -> Tensor:

@@ -77,6 +77,11 @@ def test_class_that_training_lacks_is_an_error(tmp_path: Path) -> None:
         ImageFolder(root).prepare()
 
 
+def test_class_whose_name_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"the folder's name is not UTF-8 \(in Latin 1 it is 'straße'\): rename it"):
+        ImageFolder(paint(tmp_path, "a", "stra\udcdfe")).prepare()
+
+
 def test_classes_are_the_same_in_another_spelling(tmp_path: Path) -> None:
     source = ImageFolder(paint(tmp_path, "train/Caf\u00e9", "train/dog", "test/cafe\u0301", "test/DOG "))
     assert source.split("test").labels.tolist() == [0] * 10 + [1] * 10
@@ -121,6 +126,23 @@ def test_people_as_classes(dev_data: Path) -> None:
     assert len(source.class_names) == 40
     assert source.split("test").labels.bincount().tolist() == [3] * 40
     assert source.split("test")[0].images.shape == (1, 112, 92)
+
+
+def test_log_has_one_line_of_what_was_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = paint(tmp_path, "a", "b", "a/.ipynb_checkpoints", "__MACOSX/a")
+    (tmp_path / "b" / "notes.txt").touch()
+    Image.fromarray(np.full((8, 8), 2**15, dtype=np.uint16)).save(tmp_path / "b" / "16.png")
+    data = ImageDataModule(ImageFolder(root), image_size=8)
+    with caplog.at_level(logging.INFO):
+        data.prepare_data()
+        for stage in ("train", "val", "test"):
+            data.split(stage)
+        data.prepare_data()
+    *_, last = [record.message for record in caplog.records if " not read (" in record.message]
+    assert "2 x hidden or of another program, not read" in last
+    assert "1 x with another ending, not read" in last
+    assert "1 x of 16 bits, scaled to 8" in last
+    assert len([record for record in caplog.records if record.message == last]) == 1
 
 
 def test_missing_root(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from leyden.core.splits import check_holdout, stratified
 from leyden.data.columns import Images
-from leyden.data.issues import DataIssue, Effect, Tally, log_issues
+from leyden.data.issues import DataIssue, Effect, Tally, log_issues, printable
 from leyden.data.source import ImageSource
 from leyden.data.source.files.decoder import read_image
 from leyden.data.source.files.layout import IMAGE_ENDINGS, subfolders
@@ -93,7 +93,7 @@ class ImageFolder(ImageSource):
             )
         given = given_splits(self.root, self.folders)
         places = given or splits_of_classes(self.root, self.tally)
-        self.class_names = [path.name for path in subfolders(places["train"], self.tally)]
+        self.class_names = [_class_name(path) for path in subfolders(places["train"], self.tally)]
         self._issues = []
         files = {stage: self._files(stage, places[stage]) for stage in STAGES if stage in places}
         if given is None:
@@ -200,9 +200,20 @@ class ImageList:
         return Images(read_image(self.files[index], self.channels, self.tally))
 
 
+def _class_name(folder: Path) -> str:
+    """The folder's name, which reports, checkpoints and tables must be able to write."""
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError:
+        latin = os.fsencode(folder.name).decode("latin-1")
+        what = f"the folder's name is not UTF-8 (in Latin 1 it is {latin!r}): rename it"
+        raise ValueError(f"{printable(folder)}: {what}") from None
+    return folder.name
+
+
 def _folded(name: str) -> str:
     """One form for names that people take for the same: macOS writes é as two letters, others write Cats or cats."""
-    return unicodedata.normalize("NFC", name).strip().casefold()
+    return unicodedata.normalize("NFC", name).strip("\ufeff\u200b").strip().casefold()
 
 
 def _inner(files: Listing, class_names: list[str]) -> dict[str, set[str]]:
