@@ -1,8 +1,7 @@
 """Photo-realistic single image super-resolution by a GAN: SRGAN, and SRResNet on the way (Ledig et al. 2017).
 
 G enlarges an image by ``scale``. First it minimises the mean squared error of pixels (equation 4); what comes out,
-called SRResNet, has the highest PSNR and blurs what it cannot know. Then adversarial
-training begins, SRResNet being the first G:
+called SRResNet, has the highest PSNR and blurs what it cannot know. Then adversarial training begins from it:
 
     D:  -E ln D(I_HR) - E ln(1 - D(G(I_LR)))                                     (equation 2; ``loss`` chooses others)
     G:  MSE(phi(G(I_LR)), phi(I_HR)) - ``adversarial_weight`` E ln D(G(I_LR))    (equations 3, 5 and 6)

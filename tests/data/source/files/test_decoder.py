@@ -107,6 +107,16 @@ def test_sizes_are_those_of_decoded_images(ending: str, tmp_path: Path) -> None:
     assert read_image(tmp_path / f"a.{ending}").shape == (3, 10, 6)
 
 
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_tiff_on_its_side(compression: str | None, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    grey = np.arange(60, dtype=np.uint8).reshape(6, 10)
+    Image.fromarray(grey).save(tmp_path / "a.tif", exif=exif, compression=compression)
+    assert np.array_equal(read_image(tmp_path / "a.tif", 1)[0], np.rot90(grey, -1))
+    assert read_image_size(tmp_path / "a.tif") == (6, 10)
+
+
 def test_damaged_exif_leaves_the_image(tmp_path: Path) -> None:
     Image.new("RGB", (10, 6)).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\xff\x01\x12")
     assert read_image(tmp_path / "a.jpg").shape == (3, 6, 10)

@@ -29,12 +29,13 @@ def counts(source: ImageFolder | ImageFiles) -> list[int]:
         ("train2017", "val2017", "test2017"),
         ("01_train", "02_dev", "03_test"),
         ("seg_train/seg_train", "seg_val", "seg_test/seg_test"),
+        ("images/train", "images/val", "images/test"),
         ("archive/v1/trainset", "archive/v1/devset", "archive/v1/testset"),
     ],
 )
 def test_splits_are_known_by_name(train: str, val: str, test: str, tmp_path: Path) -> None:
     text = ", ".join(f"{n} {folder}/{name}" for n, folder in ((3, train), (2, val), (1, test)) for name in ("a", "b"))
-    source = ImageFolder(paint(tmp_path, text))
+    source = ImageFolder(paint(tmp_path, f"{text}, 0 labels/train, 0 notes"))
     assert counts(source) == [6, 4, 2]
     assert source.class_names == ["a", "b"]
 
@@ -82,7 +83,7 @@ def test_classes_with_words_of_splits(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "cure"),
     [
-        ("9 A/cats, 9 A/dogs, 9 B/cats, 9 B/dogs", "if these are splits, set data.source.train=A data.source.test=B"),
+        ("9 A/cats, 9 A/dogs, 12 B/cats, 9 B/dogs", "if these are splits, set data.source.train=B data.source.test=A"),
         ("9 x/A/cats, 9 x/A/dogs, 9 x/B/cats", "data.source.train=x/A data.source.test=x/B"),
         ("9 cats/train, 9 cats/test, 9 dogs/train, 9 dogs/test", "move them, so that there is test/cats and so on"),
         ("9 train/A/cats, 9 train/A/dogs, 9 train/B/dogs", "if they are classes, set data.source.train=train"),

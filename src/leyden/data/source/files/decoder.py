@@ -44,7 +44,7 @@ def read_image(path: str | Path, channels: int = 3, tally: Tally | None = None) 
             bits, floats); the message names it.
     """
     try:
-        with Image.open(path) as image:
+        with open(path, "rb") as stream, Image.open(stream) as image:  # by its path Pillow garbles TIFFs on their side
             image.load()
             pixels = _eight_bits(image).convert("RGB" if channels == 3 else "L")
             if tally is not None:

@@ -217,8 +217,9 @@ def _folded(name: str) -> str:
 
 
 def _inner(files: Listing, class_names: list[str]) -> dict[str, set[str]]:
-    """The names of the folders in each class folder."""
-    inner: dict[str, set[str]] = {name: set() for name in class_names}
+    """The names of the folders in each class folder, those with the most images first."""
+    counts = np.bincount(files.tops, minlength=len(class_names))
+    inner: dict[str, set[str]] = {class_names[i]: set() for i in np.argsort(-counts, kind="stable") if class_names}
     for path in map(os.fsdecode, files.folders.tolist()):
         parts = path.split("/")
         if len(parts) > 1:

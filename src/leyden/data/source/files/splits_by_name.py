@@ -43,6 +43,8 @@ def unwrapped(folder: Path) -> Path:
     """
     while True:
         inner = subfolders(folder)
+        if len(inner) <= SHOWN:  # such as labels beside images
+            inner = [path for path in inner if _has_images(path)]
         if len(inner) != 1 or stage_of(inner[0].name) not in (None, stage_of(folder.name)):
             return folder
         if not subfolders(inner[0]) or _has_images(folder, deep=False):
@@ -114,7 +116,7 @@ def refuse_splits_as_classes(root: Path, train: Path, inner: dict[str, set[str]]
     Args:
         root: as the user gave it.
         train: the folder with the class folders.
-        inner: the names of the folders in each of these.
+        inner: the names of the folders in each of these, those with the most images first.
     """
     counts = Counter(name for names in inner.values() for name in names)
     common = [name for name, count in sorted(counts.items()) if count > max(1, len(inner) / 2)]
