@@ -94,11 +94,19 @@ def test_predict_takes_class_and_seed(leyden: Callable, records: Callable, tmp_p
 
 
 def test_sweep_goes_on_after_a_failed_job(leyden: Callable, records: Callable) -> None:
-    done = leyden("run", "-m", *FAST, "data.labels_per_class=100000,2")
+    fault = ["+callbacks.fault._target_=faults.Fault", "+callbacks.fault.notes=notes", "+callbacks.fault.step=1"]
+    done = leyden("run", "-m", *FAST, *fault, "+callbacks.fault.kind=raise,none")
     assert done.returncode == 1
     assert [read_json(folder / "status.json")["status"] for folder in records()] == ["failed", "done"]
-    assert "labels_per_class=100000" in done.stderr
+    assert "(callbacks.fault.kind=raise): ValueError: this is what went wrong" in done.stderr
     assert "1 of 2 jobs done" in done.stderr
+
+
+def test_sweep_refuses_a_job_that_could_not_train(leyden: Callable, records: Callable) -> None:
+    done = leyden("run", "-m", *FAST, "data.labels_per_class=2,100000")
+    assert done.returncode == 1
+    assert "labels_per_class=100000" in done.stderr
+    assert records() == []
 
 
 def test_glob_without_a_match_is_an_error(leyden: Callable) -> None:
