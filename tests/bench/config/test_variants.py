@@ -11,7 +11,7 @@ from leyden.bench.config.compose import ConfigError, compose
 from leyden.bench.config.groups import file_of, options
 from leyden.bench.config.overrides import wrong_overrides
 from leyden.bench.config.validate import check
-from leyden.bench.config.variants import quoted, spelled_out
+from leyden.bench.config.variants import chosen, quoted, spelled_out
 
 LABS = [lab for lab in options("experiment") if swept(lab)]
 
@@ -111,3 +111,8 @@ def test_race_trains_what_each_detectors_lab_trains(name: str) -> None:
     raced, own = variant("detection_race", name), compose([f"experiment={RACE[name]}"]).config
     for part in ("model", "data", "trainer"):
         assert raced[part] == own[part], part
+
+
+def test_of_several_choices_the_last_counts() -> None:
+    assert chosen(["lab.variant=a", "seed=1", "lab.variant=b"]) == "b"
+    assert chosen(["lab.variant=a", "lab.variant=a,b"]) is None
