@@ -12,12 +12,12 @@ import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer, seed_everything
 from smallest import MODELS, derived_from, lab_of, little, values_of
-from training import StepSeed, Stop, quiet_trainer
 
 from leyden.bench.config.compose import compose
 from leyden.bench.config.instantiate import build
 from leyden.core.estimator import EstimatorTask
 from leyden.core.technique import Exports, Predicts, Samples, Technique
+from training import StepSeed, Stop, quiet_trainer
 
 PLAIN = [model for model in MODELS if derived_from(model) is None]
 """Models that can be trained on a CPU; the others are the papers' sizes of these, for a GPU."""

@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
 def _call(function: str, **arguments: Any) -> int:
     """Calls a function below ``leyden.bench``; the exit status."""
     if "allow" in arguments:
-        from leyden.bench.config.allow_list import from_environment
+        from leyden.core.allow_list import from_environment
 
         arguments["allow"] = from_environment().union(arguments["allow"])
     if "record" in arguments:

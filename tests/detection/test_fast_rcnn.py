@@ -6,7 +6,6 @@ import torch
 from detections import target as truth
 from torch.utils.data import DataLoader
 from torchvision.ops import box_convert, box_iou
-from training import quiet_trainer
 
 from leyden.core.technique import PredictOptions
 from leyden.data.columns import Scenes
@@ -16,6 +15,7 @@ from leyden.data.splits import InMemory
 from leyden.detection.boxes.box_coder import encode
 from leyden.detection.data import DetectionData
 from leyden.detection.fast_rcnn import FastRCNN, offset_statistics
+from training import quiet_trainer
 
 FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
 TINY = {"widths": [8, 16], "blocks": [0, 0], "fc": [32, 16], "roi_size": 3, "rois": 16}

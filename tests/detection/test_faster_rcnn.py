@@ -4,11 +4,11 @@ import pytest
 import torch
 from detections import target as truth
 from torchvision.models import vgg16
-from training import Kept, quiet_trainer
 
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.detection.data import DetectionData
 from leyden.detection.faster_rcnn import FasterRCNN
+from training import Kept, quiet_trainer
 
 FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
 TINY = {"widths": [8, 16], "blocks": [0, 0], "rpn_width": 16, "fc": [32, 32], "roi_size": 3, "rois": 16}

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.ops import box_iou
-from training import assert_resumed_is_as_if_left_alone
 
 from leyden.data.columns import Scenes
 from leyden.data.source.builtin.digit_scenes import DigitScenes
@@ -16,6 +15,7 @@ from leyden.detection.boxes.box_coder import encode
 from leyden.detection.data import DetectionData
 from leyden.detection.nets.rcnn import CropFeatures
 from leyden.detection.rcnn import RCNN
+from training import assert_resumed_is_as_if_left_alone
 
 FACTS = {"class_names": list("abc"), "channels": 3, "image_size": 64}
 TINY = {"widths": [8, 8, 16], "blocks": [0, 0, 0], "hidden": 16}

@@ -7,7 +7,6 @@ import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
-from training import StepSeed, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.columns import Images
 from leyden.data.loader import Loader
@@ -15,6 +14,7 @@ from leyden.data.splits import InMemory
 from leyden.gan.base import AdversarialTask, Player
 from leyden.gan.losses import LOSSES
 from leyden.gan.pixels import to_signed
+from training import StepSeed, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 
 class Points(AdversarialTask):

@@ -8,9 +8,9 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.utils.data import DataLoader, TensorDataset
-from training import Kept, quiet_trainer
 
 from leyden.gan.stepping import optimizer_step
+from training import Kept, quiet_trainer
 
 
 class Pair(LightningModule):

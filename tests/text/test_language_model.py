@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from training import quiet_trainer
 
 from leyden.data.batches.tokens import END, UNKNOWN, CharacterWindows
 from leyden.data.columns import Texts, Tokens
@@ -13,6 +12,7 @@ from leyden.data.splits import InMemory
 from leyden.metrics.ngram import NGrams
 from leyden.text.gpt import GPT
 from leyden.text.language_model import LanguageModel
+from training import quiet_trainer
 
 VOCABULARY = [UNKNOWN, END, "a", "b", "ab"]
 P = torch.tensor([0.05, 0.1, 0.5, 0.25, 0.1])

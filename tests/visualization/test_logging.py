@@ -3,9 +3,9 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
-from training import Kept, quiet_trainer
 
 from leyden.visualization.logging import logs_now
+from training import Kept, quiet_trainer
 
 
 class LogsSteps(LightningModule):

@@ -13,14 +13,14 @@ import torch
 import yaml
 from commands import FAST, read_json
 
-from leyden.bench.config.allow_list import NotAllowedError, check_folder, from_environment, refuse_places, why_not
 from leyden.bench.config.compose import compose
 from leyden.bench.config.groups import CONF
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.checkpoint import best, load_best, newest
 from leyden.bench.run.record import Record
 from leyden.cli import main
-from leyden.core.training.checkpoint import CheckpointError, verify
+from leyden.core.allow_list import NotAllowedError, check_folder, from_environment, refuse_places, why_not
+from leyden.training.checkpoint import CheckpointError, verify
 
 FINETUNE = "leyden.transfer.finetune.finetune.Finetune"
 

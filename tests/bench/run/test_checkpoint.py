@@ -14,7 +14,7 @@ from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.checkpoint import best, newest
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
-from leyden.core.training.checkpoint import AtomicCheckpointIO, BrokenCheckpointError, CheckpointError, verify
+from leyden.training.checkpoint import AtomicCheckpointIO, BrokenCheckpointError, CheckpointError, verify
 
 TECHNIQUE = "leyden.transfer.finetune.finetune.Finetune"
 EIGHT_STEPS = ["trainer.max_steps=8", "trainer.max_epochs=4", "trainer.limit_train_batches=null"]

@@ -1,9 +1,9 @@
 import torch
-from training import quiet_trainer
 
 from leyden.data.batches.unpaired import Unpaired, UnpairedImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.fonts import Fonts
+from training import quiet_trainer
 
 
 def new_data(**values) -> UnpairedImages:

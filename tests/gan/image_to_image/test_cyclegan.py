@@ -6,7 +6,6 @@ import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
-from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.core.technique import PredictOptions
 from leyden.data.batches.unpaired import Unpaired, UnpairedImages
@@ -17,6 +16,7 @@ from leyden.gan.evaluation.sample_evaluator import Generated
 from leyden.gan.image_to_image.cyclegan import CycleGAN, Generator, ImagePool, PatchDiscriminator
 from leyden.gan.image_to_image.evaluation import TranslationEvaluation
 from leyden.gan.pixels import to_signed
+from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 SPEC = {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size": 8}
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
-from training import assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.batches.gan_images import GanImages
 from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.noise_to_image.conditional import DISCRIMINATORS, Auxiliary, ConditionalGAN, Generator, Projection
 from leyden.gan.pixels import to_signed
+from training import assert_resumed_is_as_if_left_alone, quiet_trainer
 
 FACTS = {"class_names": [f"class {i}" for i in range(10)], "channels": 1, "image_size": 16}
 conditions = pytest.mark.parametrize("condition", DISCRIMINATORS)

@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer, seed_everything
-from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.batches.gan_images import GanImages
 from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.noise_to_image.dcgan import DCGAN, Discriminator, Generator
 from leyden.gan.pixels import to_signed, to_uint8
+from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 FACTS = {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size": 16}
 

@@ -5,7 +5,6 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.nn.functional import softplus
-from training import Kept, StepSeed, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.batches.gan_images import GanImages
 from leyden.data.columns import LabelledImages
@@ -13,6 +12,7 @@ from leyden.data.source.builtin.digits import Digits
 from leyden.gan.noise_to_image.lapgan import LAPGAN
 from leyden.gan.noise_to_image.pyramid import decompose, up
 from leyden.gan.pixels import to_signed, to_uint8
+from training import Kept, StepSeed, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 FACTS = {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size": 16}
 

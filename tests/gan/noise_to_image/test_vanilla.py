@@ -5,12 +5,12 @@ import pytest
 import torch
 from lightning import seed_everything
 from torch import nn
-from training import assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.batches.gan_images import GanImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.losses import LOSSES
 from leyden.gan.noise_to_image.vanilla import Discriminator, Generator, VanillaGAN
+from training import assert_resumed_is_as_if_left_alone, quiet_trainer
 
 FACTS = {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size": 8}
 

@@ -9,7 +9,6 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss, softplus
 from torch.optim import Adam
-from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 from leyden.data.batches.crops import SuperResolution, enlarge, shrink, whole_multiple
 from leyden.data.columns import Images
@@ -21,6 +20,7 @@ from leyden.gan.super_resolution.nets import Discriminator, Generator, upscale_t
 from leyden.gan.super_resolution.perceptual import Perceptual, train_perceptual
 from leyden.gan.super_resolution.srgan import SRGAN
 from leyden.metrics.super_resolution import psnr
+from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 PARTS = {
     "train": [(0, 40, 48), (40, 36, 44), (80, 50, 40)],

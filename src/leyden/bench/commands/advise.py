@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.overrides import without_default_lab
 from leyden.bench.config.validate import compose_and_check
-from leyden.core.logs import setup_logging
 from leyden.core.technique import Advises, verbs_of
+from leyden.training.logs import setup_logging
 
 
 def advise(overrides: Sequence[str]) -> None:

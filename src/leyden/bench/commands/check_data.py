@@ -9,10 +9,10 @@ from leyden.bench.config.instantiate import build
 from leyden.bench.config.overrides import without_default_lab
 from leyden.bench.config.validate import compose_and_check
 from leyden.core.files import write_file
-from leyden.core.logs import setup_logging
 from leyden.data.inspection import inspect
 from leyden.data.source import Source
 from leyden.report.inspection import inspection_report, inspection_sheet, issue_counts, issue_table
+from leyden.training.logs import setup_logging
 
 
 def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:

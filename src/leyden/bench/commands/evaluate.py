@@ -11,7 +11,7 @@ from leyden.bench.run.devices import as_begun
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import assemble
 from leyden.core.files import write_file
-from leyden.core.logs import setup_logging
+from leyden.training.logs import setup_logging
 
 
 def evaluate(record: Record) -> dict[str, float]:

@@ -5,9 +5,9 @@ from pathlib import Path
 from leyden.bench.run.checkpoint import load_best, technique_of
 from leyden.bench.run.record import Record
 from leyden.core.files import write_file
-from leyden.core.logs import setup_logging
 from leyden.core.technique import Exports, verbs_of
 from leyden.nets.onnx import to_onnx
+from leyden.training.logs import setup_logging
 
 NORMALISATION = "the network's own: it takes uint8 pixels, 0 to 255, as leyden.data.splits.fit_image makes them"
 

@@ -11,8 +11,8 @@ from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.run import assemble
-from leyden.core.logs import setup_logging
-from leyden.core.training.range_test import SKIPPED, steepest, unbiased
+from leyden.training.logs import setup_logging
+from leyden.training.range_test import SKIPPED, steepest, unbiased
 from leyden.visualization.charts import draw_curves
 
 

@@ -10,12 +10,12 @@ import torch
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.checkpoint import load_best
 from leyden.bench.run.record import Record
-from leyden.core.logs import setup_logging
 from leyden.core.technique import PredictOptions, Predicts, Samples, WritesFiles, verbs_of
 from leyden.data.inputs import Input, in_chunks, input_examples, input_files
 from leyden.data.issues import Tally
 from leyden.data.splits import Split
 from leyden.report.predictions import PredictionWriter
+from leyden.training.logs import setup_logging
 
 LAST_SEED = 2**32 - 1
 

@@ -4,9 +4,9 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from leyden.bench.config.allow_list import ALLOW, check_folder, from_environment
 from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.record import Record
+from leyden.core.allow_list import ALLOW, check_folder, from_environment
 
 RECORD = "LEYDEN_RECORD"
 """Environment variable by which the other processes of a distributed run know their record."""

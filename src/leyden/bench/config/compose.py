@@ -14,9 +14,9 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from leyden.bench.config.allow_list import targets
 from leyden.bench.config.groups import CONF, groups
 from leyden.bench.config.variants import with_variant
+from leyden.core.allow_list import targets
 
 SECTIONS = ("paths", "trainer", "callbacks", "logger", "model", "data", "checkpoint", "sweep", "lab")
 """Parts of a config that hold keys."""

@@ -6,7 +6,7 @@ from typing import Any
 import hydra
 from hydra.errors import InstantiationException
 
-from leyden.bench.config.allow_list import refuse_unknown_code
+from leyden.core.allow_list import refuse_unknown_code
 
 
 def build(node: Mapping[str, Any], allow: Collection[str] = (), **arguments: Any) -> Any:

@@ -8,11 +8,11 @@ from typing import Any, Literal, get_type_hints
 
 import yaml
 
-from leyden.bench.config.allow_list import targets
 from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.groups import file_of
 from leyden.bench.config.overrides import in_quotes, several_values, wrong_overrides
 from leyden.bench.config.selection import mistakes_in_choice
+from leyden.core.allow_list import targets
 from leyden.core.arguments import argument_mistakes, signature, type_problem, why_not_found
 from leyden.report.labs.expectations import mistakes as mistakes_in_expect
 
@@ -124,7 +124,7 @@ def _in_node(key: str, node: dict[str, Any], given: set[str]) -> Iterator[tuple[
 
 def _in_trainer(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The same of the Trainer's arguments together, beside the technique and the callbacks of the run."""
-    from leyden.core.training.trainer import trainer_mistakes  # here, because it brings Lightning
+    from leyden.training.trainer import trainer_mistakes  # here, because it brings Lightning
 
     technique, trainer = resolve_name(config["model"]["_target_"]), config["trainer"]
     callbacks = [resolve_name(node["_target_"]) for node in config["callbacks"].values() if node]

@@ -5,9 +5,9 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from leyden.bench.config.allow_list import refuse_unknown_code
 from leyden.bench.run.record import Record, RecordError
-from leyden.core.training.checkpoint import BrokenCheckpointError, verify
+from leyden.core.allow_list import refuse_unknown_code
+from leyden.training.checkpoint import BrokenCheckpointError, verify
 
 log = logging.getLogger(__name__)
 

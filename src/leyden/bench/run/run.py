@@ -17,18 +17,18 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from leyden.bench.compat import rank
 from leyden.bench.config.instantiate import build, build_all
-from leyden.bench.run.callbacks import FiniteLoss, LastValues, StepSeed
 from leyden.bench.run.checkpoint import best, newest, technique_of
 from leyden.bench.run.devices import as_begun, devices_of, look_for_gpus_once, precision_here, refuse_absent_gpu
-from leyden.bench.run.loggers import RunLogger, TensorBoard
 from leyden.bench.run.record import Record
 from leyden.bench.run.resume import LastCheckpoint
 from leyden.core.files import clear_leftovers
-from leyden.core.logs import setup_logging
 from leyden.core.seeding import mix
 from leyden.core.technique import Technique
-from leyden.core.training.checkpoint import AtomicCheckpointIO
-from leyden.core.training.global_batch import GlobalBatch
+from leyden.training.callbacks import FiniteLoss, LastValues, StepSeed
+from leyden.training.checkpoint import AtomicCheckpointIO
+from leyden.training.global_batch import GlobalBatch
+from leyden.training.loggers import RunLogger, TensorBoard
+from leyden.training.logs import setup_logging
 
 log = logging.getLogger(__name__)
 

@@ -138,7 +138,7 @@ def _names(records: Sequence[Record]) -> dict[Path, str]:
 
 
 def _progress(record: Record) -> str:
-    """The last line in which a job said how far it is (``leyden.bench.run.progress``)."""
+    """The last line in which a job said how far it is (``leyden.training.progress``)."""
     lines = [line for line in last_lines(record.folder / CONSOLE, 100) if line.startswith("epoch ")]
     return lines[-1] if lines else "starting"
 

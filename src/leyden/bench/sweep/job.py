@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leyden.bench.config.allow_list import ALLOW
 from leyden.bench.run.record import Record
+from leyden.core.allow_list import ALLOW
 from leyden.core.files import console_in
 
 PATIENCE = 30.0

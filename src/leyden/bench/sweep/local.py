@@ -16,10 +16,10 @@ from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from leyden.bench.config.allow_list import targets
 from leyden.bench.run.record import Record
 from leyden.bench.sweep.executor import Executor
 from leyden.bench.sweep.job import PATIENCE, Job, ended_by
+from leyden.core.allow_list import targets
 from leyden.core.sweep.resources import divide, each
 
 FORKS = sys.platform == "linux"

@@ -12,7 +12,6 @@ import hydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from leyden.bench.config.allow_list import targets
 from leyden.bench.config.compose import ConfigError, hydra_over_conf
 from leyden.bench.config.grid import parse
 from leyden.bench.config.groups import CONF
@@ -23,6 +22,7 @@ from leyden.bench.run.lab import as_run, difference_table
 from leyden.bench.sweep.job import StoppedError
 from leyden.bench.sweep.ranking import rank
 from leyden.bench.sweep.store import alone_in, records_in, run_stored
+from leyden.core.allow_list import targets
 from leyden.core.files import clear_leftovers
 from leyden.report.sweep.selection import chosen_by, note
 

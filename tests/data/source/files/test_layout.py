@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from leyden.data.issues import Tally
-from leyden.data.source.files.layout import find_files, is_foreign, stage_of
+from leyden.data.source.files.layout import find_files, is_clutter, stage_of
 
 NAMES = {
     "train": "train Training TRAIN train_images train2017 01-train trainset TrainImages XTrain seg_train trn trainval "
@@ -42,4 +42,4 @@ def test_what_other_programs_leave_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_usual_names_are_not_foreign() -> None:
-    assert not any(map(is_foreign, ["cats", "_x.png", "thumbs", "10.png", "a.b"]))
+    assert not any(map(is_clutter, ["cats", "_x.png", "thumbs", "10.png", "a.b"]))

@@ -13,8 +13,8 @@ from leyden.data.splits import Stage
 
 IMAGE_ENDINGS = (*IMG_EXTENSIONS, ".gif", ".jfif")
 """Of the files that sources and ``leyden predict`` take for images, compared without case."""
-FOREIGN = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__pycache__"}
-FOREIGN |= {"lost+found", "$recycle.bin", "system volume information", "#recycle", "@recycle", "#snapshot"}
+CLUTTER = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__pycache__"}
+CLUTTER |= {"lost+found", "$recycle.bin", "system volume information", "#recycle", "@recycle", "#snapshot"}
 SKIPPED = "hidden or of another program, not read"
 UNREAD = "with another ending, not read"
 STAGE_WORDS: dict[Stage, str] = {
@@ -26,12 +26,12 @@ KIND = "set|data|dataset|images?|imgs?|pics?|pictures?|photos?|split|part|folder
 """What a word of a split may be written together with: ``trainset``, ``valimages``."""
 
 
-def is_foreign(name: str) -> bool:
+def is_clutter(name: str) -> bool:
     """Whether a file or folder is hidden or of another program (macOS, Windows, a NAS, Jupyter), by its own name.
 
-    A name that begins with a dot is: ``.ipynb_checkpoints``, ``._x.jpg``, ``.DS_Store``; so are those in ``FOREIGN``.
+    A name that begins with a dot is: ``.ipynb_checkpoints``, ``._x.jpg``, ``.DS_Store``; so are those in ``CLUTTER``.
     """
-    return name.startswith(".") or name.lower() in FOREIGN
+    return name.startswith(".") or name.lower() in CLUTTER
 
 
 def stage_of(name: str) -> Stage | None:
@@ -72,10 +72,10 @@ def subfolders(folder: Path, tally: Tally | None = None) -> list[Path]:
             names = sorted(entry.name for entry in entries if entry.is_dir())
     except PermissionError:
         names = []
-    for name in filter(is_foreign, names):
+    for name in filter(is_clutter, names):
         if tally is not None:
             tally.add(SKIPPED, folder / name)
-    return [folder / name for name in names if not is_foreign(name)]
+    return [folder / name for name in names if not is_clutter(name)]
 
 
 def find_files(folder: Path, endings: Sequence[str] = IMAGE_ENDINGS, tally: Tally | None = None) -> list[Path]:
@@ -91,10 +91,10 @@ def find_files(folder: Path, endings: Sequence[str] = IMAGE_ENDINGS, tally: Tall
     tally = tally or Tally()
     found = []
     for where, folders, files in os.walk(folder):
-        for name in [name for name in folders + files if is_foreign(name)]:
+        for name in [name for name in folders + files if is_clutter(name)]:
             tally.add(SKIPPED, Path(where, name))
-        folders[:] = [name for name in folders if not is_foreign(name)]
-        for name in (name for name in files if not is_foreign(name)):
+        folders[:] = [name for name in folders if not is_clutter(name)]
+        for name in (name for name in files if not is_clutter(name)):
             if name.lower().endswith(tuple(endings)):
                 found.append(Path(where, name))
             else:

@@ -16,7 +16,7 @@ import numpy as np
 
 from leyden.core.files import write_whole
 from leyden.data.issues import Tally
-from leyden.data.source.files.layout import IMAGE_ENDINGS, SKIPPED, UNREAD, is_foreign
+from leyden.data.source.files.layout import IMAGE_ENDINGS, SKIPPED, UNREAD, is_clutter
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def list_images(
 ) -> Listing:
     """The image files at any depth below some folders; links to folders are not followed.
 
-    What is hidden or of another program (``is_foreign``) is passed over at every depth.
+    What is hidden or of another program (``is_clutter``) is passed over at every depth.
 
     The index holds the times of every folder. To add, remove or rename a file changes those of its folder, so an index
     whose times are still the folders' own is right, and no folder is read. What it cannot see is a file that is written
@@ -146,7 +146,7 @@ def _walk(
     for entry in ordered:
         name = os.path.join(inside, entry.name)
         skipped = None
-        if is_foreign(entry.name):
+        if is_clutter(entry.name):
             skipped = SKIPPED
         elif entry.is_dir(follow_symlinks=False):
             yield from _walk(root, name, folders, skips)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from leyden.data.issues import Tally
-from leyden.data.source.files.layout import IMAGE_ENDINGS, is_foreign, is_only_stage, stage_of, subfolders
+from leyden.data.source.files.layout import IMAGE_ENDINGS, is_clutter, is_only_stage, stage_of, subfolders
 from leyden.data.splits import STAGES, Stage
 
 SHOWN = 6
@@ -153,7 +153,7 @@ def _content(folder: Path) -> str:
 
 def _has_images(folder: Path, deep: bool = True) -> bool:
     for _, folders, files in os.walk(folder):
-        if any(name.lower().endswith(IMAGE_ENDINGS) and not is_foreign(name) for name in files):
+        if any(name.lower().endswith(IMAGE_ENDINGS) and not is_clutter(name) for name in files):
             return True
-        folders[:] = [name for name in folders if deep and not is_foreign(name)]
+        folders[:] = [name for name in folders if deep and not is_clutter(name)]
     return False

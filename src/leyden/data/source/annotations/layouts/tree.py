@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from leyden.data.issues import Tally
-from leyden.data.source.files.layout import IMAGE_ENDINGS, SKIPPED, UNREAD, is_foreign, stage_of
+from leyden.data.source.files.layout import IMAGE_ENDINGS, SKIPPED, UNREAD, is_clutter, stage_of
 from leyden.data.splits import Stage
 
 IMAGES = re.compile(r"(?:jpeg|jpg|png|raw|color|rgb)?[ _-]?(?:images?|imgs?|pictures?|photos?|pics?)", re.IGNORECASE)
@@ -53,7 +53,7 @@ class Tree:
         inner = []
         for entry in entries:
             path = folder / entry.name
-            if is_foreign(entry.name):
+            if is_clutter(entry.name):
                 self.tally.add(SKIPPED, path)
             elif _is_folder(entry):
                 inner.append(path)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from leyden.core.training.range_test import MOMENTUM, steepest, unbiased
+from leyden.training.range_test import MOMENTUM, steepest, unbiased
 
 
 def test_running_mean_of_a_constant() -> None:

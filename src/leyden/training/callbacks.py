@@ -11,8 +11,8 @@ from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from leyden.bench.run.loggers import RunLogger
 from leyden.core.seeding import mix
+from leyden.training.loggers import RunLogger
 
 
 class StepSeed(Callback):

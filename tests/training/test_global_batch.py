@@ -10,7 +10,7 @@ from lightning import Callback, LightningModule, Trainer, seed_everything
 from ranks import run_two_ranks
 from typist import Typist
 
-from leyden.core.training.global_batch import GlobalBatch
+from leyden.training.global_batch import GlobalBatch
 
 SCRIPT = """
 import sys, torch

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from leyden.bench.run.callbacks import EarlyStopping, FiniteLoss, LastValues, StepSeed
+from leyden.training.callbacks import EarlyStopping, FiniteLoss, LastValues, StepSeed
 
 
 def draws(seed: int, rank: int, epoch: int, batch: int) -> tuple[Any, ...]:

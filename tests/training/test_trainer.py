@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from leyden.core.training.trainer import trainer_mistakes
+from leyden.training.trainer import trainer_mistakes
 
 CPU = {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "max_steps": -1, "strategy": "auto"}
 

@@ -9,8 +9,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from leyden.bench.run.callbacks import LastValues
-from leyden.bench.run.loggers import Files, TensorBoard
+from leyden.training.callbacks import LastValues
+from leyden.training.loggers import Files, TensorBoard
 
 
 def test_curves_are_rows_by_step(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_cut_header_is_written_anew(left: str, tmp_path: Path) -> None:
 
 def test_numbers_are_flushed_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr("leyden.bench.run.loggers.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("leyden.training.loggers.time.monotonic", lambda: clock[0])
     files, seen = Files(str(tmp_path)), []
     for step, clock[0] in enumerate([100.0, 100.6, 100.9, 101.1, 101.5]):
         files.log_metrics({"train/loss": 0.5}, step)
@@ -147,7 +147,7 @@ def test_numbers_are_flushed_once_a_second(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_checkpoint_flushes_the_loggers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leyden.bench.run.loggers.time.monotonic", lambda: 100.0)  # no second goes by
+    monkeypatch.setattr("leyden.training.loggers.time.monotonic", lambda: 100.0)  # no second goes by
     loggers = [Files(str(tmp_path)), TensorBoard(str(tmp_path))]
     for logger in loggers:
         for step in (7, 8):

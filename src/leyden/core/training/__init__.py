@@ -1,1 +1,0 @@
-"""What every training with a Trainer needs, whoever starts it."""
