@@ -129,7 +129,7 @@ def _in_trainer(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
     technique, trainer = resolve_name(config["model"]["_target_"]), config["trainer"]
     callbacks = [resolve_name(node["_target_"]) for node in config["callbacks"].values() if node]
     ends = any(_is_a(callback, ENDS) for callback in callbacks)
-    learnt = not all(callback.__module__.startswith(("lightning.", "leyden.bench.")) for callback in callbacks)
+    learnt = not all(callback.__module__.startswith(("lightning.", "leyden.training.")) for callback in callbacks)
     given = {name: value for name, value in trainer.items() if name != "_target_"}
     for name, problem in trainer_mistakes(given, technique.automatic_optimization is False, ends, learnt).items():
         clips = name == "gradient_clip_val" and "clip" in signature(technique).hints
