@@ -33,7 +33,8 @@ class Words(Source):
     produces, name = "text", "words"
 
     def split(self, stage: str) -> InMemory[Texts]:
-        return InMemory(Texts(["background"] * 8 if stage == "train" else ["abra cadabra"]))
+        texts = {"train": ["background"] * 8, "val": ["abra cadabra"], "test": ["cadabra abra"]}
+        return InMemory(Texts(texts[stage]))
 
 
 def test_bits_are_per_character() -> None:

@@ -78,10 +78,9 @@ def best_checkpoint(folder: Path, key: str) -> Path:
     """
     files = sorted(folder.glob("**/checkpoints/best.ckpt"), key=lambda file: file.stat().st_mtime)
     if not files:
-        foreign = sorted(
-            file.name for file in folder.iterdir() if file.suffix in (".safetensors", ".bin", ".pth", ".pt")
-        )
-        cure = f"give the path of a file in it, such as {foreign[0]}" if foreign else "run that lab first"
+        endings = (".safetensors", ".bin", ".pth", ".pt")
+        others = sorted(file.name for file in folder.glob("*") if file.suffix in endings)
+        cure = f"give the path of a file in it, such as {others[0]}" if others else "run that lab first"
         raise FileNotFoundError(f"{key}: {folder} holds no record with checkpoints/best.ckpt; {cure}")
     return files[-1]
 
@@ -118,7 +117,7 @@ def _of_file(path: Path, backbone: Backbone, key: str) -> dict[str, Tensor]:
     if backbone.name == "xception":
         tensors = from_timm(tensors)
     own = backbone.state_dict()
-    published = {name: own[place] for place, name in backbone.published.items()}
+    published = {name: own[place] for place, name in backbone.published.items() if place in own}  # a cut one has less
     matches = [(match_names(tensors, wanted), wanted) for wanted in (own, published) if wanted]
     state, _ = max(matches, key=lambda match: len(match[0].keys() & match[1].keys()))
     if not state:

@@ -137,7 +137,7 @@ def _lead(case: Case, other: str) -> str:
 def _amount(case: Case, lead: Margin) -> str:
     digits = decimals(case.summary["mean"])
     mean, error = ("-" if math.isnan(value) else f"{value:.{digits}f}" for value in (lead.mean, lead.error))
-    return f"{mean} ± {error}"
+    return mean if lead.seeds < 2 else f"{mean} ± {error}"
 
 
 def _held(case: Case) -> str:

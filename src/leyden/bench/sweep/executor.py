@@ -105,7 +105,7 @@ class Executor(ABC):
         self._look()
         for record in [*self._running]:
             if record.status["status"] == "running":
-                record.set_status("interrupted", cure=f"leyden resume {record.folder}")
+                record.set_status("interrupted", cure=record.to_resume)
             self._end(record)
 
     def _look(self) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Collection, Sequence
@@ -98,7 +99,7 @@ def _to_the_end(folder: Path, do: Callable[[], Any], allow: Collection[str]) -> 
     except StoppedError as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
-        print(f"`leyden resume {folder}` goes on", file=sys.stderr)
+        print(f"`leyden resume {shlex.quote(str(folder))}` goes on", file=sys.stderr)
         raise
     clear_leftovers(folder)
     records = records_in(folder)
