@@ -76,7 +76,7 @@ def test_each_case_says_who_won_by_how_much_and_whether_the_advice_held(sweep: C
         "-",
         "no: lost to truncate by 0.133 ± 0.033",
     ]
-    one_seed = "0.100 ± -, a single seed, so no error is known"
+    one_seed = "0.100, a single seed, so no error is known"
     assert told["large, different"][1:] == ["head", f"full: {one_seed}", "-", f"open: behind head by {one_seed}"]
 
 
