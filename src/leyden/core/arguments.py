@@ -15,7 +15,7 @@ from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 COUNTED = r"(^|_)(batch_size|image_size|crop_size|channels|every|n_critic|shots|ways|queries|episodes|heads|views)$"
 """Arguments of which there is at least one."""
-SHARE = r"(^|_)(dropout|beta1|beta2|momentum|label_smoothing|ema_decay|holdout)$"
+SHARE = r"(^|_)(dropout|beta1|beta2|momentum|label_smoothing|ema_decay)$"
 """Arguments that are shares of one."""
 
 
@@ -128,6 +128,8 @@ def number_problem(name: str, value: Any, default: Any) -> str | None:
         return f"should be 1 or more, is {value}"
     if re.search(SHARE, name) and not 0 <= value <= 1:
         return f"should be from 0 to 1, is {value}"
+    if name == "holdout" and not 0 < value < 1:
+        return f"should be above 0 and below 1, as what is tested never validates; is {value}"
     if value < 0 and (re.search(r"(^|_)lr(_|$)", name) or (isinstance(default, int | float) and default >= 0)):
         return f"should not be negative, is {value}"
     return None
