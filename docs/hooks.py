@@ -79,10 +79,13 @@ def _options(name: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _expected(file: Path) -> str:
-    """The lines of ``expect`` with the figures beside them."""
-    block = re.search(r"\n  expect:.*?\n((?:    .*\n)+)", file.read_text())
-    found = re.findall(r"^    (\S+): \{(.*?)\}(?:\s+# (.*))?$", block[1] if block else "", re.MULTILINE)
-    return "<br>".join(f"`{metric}` {rule}" + (f" ({figures})" if figures else "") for metric, rule, figures in found)
+    """The lines of ``expect`` with the figures beside them, and the comment above that begins with "Measured"."""
+    text = file.read_text()
+    block = re.search(r"\n  expect:.*?\n((?:    .*\n)+)", text)
+    found = re.findall(r"^    (\S+): \{(.*)\}(?:\s+# (.*))?$", block[1] if block else "", re.MULTILINE)
+    lines = [f"`{metric}` {rule}" + (f" ({figures})" if figures else "") for metric, rule, figures in found]
+    above = re.search(r"\n  # (Measured: .*(?:\n  # .*)*)", text)
+    return "<br>".join([*lines, *([re.sub(r"\n\s+# ", " ", above[1])] if above else [])])
 
 
 def _files(group: str, folder: str) -> list[Path]:
