@@ -14,7 +14,8 @@ from leyden.core.arguments import crossed, nearest, number_problem, signature, t
         ("lr", 0.0, 1, False),
         ("dropout", 1.5, 0.1, True), ("dropout", 0.5, 0.1, False), ("weight_decay", math.nan, 0.0, True),
         ("limit", math.inf, 1.0, False), ("offset", -1, -2, False), ("offset", -1, None, False),
-        ("layers", -1, 4, True), ("holdout", 0, 0.1, True), ("holdout", 1.0, 0.1, True), ("holdout", 0.2, 0.1, False),
+        ("layers", -1, 4, True), ("seed", 10**400, 0, True), ("seed", 2**63 - 1, 0, False),
+        ("holdout", 0, 0.1, True), ("holdout", 1.0, 0.1, True), ("holdout", 0.2, 0.1, False),
         ("n_critic", 0, 1, True), ("spectral_norm", False, False, False), ("image_size", 0, None, True),
     ],
 )  # fmt: skip

@@ -122,6 +122,8 @@ def number_problem(name: str, value: Any, default: Any) -> str | None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
+    if isinstance(value, int) and abs(value) >= 2**63:  # which no tensor and no float holds
+        return "should have fewer than 19 digits"
     if math.isnan(value) or (value == math.inf and re.search(r"(^|_)(lr|decay)(_|$)", name)):
         return f"should be a number, is {value}"
     if re.search(COUNTED, name) and value < 1:
