@@ -21,7 +21,7 @@ SHOWN = 24
 """Images on a sheet."""
 LEAST_SIDE = 32
 """Pixels: on smaller images heat covers all that is to be seen."""
-EMBEDDING = "Features by t-SNE: neighbours stay neighbours, distances between groups mean nothing"
+EMBEDDING = "Features by t-SNE: only neighbourhoods mean something"
 
 
 class Saliency(Protocol):

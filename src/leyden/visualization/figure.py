@@ -33,7 +33,7 @@ def new_figure(width: int, height: int, title: str = "") -> Figure:
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)  # inches to the edge
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout=layout)
     if title:
-        figure.suptitle(textwrap.fill(title, width // 12), fontsize=TITLE)
+        figure.suptitle(textwrap.fill(title, (width - 40) // 13), fontsize=TITLE)
     return figure
 
 
@@ -79,7 +79,9 @@ def legend_columns(names: Sequence[str], width: int) -> int:
 
 def add_legend(figure: Figure, marks: Sequence[Line2D], names: Sequence[str], columns: int) -> None:
     """Names beside their marks, below the axes."""
-    figure.legend(marks, names, loc="outside lower center", ncols=columns, fontsize=TICK, frameon=False)
+    figure.legend(
+        marks, names, loc="outside lower center", ncols=columns, fontsize=TICK, frameon=False, columnspacing=1.2
+    )
 
 
 def render(figure: Figure) -> Tensor:
