@@ -26,8 +26,11 @@ TAKEN: dict[str, tuple[str, Callable[..., Any]]] = {
         "leyden.transfer.few_shot.protonet.ProtoNet.configure_optimizers",
         lambda module: torch.optim.SGD(module.parameters(), lr=0.0),
     ),
-    "transfer_dann": ("leyden.transfer.domain.dann.reversal_strength", lambda *_: 0.0),
-    "transfer_tca": ("leyden.transfer.domain.tca.discrepancy", lambda rows, _: rows.new_zeros(rows.shape[1])),
+    "transfer_dann": ("leyden.transfer.domain.deep.dann.reversal_strength", lambda *_: 0.0),
+    "transfer_tca": (
+        "leyden.transfer.domain.closed_form.tca.discrepancy",
+        lambda rows, _: rows.new_zeros(rows.shape[1]),
+    ),
     "detection_transfer": ("leyden.detection.nets.backbone_features.load_pretrained", lambda *_: None),
 }
 """Of each lab the function that brings what it inherits, and one in its place that does not."""

@@ -64,7 +64,7 @@ from lightning import Trainer
 from leyden.data.batches.domains import DomainImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.shaded_digits import ShadedDigits
-from leyden.transfer.domain.tca import TCA
+from leyden.transfer.domain.closed_form.tca import TCA
 
 rank, folder = sys.argv[1], sys.argv[2]
 data = DomainImages(Digits(), ShadedDigits(), batch_size=64, eval_batch_size=50)

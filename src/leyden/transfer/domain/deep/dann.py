@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leyden.transfer.domain.base import DomainTask
+from leyden.transfer.domain.deep.base import DomainTask
 from leyden.visualization.logging import logs_now
 
 

@@ -14,8 +14,8 @@ from leyden.data.columns import LabelledImages
 from leyden.data.source import ImageSource
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.splits import InMemory
-from leyden.transfer.domain.base import annealed
-from leyden.transfer.domain.dann import DANN, ReverseGradient, reversal_strength
+from leyden.transfer.domain.deep.base import annealed
+from leyden.transfer.domain.deep.dann import DANN, ReverseGradient, reversal_strength
 
 
 class Negatives(ImageSource):
@@ -76,7 +76,7 @@ def test_lambda_scales_the_backbones_gradient_alone(monkeypatch: pytest.MonkeyPa
     source = torch.randn(4, 16, requires_grad=True)
     target = torch.randn(4, 16, requires_grad=True)
     model = DANN(list("ab"), 1, 8, widths=[8, 16], strides=[1, 2], hidden=8)
-    monkeypatch.setattr("leyden.transfer.domain.dann.logs_now", lambda module: False)
+    monkeypatch.setattr("leyden.transfer.domain.deep.dann.logs_now", lambda module: False)
     monkeypatch.setattr(DANN, "progress", 0.5)
     found: list[tuple[Tensor, Tensor]] = []
     for gamma in (1.0, 10.0):
@@ -115,8 +115,8 @@ def test_the_step_is_the_sum_of_both_losses(monkeypatch: pytest.MonkeyPatch) -> 
     features = model.eval().net.features(torch.cat([batch.source.images, batch.target.images]))
     source, target = features.split(64)
     model.domain_weight = 0.5
-    monkeypatch.setattr("leyden.transfer.domain.base.logs_now", lambda module: False)
-    monkeypatch.setattr("leyden.transfer.domain.dann.logs_now", lambda module: False)
+    monkeypatch.setattr("leyden.transfer.domain.deep.base.logs_now", lambda module: False)
+    monkeypatch.setattr("leyden.transfer.domain.deep.dann.logs_now", lambda module: False)
     expected = F.cross_entropy(model.net.head(source), batch.source.labels) + 0.5 * model.domain_loss(source, target)
     torch.testing.assert_close(model.training_step(batch, 0), expected)
 
@@ -141,7 +141,7 @@ def test_domain_accuracy_counts_those_told_right(monkeypatch: pytest.MonkeyPatch
     model.domain_classifier = torch.nn.Identity()  # a feature above 0 says source
     logged: dict[str, float] = {}
     monkeypatch.setattr(model, "log", lambda name, value: logged.update({name: float(value)}))
-    monkeypatch.setattr("leyden.transfer.domain.dann.logs_now", lambda module: True)
+    monkeypatch.setattr("leyden.transfer.domain.deep.dann.logs_now", lambda module: True)
     monkeypatch.setattr(DANN, "progress", 0.5)
     model.domain_loss(torch.tensor([[1.0], [2.0], [-1.0]]), torch.tensor([[-1.0]]))
     assert logged == {"train/domain_accuracy": 0.75}

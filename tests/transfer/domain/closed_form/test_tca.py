@@ -13,7 +13,7 @@ from torch import Tensor
 from leyden.data.batches.domains import DomainImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.fonts import Fonts
-from leyden.transfer.domain.tca import (
+from leyden.transfer.domain.closed_form.tca import (
     TCA,
     Kernel,
     TransferComponents,

@@ -1,0 +1,1 @@
+"""Weights on the source's examples, so that they stand for the target domain."""
