@@ -10,7 +10,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from leyden.training.callbacks import LastValues
-from leyden.training.loggers import Files, TensorBoard
+from leyden.training.loggers import Files, TensorBoard, log_ahead
 
 
 def test_curves_are_rows_by_step(tmp_path: Path) -> None:
@@ -163,7 +163,10 @@ def test_checkpoint_flushes_the_loggers(tmp_path: Path, monkeypatch: pytest.Monk
     assert written()[0] == [7]  # TensorBoard's thread may have been quicker
     LastValues().on_save_checkpoint(trainer, None, {})  # type: ignore[arg-type]
     assert written() == [[7, 8], [7, 8]]
+    log_ahead(loggers, {"train/loss": torch.tensor(0.25)})
     for logger in loggers:  # Lightning logs a step's numbers after the checkpoint of that step
-        logger.log_metrics({"train/loss": 0.5}, 9)
-        logger.save()
-    assert written() == [[7, 8, 9], [7, 8, 9]]
+        logger.log_metrics({"train/loss": 0.25, "epoch": 0}, 8)
+        logger.log_metrics({"train/loss": 0.125}, 9)
+        logger.flush()
+    rows = (tmp_path / "metrics.csv").read_text().splitlines()[3:]
+    assert rows == ["0,train/loss,0.25", "9,train/loss,0.125"]

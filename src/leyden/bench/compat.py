@@ -7,6 +7,7 @@ import platform
 from typing import Any
 
 import torch
+from lightning import Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 
@@ -52,3 +53,17 @@ def begin_with_next_epoch(checkpoint: dict[str, Any]) -> None:
         batches[count]["completed"] -= 1
     batches["is_last_batch"] = False
     loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1  # it will count that batch
+
+
+def numbers_to_come(trainer: Trainer) -> dict[str, Any]:
+    """What Lightning hands to the loggers once the callbacks of a training step, or of an epoch's end, are through.
+
+    Empty where the step is none that is logged. Lightning has no hook behind that; its own doing is
+    ``update_train_step_metrics`` and ``update_train_epoch_metrics`` in ``lightning/pytorch/trainer/connectors``.
+    """
+    connector, loop = trainer._logger_connector, trainer.fit_loop
+    within_epoch = connector._first_loop_iter is not None
+    waits = loop._should_accumulate() and trainer.lightning_module.automatic_optimization
+    if within_epoch and (waits or not connector.should_update_logs):
+        return {}
+    return dict(connector.metrics["log"])

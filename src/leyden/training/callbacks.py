@@ -94,7 +94,7 @@ class LastValues(Callback):
         checkpoint["metrics"] = self.of(trainer)
         for logger in trainer.loggers:
             if isinstance(logger, RunLogger):
-                logger.before_checkpoint()
+                logger.flush()
 
     def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Takes up the values of the checkpoint."""

@@ -6,7 +6,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,14 @@ class RunLogger(ABC):
     """What Leyden's own loggers can do besides logging.
 
     Numbers go to their files once a second, before each checkpoint, and at the end: a killed run that goes on from a
-    checkpoint has lost none from before it, and logs the others once more.
+    checkpoint has lost none from before it, and logs the others once more. Those of the checkpoint's own step, which
+    Lightning logs only behind the callbacks that write it, are logged ahead.
     """
 
     trainer: Trainer | None = None
     """Knows the step; set by the run."""
     _flushed = -math.inf
+    _ahead: frozenset[str] = frozenset()
 
     @abstractmethod
     def flush(self) -> None:
@@ -53,10 +55,10 @@ class RunLogger(ABC):
             self.flush()
             self._flushed = time.monotonic()
 
-    def before_checkpoint(self) -> None:
-        """Flushes now, and once more after the same step, whose numbers Lightning logs only then."""
-        self.flush()
-        self._flushed = -math.inf
+    def not_ahead(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Those of ``metrics`` that were not logged ahead; to be asked once whenever Lightning logs."""
+        ahead, self._ahead = self._ahead, frozenset()
+        return {name: value for name, value in metrics.items() if name not in ahead}
 
     @abstractmethod
     def rewind(self, step: int) -> None:
@@ -65,6 +67,20 @@ class RunLogger(ABC):
     def step(self, given: int | None) -> int:
         """Optimizer steps as a person counts them: after the first one it is 1 (Lightning's own x axis begins at 0)."""
         return self.trainer.global_step if self.trainer is not None else given or 0
+
+
+def log_ahead(loggers: Iterable[Logger], metrics: Mapping[str, Any]) -> None:
+    """Logs now what Lightning will log next, so that it is in the files before a checkpoint of the same step is.
+
+    Args:
+        loggers: of the trainer; only Leyden's own.
+        metrics: numbers or tensors ().
+    """
+    numbers = {name: float(value) for name, value in metrics.items()}
+    for logger in loggers if numbers else ():
+        if isinstance(logger, RunLogger) and isinstance(logger, Logger):
+            logger.log_metrics(numbers)
+            logger._ahead = frozenset(numbers)
 
 
 class TensorBoard(RunLogger, TensorBoardLogger):
@@ -80,7 +96,11 @@ class TensorBoard(RunLogger, TensorBoardLogger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Draws each metric at the step that it belongs to; the epoch and what is measured once are no curves."""
-        curves = {key: value for key, value in metrics.items() if key != "epoch" and not key.startswith("test/")}
+        curves = {
+            key: value
+            for key, value in self.not_ahead(metrics).items()
+            if key != "epoch" and not key.startswith("test/")
+        }
         super().log_metrics(curves, self.step(step))
 
     @rank_zero_only
@@ -128,7 +148,9 @@ class Files(RunLogger, Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Appends one row per metric."""
         number = self.step(step)
-        self._rows += [f"{number},{name},{value:.9g}\n" for name, value in metrics.items() if name != "epoch"]
+        self._rows += [
+            f"{number},{name},{value:.9g}\n" for name, value in self.not_ahead(metrics).items() if name != "epoch"
+        ]
 
     @rank_zero_only
     def flush(self) -> None:

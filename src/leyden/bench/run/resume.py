@@ -12,7 +12,8 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from leyden.bench.compat import begin_with_next_epoch
+from leyden.bench.compat import begin_with_next_epoch, numbers_to_come
+from leyden.training.loggers import log_ahead
 
 SELDOM = 5.0
 """Seconds between two writes of ``last.ckpt`` by the clock, at least: one takes as long as several short steps."""
@@ -69,13 +70,14 @@ class LastCheckpoint(Checkpoint):
 
     def _save(self, trainer: Trainer) -> None:
         began = time.monotonic()
+        log_ahead(trainer.loggers, numbers_to_come(trainer))
         trainer.save_checkpoint(self.path, weights_only=False)
         self._due, self._written = False, time.monotonic()
         self._took = self._written - began
 
 
 def _validates_next(trainer: Trainer, batch_idx: int) -> bool:
-    """Whether the epoch ends with this batch, or Lightning validates before the next one."""
+    """Whether the epoch or the training ends with this batch, or Lightning validates before the next one."""
     done = batch_idx if trainer.check_val_every_n_epoch is not None else trainer.fit_loop.total_batch_idx
     interval = trainer.val_check_batch or math.inf  # None where Lightning goes by the clock
-    return trainer.is_last_batch or (done + 1) % interval == 0
+    return trainer.is_last_batch or trainer.should_stop or (done + 1) % interval == 0
