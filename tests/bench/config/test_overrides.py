@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from leyden.bench.config import listing
 from leyden.bench.config.compose import ConfigError, compose
 from leyden.bench.config.overrides import in_quotes, wrong_overrides
 from leyden.bench.config.validate import compose_and_check
@@ -91,9 +90,3 @@ def test_own_lab_with_windows_lines_is_read(tmp_path: Path) -> None:
     (tmp_path / "experiment" / "mine.yaml").write_bytes(LAB.replace("\n", "\r\n").encode())
     words = [f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine"]
     assert compose_and_check(words).config["lab"]["title"] == "Café"
-
-
-def test_list_names_a_lab_that_cannot_be_read(tmp_path: Path) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_bytes(LAB.encode("latin-1"))
-    assert "line 4: byte 0xe9 is no UTF-8" in listing._line(file)

@@ -1,5 +1,6 @@
 """The config groups and their options, read off the folders of ``conf/``. Imports neither Hydra nor torch."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,15 +19,22 @@ def groups() -> tuple[str, ...]:
     return tuple(group for entry in defaults if isinstance(entry, dict) for group in entry)
 
 
-def options(group: str) -> list[str]:
-    """The names to choose from in a group, such as ``gan/dcgan`` in ``model``; not files that others only include."""
-    folder = CONF / group
+def options(group: str, places: Sequence[Path] = ()) -> list[str]:
+    """The names to choose from in a group, such as ``gan/dcgan`` in ``model``; not files that others only include.
+
+    ``places`` are further folders that hold groups.
+    """
     inner = tuple(f"{other.removeprefix(f'{group}/')}/" for other in groups() if other.startswith(f"{group}/"))
-    files = [file for file in folder.rglob("*.yaml") if not file.name.startswith("_")]
-    names = sorted(file.relative_to(folder).with_suffix("").as_posix() for file in files)
-    return [name for name in names if not name.startswith(inner or ("\0",))]
+    names = {
+        file.relative_to(place / group).with_suffix("").as_posix()
+        for place in (CONF, *places)
+        for file in (place / group).rglob("*.yaml")
+        if not file.name.startswith("_")
+    }
+    return sorted(name for name in names if not name.startswith(inner or ("\0",)))
 
 
-def file_of(group: str, option: str) -> Path:
+def file_of(group: str, option: str, places: Sequence[Path] = ()) -> Path:
     """The YAML file behind an option."""
-    return CONF / group / f"{option}.yaml"
+    files = [place / group / f"{option}.yaml" for place in (CONF, *places)]
+    return next((file for file in files if file.is_file()), files[0])

@@ -1,0 +1,89 @@
+"""``leyden VERB ...``: finds the verb, reads its arguments, calls its function; what goes wrong becomes one message."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pkgutil import resolve_name
+from typing import Any
+
+from leyden.cli import searchpath
+from leyden.cli.help import overview, run_help, sweep_help
+from leyden.cli.parser import parse
+from leyden.cli.verbs import VERBS
+
+HYDRA_FLAGS = ("-sc", "--shell-completion")
+HELP = {"-h", "--help"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb; the exit status is 0 only where everything that was asked for was done.
+
+    Args:
+        arguments: the verb and what follows; None takes those of the process.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    return _guarded(lambda: _main(given), list(given))
+
+
+def _main(given: list[str]) -> int:
+    searchpath.make_importable()
+    if "LEYDEN_RECORD" in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:
+        return _call("leyden.bench.commands.run:join_run", {})
+    if not given or given[0] in HELP:
+        print(overview())
+        return 0
+    if given[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"leyden {version('leyden')}")
+        return 0
+    if given[0] in HYDRA_FLAGS:
+        return _call(VERBS["run"].function, {"overrides": given})
+    verb, *words = given
+    if verb in ("run", "sweep"):  # Hydra reads what follows, its own flags too
+        if HELP & {*words}:
+            print(run_help() if verb == "run" else sweep_help())
+            return 0
+        words = ["-m"] * (verb == "sweep") + searchpath.added_to(words)
+        return _call(VERBS[verb].function, {"overrides": words})
+    parsed = parse(verb, words)
+    for name in ("overrides", "words"):  # those of verify may be folders alone
+        if name in parsed and (name == "overrides" or not parsed[name] or any("=" in word for word in parsed[name])):
+            parsed[name] = searchpath.added_to(parsed[name])
+    return _call(VERBS[verb].function, parsed)
+
+
+def _call(function: str, arguments: dict[str, Any]) -> int:
+    """Calls a function with what was parsed; the exit status."""
+    if "allow" in arguments:
+        from leyden.core.allow_list import from_environment
+
+        arguments["allow"] = from_environment().union(arguments["allow"])
+    if "record" in arguments:
+        from leyden.bench.commands.run import open_record
+
+        arguments["record"] = open_record(arguments["record"], arguments.pop("allow"))
+    done = resolve_name(function)(**arguments)
+    return 1 if done is False else done if type(done) is int else 0
+
+
+def _guarded(do: Callable[[], int], typed: Sequence[str]) -> int:
+    """Turns what goes wrong into one message and an exit status; ``typed`` is the command line."""
+    try:
+        return do()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:  # the last place: whatever it was becomes one line and a status
+        if os.environ.get("LEYDEN_TRACEBACK"):
+            raise
+        text = str(error).strip() or type(error).__name__
+        known = isinstance(error, ValueError | OSError | FloatingPointError)
+        print(f"error: {text}" if known else f"error: {type(error).__name__}: {text}", file=sys.stderr)
+        if not known:
+            print("(LEYDEN_TRACEBACK=1 shows where)", file=sys.stderr)
+        elif "put quotes inside: " in text:
+            from leyden.bench.config.overrides import whole_command
+
+            print(f"the whole command: {whole_command(typed, text)}", file=sys.stderr)
+        return 1

@@ -1,0 +1,164 @@
+"""The table of verbs, each a function that is imported when it is asked for."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Option(NamedTuple):
+    """One argument of a verb: the names and keywords of ``argparse.add_argument``."""
+
+    names: tuple[str, ...]
+    keywords: dict[str, Any]
+
+
+class Verb(NamedTuple):
+    """A verb, the function that does it, and its arguments."""
+
+    function: str
+    """``module:name``. Its parameters are called as the arguments; it returns an exit status, or False where not
+    everything that was asked for was done."""
+    help: str
+    options: tuple[Option, ...] = ()
+
+
+def _option(*names: str, **keywords: Any) -> Option:
+    return Option(names, keywords)
+
+
+def _overrides(help: str) -> Option:  # argparse's word
+    return _option("overrides", nargs="*", metavar="OVERRIDE", help=help)
+
+
+_ALLOW = _option(
+    "--allow", action="append", default=[], metavar="NAME", help="a package of your own that the record may use"
+)
+_RECORD = (_option("record", metavar="RECORD", type=Path, help="a run's folder"), _ALLOW)
+_LAB = _overrides("those that `leyden run` would get, such as experiment=tour_gan model.lr=1e-3")
+_COMMANDS = "leyden.bench.commands"
+
+SEE = {
+    "list": Verb(
+        "leyden.cli.listing:show",
+        "labs, models, data sources and trainers, a line each",
+        (
+            _option(
+                "words",
+                nargs="*",
+                metavar="WORD",
+                help="only these: a kind (labs, models, sources, ...), a family (gan, transfer, ...), or the beginning "
+                "of a name; 'hydra.searchpath=[file://FOLDER]' lists your own, too",
+            ),
+        ),
+    ),
+}
+TRAIN = {
+    "run": Verb(f"{_COMMANDS}.run:run", "compose, check, train, test and record a lab", (_LAB,)),
+    "sweep": Verb(f"{_COMMANDS}.run:run", "many jobs, side by side; typed again, it goes on", (_LAB,)),
+    "resume": Verb(
+        f"{_COMMANDS}.run:resume",
+        "go on where a run or a sweep was stopped, in the same folder, with the same config",
+        (_option("folder", metavar="RECORD", type=Path, help="the folder of a run or of a sweep"), _ALLOW),
+    ),
+    "check": Verb(f"{_COMMANDS}.run:check", "every mistake in a config at once; nothing is run", (_LAB,)),
+    "find-lr": Verb(
+        f"{_COMMANDS}.find_lr:find_lr",
+        "try growing learning rates on a lab; draws the loss, suggests a rate",
+        (
+            _LAB,
+            _option("--from", dest="least", type=float, default=1e-6, help="first rate (default %(default)s)"),
+            _option("--to", dest="greatest", type=float, default=1.0, help="last rate (default %(default)s)"),
+            _option("--steps", type=int, default=100, help="steps between them (default %(default)s)"),
+        ),
+    ),
+}
+USE = {
+    "predict": Verb(
+        f"{_COMMANDS}.predict:predict",
+        "what a record's technique predicts: labels, samples, boxes",
+        (
+            *_RECORD,
+            _option("--input", dest="source", type=Path, help="a file or a folder of files; default: the test split"),
+            _option("--output", type=Path, help="folder for the predictions; default: <record>/predictions"),
+            _option("--count", type=int, default=16, help="test examples or samples (default %(default)s)"),
+            _option("--class", dest="label", metavar="CLASS", help="of the samples: a name or number (default: all)"),
+            _option("--seed", type=int, help="of the samples: the same number draws the same (default: any)"),
+            _option("--threshold", type=float, help="least score of a detection (default: the detector's)"),
+        ),
+    ),
+    "evaluate": Verb(f"{_COMMANDS}.evaluate:evaluate", "test a record's best checkpoint again", _RECORD),
+    "export": Verb(
+        f"{_COMMANDS}.export:export",
+        "a record's network as an ONNX file, checked against PyTorch",
+        (*_RECORD, _option("--output", type=Path, help="the file; default: <record>/model.onnx")),
+    ),
+    "compare": Verb(
+        f"{_COMMANDS}.compare:compare",
+        "records and sweeps side by side: a table, charts and images on one page",
+        (
+            _option(
+                "folders",
+                nargs="+",
+                metavar="RECORD",
+                type=Path,
+                help="records, or folders that hold some, such as a sweep's",
+            ),
+            _option("--to", type=Path, help="folder for the page; default: the one that all lie in"),
+            _option(
+                "--metric",
+                dest="metrics",
+                action="append",
+                default=[],
+                metavar="NAME",
+                help="show this one, such as test/ap50; may be repeated (default: all test/... and best/... in common)",
+            ),
+            _option("--all", dest="every", action="store_true", help="show every metric"),
+        ),
+    ),
+    "reproduce": Verb(
+        f"{_COMMANDS}.reproduce:reproduce",
+        "run a record's config again: identical, within the lab's spread, or different",
+        (
+            *_RECORD,
+            _option(
+                "--output", type=Path, help="folder of the new record; default: outputs/reproduced/<date>_<time>_<n>"
+            ),
+        ),
+    ),
+    "verify": Verb(
+        f"{_COMMANDS}.verify:verify",
+        "compare labs with what they expect: finished runs, or labs run over seeds; runs their controls too",
+        (
+            _option(
+                "words",
+                nargs="*",
+                metavar="RECORD|OVERRIDE",
+                help="runs; or experiment=NAME, with seed=0,1,2 unless given",
+            ),
+            _ALLOW,
+            _option(
+                "--record",
+                dest="to_paste",
+                action="store_true",
+                help="print each lab's `expect` with the values, to be pasted",
+            ),
+        ),
+    ),
+}
+OWN_DATA = {
+    "check-data": Verb(
+        f"{_COMMANDS}.check_data:check_data",
+        "count what a data source holds, find what is wrong, draw its boxes",
+        (
+            _overrides("data/source=voc data.source.root=FOLDER ..., or a lab"),
+            _option("--output", type=Path, help="folder for the report; default: outputs/check_data/<source>"),
+        ),
+    ),
+    "advise": Verb(
+        f"{_COMMANDS}.advise:advise",
+        "which of the lecture's four cases some data is, and the strategy for it",
+        (_overrides("data/source=... model.backbone=... model.weights=..."),),
+    ),
+}
+SECTIONS = {"What there is": SEE, "Train": TRAIN, "Use and compare": USE, "Your own data": OWN_DATA}
+"""The verbs, in the order of the help."""
+VERBS = {name: verb for verbs in SECTIONS.values() for name, verb in verbs.items()}

@@ -1,0 +1,74 @@
+"""Arguments in any order, the version, verbs that are not there; what ``LEYDEN_SEARCHPATH`` adds."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from leyden.bench.config.compose import compose
+from leyden.cli import main
+from leyden.cli.help import GROUPS, overview
+from leyden.cli.parser import parse
+from leyden.cli.searchpath import added_to
+from leyden.cli.verbs import VERBS
+
+
+def test_options_and_overrides_in_any_order() -> None:
+    words = ["experiment=tour_transfer", "seed=1"]
+    for typed in (
+        ["--steps", "40", *words],
+        [*words, "--steps", "40"],
+        [words[0], "--steps", "40", words[1]],
+    ):
+        parsed = parse("find-lr", typed)
+        assert parsed["overrides"] == words
+        assert parsed["steps"] == 40
+    parsed = parse("compare", ["--metric", "a", "one", "--metric", "b", "two"])
+    assert parsed["folders"] == [Path("one"), Path("two")]
+    assert parsed["metrics"] == ["a", "b"]
+    assert parse("predict", ["--count", "3", "one", "--seed", "1"])["record"] == Path("one")
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"leyden {version('leyden')}\n"
+    for words in ([], ["--help"]):
+        assert main(words) == 0
+        assert capsys.readouterr().out == f"{overview()}\n"
+    assert all(f"\n  {verb} " in overview() for verb in VERBS)
+
+
+def test_help_of_run_has_user_groups_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "experiment=gan_dcgan", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert len(text.splitlines()) < 60
+    assert all(f"  {group}=..." in text for group in GROUPS)
+    assert not {"_common", "_adversarial", "_target_"} & {*text.split()}
+
+
+def test_help_of_sweep_has_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "-h"]) == 0
+    text = capsys.readouterr().out
+    for key in compose().config["sweep"]:
+        assert f"  sweep.{key} " in text
+    assert {"range(0,8)", "interval(1e-4,1e-2)"} <= {word.strip("'").partition("=")[2] for word in text.split()}
+
+
+def test_wrong_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["comp"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "error: no verb 'comp'; did you mean compare? (leyden --help)\n"
+
+
+def test_searchpath_of_the_environment_composes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one (1)", "two"):
+        (tmp_path / name / "experiment").mkdir(parents=True)
+        (tmp_path / name / "experiment" / f"lab_{name[:3]}.yaml").write_text("# @package _global_\nseed: 7\n")
+    monkeypatch.setenv("LEYDEN_SEARCHPATH", str(tmp_path / "one (1)"))
+    typed = [f"hydra.searchpath=[file://{tmp_path / 'two'}]"]
+    for lab in ("lab_one", "lab_two"):
+        assert compose(added_to([*typed, f"experiment={lab}"])).config["seed"] == 7
+    monkeypatch.setenv("LEYDEN_SEARCHPATH", str(tmp_path / "three"))
+    with pytest.raises(ValueError, match=r"LEYDEN_SEARCHPATH: no folder .*three; name folders"):
+        added_to([])
