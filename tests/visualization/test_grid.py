@@ -25,10 +25,18 @@ def test_upscale_repeats_pixels_and_never_shrinks() -> None:
 
 
 def test_beside_keeps_pictures_and_writes_titles() -> None:
-    left, right = torch.zeros(3, 40, 60, dtype=torch.uint8), torch.full((3, 40, 50), 9, dtype=torch.uint8)
+    left, right = torch.zeros(3, 40, 160, dtype=torch.uint8), torch.full((3, 40, 150), 9, dtype=torch.uint8)
     drawn = side_by_side({"real": left, "generated": right}, gap=10)
-    assert drawn.shape == (3, 72, 120)
-    assert torch.equal(drawn[:, 32:, :60], left)
-    assert torch.equal(drawn[:, 32:, 70:], right)
-    assert (drawn[:, :32, :60] < 128).any()
-    assert (drawn[:, :, 60:70] == 255).all()
+    assert drawn.shape == (3, 72, 320)
+    assert torch.equal(drawn[:, 32:, :160], left)
+    assert torch.equal(drawn[:, 32:, 170:], right)
+    assert (drawn[:, :32, :160] < 128).any()
+    assert (drawn[:, :, 160:170] == 255).all()
+
+
+def test_title_wider_than_its_image_is_whole() -> None:
+    tiny = torch.zeros(3, 4, 4, dtype=torch.uint8)
+    drawn = side_by_side({"a title that is far wider": tiny, "b": tiny})
+    assert drawn.shape[2] > 200
+    assert (drawn[:, :32, -4:] == 255).any()
+    assert (drawn[:, 32:, :4] == 0).all()

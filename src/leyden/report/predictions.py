@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,17 +15,38 @@ from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.core.files import write_file
 from leyden.core.technique import Predictions
-from leyden.visualization.grid import grid
+from leyden.visualization.grid import grid, side_by_side
 from leyden.visualization.labelled import draw_sheet, thumbnail
 
-SHEET = 200
-"""Images on a contact sheet."""
+
+class Sheet(NamedTuple):
+    """How a contact sheet is laid out."""
+
+    images: int
+    """On one sheet; more inputs get more sheets."""
+    columns: int
+    side: int
+    """Pixels of an image's longer side."""
+    letters: int
+    """In a caption's line."""
+
+
+SHEET = Sheet(200, 8, 160, 22)
+BOXES_SHEET = Sheet(24, 4, 480, 40)
+"""Of images with boxes, whose labels must be read."""
 GRID_SIDE = 4096
 """Pixels that a grid of samples is wide, at most: many samples are shown smaller."""
+LISTED = 20
+"""Predictions that are printed; the table has all."""
+BOX_COLUMNS = ("x1", "y1", "x2", "y2", "label", "score")
+NAMED = 8
+"""Boxes of an image that are printed, the best first."""
 
 
 class PredictionWriter:
     """Writes predictions into a folder: images and full sheets as they come, the rest in ``finish``.
+
+    The first ``LISTED`` predictions are also printed, a line each.
 
     Args:
         folder: made with the first prediction.
@@ -37,7 +58,8 @@ class PredictionWriter:
         self.names: set[str] = set()
         self.tiles: list[tuple[Tensor, str]] = []
         self.sheets: list[Path] = []
-        self._has_inputs = False
+        self._layout = SHEET
+        self._column = "path"
 
     def write_predictions(self, chunk: list[tuple[str, Any]], predictions: Predictions) -> None:
         """Keeps the rows for some inputs and writes their images; those of images go onto the contact sheet, too.
@@ -46,15 +68,17 @@ class PredictionWriter:
             chunk: paths with inputs, such as uint8 images (C, H, W).
             predictions: a row for each, and an image for each or none.
         """
-        self._has_inputs = True
         drawn: Sequence[Tensor | None] = predictions.images or [None] * len(chunk)
         for (path, value), row, image in zip(chunk, predictions.rows, drawn, strict=True):
+            if len(self.rows) < LISTED:
+                print(f"{path}: {summary(row)}")
             self.add(path, row, image)
             # Several predictions, such as boxes, are seen only where they are drawn.
             shown = image if _lists(row) and image is not None else value
             if isinstance(shown, Tensor):
-                self.tiles.append((thumbnail(shown), _caption(path, row)))
-            if len(self.tiles) == SHEET:
+                self._column, self._layout = "image", BOXES_SHEET if "boxes" in row else SHEET
+                self.tiles.append((thumbnail(shown, self._layout.side), _caption(path, row, self._layout.letters)))
+            if len(self.tiles) >= self._layout.images:
                 self._draw_sheet()
 
     def add(self, path: str, row: dict[str, Any], image: Tensor | None) -> None:
@@ -70,10 +94,14 @@ class PredictionWriter:
         file.parent.mkdir(parents=True, exist_ok=True)
         to_pil_image(image).save(file)
 
-    def write_samples(self, predictions: Predictions) -> None:
+    def write_samples(self, predictions: Predictions, title: str) -> None:
         """Keeps samples and writes their images, all of one size, side by side; those of an earlier, longer call go.
 
         Samples without images, such as texts, are printed.
+
+        Args:
+            predictions: a row for each sample, and an image for each or none.
+            title: of the grid, above it; where the rows have a "class", it stands below each image.
         """
         drawn: Sequence[Tensor | None] = predictions.images or [None] * len(predictions.rows)
         for number, (row, image) in enumerate(zip(predictions.rows, drawn, strict=True)):
@@ -85,10 +113,17 @@ class PredictionWriter:
             for row in self.rows:
                 print(*row.values(), sep="\n", end="\n\n")
             return
+        for row in self.rows[:LISTED]:
+            print(f"images/{row['path']}{': class ' + str(row['class']) if 'class' in row else ''}")
         columns = math.ceil(math.sqrt(len(predictions.images)))
         side = min(max(predictions.images[0].shape), GRID_SIDE // columns)
-        shown = torch.stack([thumbnail(image, side) for image in predictions.images])
-        to_pil_image(grid(shown, columns)).save(self.folder / "grid.png")
+        shown = [thumbnail(image, side) for image in predictions.images]
+        captions = [str(row["class"]) for row in predictions.rows if "class" in row]
+        if len(captions) == len(shown):
+            sheet = draw_sheet(shown, captions, "", columns, side, title)
+        else:
+            sheet = side_by_side({title: grid(torch.stack(shown), columns)})
+        to_pil_image(sheet).save(self.folder / "grid.png")
 
     def finish(self, files: Callable[[list[dict[str, Any]]], dict[str, str]] | None = None) -> None:
         """Writes the last sheet and the tables.
@@ -100,17 +135,19 @@ class PredictionWriter:
             self._draw_sheet()
         if self.sheets:
             self._name_sheets()
-        if self._has_inputs or not self.names:
-            write_file(self.folder / "predictions.csv", table(self.rows))
+        write_file(self.folder / "predictions.csv", table(self.rows, self._column))
         write_file(self.folder / "predictions.json", json.dumps(self.rows, indent=2))
         for name, content in (files(self.rows) if files else {}).items():
             write_file(self.folder / name, content)
+        if len(self.rows) > LISTED:
+            print(f"and {len(self.rows) - LISTED:,} more in {self.folder / 'predictions.csv'}")
         print(f"{len(self.rows)} predictions: {self.folder}")
 
     def _draw_sheet(self) -> None:
         images, captions = zip(*self.tiles, strict=True)
         self.sheets.append(self.folder / f"contact_sheet_{len(self.sheets) + 1}.png")
-        to_pil_image(draw_sheet(images, captions, "", columns=10)).save(self.sheets[-1])
+        sheet = draw_sheet(images, captions, "", self._layout.columns, self._layout.side)
+        to_pil_image(sheet).save(self.sheets[-1])
         self.tiles = []
 
     def _name_sheets(self) -> None:
@@ -122,27 +159,47 @@ class PredictionWriter:
             old.unlink(missing_ok=True)
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Predictions as CSV: the scalars of each row; where a row holds lists, a line for each of their entries.
+def table(rows: Sequence[dict[str, Any]], first: str = "path") -> str:
+    """Predictions as CSV, at least a line for each input.
+
+    Rows with boxes become ``image,x1,y1,x2,y2,label,score``, a line per box, pixels; an input without any has a line
+    whose other fields are empty. Other rows: their scalars, then, of what holds a number for each class, a column each,
+    such as ``p(cat)``.
 
     Args:
-        rows: lists in one row are of one length, an entry of each makes a line, such as a box; numbers inside an
-            entry get a column each, ``boxes_0`` and on. Dicts, such as the probabilities of all classes, are left out.
+        rows: with the "path" of each input.
+        first: name of the column of paths.
     """
-    lines = []
+    lines: list[dict[str, Any]] = []
     for row in rows:
-        lists = _lists(row)
-        for entries in zip(*lists.values(), strict=True) if lists else [()]:
-            line = _scalars(row)
-            for key, entry in zip(lists, entries, strict=True):
-                line |= {f"{key}_{i}": x for i, x in enumerate(entry)} if isinstance(entry, list) else {key: entry}
-            lines.append(line)
+        if "boxes" in row:
+            found = zip(row["boxes"], row["classes"], row["scores"], strict=True)
+            lines += [dict(zip(BOX_COLUMNS, (*box, *rest), strict=True)) | {first: row["path"]} for box, *rest in found]
+            if not row["boxes"]:
+                lines.append({first: row["path"]})
+        else:
+            line = {first: row["path"]} | {key: value for key, value in _scalars(row).items() if key != "path"}
+            by_class = row.get("probabilities", {}).items()
+            lines.append(line | {f"p({name})": round(value, 4) for name, value in by_class})
+    boxes = any("boxes" in row for row in rows)
     text = io.StringIO()
-    columns = dict.fromkeys(["path", *(key for line in lines for key in line)])
-    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    columns = [first, *BOX_COLUMNS] if boxes else list(dict.fromkeys([first, *(key for line in lines for key in line)]))
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()
+
+
+def summary(row: dict[str, Any]) -> str:
+    """What a row says, in a line: ``cat 0.982``; ``2 boxes: dog 0.93, cat 0.51``; else its scalars by name."""
+    if "boxes" in row:
+        count = len(row["boxes"])
+        best = [f"{name} {score:.2f}" for name, score in zip(row["classes"], row["scores"], strict=True)][:NAMED]
+        more = f", and {count - NAMED} more" if count > NAMED else ""
+        return f"{count} box{'es' if count != 1 else ''}{': ' if best else ''}{', '.join(best)}{more}"
+    if {"label", "probability"} <= row.keys():
+        return f"{row['label']} {row['probability']:.3f}"
+    return ", ".join(f"{key} {value}" for key, value in _scalars(row).items())
 
 
 def _lists(row: dict[str, Any]) -> dict[str, list[Any]]:
@@ -153,7 +210,8 @@ def _scalars(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if not isinstance(value, list | dict)}
 
 
-def _caption(path: str, row: dict[str, Any]) -> str:
-    """The end of a path and, below it, the scalars of its row, in lines as wide as a tile."""
-    texts = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in _scalars(row).values()]
-    return "\n".join([*wrap(path, 18)[-3:], *wrap(", ".join(texts), 18)])
+def _caption(path: str, row: dict[str, Any], width: int) -> str:
+    """The end of a path and, below it, what is predicted, in lines of so many letters; of boxes their number."""
+    count = len(row.get("boxes", []))
+    told = f"{count} box{'es' if count != 1 else ''}" if "boxes" in row else summary(row)
+    return "\n".join([*wrap(path, width)[-3:], *wrap(told, width)])

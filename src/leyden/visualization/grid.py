@@ -21,14 +21,15 @@ def upscale(image: Tensor, least: int = 512) -> Tensor:
 
 
 def side_by_side(titled: dict[str, Tensor], gap: int = 16) -> Tensor:
-    """Pictures (3, h, w) uint8 of one height side by side, each below its title, on white: (3, H, W) uint8."""
+    """Images (3, h, w) uint8 of one height side by side, each below its title, on white: (3, H, W) uint8."""
     font = ImageFont.load_default(20)
     height = 32 + max(image.shape[1] for image in titled.values())
-    width = sum(image.shape[2] + gap for image in titled.values()) - gap
+    widths = {title: max(image.shape[2], int(font.getlength(title)) + 1) for title, image in titled.items()}
+    width = sum(widths.values()) + gap * (len(titled) - 1)
     canvas = Image.new("RGB", (width, height), "white")
     left = 0
     for title, image in titled.items():
         ImageDraw.Draw(canvas).text((left, 4), title, "black", font)
         canvas.paste(to_pil_image(image), (left, 32))
-        left += image.shape[2] + gap
+        left += widths[title] + gap
     return pil_to_tensor(canvas)

@@ -8,6 +8,8 @@ from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 PAPER, INK = (255, 255, 255), (40, 40, 40)
+FONT = 12
+"""Pixels of a caption's letters, at least."""
 SHEET_SIDE = 112
 """Pixels that the longer side of a sheet's images is fitted to."""
 
@@ -49,17 +51,16 @@ def draw_sheet(
     """
     if not images:
         return pil_to_tensor(_tile(Image.new("RGB", (side * 2, 8), PAPER), empty, None))
-    font = ImageFont.load_default(12)
+    font = ImageFont.load_default(max(FONT, side // 24))  # large images are seen from farther away
     text = max(_text_size(caption, font)[0] for caption in captions)
-    tiles = [
-        _tile(_fitted(image, side), caption, max(side, text) + 8)
-        for image, caption in zip(images, captions, strict=True)
-    ]
+    fitted = [_fitted(image, side) for image in images]
+    across = max(text, *(image.width for image in fitted)) + 8
+    tiles = [_tile(image, caption, across, font) for image, caption in zip(fitted, captions, strict=True)]
     width, height = tiles[0].width, max(tile.height for tile in tiles)
     columns = min(columns, len(tiles))
     heading = ImageFont.load_default(14)
-    across, top = (_text_size(title, heading)[0] + 16, 36) if title else (0, 8)
-    size = max(across, columns * width + 8), -(-len(tiles) // columns) * (height + 8) + top
+    least, top = (_text_size(title, heading)[0] + 16, 36) if title else (0, 8)
+    size = max(least, columns * width + 8), -(-len(tiles) // columns) * (height + 8) + top
     canvas = Image.new("RGB", size, PAPER)
     ImageDraw.Draw(canvas).text((8, 8), title, INK, heading)
     for i, tile in enumerate(tiles):
@@ -98,8 +99,8 @@ def _text_size(text: str, font: Font) -> tuple[int, int]:
     return int(correct) + 1, int(bottom) + 1
 
 
-def _tile(image: Image.Image, caption: str, width: int | None) -> Image.Image:
-    font = ImageFont.load_default(12)
+def _tile(image: Image.Image, caption: str, width: int | None, font: Font | None = None) -> Image.Image:
+    font = font or ImageFont.load_default(FONT)
     text_width, text_height = _text_size(caption, font)
     width = width or max(image.width, text_width + 8)
     tile = Image.new("RGB", (width, image.height + text_height + 8), PAPER)

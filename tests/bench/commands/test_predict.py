@@ -25,8 +25,11 @@ from leyden.data.source.files.decoder import read_image
 from leyden.detection.ssd import SSD
 from leyden.gan.noise_to_image.dcgan import DCGAN
 from leyden.report import predictions
-from leyden.report.predictions import table
+from leyden.report.predictions import Sheet, table
 from leyden.transfer.finetune.finetune import Finetune
+
+TITLE = 32
+"""Pixels that a grid's title takes."""
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +66,9 @@ def test_each_input_has_row_line_and_image(record: Record, paint: Callable, tmp_
     paths = ["a/x.png", "a_x.png", "x.jpg", "x.jpg.png", "x.png"]
     assert predict(record, paint(*paths), tmp_path / "out", 16) is True
     rows, lines = read_json(tmp_path / "out" / "predictions.json"), read_csv(tmp_path / "out")
-    assert [row["path"] for row in rows] == [line["path"] for line in lines] == paths
-    assert list(lines[0]) == ["path", "label", "probability"]
+    assert [row["path"] for row in rows] == [line["image"] for line in lines] == paths
+    names = list(rows[0]["probabilities"])
+    assert list(lines[0]) == ["image", "label", "probability", *(f"p({name})" for name in names)]
     for row, line in zip(rows, lines, strict=True):
         assert line["label"] == row["label"] == max(row["probabilities"], key=row["probabilities"].get)
         assert float(line["probability"]) == row["probability"]
@@ -75,19 +79,31 @@ def test_each_input_has_row_line_and_image(record: Record, paint: Callable, tmp_
         assert abs(red - (20 * number + 10)) <= 2, name  # JPEG rounds
 
 
+def test_long_lists_are_cut_on_screen(
+    record: Record, paint: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(predictions, "LISTED", 2)
+    predict(record, paint("a.png", "b.png", "c.png"), tmp_path / "out", 16)
+    first, second, more, last = capsys.readouterr().out.splitlines()
+    for line, row in zip((first, second), read_json(tmp_path / "out" / "predictions.json"), strict=False):
+        assert line == f"{row['path']}: {row['label']} {row['probability']:.3f}"
+    assert more == f"and 1 more in {tmp_path / 'out' / 'predictions.csv'}"
+    assert last == f"3 predictions: {tmp_path / 'out'}"
+
+
 def test_contact_sheet_shows_thumbnails(record: Record, paint: Callable, tmp_path: Path) -> None:
     predict(record, paint("wide.png", "tall.png", size=(2000, 500)), tmp_path / "out", 16)
     sheet = Image.open(tmp_path / "out" / "contact_sheet.png")
     assert sheet.width < 400
-    assert sheet.height < 100
+    assert sheet.height < 130
     red = [sheet.getpixel((x, 8 + 14))[0] for x in range(sheet.width)]
-    assert red.count(10) == red.count(30) == 112
+    assert red.count(10) == red.count(30) == 160
 
 
 def test_sheets_have_pages_and_old_ones_go(
     record: Record, paint: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictions, "SHEET", 2)
+    monkeypatch.setattr(predictions, "SHEET", Sheet(2, 8, 160, 22))
     many, few = paint(*[f"{i}.png" for i in range(5)]), paint("0.png", "1.png", folder="few")
     for source, expected in ((many, {"_1", "_2", "_3"}), (few, {""}), (many, {"_1", "_2", "_3"})):
         predict(record, source, tmp_path / "out", 16)
@@ -111,7 +127,7 @@ def test_broken_image_is_reported_and_left_out(
     assert said[3:] == ["3 of 6 inputs could not be read"]
     readable = ["a.png", "b/c.png", "d.png"]
     assert [row["path"] for row in read_json(tmp_path / "out" / "predictions.json")] == readable
-    assert [line["path"] for line in read_csv(tmp_path / "out")] == readable
+    assert [line["image"] for line in read_csv(tmp_path / "out")] == readable
 
 
 def test_only_broken_images_are_an_error(record: Record, tmp_path: Path) -> None:
@@ -187,7 +203,7 @@ def test_what_other_programs_leave_is_no_input(
     (folder / "b" / "._d.png").write_bytes(b"Mac OS X")
     Image.fromarray(np.full((8, 8), 2**15, dtype=np.uint16)).save(folder / "c.png")
     assert predict(record, folder, tmp_path / "out", 16)
-    assert [line["path"] for line in read_csv(tmp_path / "out")] == ["a.png", "b/d.png", "c.png"]
+    assert [line["image"] for line in read_csv(tmp_path / "out")] == ["a.png", "b/d.png", "c.png"]
     told = capsys.readouterr().err
     assert "passed over or changed: 4 x hidden or of another program, not read" in told
     assert "1 x of 16 bits, scaled to 8" in told
@@ -212,13 +228,13 @@ def test_count_of_zero_is_an_error(record: Record, tmp_path: Path) -> None:
 
 def test_default_is_the_first_of_the_test_split(record: Record, tmp_path: Path) -> None:
     predict(record, None, tmp_path / "out", 2)
-    assert [line["path"] for line in read_csv(tmp_path / "out")] == ["test_00000.png", "test_00001.png"]
+    assert [line["image"] for line in read_csv(tmp_path / "out")] == ["test_00000.png", "test_00001.png"]
 
 
 def test_names_that_are_no_utf8_are_read(record: Record, paint: Callable, tmp_path: Path) -> None:
     folder = paint("a.png", "stra\udcdfe.png")  # as Windows writes it in Latin 1
     predict(record, folder, tmp_path / "out", 16)
-    assert [line["path"] for line in read_csv(tmp_path / "out")] == ["a.png", "stra\ufffde.png"]
+    assert [line["image"] for line in read_csv(tmp_path / "out")] == ["a.png", "stra\ufffde.png"]
 
 
 @pytest.fixture
@@ -234,15 +250,17 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_samples_have_images_rows_and_a_grid(sampler: Record, tmp_path: Path) -> None:
+def test_samples_have_images_rows_and_a_grid(sampler: Record, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert predict(sampler, None, tmp_path / "out", 5) is True
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"predictions.json", "images", "grid.png"}
+    files = {"predictions.json", "predictions.csv", "images", "grid.png"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == files
+    assert capsys.readouterr().out.splitlines()[:5] == [f"images/sample_{i:03d}.png" for i in range(5)]
     samples = [tmp_path / "out" / "images" / f"sample_{i:03d}.png" for i in range(5)]
     assert drawn(tmp_path / "out") == {file.name for file in samples}
     grid = read_image(tmp_path / "out" / "grid.png")
-    assert grid.shape == (3, 2 * 129 + 1, 3 * 129 + 1)  # three columns, a dark pixel between
+    assert grid.shape == (3, TITLE + 2 * 129 + 1, 3 * 129 + 1)  # three columns, a dark pixel between
     for number, file in enumerate(samples):
-        top, left = 1 + 129 * (number // 3), 1 + 129 * (number % 3)
+        top, left = TITLE + 1 + 129 * (number // 3), 1 + 129 * (number % 3)
         assert torch.equal(grid[:, top : top + 128, left : left + 128], read_image(file))
     predict(sampler, None, tmp_path / "out", 2)
     assert drawn(tmp_path / "out") == {"sample_000.png", "sample_001.png"}
@@ -263,7 +281,9 @@ def test_same_seed_draws_the_same_bytes(sampler: Record, tmp_path: Path, capsys:
 def test_many_samples_are_shown_smaller(sampler: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictions, "GRID_SIDE", 100)
     predict(sampler, None, tmp_path / "out", 4)
-    assert read_image(tmp_path / "out" / "grid.png").shape == (3, 103, 103)
+    height, width = read_image(tmp_path / "out" / "grid.png").shape[1:]
+    assert height == TITLE + 103
+    assert width >= 103  # the title needs more
 
 
 def test_class_is_a_name_or_a_number(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +364,7 @@ def test_sampler_refuses_a_threshold(record: Record, sampler: Record, paint: Cal
 
 
 def test_each_box_is_a_line_and_drawn_on_the_sheet(
-    record: Record, paint: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: Record, paint: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     row = {"classes": ["cat", "dog, old"], "scores": [0.5, 0.25], "boxes": [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]}
     rows = [row, {key: [] for key in row}]
@@ -353,11 +373,16 @@ def test_each_box_is_a_line_and_drawn_on_the_sheet(
     monkeypatch.setattr(Finetune, "predict", lambda *_: Predictions(rows, [green, green]))
     predict(record, paint("a.png", "nothing.png"), tmp_path / "out", 16)
     assert (tmp_path / "out" / "predictions.csv").read_text().splitlines() == [
-        "path,classes,scores,boxes_0,boxes_1,boxes_2,boxes_3",
-        "a.png,cat,0.5,1.0,2.0,3.0,4.0",
-        'a.png,"dog, old",0.25,5.0,6.0,7.0,8.0',
+        "image,x1,y1,x2,y2,label,score",
+        "a.png,1.0,2.0,3.0,4.0,cat,0.5",
+        'a.png,5.0,6.0,7.0,8.0,"dog, old",0.25',
+        "nothing.png,,,,,,",
     ]
     assert len(read_json(tmp_path / "out" / "predictions.json")) == 2
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "a.png: 2 boxes: cat 0.50, dog, old 0.25",
+        "nothing.png: 0 boxes",
+    ]
     assert Image.open(tmp_path / "out" / "contact_sheet.png").getpixel((20, 20)) == (0, 200, 0)
 
 

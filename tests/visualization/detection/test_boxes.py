@@ -9,8 +9,10 @@ from leyden.visualization.detection.boxes import (
     MISS,
     PREDICTED,
     TARGET,
+    Mark,
     draw_boxes,
     draw_evaluated,
+    draw_marks,
     draw_scenes,
     draw_tiles,
 )
@@ -96,3 +98,14 @@ def test_scenes_are_laid_out_in_rows_below_a_legend():
 def test_a_sheet_of_nothing_is_refused():
     with pytest.raises(ValueError, match="needs images"):
         draw_tiles([], LEGEND)
+
+
+@pytest.mark.parametrize("box", [[40.0, 60, 200, 160], [0.0, 0, 255, 255], [10.0, 0, 250, 90], [20.0, 150, 240, 255]])
+def test_labels_of_one_place_do_not_overlap(box: list[float]) -> None:
+    black = torch.zeros(3, 256, 256, dtype=torch.uint8)
+    alone = int(coloured(draw_marks(black, [Mark(box, HIT, "cat: 90%", thin=True)], 256), HIT).sum())
+    twice = draw_marks(black, [Mark(box, MISS, "cat: 90%", thin=True), Mark(box, HIT, "cat: 90%", thin=True)], 256)
+    assert coloured(twice, HIT).sum() > 0.9 * alone  # the other may hide a part of its outline
+    plate = int(coloured(twice, MISS).sum())  # the outline below is covered by the other
+    outline = int(coloured(draw_marks(black, [Mark(box, HIT, thin=True)], 256), HIT).sum())
+    assert plate > 0.8 * (alone - outline)

@@ -29,10 +29,10 @@ def predict(
     seed: int | None = None,
     threshold: float | None = None,
 ) -> bool:
-    """Writes ``predictions.json`` and, where the technique draws them, an image for each input or sample.
+    """Prints a line for each input or sample; writes ``predictions.json``, ``predictions.csv`` and images of them.
 
-    For inputs there are also ``predictions.csv`` and, of images, ``contact_sheet.png``; for samples ``grid.png``; and
-    the formats of the technique's field (``WritesFiles``), such as ``coco.json``.
+    Of images there is also ``contact_sheet.png``, of samples ``grid.png``; and there are the formats of the technique's
+    field (``WritesFiles``), such as ``coco.json``.
 
     Args:
         record: whose best checkpoint predicts.
@@ -81,7 +81,7 @@ def predict(
         seed = secrets.randbelow(LAST_SEED + 1)
     elif not 0 <= seed <= LAST_SEED:
         raise ValueError(f"--seed {seed}: a number from 0 to {LAST_SEED}")
-    writer.write_samples(model.sample(count, label, seed))
+    writer.write_samples(model.sample(count, label, seed), f"{count} samples, seed {seed}")
     writer.finish()
     print(f"--seed {seed} draws the same again")
     return True

@@ -10,6 +10,9 @@ from leyden.detection.boxes.batch import Detections
 from leyden.detection.boxes.nms import confident
 from leyden.visualization.detection.boxes import draw_boxes
 
+SIDE = 512
+"""Pixels that a small image is enlarged to before its boxes are drawn."""
+
 
 def prediction(
     image: Tensor, detections: Detections, threshold: float, image_size: int, class_names: Sequence[str]
@@ -36,7 +39,7 @@ def prediction(
         "scores": [round(score, 4) for score in found["scores"].tolist()],
         "boxes": [[round(x, 2) for x in box] for box in found["boxes"].tolist()],
     }
-    return row, draw_boxes(image, found, class_names)
+    return row, draw_boxes(image, found, class_names, side=SIDE)
 
 
 def coco_json(rows: Sequence[dict[str, Any]], class_names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

@@ -10,6 +10,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Colour = tuple[int, int, int]
+Box = tuple[float, float, float, float]
 TARGET, PREDICTED, PAPER = (60, 230, 90), (255, 60, 200), (255, 255, 255)
 HIT, FALSE_ALARM, MISS, IGNORED = TARGET, PREDICTED, (255, 180, 0), (170, 170, 170)
 """Verdicts. Misses are also dashed, for those who do not tell green from amber."""
@@ -128,14 +129,16 @@ def draw_marks(image: Tensor, marks: Sequence[Mark], side: int = 320) -> Tensor:
     draw = ImageDraw.Draw(canvas)
     line = max(2, max(canvas.size) // 160)
     font = ImageFont.load_default(max(12, max(canvas.size) // 26))
-    for mark in marks:
-        box = [x * factor for x in mark.box]
+    boxes = [[x * factor for x in mark.box] for mark in marks]
+    for mark, box in zip(marks, boxes, strict=True):
         if mark.dashed:
             _dashed(draw, box, mark.colour, line)
         else:
             draw.rectangle(box, outline=mark.colour, width=max(1, line // 2) if mark.thin else line)
+    taken: list[Box] = []
+    for mark, box in reversed(list(zip(marks, boxes, strict=True))):  # the last has the first choice
         if mark.text:
-            _label(draw, mark.text, box, mark.colour, font, canvas.size)
+            taken.append(_label(draw, mark.text, box, mark.colour, font, canvas.size, taken))
     return pil_to_tensor(canvas)
 
 
@@ -190,14 +193,32 @@ def _dashed(draw: ImageDraw.ImageDraw, box: Sequence[float], colour: Colour, lin
 
 
 def _label(
-    draw: ImageDraw.ImageDraw, text: str, box: Sequence[float], colour: Colour, font: Font, size: tuple[int, int]
-) -> None:
-    """Text on a plate above the box, or inside it where there is no room above."""
+    draw: ImageDraw.ImageDraw,
+    text: str,
+    box: Sequence[float],
+    colour: Colour,
+    font: Font,
+    size: tuple[int, int],
+    taken: Sequence[Box],
+) -> Box:
+    """Text on a plate above the box or, where that is outside or taken, in it or below: on the place least taken."""
     left, top, correct, bottom = draw.textbbox((0, 0), text, font)
     width, height = correct - left + 4, bottom - top + 4
-    x = min(max(box[0], 0), size[0] - width)
-    y = box[1] - height if box[1] >= height else max(box[1], 0)
-    draw.rectangle((x, y, x + width, y + height), fill=colour)
+    x1, y1, x2, y2 = box
+    places = [(x1, y1 - height), (x1, y1), (x2 - width, y1 - height), (x1, y2), (x2 - width, y2 - height)]
+    whole = [(x, y) for x, y in places if 0 <= y <= size[1] - height] or [(x1, max(y1, 0))]
+    corners = [(min(max(x, 0), size[0] - width), y) for x, y in whole]
+    plates = [(x, y, x + width, y + height) for x, y in corners]
+    plate = min(plates, key=lambda plate: sum(_shared(plate, other) for other in taken))  # the first of equal ones
+    draw.rectangle(plate, fill=colour)
     red, green, blue = colour
     ink = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 150 else "black"
-    draw.text((x + 2 - left, y + 2 - top), text, ink, font)
+    draw.text((plate[0] + 2 - left, plate[1] + 2 - top), text, ink, font)
+    return plate
+
+
+def _shared(one: Box, other: Box) -> float:
+    """Area that two boxes share."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(0.0, width) * max(0.0, height)
