@@ -22,6 +22,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 COMPOSES = {"run", "sweep", "check", "check-data", "advise", "find-lr", "verify"}
 """Verbs that take overrides."""
+PRINTS = {"list", "show"}
+"""Verbs that are quick enough to be typed here."""
 
 
 def code(page: str, language: str) -> list[str]:
@@ -61,7 +63,9 @@ def test_commands_compose(page: str, tmp_path: Path, capsys: pytest.CaptureFixtu
         if verb in COMPOSES:
             given = [re.sub(r"FOLDER|FILE|\.\.\.$", str(tmp_path), word) for word in words if "=" in word]
             compose_and_check([first(one) for one in OverridesParser.create().parse_overrides(given)])
-        if verb not in ("run", "sweep"):
+        if verb in PRINTS:
+            assert main([verb, *words]) == 0
+        elif verb not in ("run", "sweep"):
             with pytest.raises(SystemExit):
                 main([verb, "--help"])
             known = capsys.readouterr().out

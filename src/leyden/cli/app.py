@@ -9,7 +9,8 @@ from typing import Any
 from leyden.cli import searchpath
 from leyden.cli.help import overview, run_help, sweep_help
 from leyden.cli.parser import parse
-from leyden.cli.verbs import VERBS
+from leyden.cli.records import resolved
+from leyden.cli.verbs import SEE, TAKES_RECORDS, VERBS
 
 HYDRA_FLAGS = ("-sc", "--shell-completion")
 HELP = {"-h", "--help"}
@@ -47,9 +48,11 @@ def _main(given: list[str]) -> int:
         words = ["-m"] * (verb == "sweep") + searchpath.added_to(words)
         return _call(VERBS[verb].function, {"overrides": words})
     parsed = parse(verb, words)
-    for name in ("overrides", "words"):  # those of verify may be folders alone
-        if name in parsed and (name == "overrides" or not parsed[name] or any("=" in word for word in parsed[name])):
-            parsed[name] = searchpath.added_to(parsed[name])
+    if verb in TAKES_RECORDS:
+        parsed = resolved(parsed)
+    typed = next((name for name in ("overrides", "words") if name in parsed), None)
+    if typed and verb not in SEE and (not parsed[typed] or any("=" in word for word in parsed[typed])):
+        parsed[typed] = searchpath.added_to(parsed[typed])
     return _call(VERBS[verb].function, parsed)
 
 

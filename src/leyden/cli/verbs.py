@@ -32,7 +32,8 @@ def _overrides(help: str) -> Option:  # argparse's word
 _ALLOW = _option(
     "--allow", action="append", default=[], metavar="NAME", help="a package of your own that the record may use"
 )
-_RECORD = (_option("record", metavar="RECORD", type=Path, help="a run's folder"), _ALLOW)
+_SHORT = "or `last`, a lab's name for its newest run, or the end of a path"
+_RECORD = (_option("record", metavar="RECORD", type=Path, help=f"a run's folder; {_SHORT}"), _ALLOW)
 _LAB = _overrides("those that `leyden run` would get, such as experiment=tour_gan model.lr=1e-3")
 _COMMANDS = "leyden.bench.commands"
 
@@ -51,13 +52,26 @@ SEE = {
         ),
     ),
 }
+SEE["show"] = Verb(
+    "leyden.cli.show:show",
+    "every key of a lab or a part, with its value and what it means",
+    (
+        _option(
+            "words",
+            nargs="*",
+            metavar="WORD",
+            help="overrides, such as experiment=gan_dcgan or model=gan/dcgan; keys, to see only those: model "
+            "trainer.precision",
+        ),
+    ),
+)
 TRAIN = {
     "run": Verb(f"{_COMMANDS}.run:run", "compose, check, train, test and record a lab", (_LAB,)),
     "sweep": Verb(f"{_COMMANDS}.run:run", "many jobs, side by side; typed again, it goes on", (_LAB,)),
     "resume": Verb(
         f"{_COMMANDS}.run:resume",
         "go on where a run or a sweep was stopped, in the same folder, with the same config",
-        (_option("folder", metavar="RECORD", type=Path, help="the folder of a run or of a sweep"), _ALLOW),
+        (_option("folder", metavar="RECORD", type=Path, help=f"the folder of a run or of a sweep; {_SHORT}"), _ALLOW),
     ),
     "check": Verb(f"{_COMMANDS}.run:check", "every mistake in a config at once; nothing is run", (_LAB,)),
     "find-lr": Verb(
@@ -100,7 +114,7 @@ USE = {
                 nargs="+",
                 metavar="RECORD",
                 type=Path,
-                help="records, or folders that hold some, such as a sweep's",
+                help=f"records, or folders that hold some, such as a sweep's; {_SHORT}",
             ),
             _option("--to", type=Path, help="folder for the page; default: the one that all lie in"),
             _option(
@@ -132,7 +146,7 @@ USE = {
                 "words",
                 nargs="*",
                 metavar="RECORD|OVERRIDE",
-                help="runs; or experiment=NAME, with seed=0,1,2 unless given",
+                help="runs, or `last`; or experiment=NAME, with seed=0,1,2 unless given",
             ),
             _ALLOW,
             _option(
@@ -162,3 +176,5 @@ OWN_DATA = {
 SECTIONS = {"What there is": SEE, "Train": TRAIN, "Use and compare": USE, "Your own data": OWN_DATA}
 """The verbs, in the order of the help."""
 VERBS = {name: verb for verbs in SECTIONS.values() for name, verb in verbs.items()}
+TAKES_RECORDS = {"resume", *USE}
+"""Verbs whose RECORD may be a short name."""
