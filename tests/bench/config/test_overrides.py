@@ -90,3 +90,31 @@ def test_own_lab_with_windows_lines_is_read(tmp_path: Path) -> None:
     (tmp_path / "experiment" / "mine.yaml").write_bytes(LAB.replace("\n", "\r\n").encode())
     words = [f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine"]
     assert compose_and_check(words).config["lab"]["title"] == "Café"
+
+
+@pytest.mark.parametrize("lab", ["gan_cyclegan", "transfer_dann"])
+def test_second_source_is_chosen_at_its_place(lab: str, tmp_path: Path) -> None:
+    words = [f"experiment={lab}", "data/source@data.target=image_files", f"data.target.root={tmp_path}"]
+    composed = compose_and_check(words)
+    assert composed.config["data"]["target"]["_target_"].endswith("ImageFiles")
+    assert composed.choices["data/source@data.target"] == "image_files"
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        (
+            "data/source@data.targt=fonts",
+            "has no such place; data/source=NAME chooses from it, or data/source@data.tar",
+        ),
+        ("data/source@data.target=font", "no such option; did you mean fonts"),
+        ("+data/source@data.second=fonts", "data/source=NAME chooses from it"),
+        ("~data/source@data.target", "needs target"),
+        ("data/source@data.target=null", "give it another value"),
+        ("data/source@data.target=interval(0,1)", "an interval chooses no name; there are: "),
+        ("model=interval(0,1)", "an interval chooses no name; there are: "),
+    ],
+)
+def test_wrong_second_source_is_told(word: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        compose_and_check(["experiment=gan_cyclegan", word])

@@ -37,7 +37,7 @@ class Composed:
     config: dict[str, Any]
     """Plain and resolved: what a run is built from and what its record keeps."""
     choices: dict[str, str]
-    """The option chosen in each group."""
+    """The option chosen in each group, also at a place that another file gave it: ``data/source@data.target``."""
     overrides: list[str]
     """Those of the command line."""
     copies: dict[str, str] = field(default_factory=dict)
@@ -117,7 +117,7 @@ def finish(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[s
     if whole:
         del plain["lab"]["variants"]  # a run is one of them
     plain["lab"]["name"] = choices.get("experiment") or "no_experiment"
-    chosen = {group: option for group, option in choices.items() if group in groups() and option is not None}
+    chosen = {name: option for name, option in choices.items() if name.split("@")[0] in groups() and option is not None}
     return Composed(plain, chosen, list(overrides), dict(_copies(OmegaConf.to_container(config))), variants)
 
 

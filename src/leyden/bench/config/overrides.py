@@ -40,20 +40,31 @@ def wrong_overrides(overrides: Sequence[str]) -> dict[str, str]:
                 return {text: f"{text}: should be a list of folders, such as {SEARCHPATH}=[file:///my/folder]"}
             searchpath[text] = folders
     right = [*searchpath]
+    elsewhere: dict[str, Override] = {}
     for text, override in parsed.items():
         key, chooses = override.key_or_group, not override.is_delete() and override.value() is not None
         if key == CHOICE and not override.is_sweep_override():
             right.append(text)
         elif key not in groups():
             continue
-        elif override.is_add() or override.is_force_add() or override.package is not None:
+        elif override.is_add() or override.is_force_add():
             wrong[text] = f"{text}: {key} is a group that has its place; {key}=NAME chooses from it"
         elif chooses and (mistake := _wrong_option(override, searchpath)):
             wrong[text] = mistake
+        elif override.package is not None:
+            elsewhere[text] = override
         else:
             right.append(f"{key}={_options_of(override)[0]}" if chooses else text)
     try:
-        base = compose_unchecked(right, whole=False).config
+        composed = compose_unchecked(right, whole=False)
+        for text, override in elsewhere.items():
+            place = f"{override.key_or_group}@{override.package}"
+            if place in composed.choices:
+                chooses = not override.is_delete() and override.value() is not None
+                right.append(f"{place}={_options_of(override)[0]}" if chooses else text)
+            else:
+                wrong[text] = _no_place(override, composed.choices)
+        base = (compose_unchecked(right, whole=False) if elsewhere else composed).config
     except Exception as error:  # whatever Hydra and its resolvers raise is the mistake to report
         return wrong or {" ".join(right): without_cure(right, error)}
     for text, override in parsed.items():
@@ -124,7 +135,10 @@ def _wrong_option(override: Override, searchpath: Mapping[str, list[str]]) -> st
 
     Folders of the user's own, named by ``hydra.searchpath=[...]``, may have the option, too.
     """
-    group, known, chosen = override.key_or_group, options(override.key_or_group), _options_of(override)
+    group, known = override.key_or_group, options(override.key_or_group)
+    if override.is_sweep_override() and not override.is_discrete_sweep():
+        return f"{override.input_line}: an interval chooses no name{nearest('', known)}"
+    chosen = _options_of(override)
     places = [CONF, *(Path(folder.removeprefix("file://")) for own in searchpath.values() for folder in own)]
     for option in chosen:
         folder, _, name = f"{group}/{option}".rpartition("/")
@@ -134,6 +148,13 @@ def _wrong_option(override: Override, searchpath: Mapping[str, list[str]]) -> st
             if file.is_file() and (problem := yaml_problem(file)):
                 return f"{group}={option}: {problem}"
     return None if chosen else f"{override.input_line}: matches nothing{nearest('', known)}"
+
+
+def _no_place(override: Override, choices: Iterable[str]) -> str:
+    """What is wrong with a group at a place (``group@package``) that the config does not have."""
+    group = override.key_or_group
+    places = "".join(f", or {place}=NAME" for place in choices if place.startswith(f"{group}@"))
+    return f"{override.input_line}: {group} has no such place; {group}=NAME chooses from it{places}"
 
 
 def _own_options(folder: str, searchpath: Iterable[str]) -> list[str]:
