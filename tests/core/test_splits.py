@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from leyden.core.splits import by_name, stratified
@@ -29,3 +30,25 @@ def test_by_name_ignores_order_and_loses_nobody() -> None:
 def test_by_name_gives_each_part_one_while_there_are() -> None:
     assert [len(part) for part in by_name(["a", "b", "c"], (0.98, 0.01, 0.01))] == [1, 1, 1]
     assert [len(part) for part in by_name(["a", "b"], (0.6, 0.1, 0.3))] == [1, 1, 0]
+    assert [len(part) for part in by_name("abcdef", (0.6, 0.1, 0.3))] == [4, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("count", "fractions", "sizes"),
+    [
+        (1, (0.6, 0.1, 0.3), [1, 0, 0]),
+        (2, (0.6, 0.1, 0.3), [1, 0, 1]),
+        (3, (0.6, 0.1, 0.3), [1, 1, 1]),
+        (4, (0.6, 0.1, 0.3), [2, 1, 1]),
+        (6, (0.6, 0.1, 0.3), [4, 1, 1]),
+        (1, (0.9, 0.1), [1, 0]),
+        (2, (0.9, 0.1), [1, 1]),
+        (4, (0.9, 0.1), [3, 1]),
+        (3, (0.01, 0.99), [1, 2]),
+        (10, (0.9, 0.1), [9, 1]),
+    ],
+)
+def test_small_class_is_in_every_part_if_it_can(count: int, fractions: tuple[float, ...], sizes: list[int]) -> None:
+    parts = stratified(torch.tensor([0] * count + [1] * 100), fractions)
+    assert [int((part < count).sum()) for part in parts] == sizes
+    assert torch.cat(parts).sort().values.tolist() == list(range(count + 100))

@@ -1,10 +1,15 @@
+import re
+from pathlib import Path
+
 import pytest
 import torch
+from torchvision.io import write_png
 
 from leyden.data.columns import LabelledImages
 from leyden.data.loader import Loader
 from leyden.data.source import ImageSource
 from leyden.data.source.builtin.digits import Digits
+from leyden.data.source.files.image_folder import ImageFolder
 from leyden.data.splits import InMemory, Resized, fit_image
 from leyden.transfer.data import TransferImages, few_per_class
 
@@ -131,6 +136,34 @@ def test_source_task_holds_views_of_source_classes_only() -> None:
 def test_impossible_choices(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TransferImages(Digits(), **arguments).split("train")
+
+
+@pytest.mark.parametrize(
+    ("classes", "wanted", "message"),
+    [
+        (2, 5, r"0 of the 2 classes .*: give a folder with four classes or more; or learn all of them on ImageNet's"),
+        (
+            6,
+            5,
+            r"1 of the 6 classes .*: set data.source_classes=4; or learn all of them on ImageNet's",
+        ),
+        (
+            3,
+            ["5"],
+            r"no class '5', it has \['c0', 'c1', 'c2'\]: choose among these; or learn all of them on ImageNet's",
+        ),
+    ],
+)
+def test_own_folder_with_too_few_classes(classes: int, wanted: int | list[str], message: str, tmp_path: Path) -> None:
+    for name in range(classes):
+        (tmp_path / "my set" / f"c{name}").mkdir(parents=True)
+        for i in range(3):
+            write_png(torch.zeros(3, 8, 8, dtype=torch.uint8), str(tmp_path / "my set" / f"c{name}" / f"{i}.png"))
+    data = TransferImages(ImageFolder(str(tmp_path / "my set")), source_classes=wanted)
+    data.prepare_data()
+    command = re.escape(f"leyden run experiment=own_images 'data.source.root=\"{tmp_path}/my set\"'")
+    with pytest.raises(ValueError, match=f"{message}.*{command}"):
+        data.split("train")
 
 
 def test_both_tasks_are_shaken_alike() -> None:

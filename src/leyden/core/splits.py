@@ -30,6 +30,8 @@ def check_holdout(holdout: float) -> None:
 def stratified(labels: Tensor, fractions: Sequence[float], seed: int = 0) -> list[Tensor]:
     """Splits indices so that every class is divided in the same proportions.
 
+    A class with as many examples as there are parts, or more, is in every part, however small its fraction is.
+
     Args:
         labels: (N,) int64 classes.
         fractions: of each part; they add up to 1.
@@ -43,8 +45,8 @@ def stratified(labels: Tensor, fractions: Sequence[float], seed: int = 0) -> lis
     by_class = labels.argsort(stable=True).split(labels.unique(return_counts=True)[1].tolist())
     for members in by_class:
         members = members[torch.randperm(len(members), generator=generator)]
-        edges = (torch.tensor([0.0, *fractions]).cumsum(0) * len(members)).round().long()
-        for part, start, stop in zip(parts, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        edges = (torch.tensor([0.0, *fractions]).cumsum(0) * len(members)).round().long().tolist()
+        for part, (start, stop) in zip(parts, pairwise(_one_each(edges)), strict=True):
             part.append(members[start:stop])
     return [torch.cat(part).sort().values for part in parts]
 
@@ -63,8 +65,22 @@ def by_name(names: Sequence[str], fractions: Sequence[float], seed: int = 0) -> 
     """
     order = sorted(range(len(names)), key=lambda i: hashlib.sha256(f"{seed}/{names[i]}".encode()).hexdigest())
     count, parts = len(names), len(fractions)
-    edges = [sum(fractions[:place]) for place in range(1, parts)]
-    cuts = [
-        max(min(round(edge * count), count - parts + place), min(place, count)) for place, edge in enumerate(edges, 1)
-    ]
-    return [sorted(order[start:stop]) for start, stop in pairwise([0, *cuts, count])]
+    cuts = [round(sum(fractions[:place]) * count) for place in range(1, parts)]
+    edges = _one_each([0, *cuts, count]) if count >= parts else [*range(count), *[count] * (parts - count + 1)]
+    return [sorted(order[start:stop]) for start, stop in pairwise(edges)]
+
+
+def _one_each(edges: Sequence[int]) -> list[int]:
+    """Where parts begin and end, moved so far that none is empty; as it is where there are fewer examples than parts.
+
+    Args:
+        edges: from 0 to the number of examples, in ascending order, one more than there are parts.
+    """
+    moved, last = list(edges), len(edges) - 1
+    if edges[-1] < last:
+        return moved
+    for place in range(1, last):
+        moved[place] = max(moved[place], moved[place - 1] + 1)
+    for place in range(last - 1, 0, -1):
+        moved[place] = min(moved[place], moved[place + 1] - 1)
+    return moved

@@ -106,6 +106,15 @@ class ImageDataModule(DataModule):
         return chosen
 
 
+def place_of(split: Split, number: int) -> str:
+    """The file of an example that is not in memory, or ``image 3`` where the source has no files."""
+    index = number
+    while isinstance(split, Resized | Subset | Unlabelled):
+        index = int(split.indices[index]) if isinstance(split, Subset) else index
+        split = split.split
+    return split.files[index] if isinstance(split, ImageList) else f"image {number}"
+
+
 def _behind(split: Split) -> tuple[list[bytes], ImageList | None]:
     """Which examples a split that is not in memory takes of what lies behind it, and that, if it is image files."""
     chosen = []

@@ -1,5 +1,6 @@
 """Images for transfer: the classes of one source are shared out into a source task and a target task."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar, Literal
 
@@ -12,6 +13,7 @@ from leyden.data.columns import LabelledImages, device_of
 from leyden.data.images import ImageDataModule
 from leyden.data.loader import Loader
 from leyden.data.source import ImageSource, Source
+from leyden.data.source.files.image_folder import ImageFolder
 from leyden.data.specs import ImageSpec
 from leyden.data.splits import STAGES, InMemory, Split, Stage, labels_of, select
 from leyden.transfer.augment import Shake, Views
@@ -115,7 +117,10 @@ class TransferImages(ImageDataModule):
             return names[: self.source_classes]
         unknown = [name for name in self.source_classes if name not in names]
         if unknown:
-            raise ValueError(f"data.source_classes: {self.upstream.name} has no class {unknown[0]!r}, it has {names}")
+            raise ValueError(
+                f"data.source_classes: {self.upstream.name} has no class {unknown[0]!r}, it has {names}: choose among "
+                f"these{self._without_source_task()}"
+            )
         return list(self.source_classes)
 
     @property
@@ -123,11 +128,21 @@ class TransferImages(ImageDataModule):
         """What the model must know: the target classes are its classes."""
         target = [name for name in self.source.class_names if name not in self.source_names]
         if len(target) < 2:
+            count = len(self.source.class_names)
+            fewer = f"set data.source_classes={count - 2}" if count > 3 else "give a folder with four classes or more"
             raise ValueError(
-                f"{len(target)} of the {len(self.source.class_names)} classes of {self.source.name} are left for the "
-                "target task, which needs two: lower data.source_classes, or set it to null"
+                f"{len(target)} of the {count} classes of {self.source.name} are left for the target task, which needs "
+                f"two, as data.source_classes={self.source_classes} of them are the source task's: "
+                f"{fewer}{self._without_source_task()}"
             )
         return ImageSpec(class_names=target, channels=self.source.channels, image_size=self.image_size)
+
+    def _without_source_task(self) -> str:
+        """The end of an error: the command that learns all classes of the user's own folder, or the setting for it."""
+        if not isinstance(self.source, ImageFolder):
+            return ", or null and model.weights to what is inherited instead"
+        root = shlex.quote(f'data.source.root="{self.source.root}"')
+        return f"; or learn all of them on ImageNet's features: leyden run experiment=own_images {root}"
 
     def prepare_data(self) -> None:
         """Downloads what the sources need; called on one process only."""

@@ -97,9 +97,16 @@ def test_evaluated_images_are_whole_and_in_order() -> None:
     assert data.spec == {"channels": 3, "image_size": 16}
 
 
-def test_too_small_images_are_refused_with_the_cure() -> None:
-    with pytest.raises(ValueError, match=r"training image 1 has 30 x 33 pixels, a crop has data.image_size=32"):
-        SuperResolution(Numbered(), 32).train_dataloader()
+def test_training_images_below_a_crop_are_left_out_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    data = SuperResolution(Numbered(), 32)
+    with caplog.at_level("INFO", "leyden"):
+        assert [tuple(size) for size in data.crops(4).sizes.tolist()] == [(40, 52)]
+    assert "2 x with a side below the 32 pixels of a crop, not trained on (image 1 ...)" in caplog.text
+
+
+def test_only_too_small_images_are_refused_with_the_cure() -> None:
+    with pytest.raises(ValueError, match=r"data.image_size=99 pixels.*the largest square in one has 40: lower it"):
+        SuperResolution(Numbered(), 99).train_dataloader()
 
 
 def test_overfitting_repeats_the_same_crops() -> None:

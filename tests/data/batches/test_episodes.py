@@ -93,6 +93,10 @@ def test_a_turned_class_is_a_class_of_its_own_in_training() -> None:
 def test_what_does_not_go_is_refused_with_its_cure() -> None:
     with pytest.raises(ValueError, match=r"the class '0' is in train and in val.* set data.val_classes"):
         EpisodeImages(Digits()).split("train")
+    few = Digits()
+    few.class_names = few.class_names[:5]
+    with pytest.raises(ValueError, match=r"5 classes are too few for that: it takes two or more for each of the three"):
+        EpisodeImages(few).split("train")
     with pytest.raises(ValueError, match=r"no class 'x' left"):
         EpisodeImages(Digits(), val_classes=["x"], test_classes=["3"]).split("val")
     with pytest.raises(ValueError, match="set both"):

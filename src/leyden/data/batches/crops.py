@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torchvision.transforms.v2.functional import resize
 
 from leyden.data.columns import Images
+from leyden.data.images import place_of
 from leyden.data.loader import Loader
 from leyden.data.module import DataModule
 from leyden.data.source import ImageSource
@@ -25,7 +26,7 @@ class SuperResolution(DataModule):
 
     Training batches are ``Images`` (B, C, S, S): crops at random places, turned and mirrored in one of the eight ways.
     Validation and test batches are ``Images`` (1, C, H, W): whole images, each of its own size. All images are kept in
-    memory.
+    memory. Training images with a side that is smaller than a crop are not trained on, and counted in the log.
 
     Args:
         source: of images; they may have any sizes.
@@ -37,7 +38,7 @@ class SuperResolution(DataModule):
         seed: of the order and the crops.
 
     Raises:
-        ValueError: ``sizes`` is not above 0 and up to 1, or a training image is smaller than a crop.
+        ValueError: ``sizes`` is not above 0 and up to 1, or every training image is smaller than a crop.
     """
 
     consumes: ClassVar[str] = "images"
@@ -95,13 +96,17 @@ class SuperResolution(DataModule):
     def _pyramid(self) -> list[Tensor]:
         split, side = self.split("train"), self.image_size
         images = [split[i].images for i in range(len(split))]
+        largest = max(min(image.shape[1:]) for image in images)
+        if largest < side:
+            raise ValueError(
+                f"{self.source.name}: no training image has both sides of data.image_size={side} pixels, as a crop "
+                f"needs; the largest square in one has {largest}: lower it to that or less"
+            )
         for number, image in enumerate(images):
-            height, width = image.shape[1:]
-            if min(height, width) < side:
-                raise ValueError(
-                    f"{self.source.name}: training image {number} has {width} x {height} pixels, a crop has "
-                    f"data.image_size={side}: lower it, or take small images away"
-                )
+            if min(image.shape[1:]) < side:
+                place = place_of(self.examples("train"), number)
+                self.source.tally.add(f"with a side below the {side} pixels of a crop, not trained on", place)
+        self.source.log_tally()
         return [
             resize(image, [round(min(image.shape[1:]) * size)], antialias=True) if size < 1 else image
             for size in self.sizes

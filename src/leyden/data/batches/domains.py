@@ -89,7 +89,8 @@ class DomainImages(ImageDataModule):
         if unknown:
             raise ValueError(
                 f"the target {self.target.name} has a class {unknown[0]!r} that the source {self.source.name} has not: "
-                f"it has {names}"
+                f"it has {names}. Choose two that know the same classes, such as data/source@data.target=image_folder "
+                "data.target.root=FOLDER"
             )
         place = torch.tensor([names.index(name) for name in self.target.class_names])
         labels = place[labels_of(split)]

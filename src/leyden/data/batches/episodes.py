@@ -224,10 +224,13 @@ class EpisodeImages(ImageDataModule):
         for stage in STAGES:
             for label in labels_of(self.source.split(stage)).unique().tolist():
                 if label in seen:
+                    count = len(self.source.class_names)
+                    cure = "set data.val_classes and data.test_classes to how many, or which, are kept for them"
+                    if count < 3 * self.least_classes:
+                        cure = f"{count} classes are too few for that: it takes two or more for each of the three"
                     raise ValueError(
                         f"{self.source.name}: the class {self.source.class_names[label]!r} is in {seen[label]} and in "
-                        f"{stage}, but few-shot learning is tested on classes that were never seen: set "
-                        "data.val_classes and data.test_classes"
+                        f"{stage}, but few-shot learning is tested on classes that were never seen: {cure}"
                     )
                 seen[label] = stage
 

@@ -37,8 +37,20 @@ def test_what_is_not_given_is_taken_out_of_training(tmp_path: Path) -> None:
     source = ImageFiles(str(tmp_path), ".", None, None)
     parts = [values(source, stage) for stage in ("train", "val", "test")]
     assert parts[1] == [9, 19]
-    assert parts[2] == [10, 21]
+    assert parts[2] == [2, 5, 8, 12, 15, 18, 22]
     assert sorted(parts[0] + parts[1] + parts[2]) == list(range(25))
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(3, (1, 1, 1)), (10, (6, 1, 3)), (20, (12, 2, 6)), (62, (50, 6, 6))])
+def test_few_images_leave_enough_to_test(count: int, sizes: tuple[int, ...], tmp_path: Path) -> None:
+    fill(tmp_path, count)
+    source = ImageFiles(str(tmp_path))
+    assert tuple(len(source.split(stage)) for stage in ("train", "val", "test")) == sizes
+
+
+def test_of_many_images_every_tenth_tests(tmp_path: Path) -> None:
+    fill(tmp_path, 70)
+    assert values(ImageFiles(str(tmp_path)), "test") == [10, 21, 32, 43, 54, 65]
 
 
 def test_an_index_changes_nothing(tmp_path: Path) -> None:

@@ -96,6 +96,33 @@ def test_validation_never_is_the_test(other: str, tmp_path: Path) -> None:
     assert min(reds(source, "test")) == 40
 
 
+@pytest.mark.parametrize(
+    ("folders", "count", "sizes"),
+    [
+        (["train/a", "train/b", "test/a", "test/b"], 4, [6, 2, 8]),
+        (["train/a", "train/b", "val/a", "val/b"], 2, [2, 2, 4]),
+        (["a", "b"], 3, [2, 2, 2]),
+        (["a", "b"], 6, [8, 2, 2]),
+    ],
+)
+def test_few_images_of_a_class_are_in_every_split(
+    folders: list[str], count: int, sizes: list[int], tmp_path: Path
+) -> None:
+    source = ImageFolder(paint(tmp_path, *folders, count=count))
+    for stage, size in zip(("train", "val", "test"), sizes, strict=True):
+        assert len(source.split(stage)) == size
+        assert source.split(stage).labels.unique().tolist() == [0, 1]
+
+
+def test_too_few_images_to_share_are_told_with_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"left for val: .* each of train, val, test, but there are 2 at most: add"):
+        ImageFolder(paint(tmp_path / "two", "a", "b", count=2)).prepare()
+    with pytest.raises(ValueError, match=r"left for val: .* each of train, val, but there are 1 at most: add images"):
+        ImageFolder(paint(tmp_path / "one", "train/a", "train/b", "test/a", "test/b", count=1)).prepare()
+    _, issues = ImageFolder(paint(paint(tmp_path / "odd", "a", count=1) and tmp_path / "odd", "b", "c")).inspect()
+    assert [issue.what for issue in issues] == ["val has no image of 'a'", "test has no image of 'a'"]
+
+
 @pytest.mark.parametrize("holdout", [0, 1, -0.1, float("nan")])
 def test_something_is_held_out_and_something_learnt(holdout: float, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=rf"data\.source\.holdout={holdout}: .* such as 0\.1"):

@@ -16,13 +16,15 @@ from leyden.data.splits import Stage
 log = logging.getLogger(__name__)
 
 TENTH = 10
+LEAST_TESTED = 6
+"""Images that the evaluation of generated ones needs, which goes by five neighbours."""
 
 
 class ImageFiles(ImageSource):
     """Image files below folders, at any depth, in the order of their paths; without classes.
 
     What has no folder is taken out of the training images: every tenth of them validates, and every tenth of those
-    that are left tests.
+    that are left tests; of fewer than 60 that are left six, or a third if that is less.
 
     Args:
         root: the folder with all images.
@@ -71,10 +73,13 @@ class ImageFiles(ImageSource):
         told = ", ".join(f"{stage} is {os.path.relpath(path, self.root)}" for stage, path in folders.items())
         log.info("%s: %s", self.name, told)
         found = {stage: self._find(folder) for stage, folder in folders.items()}
-        for stage in ("val", "test"):
+        least: dict[Stage, int] = {"val": 1, "test": LEAST_TESTED}
+        for stage, fewest in least.items():
             if stage not in found:
                 numbers = np.arange(len(found["train"]))
-                held = numbers[TENTH - 1 :: TENTH] if len(numbers) >= TENTH else numbers[-1:]
+                wanted = max(1, min(fewest, len(numbers) // 3))
+                step = min(TENTH, max(1, len(numbers) // wanted))
+                held = numbers[step - 1 :: step]
                 found[stage] = found["train"].take(held)
                 found["train"] = found["train"].take(np.delete(numbers, held))
         if not len(found["train"]):

@@ -26,7 +26,7 @@ class ImageFolder(ImageSource):
 
     Splits are known by their folders' names in any case, also ``Training``, ``val2017`` or ``test_images``, and a
     folder around everything is passed through; a layout that can be read in two ways is refused. What the three are
-    made of, stratified by class and the same each time:
+    made of, stratified by class and the same each time; a class that has an image for each part is in every part:
 
     | folders in root | train | val | test |
     |---|---|---|---|
@@ -98,8 +98,9 @@ class ImageFolder(ImageSource):
         files = {stage: self._files(stage, places[stage]) for stage in STAGES if stage in places}
         if given is None:
             refuse_splits_as_classes(self.root, places["train"], _inner(files["train"], self.class_names))
+        splits = self._shared_out(files, places)
         log_issues(log, self.name, self._issues)
-        self._splits = self._shared_out(files, places)
+        self._splits = splits
 
     def split(self, stage: Stage) -> Split:
         """Images of their own sizes (channels, H, W), decoded one by one, and their labels if there are classes."""
@@ -163,6 +164,18 @@ class ImageFolder(ImageSource):
 
     def _parts(self, files: Listing, fractions: dict[Stage, float]) -> dict[Stage, Split]:
         parts = stratified(torch.from_numpy(files.tops), list(fractions.values()))
+        counts = np.bincount(files.tops, minlength=len(self.class_names) or 1)
+        for stage, part in zip(fractions, parts, strict=True):
+            if not len(part):
+                each = "each class" if self.class_names else "the images"
+                raise ValueError(
+                    f"{files.folder}: no image is left for {stage}: of {each} one is needed for each of "
+                    f"{', '.join(fractions)}, but there are {counts.max()} at most: add images, or set "
+                    "data.source.train, data.source.val and data.source.test to folders of their own"
+                )
+            here = np.bincount(files.tops[part.numpy()], minlength=len(counts))
+            for name in (name for name, count in zip(self.class_names, here, strict=False) if not count):
+                self._find("class without images", "warning", Path(files.folder), f"{stage} has no image of {name!r}")
         return {stage: self._split(files, part) for stage, part in zip(fractions, parts, strict=True)}
 
     def _split(self, files: Listing, chosen: torch.Tensor | None = None) -> Split:
