@@ -22,8 +22,9 @@ from leyden.bench.commands.compare import compare
 from leyden.bench.run.record import RecordError
 from leyden.cli import main
 from leyden.report.compare import Comparison
-from leyden.report.page import curve, draw_page, read_series
+from leyden.report.page import curve, draw_page, in_blocks, read_series
 from leyden.report.runs import Run
+from leyden.report.sections import Sections
 from leyden.visualization.charts import draw_spreads
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
@@ -98,13 +99,13 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def test_rows_have_mean_and_sd_of_seeds() -> None:
-    low, high = rows(Comparison(SWEEP).csv())  # numbers upwards, whatever the order of the records
+    low, high = rows(Sections(SWEEP).csv())  # numbers upwards, whatever the order of the records
     assert (low["model.lr"], low["runs"], low["seeds"]) == ("0.1", "3", "3")
     assert float(low["test/fid"]) == pytest.approx(3)
     assert float(low["test/fid sd"]) == pytest.approx(math.sqrt(7))  # (4 + 1 + 9) / 2
     assert (float(high["test/fid"]), float(high["test/fid sd"])) == pytest.approx((4.5, math.sqrt(0.5)))
     text = Comparison(SWEEP).markdown()
-    assert [cell.strip() for cell in text.splitlines()[6].split("|")[1:-1]] == ["0.1", "3", "3.00 ± 2.65"]
+    assert [cell.strip() for cell in text.splitlines()[6].split("|")[1:-1]] == ["0.1", "3", "**3.00 ± 2.65**"]
     assert text.startswith("# One\n\nWhat?\n")
     assert "5 records in 2 rows" in text
 
@@ -113,18 +114,18 @@ def test_only_differing_settings_are_columns() -> None:
     moved = run(5, 0.1, 3.0)
     moved["config"] |= {"paths": {"outputs": "/there"}, "sweep": {"name": "x"}}
     moved["config"]["model"]["cache"] = "/there/cache"  # at the same place below the outputs
-    [whole] = rows(Comparison([SWEEP[2], moved]).csv())
+    [whole] = rows(Sections([SWEEP[2], moved]).csv())
     assert list(whole) == ["runs", "seeds", "test/fid", "test/fid sd", "records"]
-    assert list(rows(Comparison(SWEEP).csv())[0]) == ["model.lr", *whole]
+    assert list(rows(Sections(SWEEP).csv())[0]) == ["model.lr", *whole]
     other_data = run(0, 0.1, 3.0, data={"seed": 7})
     assert [axis.key for axis in Comparison([SWEEP[2], other_data]).columns] == ["data.seed"]
 
 
 def test_runs_of_one_seed_are_noted() -> None:
     comparison = Comparison([run(0, 0.1, 1.0), run(0, 0.1, 3.0), run(1, 0.1, 4.0)])
-    [line] = rows(comparison.csv())
-    assert (line["runs"], line["seeds"]) == ("3", "2")
-    assert float(line["test/fid sd"]) == pytest.approx(math.sqrt(2))  # of 2 and 4
+    [line] = comparison.table().to_dict("records")
+    assert (line["runs"], line["seeds"]) == (3, 2)
+    assert line["test/fid sd"] == pytest.approx(math.sqrt(2))  # of 2 and 4
     assert any("each seed's mean counts" in note for note in comparison.notes)
 
 
@@ -136,7 +137,7 @@ def test_companions_of_a_lab_are_listed() -> None:
     assert comparison.title == "# 2 labs compared"
     _, lines = comparison.companions()
     assert ["model.widths", "(absent)", "(absent)", "[8, 16]"] in lines
-    assert "model.widths" in rows(comparison.csv())[0]
+    assert "model.widths" in comparison.table()
 
 
 def test_shown_metrics_are_common_or_asked() -> None:
@@ -147,12 +148,107 @@ def test_shown_metrics_are_common_or_asked() -> None:
     assert Comparison(both).metrics == ["test/fid", "best/val/fid"]
     assert Comparison(both, ["test/ghost", "steps"]).metrics == ["test/ghost", "steps"]
     assert set(Comparison(both, every=True).metrics) == set(both[0]["metrics"])
-    assert rows(Comparison(both, ["test/ghost"]).csv())[0]["test/ghost"] == ""
+    assert rows(Sections(both, ["test/ghost"]).csv())[0]["test/ghost"] == ""
     with pytest.raises(ValueError, match=r"no record has the metric test/fud; did you mean test/fid\?"):
         Comparison(both, ["test/fud"])
     both[1]["metrics"] = {"steps": 1.0}
-    with pytest.raises(ValueError, match=r"in common: name some with --metric, or take --all; there are best/val/fid"):
-        Comparison(both)
+    comparison = Comparison(both)  # blanks, for nothing is in common
+    assert comparison.metrics == ["test/fid", "best/val/fid", "test/ghost"]
+    assert "A dash: the runs of that row have no such metric." in comparison.notes
+    assert comparison.lines(["test/fid"])[1] == [["0.1", "1", "1.000"], ["0.2", "1", "-"]]
+
+
+def of_lab(name: str, metric: str, value: float, seed: int = 0) -> Run:
+    lab = {"name": name, "title": f"The lab {name}", "question": f"What of {name}?"}
+    return Run(
+        config={"seed": seed, "lab": lab, "model": {"lr": 0.1}},
+        metrics={f"test/{metric}": value, f"best/val/{metric}": value},
+        folder=Path(name),
+    )
+
+
+MIXED = [
+    of_lab("gan_a", "fid", 4.0),
+    of_lab("boxes", "ap", 0.5),
+    of_lab("gan_b", "fid", 3.0),
+    of_lab("boxes", "ap", 0.7, 1),
+]
+
+
+def test_labs_that_are_evaluated_alike_share_a_section() -> None:
+    sections = Sections(MIXED)
+    assert sections.title == "# 3 labs in 2 sections"
+    assert [list(part.rows) for part in sections.parts] == [["boxes"], ["gan_a", "gan_b"]]
+    boxes, gans = sections.parts
+    assert boxes.title == "# The lab boxes\n\nWhat of boxes?"
+    assert boxes.lines(boxes.metrics) == (
+        ["lab", "seeds", "test/ap ↑", "best/val/ap ↑"],
+        [["boxes", "2", "0.600 ± 0.141", "0.600 ± 0.141"]],
+    )
+    assert gans.lines(["test/fid"]) == (
+        ["lab", "seeds", "test/fid ↓"],
+        [["gan_a", "1", "4.00"], ["gan_b", "1", "**3.00**"]],
+    )
+    assert "## The lab boxes\n\nWhat of boxes?" in sections.markdown()
+    assert [row["section"] for row in rows(sections.csv())] == ["The lab boxes", "2 labs compared", "2 labs compared"]
+    assert [row["test/ap"] for row in rows(sections.csv())] == ["0.6", "", ""]
+    found = Page(draw_page(sections))
+    assert [own["href"] for own in found.named("a")] == ["#section1", "#section2"]
+    assert {"#section1", "#section2"} <= {f"#{own['id']}" for own in found.named("section") if "id" in own}
+
+
+def test_asked_metrics_are_shown_where_they_are() -> None:
+    sections = Sections(MIXED, ["test/ap"])
+    assert [part.metrics for part in sections.parts] == [["test/ap"]]
+    assert sections.left_out == ["left out: gan_a has no test/ap", "left out: gan_b has no test/ap"]
+    with pytest.raises(ValueError, match=r"no record has the metric test/app; did you mean test/ap\?"):
+        Sections(MIXED, ["test/app"])
+
+
+def test_ties_and_baselines_are_not_bold() -> None:
+    both = [run(0, 0.1, 1.0), run(0, 0.2, 1.0)]
+    for one, floor in zip(both, (1.0, 2.0), strict=True):
+        one["metrics"] |= {"test/fid_floor": floor, "test/fid_over_floor": floor}
+    comparison = Comparison(both, ["test/fid", "test/fid_floor", "test/fid_over_floor"])
+    assert comparison.lines(comparison.metrics) == (
+        ["lr", "seeds", "test/fid ↓", "test/fid_floor", "test/fid_over_floor ↓"],
+        [["0.1", "1", "1.000", "1.00", "**1.00**"], ["0.2", "1", "1.000", "2.00", "2.00"]],
+    )
+
+
+def test_training_is_beside_validation(folder: Callable) -> None:
+    pair = [run(0, 0.1, 1.0), run(0, 0.2, 2.0)]
+    for i, one in enumerate(pair):
+        one["folder"] = folder(str(i), one)
+        steps = range(1, 301)
+        text = "".join(f"{s},train/loss,{s % 2}\n{s},train/other,{s}\n" for s in steps)
+        (one["folder"] / "metrics.csv").write_text(
+            "step,metric,value\n" + text + "".join(f"{s},val/fid,{s}\n{s},val/loss,{s}\n" for s in (100, 200))
+        )
+    charts = [own["alt"] for own in Page(draw_page(Sections(pair))).named("img")]
+    names = [str(alt).removesuffix(" over the optimizer steps") for alt in charts if "over" in str(alt)]
+    assert names == ["train/loss", "val/loss", "train/other", "val/fid"]
+
+
+def test_long_trainings_are_drawn_by_blocks() -> None:
+    short, long = pd.Series([1.0, 2.0], [5, 9]), pd.Series(range(120), range(1, 121), dtype=float)
+    assert in_blocks(short).equals(short)
+    blocks = in_blocks(long)
+    assert blocks.tolist() == [2 * i + 0.5 for i in range(60)]
+    assert blocks.index.tolist() == [2 * i + 2 for i in range(60)]
+
+
+def test_images_of_a_tag_have_one_scale(folder: Callable) -> None:
+    pair = [run(0, 0.1, 1.0), run(0, 0.2, 2.0)]
+    for i, one in enumerate(pair):
+        one["folder"] = folder(str(i), one)
+        Image.new("RGB", (900 if i else 450, 500)).save(one["folder"] / "images" / "embedding_000020.png")
+    pictures = [own for own in Page(draw_page(Sections(pair))).named("img") if "embedding" in str(own["alt"])]
+    sizes = []
+    for own in pictures:
+        content = base64.b64decode(str(own["src"]).removeprefix("data:image/png;base64,"))
+        sizes.append(Image.open(io.BytesIO(content)).size)
+    assert sizes == [(360, 400), (720, 400)]
 
 
 def test_different_numbers_of_samples_are_warned_of() -> None:
@@ -167,13 +263,20 @@ def test_different_numbers_of_samples_are_warned_of() -> None:
 def test_narrow_terminal_gets_whole_table() -> None:
     for one in (both := [run(0, 0.1, 1.0), run(0, 0.2, 2.0)]):
         one["metrics"] |= {f"test/metric_{i}": float(i) for i in range(9)}
-    lines = Comparison(both).text(60).splitlines()
-    tables = [line for line in lines if line.startswith("|")]
-    assert max(map(len, tables)) <= 60
-    heads = [line for line in tables if "lr" in line]
-    assert re.findall(r"test/\w+", " ".join(heads)) == list(Comparison(both).metrics)
-    assert len(tables) == 4 * len(heads)
-    assert Comparison(both).text(1).count("lr") == 10  # too narrow for any: one at a time
+    comparison = Comparison(both)
+    wide, side, narrow = (
+        [line for line in comparison.text(width).splitlines() if line.startswith("|")] for width in (400, 60, 31)
+    )
+    assert re.findall(r"test/\w+", wide[0]) == comparison.metrics
+    assert len(wide) == 4
+    assert side[0].split() == ["|", "|", "lr=0.1", "|", "lr=0.2", "|"]
+    assert [line.split()[1] for line in side[2:]] == ["seeds", *comparison.metrics]
+    assert max(map(len, side)) <= 60
+    heads = [line for line in narrow if "lr" in line]
+    assert re.findall(r"test/\w+", " ".join(heads)) == comparison.metrics
+    assert max(map(len, narrow)) <= 31
+    assert len(narrow) == 4 * len(heads)
+    assert comparison.text(1).count("lr") == 10  # too narrow for any: one at a time
 
 
 def test_long_row_names_are_numbered() -> None:
@@ -206,7 +309,7 @@ def test_page_stands_alone_with_last_images(folder: Callable) -> None:
         Run(config=one["config"], metrics=one["metrics"], folder=where)
         for one, where in zip(SWEEP, places, strict=True)
     ]
-    found = Page(draw_page(Comparison(runs)))
+    found = Page(draw_page(Sections(runs)))
     images = found.named("img")
     assert [image["alt"] for image in images] == [
         "test/fid of each row",
@@ -218,12 +321,12 @@ def test_page_stands_alone_with_last_images(folder: Callable) -> None:
         content = base64.b64decode(str(image["src"]).removeprefix("data:image/png;base64,"), validate=True)
         drawn = Image.open(io.BytesIO(content))
         assert drawn.getpixel((0, 0)) == (red, 0, 0)
-        assert drawn.width == 480
+        assert drawn.width == 720
     addresses = [value for _, own in found.tags for name, value in own.items() if name in ("src", "href", "srcset")]
     assert len(addresses) == len(images)
     assert all(str(address).startswith("data:image/png;base64,") for address in addresses)
     assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in found.tags}
-    assert "url(" not in draw_page(Comparison(runs))
+    assert "url(" not in draw_page(Sections(runs))
     assert "3.00 ± 2.65" in found.words
 
 
@@ -235,7 +338,7 @@ def test_text_of_records_is_escaped(folder: Callable) -> None:
         one["folder"] = folder(end, one)
         (one["folder"] / "images" / "a<b>(_000001.png").write_bytes(b"no picture")
         (one["folder"] / "images" / "samples_000030.png").write_bytes(b"no picture")
-    found = Page(draw_page(Comparison(both, left_out=[NASTY])))
+    found = Page(draw_page(Sections(both, left_out=[NASTY])))
     assert not {"script"} & {tag for tag, _ in found.tags}
     assert not any(name.startswith("on") for _, own in found.tags for name in own)
     assert all(str(own["src"]).startswith("data:image/png;base64,") for own in found.named("img"))
@@ -249,7 +352,7 @@ def test_rows_left_out_are_counted(folder: Callable) -> None:
     runs = [run(0, float(i + 1), 1.0) for i in range(30)]
     for i, one in enumerate(runs):
         one["folder"] = folder(str(i), one)
-    found = Page(draw_page(Comparison(runs)))
+    found = Page(draw_page(Sections(runs)))
     assert "The first 24 of 30 rows." in found.words
     assert any(text.endswith("The first 10 of 30 rows.") for text in found.words)
     assert len(found.named("img")) == 2 + 24

@@ -1,16 +1,16 @@
 """Any records side by side: a row for those that differ in nothing but the seed, and only the settings that differ."""
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from leyden.report.directions import BASELINE, arrow, better
 from leyden.report.runs import ABSENT, Axis, Run, axis, check_samples, value_at
 from leyden.report.statistics import score_table, summarize, texts
 from leyden.report.sweep.selection import chosen_by, note
-from leyden.report.text import csv_table, heading, markdown_table, short
+from leyden.report.text import heading, markdown_table, short
 
 IGNORED = ("paths", "sweep", "report", "logger")
 """Parts of a config that do not change what a run reaches."""
@@ -18,30 +18,26 @@ CHOICES = ("lab.name", "lab.variant")
 """What of ``lab`` is a setting; these and each ``_target_`` bring other settings along."""
 HEADING = ("lab.title", "lab.question")
 """Kept for the heading; no settings."""
-REFERENCES = re.compile(r".*(/samples|_floor|_noise)")
-"""Metrics of the evaluation itself: scores of real images and of noise, and the number of samples."""
 LONGEST = 48
 """Characters of a row's name; what is longer is cut."""
 
 
 class Comparison:
-    """Records of any labs in one table: a row for those that differ in nothing but the seed.
+    """Records of one lab or of several in one table: a row for those that differ in nothing but the seed.
 
     Args:
-        runs: at least two, of any labs, each with its metrics.
-        metrics: those to show; none: all ``test/...`` and ``best/...`` that every run has, none of ``REFERENCES``.
+        runs: at least one, each with its metrics.
+        metrics: those to show; none: all ``test/...`` and ``best/...`` that every run has, or that any has where they
+            have none in common; none of the evaluation's own baselines.
         every: shows all that any run has instead.
-        left_out: a line per record that is not among ``runs``, and why.
 
     Raises:
-        ValueError: fewer than two runs, a metric that no run has, or none to show.
+        ValueError: no runs, a metric that no run has, or none to show.
     """
 
-    def __init__(
-        self, runs: Sequence[Run], metrics: Sequence[str] = (), every: bool = False, left_out: Sequence[str] = ()
-    ) -> None:
-        if len(runs) < 2:
-            raise ValueError("nothing to compare: give two records that are done, or a folder that holds them")
+    def __init__(self, runs: Sequence[Run], metrics: Sequence[str] = (), every: bool = False) -> None:
+        if not runs:
+            raise ValueError("nothing to compare: there are no runs")
         mark = note(metric for run in runs for metric in chosen_by(run["config"]))
         runs = [Run(config=_settings(run["config"]), metrics=run["metrics"], folder=run["folder"]) for run in runs]
         self.settings = _differing(runs)
@@ -62,7 +58,8 @@ class Comparison:
         self.title = heading(runs) if len(labs) == 1 else f"# {len(labs)} labs compared"
         self.notes = [*_notes(runs, self.rows), *([mark] if mark else [])]
         """What a reader must know before believing the numbers."""
-        self.left_out = [f"left out: {line}" for line in left_out]
+        if not all(metric in run["metrics"] for metric in self.metrics for run in runs):
+            self.notes.append("A dash: the runs of that row have no such metric.")
 
     @property
     def summary(self) -> str:
@@ -70,16 +67,26 @@ class Comparison:
         runs = sum(map(len, self.rows.values()))
         rows = f"{len(self.rows)} row{'s' if len(self.rows) > 1 else ''}"
         several = any(len(_seeds(own)) > 1 for own in self.rows.values())
-        return f"{runs} records in {rows}{'; mean ± standard deviation over the seeds' if several else ''}."
+        records = f"{runs} record{'s' if runs > 1 else ''}"
+        return f"{records} in {rows}{'; mean ± standard deviation over the seeds' if several else ''}."
 
     def lines(self, metrics: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-        """The header and a line per row: its name where it has no column of its own, settings, seeds, metrics."""
-        columns = [texts(self.summaries[metric]) for metric in metrics]
+        """The header and a line per row: its name where it has no column of its own, settings, seeds, metrics.
+
+        An arrow says which way of a metric is better, and its best mean stands between ``**``.
+        """
+        columns = [self._marked(metric) for metric in metrics]
         lines = []
         for (name, runs), *cells in zip(self.rows.items(), *columns, strict=True):
             own = [column.name_in(runs[0]) for column in self.columns] or [name]
             lines.append([*own, str(len(_seeds(runs))), *cells])
-        return [*(self.heads or ["lab"]), "seeds", *metrics], lines
+        return [*(self.heads or ["lab"]), "seeds", *map(arrow, metrics)], lines
+
+    def _marked(self, metric: str) -> list[str]:
+        cells, means, mode = texts(self.summaries[metric]), self.summaries[metric]["mean"], better(metric)
+        if mode is not None and means.nunique() > 1:
+            cells = cells.mask(means == means.agg(mode), "**" + cells + "**")
+        return cells.tolist()
 
     def companions(self) -> tuple[list[str], list[list[str]]]:
         """The settings that differ but are no column: a line each, with the value in every row."""
@@ -88,43 +95,57 @@ class Comparison:
         return ["setting", *self.rows], lines
 
     def text(self, width: int) -> str:
-        """The table for a terminal: as many tables below one another as fit into ``width`` letters."""
+        """The table for a terminal of so many letters: lying on its side, or in parts, where it is too wide."""
         header, lines = self.lines(self.metrics)
-        widths = [max(map(len, column)) + 3 for column in zip(header, *lines, strict=True)]  # "| " and " "
         start = len(header) - len(self.metrics)
-        blocks: list[list[int]] = []
-        left = 0
-        for column in range(start, len(header)):
-            if not blocks or widths[column] > left:
-                blocks.append(list(range(start)))
-                left = width - 1 - sum(widths[:start])
-            blocks[-1].append(column)
-            left -= widths[column]
-        tables = [_part(header, lines, block) for block in blocks]
+        tables = [markdown_table(header, lines)]
+        if _width(tables[0]) > width:
+            cells = [list(column) for column in zip(*lines, strict=True)]
+            onto_side = [[name, *own] for name, own in zip(header[start - 1 :], cells[start - 1 :], strict=True)]
+            tables = [markdown_table(["", *self.rows], onto_side)]
+        if _width(tables[0]) > width:
+            tables = [_part(header, lines, columns) for columns in _parts(header, lines, start, width)]
         return "\n\n".join([*tables, "\n".join([self.summary, *self.notes])])
 
-    def markdown(self) -> str:
-        """``compare.md``."""
-        notes = "  \n".join([self.summary, *self.notes, *self.left_out])  # two blanks break a line in markdown
-        parts = [self.title, markdown_table(*self.lines(self.metrics)), notes]
+    def markdown(self, level: str = "#") -> str:
+        """``compare.md``, or a section of it, whose heading has the ``level``."""
+        notes = "  \n".join([self.summary, *self.notes])  # two blanks break a line in markdown
+        title = level + self.title.removeprefix("#")
+        parts = [title, markdown_table(*self.lines(self.metrics)), notes]
         header, lines = self.companions()
         if lines:
             parts += ["What comes with them:", markdown_table(header, lines)]
         return "\n\n".join(parts) + "\n"
 
-    def csv(self) -> str:
-        """``compare.csv``: a line per row with all settings that differ; mean and standard deviation of each metric."""
-        spreads = [name for metric in self.metrics for name in (metric, f"{metric} sd")]
+    def table(self) -> pd.DataFrame:
+        """A line per row with all settings that differ; mean and standard deviation of each metric, all digits."""
         lines = []
         for name, runs in self.rows.items():
-            numbers = [
-                self.summaries[metric].loc[(name,), column].item()
-                for metric in self.metrics
-                for column in ("mean", "sd")
-            ]
-            own = [setting.name_in(runs[0]) for setting in self.settings]
-            lines.append([*own, len(runs), len(_seeds(runs)), *numbers, " ".join(run["folder"].name for run in runs)])
-        return csv_table([*(setting.key for setting in self.settings), "runs", "seeds", *spreads, "records"], lines)
+            line: dict[str, Any] = {setting.key: setting.name_in(runs[0]) for setting in self.settings}
+            line |= {"runs": len(runs), "seeds": len(_seeds(runs))}
+            for metric, summary in self.summaries.items():
+                mean, deviation = (summary.loc[(name,), column].item() for column in ("mean", "sd"))
+                line |= {metric: mean, f"{metric} sd": deviation}
+            lines.append(line | {"records": " ".join(run["folder"].name for run in runs)})
+        return pd.DataFrame(lines, dtype=object)
+
+
+def _width(table: str) -> int:
+    return len(table.partition("\n")[0])
+
+
+def _parts(header: Sequence[str], lines: Sequence[Sequence[str]], start: int, width: int) -> list[list[int]]:
+    """The columns of as many tables as it takes, each with the first ``start`` ones, for ``width`` letters."""
+    widths = [max(map(len, column)) + 3 for column in zip(header, *lines, strict=True)]  # "| " and " "
+    blocks: list[list[int]] = []
+    left = 0
+    for column in range(start, len(header)):
+        if not blocks or widths[column] > left:
+            blocks.append(list(range(start)))
+            left = width - 1 - sum(widths[:start])
+        blocks[-1].append(column)
+        left -= widths[column]
+    return blocks
 
 
 def _part(header: Sequence[str], lines: Sequence[Sequence[str]], columns: Sequence[int]) -> str:
@@ -219,14 +240,11 @@ def _chosen(runs: Sequence[Run], asked: Sequence[str], every: bool) -> list[str]
         raise ValueError(f"no record has the metric {unknown[0]}; {cure}")
     if asked or every:
         return list(dict.fromkeys(asked)) or measured
-    common = [name for name in measured if all(name in run["metrics"] for run in runs)]
-    shown = [name for name in common if name.startswith(("test/", "best/")) and not REFERENCES.fullmatch(name)]
-    if not shown:
-        raise ValueError(
-            "the records have no metric test/... or best/... in common: name some with --metric, or take --all; "
-            f"there are {', '.join(sorted(measured))}"
-        )
-    return shown
+    results = [name for name in measured if name.startswith(("test/", "best/")) and not BASELINE.fullmatch(name)]
+    common = [name for name in results if all(name in run["metrics"] for run in runs)]
+    if not measured:
+        raise ValueError("nothing to compare: the records have no metrics")
+    return common or results or measured
 
 
 def _scores(rows: Mapping[str, Sequence[Run]], metric: str) -> pd.DataFrame:

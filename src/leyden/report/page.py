@@ -1,4 +1,4 @@
-"""``compare.html``: a comparison's table, a chart per metric, curves over the steps, images side by side.
+"""``compare.html``: of each comparison the table, a chart per metric, curves over the steps, images side by side.
 
 The page stands alone: images are part of it, nothing is loaded, nothing runs, all text is escaped.
 """
@@ -10,22 +10,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.data.source.files.decoder import read_image
-from leyden.report.compare import REFERENCES, Comparison
+from leyden.report.compare import Comparison
+from leyden.report.directions import BASELINE, arrow
 from leyden.report.runs import Run
+from leyden.report.sections import Sections
 from leyden.report.variants import last_image
 from leyden.visualization.charts import Curve, draw_curves, draw_spreads
 from leyden.visualization.labelled import thumbnail
 
 MAX_CURVES, MAX_IMAGES = 10, 24
 """Rows in a chart of curves, and images of one tag; of more rows the first are shown, and the page says so."""
-SIDE = 480
-"""Pixels that the longer side of an image is fitted to."""
+SIDE = 720
+"""Pixels that the longest side of a tag's images is fitted to; the others are shown to the same scale."""
+POINTS = 60
+"""Of a training's curve; of more steps the means of blocks are drawn, for single batches are noise."""
 
 
 class Figure(NamedTuple):
@@ -39,37 +44,46 @@ class Figure(NamedTuple):
     error: str = ""
 
 
-def draw_page(comparison: Comparison) -> str:
+class Section(NamedTuple):
+    """What the page shows of one comparison."""
+
+    title: str
+    question: str
+    comparison: Comparison
+    records: list[list[str]]
+    spreads: list[Figure]
+    curves: list[Figure]
+    curves_left_out: str
+    images: list[tuple[str, str, list[Figure]]]
+
+
+def draw_page(sections: Sections) -> str:
     """The page as text.
 
     Args:
-        comparison: its runs' folders may hold ``metrics.csv`` and ``images/<tag>_<step>.png``.
+        sections: their runs' folders may hold ``metrics.csv`` and ``images/<tag>_<step>.png``.
     """
-    title, _, question = comparison.title.removeprefix("# ").partition("\n\n")
-    spreads = {}
-    for metric, scores in comparison.scores.items():
-        values = scores.dropna(subset="score").groupby([0, "seed"], sort=False)["score"].mean()
-        spreads[metric] = {name: values[values.index.get_level_values(0) == name].tolist() for name in comparison.rows}
     environment = Environment(loader=PackageLoader("leyden", "report"), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("compare.html.j2").render(
-        comparison=comparison,
-        title=title,
-        question=question,
-        notes=[*comparison.notes, *comparison.left_out],
-        companions=comparison.companions(),
-        records=[
-            [name, str(run["config"].get("seed")), str(run["folder"])]
-            for name, runs in comparison.rows.items()
-            for run in runs
-        ],
-        spreads=[
-            _figure(draw_spreads(values, metric), f"{metric} of each row")
-            for metric, values in spreads.items()
-            if any(values.values())
-        ],
-        curves=_curves(comparison),
-        curves_left_out=_left_out(len(comparison.rows), MAX_CURVES),
-        images=_images(comparison.rows),
+        title=sections.title.removeprefix("# ").partition("\n\n")[0],
+        left_out=sections.left_out,
+        sections=[_section(comparison) for comparison in sections.parts],
+    )
+
+
+def _section(comparison: Comparison) -> Section:
+    title, _, question = comparison.title.removeprefix("# ").partition("\n\n")
+    charts = []
+    for metric, scores in comparison.scores.items():
+        found = scores.dropna(subset="score").groupby([0, "seed"], sort=False)["score"].mean()
+        values = {name: found[found.index.get_level_values(0) == name].tolist() for name in comparison.rows}
+        if sum(map(len, values.values())) > 1:  # one dot alone says less than the table
+            charts.append(_figure(draw_spreads(values, arrow(metric)), f"{metric} of each row"))
+    rows = comparison.rows.items()
+    records = [[name, str(run["config"].get("seed")), str(run["folder"])] for name, runs in rows for run in runs]
+    left_out = _left_out(len(rows), MAX_CURVES)
+    return Section(
+        title, question, comparison, records, charts, _curves(comparison), left_out, _images(comparison.rows)
     )
 
 
@@ -97,29 +111,45 @@ def curve(series: Sequence[pd.Series], seeds: Sequence[object]) -> Curve:
     return by_seed.columns.tolist(), by_seed.mean().tolist(), None if spread.isna().all() else spread.tolist()
 
 
+def in_blocks(series: pd.Series) -> pd.Series:
+    """The means of as many blocks of steps as can be drawn, each at its last step; a short series as it is."""
+    series = series.dropna()
+    size = -(-len(series) // POINTS)
+    if size < 2:
+        return series
+    blocks = np.arange(len(series)) // size
+    return pd.Series(series.groupby(blocks).mean().values, series.index.to_series().groupby(blocks).last().values)
+
+
 def _curves(comparison: Comparison) -> list[Figure]:
-    """A chart per metric that was logged over the steps."""
+    """A chart per metric that was logged over the steps; that of the training beside that of the validation."""
     rows = dict(list(comparison.rows.items())[:MAX_CURVES])
     logged = {name: [read_series(run["folder"]) for run in runs] for name, runs in rows.items()}
     seeds = {name: [run["config"].get("seed") for run in runs] for name, runs in rows.items()}
     charts = []
     for metric in _over_steps(comparison, [series for own in logged.values() for series in own]):
         curves = {
-            name: curve([series.get(metric, pd.Series(dtype=float)) for series in own], seeds[name])
+            name: curve([in_blocks(series.get(metric, pd.Series(dtype=float))) for series in own], seeds[name])
             for name, own in logged.items()
         }
         if any(positions for positions, _, _ in curves.values()):
-            charts.append(_figure(draw_curves(curves, "optimizer steps", metric), f"{metric} over the optimizer steps"))
+            chart = draw_curves(curves, "optimizer steps", arrow(metric), metric)
+            charts.append(_figure(chart, f"{metric} over the optimizer steps"))
     return charts
 
 
 def _over_steps(comparison: Comparison, logged: Sequence[pd.DataFrame]) -> list[str]:
-    """Validation's counterparts of the metrics that were named, else all of validation, and all at all if asked for."""
+    """Those of training and validation, one beside the other; of the metrics that were asked for, where some were."""
     names = list(dict.fromkeys(name for series in logged for name in series if series[name].count() > 1))
     if comparison.asked:
-        wanted = {re.sub("^(test|best/val)/", "val/", metric) for metric in comparison.asked}
-        return [name for name in names if name in wanted]
-    return [name for name in names if comparison.every or (name.startswith("val/") and not REFERENCES.fullmatch(name))]
+        wanted = {re.sub("^(test|best/val)/", "", metric) for metric in comparison.asked}
+        names = [name for name in names if name in wanted or re.sub("^(train|val)/", "", name) in wanted]
+    elif not comparison.every:
+        names = [name for name in names if name.startswith(("train/", "val/")) and not BASELINE.fullmatch(name)]
+    ends = [name.partition("/")[2] for name in names]
+    paired = [name for name, end in zip(names, ends, strict=True) if ends.count(end) > 1]
+    alone = [name for name in names if name not in paired]
+    return sorted(paired, key=lambda name: (ends.index(name.partition("/")[2]), name)) + alone
 
 
 def _images(rows: Mapping[str, Sequence[Run]]) -> list[tuple[str, str, list[Figure]]]:
@@ -130,21 +160,30 @@ def _images(rows: Mapping[str, Sequence[Run]]) -> list[tuple[str, str, list[Figu
     parts = []
     for tag in tags:
         found = {name: file for name, run in firsts.items() if (file := last_image(run["folder"], tag)) is not None}
-        shown = [
-            _image(file, tag, name, firsts[name]["config"].get("seed"))
-            for name, file in list(found.items())[:MAX_IMAGES]
-        ]
+        seeds = {name: firsts[name]["config"].get("seed") for name in found}
+        shown = _to_one_scale(dict(list(found.items())[:MAX_IMAGES]), tag, seeds)
         parts.append((tag, _left_out(len(found), MAX_IMAGES), shown))
     return parts
 
 
-def _image(file: Path, tag: str, row: str, seed: Any) -> Figure:
-    try:
-        image = thumbnail(read_image(file), SIDE)
-    except ValueError as error:
-        return Figure(error=str(error))
-    step = int(file.stem.rpartition("_")[2])
-    return _figure(image, f"{tag} of {row}", f"{row}; seed {seed}, step {step:,}")
+def _to_one_scale(files: Mapping[str, Path], tag: str, seeds: Mapping[str, Any]) -> list[Figure]:
+    """A tag's images by row, all enlarged or shrunk by one factor, so that they compare at a glance."""
+    images: dict[str, Tensor | str] = {}
+    for name, file in files.items():
+        try:
+            images[name] = read_image(file)
+        except ValueError as error:
+            images[name] = str(error)
+    longest = max((max(image.shape) for image in images.values() if isinstance(image, Tensor)), default=SIDE)
+    figures = []
+    for name, image in images.items():
+        if isinstance(image, str):
+            figures.append(Figure(error=image))
+            continue
+        step = int(files[name].stem.rpartition("_")[2])
+        shown = thumbnail(image, max(1, round(SIDE * max(image.shape) / longest)))
+        figures.append(_figure(shown, f"{tag} of {name}", f"{name}; seed {seeds[name]}, step {step:,}"))
+    return figures
 
 
 def _figure(image: Tensor, alt: str, caption: str = "") -> Figure:

@@ -21,6 +21,7 @@ from leyden.visualization.figure import (
     new_figure,
     render,
     scale_x,
+    wide_enough,
 )
 
 Curve = tuple[Sequence[float], Sequence[float], Sequence[float] | None]
@@ -65,6 +66,7 @@ def draw_curves(
     figure = new_figure(WIDTH, HEIGHT, title)
     axes = new_axes(figure, x, y)
     lines: list[Line2D] = []
+    heights: list[float] = []
     for i, (name, (xs, ys, spread)) in enumerate(curves.items()):
         if len(xs) != len(ys) or (spread is not None and len(spread) != len(ys)):
             raise ValueError(f"curve {name!r}: positions, heights and spreads differ in number")
@@ -82,12 +84,15 @@ def draw_curves(
             palette = class_colours(len(curves) - 1)
             colour, look = palette[i % len(palette)], {"linewidth": 1.5}
         lines += axes.plot(xs, ys, color=colour, **look)
+        heights += ys
         if spread is not None:
             low, high = np.subtract(ys, spread), np.add(ys, spread)
+            heights += [*low, *high]
             axes.fill_between(xs, low, high, color=colour, alpha=0.18, linewidth=0)
     if mark is not None:
         axes.axvline(mark, color="0.35", linestyle="--", linewidth=1.6)
     axes.grid(color="0.88")
+    axes.set_ylim(wide_enough(heights))
     scale_x(axes, positions, log_x, ticks)
     add_legend(figure, lines, list(curves), legend_columns(list(curves), WIDTH))
     return render(figure)
@@ -163,6 +168,7 @@ def draw_spreads(values: Mapping[str, Sequence[float]], x: str) -> Tensor:
             axes.errorbar(np.mean(numbers), place, xerr=spread, color=colour, fmt=marker, ms=9, capsize=6, lw=2.2)
     axes.set_yticks(range(len(values)), list(values))
     axes.set_ylim(len(values) - 0.4, -0.6)  # downwards, the first on top
+    axes.set_xlim(wide_enough(axes.get_xlim()))
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.grid(color="0.88")
     return render(figure)

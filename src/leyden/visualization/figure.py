@@ -26,6 +26,8 @@ MARKERS = ("o", "s", "^", "D", "v")
 DPI, WIDTH, HEIGHT = 100, 900, 600  # pixels per inch, pixels
 TITLE, LABEL, TICK = 17, 15, 13  # font sizes in points
 MOST_COLOURS = 20
+LEAST_SPAN = 0.25
+"""Of an axis, as a share of the greatest magnitude on it."""
 
 
 def new_figure(width: int, height: int, title: str = "") -> Figure:
@@ -63,6 +65,28 @@ def scale_x(axes: Axes, positions: Sequence[float], log_x: bool, ticks: Sequence
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     elif all(position.is_integer() for position in positions):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))  # there is no epoch 2.5
+
+
+def wide_enough(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of an axis for values, never so near that differences of a few percent fill it.
+
+    Args:
+        values: finite ones count; without any the ends are 0 and 1.
+
+    Returns:
+        At least ``LEAST_SPAN`` of the greatest magnitude apart; then a margin. What lies in 0..1, such as a share, or
+        above 0, is not given room beyond these but for the margin.
+    """
+    finite = [float(value) for value in values if np.isfinite(value)] or [0.0, 1.0]
+    low, high = min(finite), max(finite)
+    span = max(high - low, LEAST_SPAN * max(abs(low), abs(high))) or 1.0
+    start = (low + high - span) / 2
+    if low >= 0 and high <= 1:
+        start = min(start, 1 - span)
+    if low >= 0:
+        start = max(start, 0.0)
+    margin = 0.04 * span
+    return start - margin, start + span + margin
 
 
 def class_colours(count: int) -> np.ndarray:

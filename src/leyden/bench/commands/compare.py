@@ -11,9 +11,9 @@ import yaml
 from leyden.bench.run.record import Record, RecordError
 from leyden.bench.sweep.store import records_in
 from leyden.core.files import write_file
-from leyden.report.compare import Comparison
 from leyden.report.page import draw_page
 from leyden.report.runs import Run
+from leyden.report.sections import Sections
 
 
 def compare(folders: Sequence[Path], to: Path | None, metrics: Sequence[str] = (), every: bool = False) -> bool:
@@ -38,7 +38,7 @@ def compare(folders: Sequence[Path], to: Path | None, metrics: Sequence[str] = (
     target = to or _shared(folders)
     for line in left_out:
         print(f"left out: {line}", file=sys.stderr)
-    comparison = Comparison(runs, metrics, every, left_out)
+    comparison = Sections(runs, metrics, every, left_out)
     files = {"csv": comparison.csv(), "md": comparison.markdown(), "html": draw_page(comparison)}
     for ending, content in files.items():
         write_file(target / f"compare.{ending}", content)
