@@ -10,7 +10,7 @@ from leyden.cli import searchpath
 from leyden.cli.help import overview, run_help, sweep_help
 from leyden.cli.parser import parse
 from leyden.cli.records import resolved
-from leyden.cli.verbs import SEE, TAKES_RECORDS, VERBS
+from leyden.cli.verbs import NEEDS, SEE, TAKES_RECORDS, VERBS
 
 HYDRA_FLAGS = ("-sc", "--shell-completion")
 HELP = {"-h", "--help"}
@@ -65,7 +65,7 @@ def _call(function: str, arguments: dict[str, Any]) -> int:
     if "record" in arguments:
         from leyden.bench.commands.run import open_record
 
-        arguments["record"] = open_record(arguments["record"], arguments.pop("allow"))
+        arguments["record"] = open_record(arguments["record"], arguments.pop("allow"), NEEDS.get(function))
     done = resolve_name(function)(**arguments)
     return 1 if done is False else done if type(done) is int else 0
 

@@ -1,7 +1,8 @@
 """The table of verbs, each a function that is imported when it is asked for."""
 
+from argparse import ArgumentTypeError
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 
 class Option(NamedTuple):
@@ -27,6 +28,12 @@ def _option(*names: str, **keywords: Any) -> Option:
 
 def _overrides(help: str) -> Option:  # argparse's word
     return _option("overrides", nargs="*", metavar="OVERRIDE", help=help)
+
+
+def _existing(text: str) -> Path:
+    if not (path := Path(text)).exists():
+        raise ArgumentTypeError(f"no file or folder {text} (looked from {Path.cwd()})")
+    return path
 
 
 _ALLOW = _option(
@@ -91,7 +98,9 @@ USE = {
         "what a record's technique predicts: labels, samples, boxes",
         (
             *_RECORD,
-            _option("--input", dest="source", type=Path, help="a file or a folder of files; default: the test split"),
+            _option(
+                "--input", dest="source", type=_existing, help="a file or a folder of files; default: the test split"
+            ),
             _option("--output", type=Path, help="folder for the predictions; default: <record>/predictions"),
             _option("--count", type=int, default=16, help="test examples or samples (default %(default)s)"),
             _option("--class", dest="label", metavar="CLASS", help="of the samples: a name or number (default: all)"),
@@ -178,3 +187,10 @@ SECTIONS = {"What there is": SEE, "Train": TRAIN, "Use and compare": USE, "Your 
 VERBS = {name: verb for verbs in SECTIONS.values() for name, verb in verbs.items()}
 TAKES_RECORDS = {"resume", *USE}
 """Verbs whose RECORD may be a short name."""
+NEEDS: dict[str, Literal["checkpoint", "end"]] = {
+    VERBS["predict"].function: "checkpoint",
+    VERBS["evaluate"].function: "checkpoint",
+    VERBS["export"].function: "checkpoint",
+    VERBS["reproduce"].function: "end",
+}
+"""What a run must have reached for a function that takes its record."""

@@ -40,13 +40,16 @@ def targets(config: Any, key: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
             yield place, node
 
 
-def check_folder(folder: Path, configs: Iterable[dict[str, Any]], allow: Collection[str] = ()) -> None:
+def check_folder(
+    folder: Path, configs: Iterable[dict[str, Any]], allow: Collection[str] = (), by_name: bool = False
+) -> None:
     """Checks a record or a sweep, before anything in its folder is opened for writing.
 
     Args:
         folder: of the record, or of the sweep.
         configs: of the record, or of all jobs.
         allow: packages, modules or classes that were allowed by name.
+        by_name: whether only names are looked at, which refuses foreign code and imports nothing.
 
     Raises:
         NotAllowedError: a run of it would call what is not allowed, or write elsewhere.
@@ -54,16 +57,17 @@ def check_folder(folder: Path, configs: Iterable[dict[str, Any]], allow: Collect
     refuse_links(folder)
     for config in configs:
         refuse_places(config, allow)
-        refuse_unknown_code(config, allow)
+        refuse_unknown_code(config, allow, by_name=by_name)
 
 
-def refuse_unknown_code(config: Any, allow: Collection[str] = (), key: str = "") -> None:
+def refuse_unknown_code(config: Any, allow: Collection[str] = (), key: str = "", by_name: bool = False) -> None:
     """Checks every ``_target_`` below a node.
 
     Args:
         config: plain and resolved.
         allow: see ``check_folder``.
         key: where ``config`` stands in the whole one.
+        by_name: see ``check_folder``.
 
     Raises:
         NotAllowedError: one names something that is not allowed, or Hydra would make one out of a text.
@@ -72,7 +76,7 @@ def refuse_unknown_code(config: Any, allow: Collection[str] = (), key: str = "")
         if isinstance(node, str) and "${" in node:
             # `${oc.decode:...}` could turn into any node; in a composed config such a text has been resolved.
             raise NotAllowedError(f"{place}: refused: {node!r} is still to be resolved, which no run leaves")
-        if isinstance(node, dict) and "_target_" in node and (reason := why_not(node["_target_"], allow)):
+        if isinstance(node, dict) and "_target_" in node and (reason := why_not(node["_target_"], allow, by_name)):
             raise NotAllowedError(f"{f'{place}.' if place else ''}_target_: refused: {reason}")
 
 
@@ -105,7 +109,7 @@ def refuse_places(config: dict[str, Any], allow: Collection[str] = ()) -> None:
                         )
 
 
-def why_not(name: Any, allow: Collection[str] = ()) -> str | None:
+def why_not(name: Any, allow: Collection[str] = (), by_name: bool = False) -> str | None:
     """The reason why a record must not name ``name`` as a target, with the cure; None where it may."""
     if isinstance(name, str) and name in allow:
         return None
@@ -116,6 +120,8 @@ def why_not(name: Any, allow: Collection[str] = ()) -> str | None:
     covering = _covering(name, allow)
     if covering is None and top not in KNOWN:  # before it is imported, for that runs code
         return f"{name} is no part of {known}; {cure}{top}"
+    if by_name:
+        return None
     try:
         target = resolve_name(name)
     except Exception as error:  # whatever importing the target may raise is the reason

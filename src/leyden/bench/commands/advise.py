@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.overrides import without_default_lab
 from leyden.bench.config.validate import compose_and_check
-from leyden.core.technique import Advises, verbs_of
-from leyden.training.logs import setup_logging
 
 
 def advise(overrides: Sequence[str]) -> None:
@@ -21,9 +19,12 @@ def advice(overrides: Sequence[str]) -> str:
         ConfigError: overrides that cannot be composed.
         ValueError: the technique gives no advice.
     """
-    setup_logging(None)
     overrides = without_default_lab(overrides)
-    composed = compose_and_check(overrides)
+    composed = compose_and_check(overrides, whole=False, here=True)
+    from leyden.core.technique import Advises, verbs_of  # here, because they bring torch
+    from leyden.training.logs import setup_logging
+
+    setup_logging(None)
     data = build(composed.config["data"], composed.allow)
     data.prepare_data()
     model = build(composed.config["model"], composed.allow, **data.spec)

@@ -3,16 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from torchvision.transforms.v2.functional import to_pil_image
-
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.overrides import without_default_lab
 from leyden.bench.config.validate import compose_and_check
 from leyden.core.files import write_file
-from leyden.data.inspection import inspect
-from leyden.data.source import Source
-from leyden.report.inspection import inspection_report, inspection_sheet, issue_counts, issue_table
-from leyden.training.logs import setup_logging
 
 
 def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
@@ -29,8 +23,15 @@ def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
         ConfigError: overrides that cannot be composed.
         ValueError: the source has no images, or a layout that can be read in two ways.
     """
+    composed = compose_and_check(without_default_lab(overrides), whole=False, here=True)
+    from torchvision.transforms.v2.functional import to_pil_image  # here, because they bring torch
+
+    from leyden.data.inspection import inspect
+    from leyden.data.source import Source
+    from leyden.report.inspection import inspection_report, inspection_sheet, issue_counts, issue_table
+    from leyden.training.logs import setup_logging
+
     setup_logging(None)
-    composed = compose_and_check(without_default_lab(overrides))
     source: Source = build(composed.config["data"]["source"], composed.allow)
     seen = inspect(source)
     folder = output or Path(composed.config["paths"]["outputs"]) / "check_data" / composed.choices["data/source"]

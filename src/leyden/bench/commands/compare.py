@@ -11,7 +11,6 @@ import yaml
 from leyden.bench.run.record import Record, RecordError
 from leyden.bench.sweep.store import records_in
 from leyden.core.files import write_file
-from leyden.report.page import draw_page
 from leyden.report.runs import Run
 from leyden.report.sections import Sections
 
@@ -35,6 +34,8 @@ def compare(folders: Sequence[Path], to: Path | None, metrics: Sequence[str] = (
     if metrics and every:
         raise ValueError("--metric and --all exclude each other: leave one out")
     runs, left_out = _sort(_find(folders))
+    from leyden.report.page import draw_page  # here, because it brings what draws
+
     target = to or _shared(folders)
     for line in left_out:
         print(f"left out: {line}", file=sys.stderr)

@@ -4,16 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
-from lightning.pytorch.tuner import Tuner
-from torchvision.transforms.v2.functional import to_pil_image
-
 from leyden.bench.config.validate import compose_and_check
-from leyden.bench.run.run import assemble
-from leyden.training.logs import setup_logging
-from leyden.training.range_test import SKIPPED, steepest, unbiased
-from leyden.visualization.charts import draw_curves
 
 
 def find_lr(overrides: Sequence[str], least: float, greatest: float, steps: int) -> tuple[float, Path]:
@@ -31,8 +22,18 @@ def find_lr(overrides: Sequence[str], least: float, greatest: float, steps: int)
     Raises:
         ValueError: the loss gave nothing to choose by, or the technique has more than one optimizer.
     """
+    composed = compose_and_check(overrides, whole=False, here=True)
+    import numpy as np  # here, because they bring torch
+    import torch
+    from lightning.pytorch.tuner import Tuner
+    from torchvision.transforms.v2.functional import to_pil_image
+
+    from leyden.bench.run.run import assemble
+    from leyden.training.logs import setup_logging
+    from leyden.training.range_test import SKIPPED, steepest, unbiased
+    from leyden.visualization.charts import draw_curves
+
     setup_logging(None)
-    composed = compose_and_check(overrides)
     config = composed.config
     with tempfile.TemporaryDirectory() as folder:
         unlimited = {**config["trainer"], "max_epochs": -1, "limit_val_batches": 0}

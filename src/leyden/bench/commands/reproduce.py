@@ -50,8 +50,7 @@ def repeat(record: Record, folder: Path | None = None) -> Record:
     Raises:
         RecordError: the run is not done, or ``folder`` holds something.
     """
-    if record.status["status"] != "done":
-        raise RecordError(f"{record.folder} is not done: `{record.to_resume}` first")
+    record.refuse_unless_done()
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise RecordError(f"--output {folder} is not empty: choose another folder")
     typed = yaml.safe_load((record.folder / "overrides.yaml").read_text())

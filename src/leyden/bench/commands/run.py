@@ -3,10 +3,12 @@
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Literal
 
 from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.record import Record
 from leyden.core.allow_list import ALLOW, check_folder, from_environment
+from leyden.core.start.loading import load_torch
 
 RECORD = "LEYDEN_RECORD"
 """Environment variable by which the other processes of a distributed run know their record."""
@@ -20,12 +22,12 @@ def run(overrides: Sequence[str]) -> int:
 
     if sweep.wants_hydra(list(overrides)):
         return sweep.run(list(overrides))
-    return run_record(Record.create(compose_and_check(overrides)))
+    return run_record(Record.create(compose_and_check(overrides, whole=False, here=True)))
 
 
 def check(overrides: Sequence[str]) -> None:
     """Raises ConfigError with every mistake in a config; runs nothing."""
-    print(f"{compose_and_check(overrides).config['lab']['name']}: nothing wrong")
+    print(f"{compose_and_check(overrides, here=True).config['lab']['name']}: nothing wrong")
 
 
 def resume(folder: Path, allow: Collection[str] = ()) -> int:
@@ -42,22 +44,33 @@ def resume(folder: Path, allow: Collection[str] = ()) -> int:
         allow = frozenset(allow) | trusted_in(folder)
         check_folder(folder, (job.config for job in records_in(folder)), allow)
         return resume_sweep(folder, allow)
-    record = open_record(folder, allow)
-    if record.status["status"] == "done":
-        print(f"{record.folder} is done; nothing to go on with")
+    if Record(folder).status["status"] == "done":
+        print(f"{folder} is done; nothing to go on with")
         return 0
+    record = open_record(folder, allow)
     record.refuse_if_running()
     return run_record(record)
 
 
-def open_record(folder: Path, allow: Collection[str] = ()) -> Record:
+def open_record(folder: Path, allow: Collection[str] = (), needs: Literal["checkpoint", "end"] | None = None) -> Record:
     """A record that may come from someone else.
 
+    Args:
+        folder: of the run.
+        allow: packages, modules or classes that it may name besides known ones.
+        needs: what the run must have reached.
+
     Raises:
-        RecordError: there is none in ``folder``.
+        RecordError: there is none in ``folder``, or it has not come so far.
         NotAllowedError: it would run code that is not allowed, or write elsewhere.
     """
     record = Record(folder, allow)
+    check_folder(record.folder, [record.config], record.allow, by_name=True)
+    if needs == "checkpoint":
+        record.kept_checkpoint()
+    elif needs == "end":
+        record.refuse_unless_done()
+    load_torch()
     check_folder(record.folder, [record.config], record.allow)
     return record
 

@@ -1,43 +1,26 @@
 """Every mistake in a config at once, before anything runs: targets, arguments, types."""
 
 import inspect
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pkgutil import resolve_name
-from typing import Any, Literal, get_type_hints
+from typing import Any, get_type_hints
 
 import yaml
 
 from leyden.bench.config.compose import Composed, ConfigError, compose
-from leyden.bench.config.groups import file_of
+from leyden.bench.config.groups import file_of, groups
 from leyden.bench.config.overrides import in_quotes, several_values, wrong_overrides
-from leyden.bench.config.selection import mistakes_in_choice
 from leyden.core.allow_list import targets
-from leyden.core.arguments import argument_mistakes, signature, type_problem, why_not_found
+from leyden.core.arguments import argument_mistakes, signature, why_not_found
+from leyden.core.start.loading import load_torch, no_collections
+from leyden.core.start.places import missing_places
+from leyden.core.start.run_settings import MEMBERS, mistakes_in_run
+from leyden.core.yaml_comments import heading
 from leyden.report.labs.expectations import mistakes as mistakes_in_expect
+from leyden.report.sweep.selection import mistakes_in_choice
 
 GIVEN_BY_THE_RUN = {"logger": {"save_dir"}, "trainer": {"logger", "callbacks", "plugins", "default_root_dir"}}
 """Arguments that the run itself passes to the members of a group."""
-OF_THE_RUN: dict[str, Any] = {
-    "seed": int,
-    "scale_lr": bool,
-    "report": dict | None,
-    "checkpoint.every_n_steps": int | None,
-    "paths.outputs": str,
-    "paths.data": str,
-    "sweep.name": str | int | None,
-    "sweep.jobs": int | Literal["auto"],
-    "sweep.fail_fast": bool,
-    "sweep.metric": str | None,
-    "sweep.mode": Literal["max", "min"] | None,
-    "sweep.select_on_test": bool,
-    "lab.title": str | None,
-    "lab.question": str | None,
-    "lab.minutes": float | None,
-}
-"""Keys that no target takes, and what they hold."""
-MEMBERS = ("callbacks", "logger")
-"""Groups of parts, each of which may be null."""
 KINDS = {
     "trainer": "lightning.Trainer",
     "model": "lightning.LightningModule",
@@ -48,12 +31,16 @@ KINDS = {
 """What a part, or each member of a group of parts, is made of."""
 ENDS = "lightning.pytorch.callbacks.EarlyStopping"
 """The callback that ends a run without limits."""
-RANGES = {"seed": (0, 2**32 - 1), "checkpoint.every_n_steps": (1, math.inf), "sweep.jobs": (1, math.inf)}
-"""The least and the greatest number."""
 
 
-def compose_and_check(overrides: Sequence[str]) -> Composed:
+def compose_and_check(overrides: Sequence[str], whole: bool = True, here: bool = False) -> Composed:
     """Composes overrides of the command line and checks the config.
+
+    Args:
+        overrides: of the command line.
+        whole: whether types and ranges of the other values, which need torch, are looked at also where a name, a path
+            or what the run itself takes is wrong.
+        here: whether the files and folders that it names should be on this machine.
 
     Raises:
         ConfigError: with all mistakes together: wrong overrides, and what is wrong with the rest.
@@ -62,46 +49,61 @@ def compose_and_check(overrides: Sequence[str]) -> Composed:
     # What needs no more than quotes stands for the rest as if it had them: else its key would seem to be missing.
     rest = [fixed for text in overrides if (fixed := in_quotes(text)) not in wrong]
     try:
-        mistakes = check(composed := compose(rest))
+        composed = compose(rest)
     except ConfigError as error:
         raise ConfigError(dict.fromkeys([*wrong.values(), *error.mistakes])) from error
-    if wrong or mistakes:
-        raise ConfigError([*wrong.values(), *mistakes])
+    absent = absent_places(composed, wrong) if here else []
+    mistakes = [*wrong.values(), *absent, *check_early(composed)]
+    others = {_key(text) for text in rest} - {*groups()}
+    if not mistakes or (whole and not all(any(told.startswith(key) for told in mistakes) for key in others)):
+        load_torch()
+        mistakes = [*dict.fromkeys([*mistakes, *check(composed)])]
+    if mistakes:
+        raise ConfigError(mistakes)
     return composed
 
 
+def absent_places(composed: Composed, left_out: Iterable[str] = ()) -> list[str]:
+    """A line for each file or folder that a run would read and that is not there, but for those of these overrides."""
+    wrong = {_key(text) for text in left_out}
+    source = file_of("data/source", composed.choices.get("data/source", ""))
+    about = f"; {source.stem}: {' '.join(heading(source.read_text()))}" if source.is_file() else ""
+    missing = [(key, told) for key, told in missing_places(composed.config) if key not in wrong]
+    return [told + about * key.startswith("data.source") for key, told in missing]
+
+
+def check_early(composed: Composed) -> list[str]:
+    """The mistakes in what the run itself takes, which are found without torch."""
+    return _told(_in_lab(composed), composed)
+
+
+@no_collections()  # of garbage, of which the imports make none
 def check(composed: Composed) -> list[str]:
     """The mistakes in a config or a part of one, a line each: where it stands, the key, what is wrong or was meant."""
     config = composed.config
     whole = "trainer" in config  # else it is a part, such as the settings of a search
-    mistakes = [*_in_run(config), *mistakes_in_expect(config["lab"]["expect"], composed.variants)] if whole else []
+    mistakes = [*_in_lab(composed)] if whole else []
     for key, node in targets(config):
         given = _from_data(config) if key == "model" else GIVEN_BY_THE_RUN.get(key.split(".")[0], set())
         mistakes += _in_node(key, node, given)
     if whole and not any(key.startswith(("trainer", "callbacks", "model._target_")) for key, _ in mistakes):
         mistakes += _in_trainer(config)
-    wrong = {key for key, _ in mistakes}
-    if whole and not any(key.startswith("sweep.") for key in wrong):
-        mistakes += mistakes_in_choice(config["sweep"])
-    return [f"{_where(key, composed)}: {what}" for key, what in mistakes if composed.copies.get(key) not in wrong]
+    return _told(mistakes, composed)
 
 
-def _in_run(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Pairs of a dotted key and what is wrong with it, of what the run itself takes."""
-    for key, hint in OF_THE_RUN.items():
-        section, _, name = key.rpartition(".")
-        value = (config[section] if section else config).get(name)
-        least, greatest = RANGES.get(key, (-math.inf, math.inf))
-        if problem := type_problem(value, hint):
-            yield key, problem
-        elif isinstance(value, int) and not least <= value <= greatest:
-            end = "on" if greatest == math.inf else f"to {greatest}"
-            or_null = "" if type_problem(None, hint) else ", or null"
-            yield key, f"should be a number from {least} {end}{or_null}, is {value}"
-    for group in MEMBERS:
-        for name, node in config[group].items():
-            if node is not None and not (isinstance(node, dict) and "_target_" in node):
-                yield f"{group}.{name}", f"should have a _target_, or be null to leave it out; is {node!r}"
+def _told(mistakes: Iterable[tuple[str, str]], composed: Composed) -> list[str]:
+    """A line each; one for a value that other keys copy."""
+    known = [*mistakes]
+    wrong = {key for key, _ in known}
+    return [f"{_where(key, composed)}: {what}" for key, what in known if composed.copies.get(key) not in wrong]
+
+
+def _in_lab(composed: Composed) -> Iterator[tuple[str, str]]:
+    """Pairs of a dotted key and what is wrong with it, of what needs no class to be known."""
+    yield from (found := [*mistakes_in_run(composed.config)])
+    yield from mistakes_in_expect(composed.config["lab"]["expect"], composed.variants)
+    if not any(key.startswith("sweep.") for key, _ in found):
+        yield from mistakes_in_choice(composed.config["sweep"])
 
 
 def _in_node(key: str, node: dict[str, Any], given: set[str]) -> Iterator[tuple[str, str]]:
@@ -151,7 +153,7 @@ def _from_data(config: dict[str, Any]) -> set[str]:
 
 def _where(key: str, composed: Composed) -> str:
     """The key and where its value was written: the command line, or the file that is merged last."""
-    if any(override.lstrip("+~").split("=")[0] == key for override in composed.overrides):
+    if any(_key(override) == key for override in composed.overrides):
         return f"{key} (command line)"
     group = "data/source" if key.startswith("data.source") else key.split(".")[0]
     path = key.split(".")
@@ -163,6 +165,10 @@ def _where(key: str, composed: Composed) -> str:
             if file.is_file() and _stands_in(yaml.safe_load(file.read_text(encoding="utf-8-sig")), inner):
                 return f"{key} ({file.parent.name}/{file.name})"
     return key
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
 
 
 def _stands_in(node: Any, path: list[str]) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from leyden.bench.run.record import Record, RecordError
+from leyden.bench.run.record import Record
 from leyden.core.allow_list import refuse_unknown_code
 from leyden.training.checkpoint import BrokenCheckpointError, verify
 
@@ -46,12 +46,9 @@ def best(record: Record, technique: str) -> Path:
         RecordError: the run has not come as far as to have one.
         CheckpointError: it is broken, another technique's, or holds more than a run leaves.
     """
-    for name in ("best", "last"):
-        path = record.checkpoint(name)
-        if path.is_file():
-            verify(path, technique)
-            return path
-    raise RecordError(f"{record.folder} has no checkpoint yet: `{record.to_resume}` first")
+    path = record.kept_checkpoint()
+    verify(path, technique)
+    return path
 
 
 def _is_whole(path: Path, technique: str) -> bool:

@@ -97,6 +97,22 @@ class Record:
         """The path of ``checkpoints/<name>.ckpt``, whether it exists or not."""
         return self.folder / "checkpoints" / f"{name}.ckpt"
 
+    def kept_checkpoint(self) -> Path:
+        """The checkpoint that predictions come from: the best, or the last where there is no best yet.
+
+        Raises:
+            RecordError: the run has not come as far as to have one.
+        """
+        kept = [path for name in ("best", "last") if (path := self.checkpoint(name)).is_file()]
+        if not kept:
+            raise RecordError(f"{self.folder} has no checkpoint yet: `{self.to_resume}` first")
+        return kept[0]
+
+    def refuse_unless_done(self) -> None:
+        """Raises RecordError where the run has not come to its end."""
+        if self.status["status"] != "done":
+            raise RecordError(f"{self.folder} is not done: `{self.to_resume}` first")
+
     def set_status(self, status: str, **details: Any) -> None:
         """Writes ``status.json`` atomically, with the time, this process and ``details`` such as the error."""
         _write_status(self.folder, status, **details)

@@ -15,12 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.instantiate import build
-from leyden.bench.config.validate import check
+from leyden.bench.config.validate import absent_places, check, check_early
 from leyden.bench.run.record import Record, RecordError, make_folder
 from leyden.bench.sweep.executor import Executor
 from leyden.bench.sweep.job import JOB_FILE
 from leyden.bench.sweep.local import Pool
 from leyden.core.files import console_in
+from leyden.core.start.loading import load_torch
 from leyden.report.runs import Run
 
 DATABASE = "search.db"
@@ -75,6 +76,11 @@ class Jobs:
         """
         for mistake in executor.expect(self.configs) if executor else []:
             self._mistakes[mistake] += self._overrides
+        for composed in self.composed:
+            absent = absent_places(composed) if executor and executor.here else []
+            self._note([*absent, *check_early(composed)], composed.overrides)
+        self._refuse()  # what needs no torch to be known first
+        load_torch()
         for composed in self.composed:
             self._note(check(composed), composed.overrides)
         self._refuse()

@@ -1,0 +1,1 @@
+"""What is looked at before torch is imported, and how it is imported then."""
