@@ -88,13 +88,24 @@ def resolved(arguments: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-def names() -> Iterator[str]:
-    """What ``resolve`` takes, for completion: ``last``, labs that were run, all records."""
+def names(current: str = "", sweeps: bool = False) -> Iterator[str]:
+    """What ``resolve`` takes, for completion: ``last``, labs that were run, sweeps, jobs of a sweep, whole paths.
+
+    Args:
+        current: what is typed already; paths are offered once they have begun.
+        sweeps: whether whole sweeps are meant as well.
+    """
     found = records()
     if found:
         yield LAST
     yield from dict.fromkeys(record.lab for record in found)
-    yield from (str(record.folder) for record in found)
+    for record in found:
+        if sweeps and record.sweep:
+            yield record.sweep.name
+        if current:
+            yield f"{record.folder.parent.name}/{record.folder.name}"
+        if current and str(record.folder).startswith(current):
+            yield str(record.folder)
 
 
 def _folders(root: Path) -> Iterator[Path]:

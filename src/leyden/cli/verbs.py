@@ -182,7 +182,27 @@ OWN_DATA = {
         (_overrides("data/source=... model.backbone=... model.weights=..."),),
     ),
 }
-SECTIONS = {"What there is": SEE, "Train": TRAIN, "Use and compare": USE, "Your own data": OWN_DATA}
+MAKE = {
+    "new": Verb(
+        "leyden.cli.new:new",
+        "the files of a lab or of a technique of your own, which run as they are",
+        (
+            _option("kind", choices=["lab", "technique"], metavar="lab|technique", help="what to make"),
+            _option("name", metavar="NAME", help="of the lab, or of the technique's module"),
+            _option("--folder", type=Path, help="where (default: here); the repository of Leyden, or one of your own"),
+            _option("--family", metavar="NAME", help="of a technique in the repository (default: transfer)"),
+            _option("--from", dest="source", metavar="LAB", help="the lab that is copied"),
+        ),
+    ),
+}
+SHELL = {
+    "completion": Verb(
+        "leyden.cli.completion:completion",
+        'completion with the tab key: eval "$(leyden completion bash)", or zsh, in the shell\'s start-up file',
+        (_option("shell", choices=["bash", "zsh", "words"], metavar="bash|zsh", help="the shell"),),
+    ),
+}
+SECTIONS = {"What there is": SEE, "Train": TRAIN, "Use and compare": USE, "Your own data": OWN_DATA, "Make your own": MAKE, "The shell": SHELL}
 """The verbs, in the order of the help."""
 VERBS = {name: verb for verbs in SECTIONS.values() for name, verb in verbs.items()}
 TAKES_RECORDS = {"resume", *USE}
