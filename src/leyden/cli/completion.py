@@ -12,6 +12,7 @@ from leyden.cli import records, searchpath
 from leyden.cli.verbs import SEE, TAKES_RECORDS, VERBS
 
 SHELLS = Path(__file__).parent / "shells"
+WORDS = "words"
 LINE = "COMP_LINE"
 """The environment variable in which a shell hands over the line up to the cursor."""
 HYDRA = ["--help", "--multirun", "--cfg", "--info", "--resolve", "--package", "--hydra-help"]
@@ -20,7 +21,7 @@ HYDRA = ["--help", "--multirun", "--cfg", "--info", "--resolve", "--package", "-
 
 def completion(shell: str) -> None:
     """Prints the script of a shell; ``words``, which the scripts ask for: what the line may go on with."""
-    if shell != "words":
+    if shell != WORDS:
         print((SHELLS / f"{shell}.sh").read_text(encoding="utf-8"), end="")
         return
     for word in candidates(os.environ.get(LINE, "")):
@@ -48,7 +49,7 @@ def _after(verb: str, typed: Sequence[str], current: str) -> Iterator[str]:
     if typed and typed[-1] in names and names[typed[-1]].keywords.get("action") != "store_true":
         return  # the option's value, a file maybe, which the shell completes
     for option in VERBS[verb].options:
-        yield from option.keywords.get("choices", [])
+        yield from (choice for choice in option.keywords.get("choices", []) if choice != WORDS)
     if verb in TAKES_RECORDS:
         yield from records.names(current, sweeps=verb in ("resume", "compare"))
     if verb in ("run", "sweep", "verify", "show") or VERBS[verb].options[0].names == ("overrides",):

@@ -9,7 +9,7 @@ from string import Template
 from leyden.bench.config.groups import CONF, file_of, options
 from leyden.cli import searchpath
 from leyden.core.arguments import nearest
-from leyden.core.shell import command, quoted
+from leyden.core.shell import command, shell_word
 
 TEMPLATES = Path(__file__).parent / "templates"
 KINDS = ("lab", "technique")
@@ -31,7 +31,7 @@ def new(kind: str, name: str, folder: Path | None = None, family: str | None = N
     """
     folder = folder or Path()
     inside = CONF.parent.resolve() == folder.resolve()
-    _refuse_name(name, kind, inside)
+    _refuse_name(name, kind)
     if kind == "lab":
         if family:
             raise ValueError("--family is for a technique: leave it out")
@@ -41,7 +41,11 @@ def new(kind: str, name: str, folder: Path | None = None, family: str | None = N
             raise ValueError("--from is for a lab: leave it out")
         files = _technique(name, inside, family)
     if there := [str(folder / file) for file in files if (folder / file).exists()]:
-        raise ValueError(f"{', '.join(there)}: there already, and nothing is overwritten; choose another name or folder")
+        raise ValueError(
+            f"{', '.join(there)}: there already, and nothing is overwritten; choose another name or folder"
+        )
+    if kind == "technique" and not inside and find_spec(name) is not None:
+        raise ValueError(f"Python has a module {name} already: choose another name")
     for file, content in files.items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text(content, encoding="utf-8")
@@ -65,9 +69,11 @@ def _lab(name: str, inside: bool, source: str | None) -> dict[str, str]:
 def _technique(name: str, inside: bool, family: str | None) -> dict[str, str]:
     """The four files of a technique, by their paths."""
     families = sorted(path.name for path in (CONF / "model").iterdir() if path.is_dir())
-    if inside and (family := family or "transfer") not in families:
-        raise ValueError(f"--family {family}: no such family{nearest(family, families)}")
-    if family and not inside:
+    if inside:
+        family = family or "transfer"
+        if family not in families:
+            raise ValueError(f"--family {family}: no such family{nearest(family, families)}")
+    elif family:
         raise ValueError("--family is for the repository of Leyden: leave it out")
     model = f"{family}/{name}" if inside else name
     lab = f"{family}_{name}" if inside else f"{name}_digits"
@@ -93,22 +99,24 @@ def _next(kind: str, name: str, folder: Path, files: dict[str, str], inside: boo
     here = str(folder.absolute())
     settings = []
     if not inside and here not in known:
-        settings.append(f"{searchpath.VARIABLE}={quoted(':'.join([*known, here]))}")
+        settings.append(f"{searchpath.VARIABLE}={shell_word(':'.join([*known, here]))}")
     if not inside and kind == "technique":
         settings.append(f"LEYDEN_ALLOW={name}")
     lines = [f"export {' '.join(settings)}"] if settings else []
     lines += [command("run", f"experiment={lab}"), command("predict", lab)]
     test = next((folder / file for file in files if "test_" in file), None)
-    return [*lines, f"python -m pytest {quoted(str(test))}"] if test else [*lines, command("sweep", f"experiment={lab}")]
+    return (
+        [*lines, f"python -m pytest {shell_word(str(test))}"]
+        if test
+        else [*lines, command("sweep", f"experiment={lab}")]
+    )
 
 
-def _refuse_name(name: str, kind: str, inside: bool) -> None:
+def _refuse_name(name: str, kind: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise ValueError(f"{name!r} is no name: small letters, digits and _, such as my_{kind}")
     if kind == "lab" and name in options("experiment", searchpath.conf_folders()):
         raise ValueError(f"there is a lab {name} already: choose another name")
-    if kind == "technique" and not inside and find_spec(name) is not None:
-        raise ValueError(f"Python has a module {name} already: choose another name")
 
 
 def _filled(template: str, **words: str) -> str:

@@ -20,6 +20,7 @@ from leyden.cli.commented import flow, print_yaml
 from leyden.cli.listing import sweep_jobs
 from leyden.cli.searchpath import KEY, added_to, conf_folders
 from leyden.core.arguments import nearest
+from leyden.core.shell import command
 from leyden.core.yaml_comments import comments, heading
 
 FIRST = ("lab", "model", "data", "trainer", "callbacks", "logger")
@@ -160,7 +161,7 @@ def _headline(files: Sequence[Part], config: Mapping[str, Any]) -> Iterator[str]
     yield f"(default ...; {name}: ...) is what the lab changes, and why"
     if (params := config["hydra"]["sweeper"].get("params")) and sweep_jobs(content) > 1:
         tries = " ".join(f"{key}={value}" for key, value in params.items())
-        yield f"leyden sweep experiment={name} has {sweep_jobs(content)} jobs: {tries}"
+        yield f"{command('sweep', f'experiment={name}')} has {sweep_jobs(content)} jobs: {tries}"
 
 
 def _rank(section: str) -> int:

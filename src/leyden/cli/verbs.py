@@ -202,7 +202,14 @@ SHELL = {
         (_option("shell", choices=["bash", "zsh", "words"], metavar="bash|zsh", help="the shell"),),
     ),
 }
-SECTIONS = {"What there is": SEE, "Train": TRAIN, "Use and compare": USE, "Your own data": OWN_DATA, "Make your own": MAKE, "The shell": SHELL}
+SECTIONS = {
+    "What there is": SEE,
+    "Train": TRAIN,
+    "Use and compare": USE,
+    "Your own data": OWN_DATA,
+    "Make your own": MAKE,
+    "The shell": SHELL,
+}
 """The verbs, in the order of the help."""
 VERBS = {name: verb for verbs in SECTIONS.values() for name, verb in verbs.items()}
 TAKES_RECORDS = {"resume", *USE}

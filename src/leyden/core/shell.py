@@ -3,14 +3,12 @@
 import shlex
 
 
+def shell_word(word: object) -> str:
+    """One word, in quotes where a shell, or zsh alone, would take a sign in it for its own."""
+    text = str(word)
+    return f"'{text}'" if text.startswith("=") and shlex.quote(text) == text else shlex.quote(text)
+
+
 def command(*words: object) -> str:
-    """A command line of ``leyden`` with quotes where a shell, or zsh alone, would take a sign for its own.
-
-    ``command("resume", "a b")`` is ``leyden resume 'a b'``.
-    """
-    return shlex.join(["leyden", *map(str, words)])
-
-
-def quoted(word: object) -> str:
-    """One word, in quotes where it needs them."""
-    return shlex.quote(str(word))
+    """A command line of ``leyden``: ``command("resume", "a b")`` is ``leyden resume 'a b'``."""
+    return " ".join(["leyden", *map(shell_word, words)])

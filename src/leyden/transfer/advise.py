@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional as F
 
+from leyden.core.shell import command
 from leyden.transfer.classifier import Classifier, evaluation_mode
 from leyden.transfer.data import TransferImages
 
@@ -154,6 +155,6 @@ def format_advice(advice: Advice, overrides: list[str]) -> str:
             f"case        {size} and {kind}: {advice.reason}",
             f"strategy    {advice.strategy}",
             "",
-            " ".join(["leyden run", *overrides, f"model.strategy={advice.strategy}"]),
+            command("run", *overrides, f"model.strategy={advice.strategy}"),
         ]
     )

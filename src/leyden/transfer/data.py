@@ -1,6 +1,5 @@
 """Images for transfer: the classes of one source are shared out into a source task and a target task."""
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar, Literal
 
@@ -9,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from leyden.core.seeding import mix
+from leyden.core.shell import command
 from leyden.data.columns import LabelledImages, device_of
 from leyden.data.images import ImageDataModule
 from leyden.data.loader import Loader
@@ -141,8 +141,8 @@ class TransferImages(ImageDataModule):
         """The end of an error: the command that learns all classes of the user's own folder, or the setting for it."""
         if not isinstance(self.source, ImageFolder):
             return ", or null and model.weights to what is inherited instead"
-        root = shlex.quote(f'data.source.root="{self.source.root}"')
-        return f"; or learn all of them on ImageNet's features: leyden run experiment=own_images {root}"
+        run = command("run", "experiment=own_images", f'data.source.root="{self.source.root}"')
+        return f"; or learn all of them on ImageNet's features: {run}"
 
     def prepare_data(self) -> None:
         """Downloads what the sources need; called on one process only."""

@@ -48,7 +48,7 @@ def verify(words: Sequence[str], to_paste: bool = False, allow: Collection[str] 
         print(f"{folder}: {reason}")
     print(f"\n{outcome_table(found)}")
     if to_paste:
-        print(f"\n{expect_yaml(found, ' '.join(typed))}")
+        print(f"\n{expect_yaml(found, typed)}")
     return status == 0 and len(done) == len(records) and not reasons and all(line.kept for line in found)
 
 

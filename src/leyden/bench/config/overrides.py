@@ -1,7 +1,6 @@
 """Overrides of the command line that cannot be applied, all of them at once, each with the nearest right one."""
 
 import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from leyden.bench.config.compose import compose_unchecked, hydra_over_conf, with
 from leyden.bench.config.groups import CONF, groups, options
 from leyden.bench.config.variants import CHOICE, read
 from leyden.core.arguments import nearest
+from leyden.core.shell import command, shell_word
 from leyden.core.yaml_file import yaml_problem
 
 SEARCHPATH = "hydra.searchpath"
@@ -84,7 +84,7 @@ def several_values(overrides: Sequence[str]) -> dict[str, str]:
             override, one = read(text), ""
             value = override.value()
             if isinstance(value, ChoiceSweep) and value.simple_form and any(isinstance(v, str) for v in value.list):
-                one = f"; for one value put quotes inside: {shlex.quote(_quote(text))}"
+                one = f"; for one value put quotes inside: {shell_word(_quote(text))}"
             if override.is_sweep_override():
                 found[text] = f"{text}: several values, of which `leyden sweep` tries each{one}"
     return found
@@ -101,7 +101,7 @@ def in_quotes(text: str) -> str:
 
 def whole_command(words: Iterable[str], message: str) -> str:
     """The command line for the shell, with the quotes that a message of this file asks for."""
-    return shlex.join(["leyden", *(fixed if shlex.quote(fixed := _quote(word)) in message else word for word in words)])
+    return command(*(fixed if shell_word(fixed := _quote(word)) in message else word for word in words))
 
 
 def _quote(text: str) -> str:
@@ -120,7 +120,7 @@ def _in_double(value: str) -> str:
 
 def _unreadable(text: str) -> str:
     if (fixed := in_quotes(text)) != text:
-        return f"{text}: Hydra takes signs in this value for its own; put quotes inside: {shlex.quote(fixed)}"
+        return f"{text}: Hydra takes signs in this value for its own; put quotes inside: {shell_word(fixed)}"
     return f"{text}: is no KEY=VALUE, +KEY=VALUE or ~KEY; a value with spaces needs quotes: 'KEY=\"a value\"'"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.variants import CHOICE, quoted
 from leyden.bench.run.record import Record
+from leyden.core.shell import command
 from leyden.report.labs.expectations import controls, outcome_table, outcomes, verdicts
 from leyden.report.labs.settings import differing_settings, listed, same_run
 from leyden.report.runs import Run
@@ -35,7 +36,7 @@ def lines_about(record: Record) -> list[str]:
         return []
     if reason := left_out(record):
         return [reason]
-    lines = verdicts(expect, record.metrics, f"`leyden verify {record.folder}`, which runs that too")
+    lines = verdicts(expect, record.metrics, f"`{command('verify', record.folder)}`, which runs that too")
     return [str(question or "").strip(), *(f"  {line}" for line in lines)]
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import shutil
 import socket
 import time
@@ -16,6 +15,7 @@ import yaml
 from leyden.bench.config.compose import Composed
 from leyden.core.environment import environment
 from leyden.core.files import write_file
+from leyden.core.shell import command
 
 _DUMPER, _LOADER = getattr(yaml, "CSafeDumper", yaml.SafeDumper), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Written in C where PyYAML was built so: eight times faster, which a sweep of a thousand jobs feels."""
@@ -91,7 +91,7 @@ class Record:
     @property
     def to_resume(self) -> str:
         """The command that goes on with the run, quoted for the shell."""
-        return f"leyden resume {shlex.quote(str(self.folder))}"
+        return command("resume", self.folder)
 
     def checkpoint(self, name: str) -> Path:
         """The path of ``checkpoints/<name>.ckpt``, whether it exists or not."""

@@ -2,7 +2,6 @@
 
 import math
 import re
-import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pkgutil import resolve_name
@@ -19,6 +18,7 @@ from leyden.bench.sweep.ranking import result_of, unranked
 from leyden.bench.sweep.store import DATABASE, Jobs, records_in
 from leyden.core.files import write_file, write_whole
 from leyden.core.seeding import mix
+from leyden.core.shell import command
 from leyden.core.sweep.pruning import PRUNED, open_storage
 from leyden.report.sweep.search import draw, summary
 
@@ -108,7 +108,7 @@ def conclude(folder: Path) -> None:
     lines, jobs = summary(study), jobs_of(folder)
     if study.get_trials(states=[TrialState.COMPLETE]) and (record := jobs.get(study.best_trial.number)):
         again = [text for text in record.overrides if not re.match(r"[+~]*(sweep|callbacks\.pruning)[.=]", text)]
-        lines += [f"  {record.folder}", f"  leyden run {shlex.join(again)}"]
+        lines += [f"  {record.folder}", f"  {command('run', *again)}"]
     charts, left_out = draw(study, folder)
     text = "\n".join([*lines, *left_out])
     write_file(folder / "search.md", f"{text}\n")

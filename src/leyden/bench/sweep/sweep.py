@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import shutil
 import sys
 from collections.abc import Callable, Collection, Sequence
@@ -25,6 +24,7 @@ from leyden.bench.sweep.ranking import rank
 from leyden.bench.sweep.store import alone_in, records_in, run_stored
 from leyden.core.allow_list import targets
 from leyden.core.files import clear_leftovers
+from leyden.core.shell import command
 from leyden.report.sweep.selection import chosen_by, note
 
 MULTIRUN = {"-m", "--multirun"}
@@ -99,7 +99,7 @@ def _to_the_end(folder: Path, do: Callable[[], Any], allow: Collection[str]) -> 
     except StoppedError as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
-        print(f"`leyden resume {shlex.quote(str(folder))}` goes on", file=sys.stderr)
+        print(f"`{command('resume', folder)}` goes on", file=sys.stderr)
         raise
     clear_leftovers(folder)
     records = records_in(folder)

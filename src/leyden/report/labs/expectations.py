@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from leyden.core.arguments import nearest
+from leyden.core.shell import command
 from leyden.report.runs import Run
 from leyden.report.text import markdown_table
 
@@ -198,7 +199,7 @@ def outcome_table(outcomes: Sequence[Outcome]) -> str:
     return markdown_table(["lab", "metric", "reached", "expected", "kept"], lines)
 
 
-def expect_yaml(outcomes: Sequence[Outcome], overrides: str) -> str:
+def expect_yaml(outcomes: Sequence[Outcome], overrides: Sequence[str]) -> str:
     """``expect`` of each lab, its bounds as they are, as text for the lab's file; the values are comments.
 
     Args:
@@ -207,9 +208,9 @@ def expect_yaml(outcomes: Sequence[Outcome], overrides: str) -> str:
     """
     paragraphs = []
     for lab in dict.fromkeys(one.lab for one in outcomes):
-        rest = " ".join(text for text in overrides.split() if not text.startswith("experiment="))
+        rest = [text for text in overrides if not text.startswith(("experiment=", "hydra.searchpath="))]
         lines = [f"# {lab}.yaml"]
-        lines.append("  expect:".ljust(COMMENT) + f"# measured: leyden verify experiment={lab} {rest}")
+        lines.append("  expect:".ljust(COMMENT) + f"# measured: {command('verify', f'experiment={lab}', *rest)}")
         own = [one for one in outcomes if one.lab == lab]
         for metric in dict.fromkeys(one.expectation.metric for one in own):
             of_metric = [one for one in own if one.expectation.metric == metric]
