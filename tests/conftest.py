@@ -12,6 +12,8 @@ from typist import LEYDEN, Process, Typist
 ROOT = Path(__file__).parents[1]
 OWN = {"PYTHONPATH": str(ROOT / "tests" / "support"), "LEYDEN_ALLOW": "killer,faults"}
 """Callbacks of the tests' own, which their records may name."""
+for name in ("LEYDEN_SEARCHPATH", "LEYDEN_OUTPUTS"):  # whoever runs the tests may have set them
+    os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")
