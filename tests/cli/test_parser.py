@@ -56,9 +56,9 @@ def test_help_of_sweep_has_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_wrong_verb(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        main(["comp"])
+        main(["compre"])
     assert end.value.code == 2
-    assert capsys.readouterr().err == "error: no verb 'comp'; did you mean compare? (leyden --help)\n"
+    assert capsys.readouterr().err == "error: no verb 'compre'; did you mean compare? (leyden --help)\n"
 
 
 def test_searchpath_of_the_environment_composes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
