@@ -1,5 +1,6 @@
 """Real colour photographs that lie inside scikit-image and scikit-learn, cropped into patches."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import skimage
@@ -76,14 +77,25 @@ def photographs(stage: str) -> list[Tensor]:
 
 
 def patches(stage: str, count: int, size: int, generator: torch.Generator) -> Tensor:
-    """Cuts squares from a split's photographs, each photograph and each of its ``SCALES`` as often as any other.
+    """Cuts squares from a split's photographs, see ``cut``."""
+    return cut(photographs(stage), count, size, generator)
+
+
+def cut(whole: Sequence[Tensor], count: int, size: int, generator: torch.Generator) -> Tensor:
+    """Cuts squares from photographs, each photograph and each of its ``SCALES`` as often as any other.
 
     A photograph that is smaller than a patch is enlarged; a scale that would make it smaller than one is left out.
+
+    Args:
+        whole: uint8 (3, H, W) each.
+        count: of the patches.
+        size: their side in pixels.
+        generator: of their places.
 
     Returns:
         (count, 3, size, size) uint8.
     """
-    pyramids = [_pyramid(photograph, size) for photograph in photographs(stage)]
+    pyramids = [_pyramid(photograph, size) for photograph in whole]
     images = torch.empty(count, 3, size, size, dtype=torch.uint8)
     for image, u in zip(images, torch.rand(count, 4, generator=generator).tolist(), strict=True):
         pyramid = pyramids[int(u[0] * len(pyramids))]
