@@ -26,8 +26,8 @@ PLAIN = [model for model in MODELS if derived_from(model) is None]
 @lru_cache
 def config_of(model: str) -> dict[str, Any]:
     """The config of a model's lab, small."""
-    lab = f"experiment={lab_of(model)}"
-    return compose([lab, *little(compose([lab]).config)]).config
+    lab = lab_of(model)
+    return compose([*lab, *little(compose(lab).config)]).config
 
 
 def assembled(model: str) -> tuple[Any, Any]:

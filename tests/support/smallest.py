@@ -55,16 +55,27 @@ def derived_from(model: str) -> str | None:
     return None
 
 
-def lab_of(model: str) -> str:
-    """The lab that needs no download and trains ``model``, by preference the one of its name."""
+def lab_of(model: str) -> list[str]:
+    """The lab that needs no download and trains ``model``, by preference the one of its name, as overrides.
+
+    It may be a variant of a lab that trains another.
+    """
+    texts = {file.stem: file.read_text() for file in sorted((ROOT / "experiments").glob("*.yaml"))}
     labs = [
-        file.stem
-        for file in sorted((ROOT / "experiments").glob("[!_]*.yaml"))
-        if re.search(rf"override /model: {model}\s", text := file.read_text()) and "paths.data=" not in text
+        name
+        for name, text in texts.items()
+        if re.search(rf"override /model: {model}\s", text) and "paths.data=" not in text and not name.startswith("_")
     ]
-    if not labs:
-        raise ValueError(f"no lab trains {model}: add experiments/{model.replace('/', '_')}.yaml")
-    return min(labs, key=lambda lab: lab != model.replace("/", "_"))
+    if labs:
+        return [f"experiment={min(labs, key=lambda lab: lab != model.replace('/', '_'))}"]
+    for name, text in texts.items():
+        inside = next(
+            (variant for variant in re.findall(rf"^    (.+): {{model: {model}[,}}]", text, re.MULTILINE)), None
+        )
+        heirs = [name, *(heir for heir, own in texts.items() if f"\n  - {name}\n" in own)]
+        if inside and (lab := next((heir for heir in heirs if not heir.startswith("_")), None)):
+            return [f"experiment={lab}", f"lab.variant='{inside}'"]
+    raise ValueError(f"no lab trains {model}: add experiments/{model.replace('/', '_')}.yaml, or a variant of a lab")
 
 
 def little(config: dict[str, Any]) -> list[str]:

@@ -71,7 +71,12 @@ class ImageDataModule(DataModule):
     def spec(self) -> ImageSpec:
         """What the model must know; valid after ``prepare_data``."""
         names = list(self.source.class_names)
-        return ImageSpec(class_names=names, channels=self.source.channels, image_size=self.image_size)
+        return ImageSpec(class_names=names, channels=self.channels, image_size=self.image_size)
+
+    @property
+    def channels(self) -> int:
+        """Of the images as the model gets them; valid after ``prepare_data``."""
+        return self.source.channels
 
     def content(self, split: Split) -> Iterator[bytes]:
         """Bytes that tell a split from others: its decoded images.
@@ -87,11 +92,11 @@ class ImageDataModule(DataModule):
 
     def prepared(self, raw: Split) -> Split:
         """Any examples at the model's size, decoded into memory if they fit."""
-        resized = Resized(raw, self.image_size, self.source.channels, self.crop)
+        resized = Resized(raw, self.image_size, self.channels, self.crop)
         return decode(resized) if self._fits(resized) else resized
 
     def _fits(self, split: Resized) -> bool:
-        needed = len(split) * self.source.channels * self.image_size**2
+        needed = len(split) * self.channels * self.image_size**2
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         files = _behind(split)[1]
         limit = math.inf if files is None or files.in_memory_limit is None else files.in_memory_limit * 1e9

@@ -59,6 +59,50 @@ def draw_points(left_right: Mapping[str, Tensor], labels: Tensor, names: Sequenc
     return render(figure)
 
 
+def draw_domains(left_right: Mapping[str, Tensor], labels: Tensor, names: Sequence[str], domains: Tensor) -> Tensor:
+    """Clouds of points of two domains side by side: above coloured by class, below by domain.
+
+    Source points are dots, target points crosses, in both rows.
+
+    Args:
+        left_right: by title, such as "pixels" and "features": (N, 2) places, of any unit; axes carry no numbers.
+        labels: (N,) class of each point.
+        names: of the classes; up to 20 get a legend.
+        domains: (N,) 0 for source, 1 for target.
+
+    Returns:
+        uint8 (3, 970 or more with a legend, 450 per panel).
+
+    Raises:
+        ValueError: no panels, or places, labels and domains differ in number.
+    """
+    if not left_right or any(len(places) != len(labels) for places in (*left_right.values(), domains)):
+        raise ValueError(f"each panel needs one place and one domain for each of the {len(labels)} labels")
+    palette, width = class_colours(len(names)), 450 * len(left_right)
+    legend = [(f"class {name}", colour, "s") for name, colour in zip(names, palette, strict=True)]
+    legend = legend if len(names) <= MOST_COLOURS else []
+    legend += [
+        (name, colour, mark) for name, colour, mark in zip(("source", "target"), class_colours(2), "ox", strict=True)
+    ]
+    columns = legend_columns([name for name, _, _ in legend], width)
+    figure = new_figure(width, 930 + 25 * -(-len(legend) // columns))
+    rows = figure.subplots(2, len(left_right), squeeze=False)
+    colours = (palette[labels.cpu()], class_colours(2)[domains.cpu()])
+    for row, (axes_row, own) in enumerate(zip(rows, colours, strict=True)):
+        for axes, (title, places) in zip(axes_row, left_right.items(), strict=True):
+            for domain, marker in enumerate("ox"):
+                chosen = (domains == domain).cpu().numpy()
+                size = {"o": 16, "x": 22}[marker]
+                xy = places.detach().cpu().numpy()[chosen]
+                axes.scatter(*xy.T, c=own[chosen], s=size, marker=marker, linewidths=0 if marker == "o" else 1.3)
+            axes.set_title(f"{title}, by {('class', 'domain')[row]}", fontsize=TITLE)
+            axes.set(xticks=[], yticks=[])
+            axes.set_aspect("equal", adjustable="datalim")
+    marks = [Line2D([], [], color=colour, marker=marker, markersize=8, linestyle="") for _, colour, marker in legend]
+    add_legend(figure, marks, [name for name, _, _ in legend], columns)
+    return render(figure)
+
+
 def draw_trade_offs(
     panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], y: str, title: str
 ) -> Tensor:

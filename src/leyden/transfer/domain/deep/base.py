@@ -1,17 +1,21 @@
 """What techniques of domain adaptation by gradient descent share: a step on a source and a target batch."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import SGD
 
+from leyden.core.attached import attached_data
 from leyden.core.optim import scheduled
-from leyden.data.batches.domains import Domains
+from leyden.data.batches.domains import DomainImages, Domains
+from leyden.data.columns import LabelledImages
 from leyden.nets.zoo import backbone as new_backbone
 from leyden.transfer.classifier import Classifier, ClassifierTask
+from leyden.transfer.domain.deep.monitor import log_criteria, log_domains
+from leyden.transfer.domain.deep.options import DomainOptions
+from leyden.transfer.domain.deep.selection import MONITORS
 from leyden.transfer.finetune.heads import LinearHead
 from leyden.visualization.logging import logs_now
 
@@ -29,48 +33,37 @@ class DomainTask(ClassifierTask):
     """Base: cross-entropy on the source plus ``domain_loss`` between the features of both domains; a child adds that.
 
     One forward pass takes both batches, so batch norms see both domains. The target's labels do not reach this class:
-    training batches have none, and ``monitor`` is the accuracy on the source's validation split. Only the test counts
-    the target's labels.
+    training batches have none, ``val/accuracy`` is that of the source, and the other criteria that may choose the
+    checkpoint (``leyden.transfer.domain.deep.selection``) take target images without labels. Only the test counts the
+    target's labels: ``test/accuracy`` is what an oracle would know of the checkpoint that was chosen.
 
     Args:
         class_names: of both domains.
         channels: of the images.
         image_size: side of the square images in pixels.
-        backbone: see ``leyden.nets.zoo.backbone``, ``widths``, ``strides`` and ``blocks`` also.
-        dropout: before the classifier.
-        domain_weight: of the domain loss; 0 trains on the source alone and does not look at the target.
-        lr: SGD's rate at the start, see ``annealed``.
-        momentum: SGD's.
-        weight_decay: SGD's.
+        options: the fields of ``options_type``.
 
     Raises:
-        ValueError: images that the backbone cannot take, or a negative weight.
+        ValueError: an unknown backbone, images that it cannot take, or an option out of its range.
     """
 
+    options_type: ClassVar[type[DomainOptions]] = DomainOptions
+    """The dataclass that keeps ``**options``, and has their defaults."""
     net: Classifier
+    """What predicts the target."""
 
-    def __init__(
-        self,
-        class_names: list[str],
-        channels: int,
-        image_size: int,
-        backbone: str,
-        widths: Sequence[int],
-        strides: Sequence[int],
-        blocks: int,
-        dropout: float,
-        domain_weight: float,
-        lr: float,
-        momentum: float,
-        weight_decay: float,
-    ) -> None:
-        body = new_backbone(backbone, channels, image_size, widths, strides, blocks)
-        head = LinearHead(body.num_features, len(class_names), dropout)
+    def __init__(self, class_names: list[str], channels: int, image_size: int, **options: Any) -> None:
+        given = self.options_type(**options)
+        body = new_backbone(given.backbone, channels, image_size, given.widths, given.strides, given.blocks)
+        head = LinearHead(body.num_features, len(class_names), given.dropout)
         super().__init__(class_names, channels, image_size, Classifier(body, head))
-        if domain_weight < 0:
-            raise ValueError(f"model.domain_weight={domain_weight}: should be 0 or more")
-        self.domain_weight = domain_weight
-        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+        self.options = given
+        self.monitor, self.mode = MONITORS[given.selection]
+
+    @property
+    def source_net(self) -> Classifier:
+        """What predicts the source: the same network, unless a technique has one for each domain."""
+        return self.net
 
     def domain_loss(self, source: Tensor, target: Tensor) -> Tensor:
         """What is added to the loss so that the domains' features become alike.
@@ -92,21 +85,53 @@ class DomainTask(ClassifierTask):
     def training_step(self, batch: Domains, batch_index: int) -> Tensor:
         """Cross-entropy of the source's batch plus ``domain_weight`` times the domain loss."""
         images, labels = batch.source
-        if not self.domain_weight:
-            loss = F.cross_entropy(self(images), labels)
+        if not self.options.domain_weight:
+            loss = F.cross_entropy(self.source_net(images), labels)
         else:
             features = self.net.features(torch.cat([images, batch.target.images]))
             source, target = features.split([len(images), len(batch.target.images)])
             domain = self.domain_loss(source, target)
-            loss = F.cross_entropy(self.net.head(source), labels) + self.domain_weight * domain
+            loss = F.cross_entropy(self.net.head(source), labels) + self.options.domain_weight * domain
             if logs_now(self):
                 self.log("train/domain_loss", domain.detach())
+        self.log_loss(loss)
+        return loss
+
+    def log_loss(self, loss: Tensor) -> None:
+        """Logs a step's () loss, where this step logs."""
         if logs_now(self):
             self.log("train/loss", loss.detach(), prog_bar=True)
-        return loss
 
     def configure_optimizers(self) -> Any:
         """SGD with momentum, its rate annealed over the run."""
-        optimizer = SGD(self.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+        o = self.options
+        optimizer = SGD(self.parameters(), lr=o.lr, momentum=o.momentum, weight_decay=o.weight_decay)
         schedule = scheduled(optimizer, annealed, self.trainer.estimated_stepping_batches)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def validation_step(self, batch: LabelledImages, batch_index: int) -> None:
+        """Updates ``val/accuracy``, of the source, by a batch (images (B, C, S, S), labels (B,))."""
+        images, labels = batch
+        self.val_accuracy.update(self.source_net(images), labels)
+        self.log("val/accuracy", self.val_accuracy, on_epoch=True, batch_size=len(labels), prog_bar=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the criteria that need no label of the target, and how far the domains are apart.
+
+        Raises:
+            ValueError: one of them is to choose the checkpoint, and the data have no target.
+        """
+        if self.trainer.sanity_checking:
+            return
+        data = attached_data(self.trainer, DomainImages)
+        if data is not None:
+            log_criteria(self, self.source_net, self.net, data, self.options.selection)
+        elif self.options.selection != "source":
+            raise ValueError(f"model.selection={self.options.selection} looks at target images: data=transfer/domains")
+
+    def on_test_epoch_end(self) -> None:
+        """Draws the target's confusion matrix, mistakes and saliency; the source's beside it, and features of both."""
+        super().on_test_epoch_end()
+        data = attached_data(self.trainer, DomainImages)
+        if data is not None:
+            log_domains(self, self.source_net, self.net, data, self.options.embedding)

@@ -16,10 +16,10 @@ Departure: the backbone is a small ResNet with batch norms, where the paper has 
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
+from lightning import LightningModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -52,6 +52,32 @@ def reversal_strength(progress: float, gamma: float = 10.0) -> float:
     return 2 / (1 + math.exp(-gamma * progress)) - 1
 
 
+def domain_cross_entropy(
+    task: LightningModule, logits: Tensor, from_source: int, weights: Tensor | None = None
+) -> Tensor:
+    """Cross-entropy of a domain classifier, and its accuracy as ``train/domain_accuracy``.
+
+    Args:
+        task: that logs.
+        logits: (B,) source's images first; above 0 means source.
+        from_source: how many are of the source.
+        weights: (B,) of the images, mean 1; None: all 1.
+
+    Returns:
+        () loss.
+    """
+    is_source = torch.cat([logits.new_ones(from_source), logits.new_zeros(len(logits) - from_source)])
+    if logs_now(task):
+        task.log("train/domain_accuracy", ((logits > 0) == is_source.bool()).float().mean())
+    return F.binary_cross_entropy_with_logits(logits, is_source, weights)
+
+
+def new_domain_classifier(features: int, hidden: int, trained: bool) -> nn.Sequential:
+    """Features (B, F) to logits (B, 1) through a hidden layer; frozen where nothing adapts, as DDP wants it."""
+    classifier = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+    return classifier.requires_grad_(trained)
+
+
 class DANN(DomainTask):
     """Domain-adversarial training.
 
@@ -59,17 +85,9 @@ class DANN(DomainTask):
         class_names: of both domains; given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        backbone: the network, see ``leyden.nets.zoo.backbone``.
-        widths: of the backbone "resnet": channels of each stage.
-        strides: of "resnet": of each stage.
-        blocks: of "resnet": residual blocks per stage.
-        dropout: before the classifier.
         hidden: units of the domain classifier's hidden layer.
         gamma: how soon the reversed gradient grows, see ``reversal_strength``.
-        domain_weight: of the domain loss; 0 trains on the source alone, the floor row.
-        lr: SGD's rate at the start; it is annealed over the run.
-        momentum: SGD's.
-        weight_decay: SGD's.
+        options: the fields of ``leyden.transfer.domain.deep.options.DomainOptions``.
 
     Raises:
         ValueError: an unknown backbone, images that it cannot take, or a negative weight.
@@ -80,33 +98,19 @@ class DANN(DomainTask):
         class_names: list[str],
         channels: int,
         image_size: int,
-        backbone: str = "resnet",
-        widths: Sequence[int] = (16, 32, 64),
-        strides: Sequence[int] = (1, 2, 2),
-        blocks: int = 1,
-        dropout: float = 0.0,
         hidden: int = 100,
         gamma: float = 10.0,
-        domain_weight: float = 1.0,
-        lr: float = 0.01,
-        momentum: float = 0.9,
-        weight_decay: float = 0.0,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            class_names, channels, image_size, backbone, widths, strides, blocks, dropout, domain_weight, lr, momentum,
-            weight_decay,
-        )  # fmt: skip
+        super().__init__(class_names, channels, image_size, **options)
         self.save_hyperparameters(logger=False)
         self.gamma = gamma
-        num_features = self.net.backbone.num_features
-        self.domain_classifier = nn.Sequential(nn.Linear(num_features, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.domain_classifier = new_domain_classifier(
+            self.net.backbone.num_features, hidden, self.options.domain_weight > 0
+        )
 
     def domain_loss(self, source: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy of the domain classifier, behind the reversed gradient; source is 1, target 0."""
         features = torch.cat([source, target])
         reversed_features = ReverseGradient.apply(features, reversal_strength(self.progress, self.gamma))
-        logits = self.domain_classifier(reversed_features).flatten()
-        is_source = torch.cat([logits.new_ones(len(source)), logits.new_zeros(len(target))])
-        if logs_now(self):
-            self.log("train/domain_accuracy", ((logits > 0) == is_source.bool()).float().mean())
-        return F.binary_cross_entropy_with_logits(logits, is_source)
+        return domain_cross_entropy(self, self.domain_classifier(reversed_features).flatten(), len(source))

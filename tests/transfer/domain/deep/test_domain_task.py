@@ -1,0 +1,86 @@
+"""What every deep technique keeps: no label of the target has any influence, and what is seen of both domains."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from two_domains import Negatives, same, trained
+
+from leyden.data.batches.domains import DomainImages
+from leyden.data.source.builtin.digits import Digits
+from leyden.transfer.domain.deep.adabn import AdaBN
+from leyden.transfer.domain.deep.adda import ADDA
+from leyden.transfer.domain.deep.base import DomainTask
+from leyden.transfer.domain.deep.cdan import CDAN
+from leyden.transfer.domain.deep.dann import DANN
+from leyden.transfer.domain.deep.deep_coral import DeepCORAL
+from leyden.transfer.domain.deep.mmd import MMD
+
+TECHNIQUES = [DANN, CDAN, MMD, DeepCORAL, ADDA, AdaBN]
+FEW = {"batch_size": 256}  # four steps an epoch
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_nonsense_for_target_labels_changes_no_weight(technique: type[DomainTask]) -> None:
+    """Neither a weight nor a criterion that chooses the checkpoint; one grey level of the images does."""
+    one, first = trained(technique, Negatives(), data=FEW, selection="dev")
+    other, second = trained(technique, Negatives(shift=3), data=FEW, selection="dev")
+    assert same(one, other)
+    assert first.callback_metrics == second.callback_metrics
+    assert not same(one, trained(technique, Negatives(brightness=254), data=FEW)[0])
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_without_weight_the_target_has_no_influence(technique: type[DomainTask]) -> None:
+    one, _ = trained(technique, Negatives(), data=FEW, domain_weight=0.0)
+    other, _ = trained(technique, Digits(), data=FEW, domain_weight=0.0)
+    assert same(one, other)
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_any_backbone_of_the_zoo(technique: type[DomainTask]) -> None:
+    model, trainer = trained(
+        technique, Negatives(), data={"image_size": 32, "channels": 3, "batch_size": 512}, backbone="shufflenet_v2_x0_5"
+    )
+    assert trainer.global_step == 2
+    rows = model.predict([torch.zeros(1, 9, 7, dtype=torch.uint8)]).rows
+    assert rows[0]["label"] in model.class_names
+
+
+@pytest.mark.parametrize(
+    ("word", "metric", "mode"),
+    [("source", "val/accuracy", "max"), ("entropy", "val/entropy", "min"), ("im", "val/im", "max"),
+     ("snd", "val/snd", "max"), ("dev", "val/dev", "min")],
+)  # fmt: skip
+def test_a_word_chooses_the_checkpoint(word: Any, metric: str, mode: str) -> None:
+    model, trainer = trained(MMD, Negatives(), data=FEW, selection=word)
+    assert (model.monitor, model.mode) == (metric, mode)
+    assert trainer.callback_metrics[metric].isfinite()
+
+
+def test_the_test_shows_both_domains(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, Tensor] = {}
+    keep: Callable[[Any, str, Tensor], None] = lambda _, tag, image: drawn.update({tag: image})  # noqa: E731
+    monkeypatch.setattr("leyden.transfer.domain.deep.monitor.log_image", keep)
+    monkeypatch.setattr("leyden.transfer.evaluation.log_image", keep)
+    model, trainer = trained(MMD, Negatives(), epochs=4, embedding=20, domain_weight=0.0)
+    metrics = trainer.test(model, trainer.datamodule, verbose=False)[0]
+    assert {"confusion", "confusion_source", "embedding"} <= set(drawn)
+    assert metrics["test/source_accuracy"] > 0.8  # of digits, on which it was trained
+    data: DomainImages = trainer.datamodule
+    images, labels = data.source.split("test").columns
+    with torch.no_grad():
+        assert float((model.eval()(images).argmax(1) == labels).float().mean()) == pytest.approx(
+            metrics["test/source_accuracy"]
+        )
+
+
+def test_options_out_of_range_are_refused() -> None:
+    for options, message in [
+        ({"domain_weight": -1}, r"model\.domain_weight=-1: should be 0 or more"),
+        ({"selection": "oracle"}, r"model\.selection='oracle': there are source, entropy, im, snd, dev"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            MMD(list("ab"), 1, 8, **options)
