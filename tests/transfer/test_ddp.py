@@ -95,3 +95,45 @@ def test_an_estimator_is_fitted_alike_on_all_ranks(
         torch.testing.assert_close(mine["state"][key], value, msg=key)
     for key in ("val", "test"):  # each rank saw its share of the examples
         assert float(mine[key]) == float(theirs[key]) == pytest.approx(float(alone[key]), abs=1e-6)
+
+
+DOMAINS = """
+import sys, torch
+from lightning import Trainer, seed_everything
+from leyden.data.batches.domains import DomainImages
+from leyden.data.source.builtin.digits import Digits
+from leyden.data.source.builtin.shaded_digits import ShadedDigits
+from leyden.transfer.domain.deep.adabn import AdaBN
+from leyden.transfer.domain.deep.adda import ADDA
+from leyden.transfer.domain.deep.cdan import CDAN
+from leyden.transfer.domain.deep.dann import DANN
+
+rank, folder = int(sys.argv[1]), sys.argv[2]
+found = []
+for technique, options in [
+    (AdaBN, {}), (ADDA, {"weight_decay": 0.1}), (CDAN, {"entropy_conditioning": True}), (DANN, {"domain_weight": 0.0}),
+]:
+    seed_everything(rank, verbose=False)  # ranks need not begin alike
+    data = DomainImages(Digits(), ShadedDigits(), batch_size=128, eval_batch_size=50)  # four steps an epoch
+    model = technique(**data.spec, widths=[4, 8], strides=[1, 2], selection="dev", **options)
+    trainer = Trainer(
+        accelerator="cpu", devices=2, strategy="ddp", max_epochs=1, num_sanity_val_steps=0, enable_checkpointing=False,
+        logger=False, enable_progress_bar=False, enable_model_summary=False,
+    )
+    trainer.fit(model, data)
+    metrics = {key: float(trainer.callback_metrics[key]) for key in ("val/accuracy", "val/dev", "val/a_distance")}
+    buffers = {name for name, _ in model.named_buffers()}
+    state = {name: value for name, value in model.state_dict().items() if name not in buffers}
+    found.append({"name": technique.__name__, "weights": state, "metrics": metrics, "steps": trainer.global_step})
+torch.save(found, f"{folder}/{rank}.pt")
+"""
+
+
+def test_domains_adapt_alike_on_all_ranks(tmp_path: Path, typist: Typist) -> None:
+    """Plain DDP: phases and floors too leave no parameter unused. Statistics of batch norms are each rank's own."""
+    mine, theirs = run_two_ranks(typist, DOMAINS, tmp_path)
+    for one, other in zip(mine, theirs, strict=True):
+        assert one["steps"] == other["steps"] == 4
+        assert one["metrics"] == other["metrics"]
+        for key, value in one["weights"].items():
+            assert torch.equal(value, other["weights"][key]), (one["name"], key)

@@ -140,7 +140,7 @@ class ADDA(DomainTask):
 
     def zero_of_idle(self) -> Tensor:
         """() 0 with a graph to all that has no gradient in this phase, where DistributedDataParallel waits for it."""
-        return 0 * torch.stack([p.sum() for p in self.idle()]).sum()
+        return 0 * sum((p.sum() for p in self.idle()), torch.zeros((), device=self.device))
 
     def idle(self) -> list[nn.Parameter]:
         """The parameters that do not learn in this phase."""

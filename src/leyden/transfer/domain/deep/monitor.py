@@ -61,7 +61,7 @@ def log_criteria(
         trained, _ = outputs(source_net, evenly(data.split("train"), MOST).images)
         losses = F.cross_entropy(source_logits, source.labels.to(source_logits.device), reduction="none")
         found["val/dev"] = dev_risk(losses.cpu(), target_likeness(trained, of_target, of_source))
-    task.log_dict(found)
+    task.log_dict(found, sync_dist=True)  # each rank has statistics of batch norms of its own
 
 
 def log_domains(task: LightningModule, source_net: Classifier, net: Classifier, data: DomainImages, count: int) -> None:
@@ -78,7 +78,7 @@ def log_domains(task: LightningModule, source_net: Classifier, net: Classifier, 
     names = list(data.source.class_names)
     _, logits = outputs(source_net, source.images)
     labels = source.labels.to(logits.device)
-    task.log("test/source_accuracy", (logits.argmax(1) == labels).float().mean())
+    task.log("test/source_accuracy", (logits.argmax(1) == labels).float().mean(), sync_dist=True)
     matrix = multiclass_confusion_matrix(logits, labels, len(names)).cpu()
     log_image(task, "confusion_source", draw_confusion(matrix, names, title="Confusion matrix of the source"))
     shown: list[LabelledImages] = [evenly(split, count) for split in (data.source_test(), data.split("test"))]
