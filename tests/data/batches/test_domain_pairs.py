@@ -10,8 +10,7 @@ from leyden.data.batches.domains import DomainImages
 from leyden.data.source import ImageSource
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.faces import Faces
-from leyden.data.source.builtin.mnist_5000 import Mnist5000
-from leyden.data.source.builtin.mnist_m import MnistM
+from leyden.data.source.builtin.mnist import Mnist5000, MnistM
 from leyden.data.source.files.image_folder import ImageFolder
 from leyden.data.source.torchvision import TorchvisionSet
 
