@@ -1,5 +1,6 @@
 """Arguments in any order, the version, verbs that are not there; what ``LEYDEN_SEARCHPATH`` adds."""
 
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from leyden.bench.config.compose import compose
 from leyden.cli import main
+from leyden.cli.examples import EXAMPLES
 from leyden.cli.help import GROUPS, overview
 from leyden.cli.parser import parse
 from leyden.cli.searchpath import added_to
@@ -27,6 +29,22 @@ def test_options_and_overrides_in_any_order() -> None:
     assert parsed["folders"] == [Path("one"), Path("two")]
     assert parsed["metrics"] == ["a", "b"]
     assert parse("predict", ["--count", "3", "one", "--seed", "1"])["record"] == Path("one")
+
+
+@pytest.mark.parametrize("verb", sorted({*VERBS} - {"run", "sweep"}))
+def test_help_has_examples_that_parse(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    shown = [line.strip() for line in capsys.readouterr().out.partition("examples:\n")[2].splitlines()]
+    assert shown == EXAMPLES[verb]
+    for line in shown:
+        program, typed, *words = shlex.split(line.removeprefix('eval "$(').removesuffix(')"'))
+        assert (program, typed) == ("leyden", verb)
+        assert parse(verb, words)
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:

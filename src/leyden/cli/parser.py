@@ -5,13 +5,20 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from leyden.cli.examples import EXAMPLES
 from leyden.cli.verbs import VERBS
 from leyden.core.arguments import nearest
 
 
 def parser(verb: str) -> argparse.ArgumentParser:
     """The parser of one verb's arguments."""
-    made = argparse.ArgumentParser(prog=f"leyden {verb}", description=VERBS[verb].help)
+    examples = "\n".join(f"  {line}" for line in EXAMPLES.get(verb, []))
+    made = argparse.ArgumentParser(
+        prog=f"leyden {verb}",
+        description=VERBS[verb].help,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     for option in VERBS[verb].options:
         made.add_argument(*option.names, **option.keywords)
     return made
