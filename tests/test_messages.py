@@ -12,7 +12,7 @@ import pytest
 
 from leyden.cli.help import RUN, sweep_help
 from leyden.cli.verbs import VERBS
-from leyden.core.shell import command, shell_word
+from leyden.core.text.shell import command, shell_word
 
 SOURCES = sorted(Path(__file__).parents[1].joinpath("src").rglob("*.py"))
 QUOTING = ("command", "shell_word")

@@ -4,7 +4,7 @@ import textwrap
 
 from leyden.bench.config.groups import CONF, options
 from leyden.cli.verbs import SECTIONS
-from leyden.core.yaml_comments import comments
+from leyden.core.text.yaml_comments import comments
 
 WIDTH = 110
 GROUPS = {

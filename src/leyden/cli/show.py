@@ -20,8 +20,8 @@ from leyden.cli.commented import flow, print_yaml
 from leyden.cli.listing import sweep_jobs
 from leyden.cli.searchpath import KEY, added_to, conf_folders
 from leyden.core.arguments import nearest
-from leyden.core.shell import command
-from leyden.core.yaml_comments import comments, heading
+from leyden.core.text.shell import command
+from leyden.core.text.yaml_comments import comments, heading
 
 FIRST = ("lab", "model", "data", "trainer", "callbacks", "logger")
 """The order of sections; the others follow."""

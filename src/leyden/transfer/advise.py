@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional as F
 
-from leyden.core.shell import command
+from leyden.core.text.shell import command
 from leyden.transfer.classifier import Classifier, evaluation_mode
 from leyden.transfer.data import TransferImages
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from leyden.core.seeding import mix
-from leyden.core.shell import command
+from leyden.core.text.shell import command
 from leyden.data.columns import LabelledImages, device_of
 from leyden.data.images import ImageDataModule
 from leyden.data.loader import Loader

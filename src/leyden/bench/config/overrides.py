@@ -13,7 +13,7 @@ from leyden.bench.config.compose import compose_unchecked, hydra_over_conf, with
 from leyden.bench.config.groups import CONF, groups, options
 from leyden.bench.config.variants import CHOICE, read
 from leyden.core.arguments import nearest
-from leyden.core.shell import command, shell_word
+from leyden.core.text.shell import command, shell_word
 from leyden.core.yaml_file import yaml_problem
 
 SEARCHPATH = "hydra.searchpath"

@@ -15,7 +15,7 @@ from leyden.core.arguments import argument_mistakes, signature, why_not_found
 from leyden.core.start.loading import load_torch, no_collections
 from leyden.core.start.places import missing_places
 from leyden.core.start.run_settings import MEMBERS, mistakes_in_run
-from leyden.core.yaml_comments import heading
+from leyden.core.text.yaml_comments import heading
 from leyden.report.labs.expectations import mistakes as mistakes_in_expect
 from leyden.report.sweep.selection import mistakes_in_choice
 

@@ -8,7 +8,7 @@ from typing import Any
 from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.variants import CHOICE, quoted
 from leyden.bench.run.record import Record
-from leyden.core.shell import command
+from leyden.core.text.shell import command
 from leyden.report.labs.expectations import controls, outcome_table, outcomes, verdicts
 from leyden.report.labs.settings import differing_settings, listed, same_run
 from leyden.report.runs import Run

@@ -15,7 +15,7 @@ import yaml
 from leyden.bench.config.compose import Composed
 from leyden.core.environment import environment
 from leyden.core.files import write_file
-from leyden.core.shell import command
+from leyden.core.text.shell import command
 
 _DUMPER, _LOADER = getattr(yaml, "CSafeDumper", yaml.SafeDumper), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Written in C where PyYAML was built so: eight times faster, which a sweep of a thousand jobs feels."""

@@ -18,8 +18,8 @@ from leyden.bench.sweep.ranking import result_of, unranked
 from leyden.bench.sweep.store import DATABASE, Jobs, records_in
 from leyden.core.files import write_file, write_whole
 from leyden.core.seeding import mix
-from leyden.core.shell import command
 from leyden.core.sweep.pruning import PRUNED, open_storage
+from leyden.core.text.shell import command
 from leyden.report.sweep.search import draw, summary
 
 NAME = "search"

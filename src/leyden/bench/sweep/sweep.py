@@ -24,7 +24,7 @@ from leyden.bench.sweep.ranking import rank
 from leyden.bench.sweep.store import alone_in, records_in, run_stored
 from leyden.core.allow_list import targets
 from leyden.core.files import clear_leftovers
-from leyden.core.shell import command
+from leyden.core.text.shell import command
 from leyden.report.sweep.selection import chosen_by, note
 
 MULTIRUN = {"-m", "--multirun"}

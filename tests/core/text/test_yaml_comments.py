@@ -1,4 +1,4 @@
-from leyden.core.yaml_comments import comments, heading
+from leyden.core.text.yaml_comments import comments, heading
 
 TEXT = """\
 # @package _global_

@@ -1,0 +1,1 @@
+"""Text that people type and read: quoted commands, comments of YAML files."""
