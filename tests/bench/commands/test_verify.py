@@ -58,6 +58,7 @@ def test_lab_is_verified_without_its_sweep(leyden: Callable, records: Callable, 
         ["test/accuracy", reached, "at least 0.0", "yes"],
         ["test/nothing", "-, -", "at most 1", "NO"],
     ]
+    assert done.stdout.count("mine: no such metric test/nothing; there are: ") == 1
     assert f"# {reached}\n" in done.stdout
 
 

@@ -36,6 +36,29 @@ def test_variant_is_below_what_is_typed() -> None:
     assert "variants" not in without["lab"]
 
 
+def test_variant_of_another_model_leaves_the_labs_keys_out(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(OTHER_MODEL)
+    words = [f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine", "lab.variant=full"]
+    composed = compose(words)
+    assert check(composed) == []
+    assert composed.config["model"]["_target_"].endswith("DCGAN")
+    assert composed.config["model"]["lr_generator"] == 0.5
+    assert "coarsest" not in composed.config["model"]
+
+
+OTHER_MODEL = """\
+# @package _global_
+defaults:
+  - override /model: gan/lapgan
+  - override /data: gan/images
+lab:
+  variants:
+    full: {model: gan/dcgan, ~model.coarsest: null}
+model: {lr_generator: 0.5, coarsest: 16}
+"""
+
+
 def test_values_of_every_kind(tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text("""# @package _global_

@@ -36,10 +36,10 @@ def cells(table: str) -> list[list[str]]:
         ({"min": 1, "max": 2}, {"m": 1.5}, "m at least 1 and at most 2: 1.5, as expected"),
         ({"min": 1}, {"m": float("nan")}, "m at least 1: nan, NOT as expected"),
         ({"min": 1}, {}, "m at least 1: not measured"),
-        ({"min": 1}, {"mm": 1.0}, "m at least 1: not measured; did you mean mm?"),
+        ({"min": 1}, {"mm": 1.0}, "m at least 1: no such metric; did you mean mm?"),
         ({"above": {"a/n": 1}}, {"m": 3.0, "a/n": 1.5}, "m above a/n by at least 1: 1.5, as expected"),
         ({"below": {"a/n": 1}}, {"m": 3.0, "a/n": 1.5}, "m below a/n by at least 1: -1.5, NOT as expected"),
-        ({"below": {"a/n": 1}}, {"m": 3.0}, "m below a/n by at least 1: a/n was not measured"),
+        ({"below": {"a/n": 1}}, {"m": 3.0}, "m below a/n by at least 1: no such metric a/n; there are: m"),
         ({"above": {"scratch": 1}}, {"m": 3.0}, "m above scratch by at least 1: needs `this`"),
     ],
 )

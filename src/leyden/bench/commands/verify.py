@@ -10,7 +10,7 @@ from leyden.bench.run.lab import composed_control, left_out, with_controls
 from leyden.bench.run.record import Record, new_folder
 from leyden.bench.sweep import sweep
 from leyden.bench.sweep.store import records_in, run_stored
-from leyden.report.labs.expectations import controls, expect_yaml, outcome_table, outcomes
+from leyden.report.labs.expectations import controls, expect_yaml, outcome_table, outcomes, unknown_metrics
 from leyden.report.labs.settings import same_run
 
 SEEDS = "seed=0,1,2"
@@ -43,9 +43,10 @@ def verify(words: Sequence[str], to_paste: bool = False, allow: Collection[str] 
     done = [record for record in records if record.status["status"] == "done"]
     reasons = {record.folder: reason for record in done if (reason := left_out(record))}
     needed = _run_controls([record for record in done if record.folder not in reasons])
-    found = outcomes(with_controls(records, [*records, *needed]))
-    for folder, reason in reasons.items():
-        print(f"{folder}: {reason}")
+    pairs = with_controls(records, [*records, *needed])
+    found = outcomes(pairs)
+    for line in [*(f"{folder}: {reason}" for folder, reason in reasons.items()), *unknown_metrics(r for r, _ in pairs)]:
+        print(line)
     print(f"\n{outcome_table(found)}")
     if to_paste:
         print(f"\n{expect_yaml(found, typed)}")

@@ -8,6 +8,7 @@ have the last word::
         standard: {}
         no mining: {model.negatives: null}
         YOLO: {model: detection/yolo, model.boxes: 2}
+        DCGAN: {model: gan/dcgan, ~model.coarsest: null}  # which the lab sets, and a DCGAN does not have
 """
 
 import re
@@ -82,6 +83,8 @@ def _texts(variant: dict[str, Any], key: str = "") -> Iterator[str]:
         whole = f"{key}.{name}".lstrip(".")
         if isinstance(value, dict) and value:
             yield from _texts(value, whole)
+        elif whole.startswith("~"):
+            yield whole
         else:
             yield f"{whole}={_text(value)}"
 

@@ -163,12 +163,12 @@ def verdicts(expect: Expect | None, metrics: Mapping[str, float], cure: str = "i
 
 def _reached(line: Expectation, metrics: Mapping[str, float], cure: str) -> str:
     if line.metric not in metrics:
-        return f"not measured{nearest(line.metric, metrics) if metrics else ''}"
+        return f"no such metric{nearest(line.metric, metrics)}" if metrics else "not measured"
     if line.control:
         return f"needs {cure}"
     value = line.value(metrics)
     if value is None:
-        return f"{line.other} was not measured"
+        return f"no such metric {line.other}{nearest(line.other, metrics)}"
     return f"{value:.4g}, {'as expected' if line.is_kept([value]) else 'NOT as expected'}"
 
 
@@ -188,6 +188,18 @@ def outcomes(runs: Sequence[tuple[Run, Mapping[str, Run]]]) -> list[Outcome]:
                 values.append(line.value(run["metrics"], control["metrics"] if control else None))
             found.append(Outcome(lab, line, values))
     return found
+
+
+def unknown_metrics(runs: Iterable[Run]) -> list[str]:
+    """A sentence for each metric that a lab's expectations name and a finished run of it has not measured."""
+    found = []
+    for run in runs:
+        lab, metrics = run["config"]["lab"], run["metrics"]
+        for line in expectations(lab.get("expect")) if metrics else ():
+            for name in (line.metric, *([line.other] if "/" in line.other else [])):
+                if name not in metrics:
+                    found.append(f"{lab['name']}: no such metric {name}{nearest(name, metrics)}")
+    return list(dict.fromkeys(found))
 
 
 def outcome_table(outcomes: Sequence[Outcome]) -> str:
