@@ -85,13 +85,18 @@ def test_without_own_splits_a_hash_shares_the_images_out(name: str, tmp_path: Pa
     assert [e.entry.path.name for e in other.split("test").examples] != splits["test"]
 
 
-@pytest.mark.parametrize(
-    ("count", "parts"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (3, [1, 1, 1]), (4, [2, 1, 1]), (10, [6, 1, 3])]
-)
+@pytest.mark.parametrize(("count", "parts"), [(3, [1, 1, 1]), (4, [2, 1, 1]), (6, [4, 1, 1]), (10, [6, 1, 3])])
 def test_few_images_are_shared_out_too(count: int, parts: list[int], tmp_path: Path) -> None:
     scenes = [Scene(f"p{i}", (20, 20), [(1, (2, 2, 10, 10))]) for i in range(count)]
     source = VOC(str(write_voc(tmp_path / "set", {"train": scenes})))
     assert [len(source.split(stage)) for stage in ("train", "val", "test")] == parts
+
+
+@pytest.mark.parametrize(("count", "empty"), [(1, "val"), (2, "test")])
+def test_too_few_images_to_share_stop_a_run(count: int, empty: str, tmp_path: Path) -> None:
+    scenes = [Scene(f"p{i}", (20, 20), [(1, (2, 2, 10, 10))]) for i in range(count)]
+    with pytest.raises(ValueError, match=f"there is no {empty} image: add images .*three"):
+        VOC(str(write_voc(tmp_path / "set", {"train": scenes}))).prepare()
 
 
 @pytest.mark.parametrize("missing", ["val", "test"])

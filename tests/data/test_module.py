@@ -73,5 +73,5 @@ def test_splits_of_one_size_may_differ(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_empty_split_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     data = ImageDataModule(Digits())
     monkeypatch.setattr(data, "examples", lambda stage: InMemory(Images(torch.zeros(0, 1, 8, 8))))
-    with pytest.raises(ValueError, match="digits: the val split is empty"):
+    with pytest.raises(ValueError, match="digits: the val split is empty: add examples"):
         data.split("val")

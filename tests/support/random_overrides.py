@@ -1,7 +1,8 @@
 """A random walk over the command line: lists of overrides made of all keys of all groups and odd values.
 
 Whatever is typed, ``leyden check`` says that nothing is wrong, or raises one ConfigError whose every line names what it
-is about. From the repository's root, all of it (about half an hour)::
+is about and a cure: what to do, which names there are, or what kind of value is taken.
+From the repository's root, all of it (about half an hour)::
 
     python tests/support/random_overrides.py --lists 10000
 """
@@ -9,6 +10,7 @@ is about. From the repository's root, all of it (about half an hour)::
 import argparse
 import collections
 import random
+import re
 import traceback
 from collections.abc import Iterator
 from functools import cache
@@ -31,6 +33,11 @@ VALUES = [
     "${.lr}", "${hydra:job.num}", "${now:%Y}", "01", "0x10", "1_000", "+1", "1.", ".5", "NaN", "yes", "off", "None",
 ]  # fmt: skip
 """What is given to keys that did not ask for it."""
+CURE = re.compile(
+    r"\b(should|did you mean|there are|Available|such as|put quotes|needs quotes|set|give|add|use|choose|chooses|lower"
+    r"|raise|leave|correct|install|save|indent|move|rename)\b"
+)
+"""What a message tells its reader to do, or which values there are; ``should be int``: what kind of value is taken."""
 MARKS = ["", "", "", "", "", "+", "++", "~"]
 STRANGE = [
     "lab", "hydra", "hydra.searchpath", "hydra.sweeper", "hydra/launcher", "hydra/sweeper", "hydra.run.dir", "nosuch",
@@ -40,6 +47,8 @@ STRANGE = [
     "trainer.logger", "sweep.jobs", "_target_", "model.0", "$x", "trainer.devices", "trainer.strategy",
 ]  # fmt: skip
 """Keys that no file has, or that are no plain ones."""
+ODD = r"'[^']*'|\S*=\S*|\d+"
+"""What differs between messages of one kind."""
 
 
 def keys_in(node: Any, key: str) -> Iterator[str]:
@@ -93,9 +102,10 @@ def fault(number: int) -> str | None:
     try:
         compose_and_check(typed)
     except ConfigError as error:
-        if error.mistakes and all(mistake.strip() for mistake in error.mistakes):
-            return None
-        return f"{typed}: an error without a message"
+        if not error.mistakes:
+            return f"an error without a message: {typed}"
+        bare = [mistake for mistake in error.mistakes if not CURE.search(mistake)]
+        return f"no cure: {re.sub(ODD, '*', bare[0])[:100]!r}: {typed}: {bare[0]}" if bare else None
     except BaseException as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{where.filename.rpartition('/')[2]}:{where.lineno}"

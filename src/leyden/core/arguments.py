@@ -89,7 +89,8 @@ def argument_mistakes(
             wrong = True
             yield name, problem
     if absent := [name for name in taken.required if name not in given and name not in others]:
-        yield "", f"{target.__name__} needs {', '.join(absent)}, which neither config nor data gives"
+        missing = f"{target.__name__} needs {', '.join(absent)}, which neither config nor data gives"
+        yield "", f"{missing}: add what is missing, or choose another part"
     if wrong:
         return
     yield from crossed(given)
@@ -162,11 +163,13 @@ def why_not_found(path: str, error: Exception) -> str:
             module = importlib.import_module(".".join(parts[:depth]))
         except ModuleNotFoundError as missing:
             if not f"{path}.".startswith(f"{missing.name}."):  # the module is there; what it imports is not
-                return f"importing {'.'.join(parts[:depth])} fails: {missing}"
+                return f"importing {'.'.join(parts[:depth])} fails: {missing}; install what it needs"
             continue
         except Exception as cause:  # the module exists and is broken: that is the news
-            return f"importing {'.'.join(parts[:depth])} fails: {type(cause).__name__}: {cause}"
+            return (
+                f"importing {'.'.join(parts[:depth])} fails: {type(cause).__name__}: {cause}; correct what it imports"
+            )
         inner = [info.name for info in iter_modules(getattr(module, "__path__", []))]
         public = inner + [name for name in vars(module) if not name.startswith("_")]
         return f"{module.__name__} has no {parts[depth]!r}{nearest(parts[depth], public)}"
-    return f"no package {parts[0]!r} ({str(error).splitlines()[0]})"
+    return f"no package {parts[0]!r} ({str(error).splitlines()[0]}); correct the name, or install the package"

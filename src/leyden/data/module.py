@@ -123,12 +123,14 @@ class DataModule(LightningDataModule):
         """The examples of a stage as the model gets them, prepared on first use.
 
         Raises:
-            ValueError: there are none.
+            ValueError: there are none; a training, a validation and a test need one at least.
         """
         if stage not in self._splits:
             raw = self.examples(stage)
             if len(raw) == 0:
-                raise ValueError(f"{self.source.name}: the {stage} split is empty")
+                raise ValueError(
+                    f"{self.source.name}: the {stage} split is empty: add examples, or give it some of its own"
+                )
             self._splits[stage] = self.prepared(raw)
             self.source.log_tally()
         return self._splits[stage]

@@ -123,7 +123,7 @@ def test_broken_image_is_reported_and_left_out(
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith(f"left out b/broken.png: {folder / 'b' / 'broken.png'}")
     assert said[1].startswith(f"left out huge.png: {folder / 'huge.png'}: this image cannot be read (Image size (2500")
-    assert "cannot identify image file" in said[2]
+    assert "no format that Pillow knows" in said[2]
     assert said[3:] == ["3 of 6 inputs could not be read"]
     readable = ["a.png", "b/c.png", "d.png"]
     assert [row["path"] for row in read_json(tmp_path / "out" / "predictions.json")] == readable

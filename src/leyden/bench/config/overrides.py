@@ -81,7 +81,7 @@ def several_values(overrides: Sequence[str]) -> dict[str, str]:
     found = {}
     for text in overrides:
         with suppress(HydraException):
-            override, one = read(text), ""
+            override, one = read(text), "; give one here"
             value = override.value()
             if isinstance(value, ChoiceSweep) and value.simple_form and any(isinstance(v, str) for v in value.list):
                 one = f"; for one value put quotes inside: {shell_word(_quote(text))}"
@@ -176,7 +176,7 @@ def _unknown_key(key: str, config: Any) -> str | None:
     node, seen = config, ""
     for part in key.split("."):
         if not isinstance(node, dict):
-            return f"{key}: {seen} has no keys below it"
+            return f"{key}: {seen} has no keys below it; set {seen} itself"
         path = f"{seen}.{part}".lstrip(".")
         if part not in node:
             known = [f"{seen}.{name}".lstrip(".") for name in node] + ([] if seen else list(groups()))

@@ -117,7 +117,7 @@ def _in_node(key: str, node: dict[str, Any], given: set[str]) -> Iterator[tuple[
         yield f"{key}._target_", reason
         return
     if len(inner) == (group in MEMBERS) and group in KINDS and not _is_a(target, KINDS[group]):
-        yield f"{key}._target_", f"{path} is no {KINDS[group]}"
+        yield f"{key}._target_", f"{path} is no {KINDS[group]}; choose one"
     own = {name: value for name, value in node.items() if name != "_target_"}
     built = {name for name, value in own.items() if any(targets(value))}
     for name, problem in argument_mistakes(target, own, given, built, numbers=group != "trainer"):

@@ -137,7 +137,10 @@ def mistakes(expect: Any, variants: Iterable[str]) -> Iterator[tuple[str, str]]:
                 for other, margin in value.items():
                     yield from _number(f"{key}.{end}.{other}", margin, 0)
                     if "/" not in str(other) and other not in known:
-                        yield f"{key}.{end}.{other}", f"no such variant{nearest(other, known) if known else ' here'}"
+                        yield (
+                            f"{key}.{end}.{other}",
+                            f"no such variant{nearest(other, known) if known else '; add it to lab.variants'}",
+                        )
 
 
 def bounds_only(expect: Expect | None) -> dict[str, dict[str, float]]:
@@ -195,10 +198,9 @@ def unknown_metrics(runs: Iterable[Run]) -> list[str]:
     found = []
     for run in runs:
         lab, metrics = run["config"]["lab"], run["metrics"]
-        for line in expectations(lab.get("expect")) if metrics else ():
-            for name in (line.metric, *([line.other] if "/" in line.other else [])):
-                if name not in metrics:
-                    found.append(f"{lab['name']}: no such metric {name}{nearest(name, metrics)}")
+        lines = expectations(lab.get("expect")) if metrics else []
+        names = [name for line in lines for name in (line.metric, line.other) if "/" in name and name not in metrics]
+        found += [f"{lab['name']}: no such metric {name}{nearest(name, metrics)}" for name in names]
     return list(dict.fromkeys(found))
 
 

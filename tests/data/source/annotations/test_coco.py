@@ -147,3 +147,24 @@ def test_coco_s_own_file_as_pycocotools_reads_it(dev_data: Path, tmp_path: Path)
         ]
         assert [box.area for box in entry.boxes] == [known["area"] for known in listed]
         assert [box.name for box in entry.boxes] == [theirs.cats[known["category_id"]]["name"] for known in listed]
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "box"),
+    [
+        ([[2, 3, 9, 4, 5, 11]], [2, 3, 9, 11]),
+        ([[2, 3, 9, 4, 5, 8], [1, 1, 3, 1, 3, 2]], [1, 1, 9, 8]),
+        ({"counts": [1, 2], "size": [20, 20]}, None),
+        ([], None),
+        ([[2, 3, 9]], None),
+    ],
+)
+def test_box_around_an_outline_where_there_is_none(segmentation: object, box: list | None, tmp_path: Path) -> None:
+    root = write_coco(tmp_path / "set")
+    outline = {"id": 90, "image_id": 10, "category_id": 2, "segmentation": segmentation}
+    rewrite(root / "annotations/instances_train.json", annotations=[outline])
+    source = COCO(str(root))
+    boxes = source.split("train")[0][1]["boxes"].tolist()
+    assert boxes[2:] == ([] if box is None else [box])
+    kinds = [issue.kind for issue in source.inspect()[1] if "annotation 90" in issue.what]
+    assert kinds == (["not a number"] if box is None else ["box of an outline"])

@@ -142,3 +142,25 @@ def test_whatever_is_wrong_names_the_file(damage: object, tmp_path: Path) -> Non
     damage(tmp_path / "a.png")  # type: ignore[operator]
     with pytest.raises(ValueError, match=r"a\.png: this image cannot be read \(.+\); repair, shrink or remove it"):
         read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "the file is empty"),
+        (bytes(5000), "begins with zeros"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "pointer of Git LFS: git lfs pull"),
+        (b"\n<!DOCTYPE html><html>404</html>", "web page"),
+        (b"<?xml version='1.0'?>\n<svg width='9'/>", "drawing"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC photograph: convert it to JPEG"),
+        (b"\0\0\0\nftypmif1\0\0\0\0", "HEIC photograph"),
+        (b"PK\x03\x04rest", "archive: unpack it"),
+        (b"%PDF-1.7", "PDF"),
+        (b"hello", "no format that Pillow knows"),
+    ],
+)
+def test_what_is_no_image_is_told_by_how_it_begins(content: bytes, what: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(content)
+    for read in (read_image, read_image_size):
+        with pytest.raises(ValueError, match=f"cannot be read .*{what}"):
+            read(tmp_path / "a.jpg")

@@ -19,6 +19,7 @@ from leyden.data.batches.gan_images import GanImages
 from leyden.data.images import ImageDataModule
 from leyden.data.loader import Loader
 from leyden.data.source.files import listing
+from leyden.data.source.files.image_files import ImageFiles
 from leyden.data.source.files.image_folder import ImageFolder, ImageList
 from leyden.data.source.files.listing import Listing, list_images
 from leyden.data.splits import InMemory, Resized, Subset
@@ -402,6 +403,7 @@ def test_a_broken_or_foreign_index_is_made_anew(
 
 POOL = """
 import multiprocessing, sys
+from leyden.data.source.files.image_files import ImageFiles
 from leyden.data.source.files.image_folder import ImageFolder
 
 def count(root, cache):
@@ -497,3 +499,42 @@ def test_epochs_of_streamed_images_are_those_of_memory(images: Path) -> None:
 
     plain = epochs(ImageFolder(str(images)), True, 0)
     assert torch.equal(torch.stack(plain), torch.stack(epochs(indexed(images), False, 1)))
+
+
+def test_classes_that_differ_by_case_only_are_doubtful(tmp_path: Path) -> None:
+    _, issues = ImageFolder(paint(tmp_path / "cats", "Cat", "cat", "cat ", "dog")).inspect()
+    assert [(issue.kind, issue.effect) for issue in issues] == [("doubtful name", "warning")] * 2
+    assert "'Cat' and 'cat ' differ by case or spaces only" in str(issues[1])
+    assert ImageFolder(paint(tmp_path / "letters", "a", "A")).inspect()[1] == []
+
+
+def test_links_to_folders_are_counted_as_such(tmp_path: Path) -> None:
+    root = Path(paint(tmp_path / "set", "ant", "bee"))
+    (root / "ant" / "all").symlink_to(root)
+    source = ImageFolder(str(root))
+    source.prepare()
+    assert str(source.tally) == f"1 x link to a folder, not followed ({root / 'ant' / 'all'})"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["JPEGImages/a.png", "JPEGImages/b.png", "Annotations/a.xml", "Annotations/b.xml"], "perhaps data/source=voc"),
+        (["images/a.png", "labels/a.txt", "labels/b.txt"], "perhaps data/source=yolo"),
+        (["a/1.heic", "b/1.png"], "a holds no image .*: move it away, or convert its images"),
+        (["a/1.heic", "b/1"], "holds no image .*: convert or rename what it holds"),
+    ],
+)
+def test_folders_of_something_else_are_told(files: list[str], message: str, tmp_path: Path) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / name, "PNG")
+    with pytest.raises(ValueError, match=message):
+        ImageFolder(str(tmp_path)).prepare()
+
+
+def test_an_archive_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "set.zip").touch()
+    for source in (ImageFolder(str(tmp_path / "set.zip")), ImageFiles(str(tmp_path / "set.zip"))):
+        with pytest.raises(FileNotFoundError, match="this is a file: unpack it, and give the folder"):
+            source.prepare()

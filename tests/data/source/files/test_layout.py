@@ -8,8 +8,8 @@ from leyden.data.source.files.layout import find_files, is_clutter, stage_of
 NAMES = {
     "train": "train Training TRAIN train_images train2017 01-train trainset TrainImages XTrain seg_train trn trainval "
     "train_val images.train Training_Data train1 Ｔrain",
-    "val": "val valid valid_ Validation validation_set val2017 dev devset VALID valset my-val eval",
-    "test": "test Testing TEST test_set testset seg_test tests 2test Test-Images",
+    "val": "VaL val valid valid_ Validation validation_set val2017 dev devset VALID valset my-val eval",
+    "test": "tEsT test Testing TEST test_set testset seg_test tests 2test Test-Images",
 }
 
 

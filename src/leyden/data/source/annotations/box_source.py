@@ -25,6 +25,7 @@ from leyden.data.source.annotations.annotated import (
 from leyden.data.source.annotations.sharing import separate, share_out
 from leyden.data.source.annotations.text import alike, clean_name
 from leyden.data.source.files.decoder import read_image_size
+from leyden.data.source.files.layout import why_no_folder
 from leyden.data.splits import STAGES, Split, Stage
 
 log = logging.getLogger(__name__)
@@ -128,8 +129,9 @@ class BoxSource(ImageSource):
 
     def _survey(self) -> tuple[dict[Stage, AnnotatedImages], list[DataIssue]]:
         if not self.root.is_dir():
-            what = "this is a file: unpack it, and give the folder" if self.root.is_file() else "no such folder"
-            raise FileNotFoundError(f"data.source.root={self.root}: {what} (looked from {Path.cwd()})")
+            raise FileNotFoundError(
+                f"data.source.root={self.root}: {why_no_folder(self.root)} (looked from {Path.cwd()})"
+            )
         reading = self.read()
         self._name_classes(reading)
         separate(reading)
@@ -215,8 +217,12 @@ class BoxSource(ImageSource):
         """A split without boxes, and classes that are tested and never trained."""
         for stage in STAGES:
             if not any(len(example.target["labels"]) for example in splits[stage]):
-                effect: Effect = "stops" if stage == "train" else "warning"
+                effect: Effect = "stops" if stage == "train" or not splits[stage] else "warning"
                 what = f"none of {len(splits[stage])} {stage} images has a box that can be used"
+                if not splits[stage]:
+                    what = (
+                        f"there is no {stage} image: add images (to be shared out it takes three), or a {stage} split"
+                    )
                 reading.find("no boxes", effect, self.root, None, what)
         trained = {label for e in splits["train"] for label in learnable(e.target)["labels"].tolist()}
         for stage in STAGES[1:]:

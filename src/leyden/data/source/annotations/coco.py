@@ -152,6 +152,9 @@ def _boxes(
             reading.find("broken annotation", "stops", file, line, what)
             continue
         bbox, area = entry.get("bbox"), real_number(entry.get("area"))
+        if bbox is None and (bbox := around(entry.get("segmentation"))) is not None:
+            what = f"{name} has no bbox: the box around its outline is taken"
+            reading.find("box of an outline", "note", file, line, what, image.path)
         image.boxes.append(
             Box(
                 corners=from_sizes(bbox),
@@ -162,6 +165,17 @@ def _boxes(
                 area=area if math.isfinite(area) else None,
             )
         )
+
+
+def around(segmentation: Any) -> list[float] | None:
+    """The box (x, y, width, height) around polygons [[x1, y1, x2, y2, ...], ...]; None where there are none."""
+    if not isinstance(segmentation, list) or not all(isinstance(part, list) for part in segmentation):
+        return None
+    numbers = [[real_number(number) for number in part] for part in segmentation]
+    xs, ys = ([number for part in numbers for number in part[first::2]] for first in (0, 1))
+    if not xs or len(xs) != len(ys):
+        return None
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
 def from_sizes(bbox: Any) -> Corners:

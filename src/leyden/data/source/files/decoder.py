@@ -1,9 +1,10 @@
 """The one decoder of image files, for all sources, reports and ``leyden predict``."""
 
+import re
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.Image import Transpose
 from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
@@ -25,6 +26,19 @@ TURNS = {
     8: Transpose.ROTATE_90,
 }
 """What makes an image upright, by that tag; from 5 on it lies on its side."""
+BEGINNING = 256
+"""Bytes that tell what a file is."""
+INSTEAD = {
+    rb"$": "the file is empty",
+    rb"\0+$": "the file begins with zeros, as an interrupted copy leaves it",
+    rb"version https://git-lfs": "the file is a pointer of Git LFS: git lfs pull brings the image",
+    rb"(?i)\s*(<!doctype html|<html)": "the file is a web page, as a failed download leaves it",
+    rb"(?is)\s*(<\?xml.{0,200}|<!--.{0,200})?<svg": "the file is a drawing (SVG), which has no pixels: convert it",
+    rb"(?s).{4}ftyp(hei|hev|mif1|msf1)": "the file is an HEIC photograph: convert it to JPEG",
+    rb"PK\x03\x04|\x1f\x8b|Rar!|7z\xbc": "the file is an archive: unpack it",
+    rb"%PDF": "the file is a PDF: convert it",
+}
+"""What files under an image's name are instead, by a pattern of how they begin."""
 CURE = "repair, shrink or remove it"
 
 
@@ -52,7 +66,7 @@ def read_image(path: str | Path, channels: int = 3, tally: Tally | None = None) 
             turn = TURNS.get(_orientation(image))
             return pil_to_tensor(pixels if turn is None else pixels.transpose(turn))
     except Exception as error:  # of damaged files Pillow raises anything: struct.error, IndexError, MemoryError ...
-        raise ValueError(f"{path}: this image cannot be read ({_text(error)}); {CURE}") from error
+        raise ValueError(f"{path}: this image cannot be read ({_reason(error, path)}); {CURE}") from error
 
 
 def read_image_size(path: Path) -> tuple[int, int]:
@@ -65,7 +79,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             return (image.height, image.width) if _orientation(image) in (5, 6, 7, 8) else (image.width, image.height)
     except Exception as error:  # as in read_image
-        raise ValueError(f"{path}: this image cannot be read ({_text(error)}); {CURE}") from error
+        raise ValueError(f"{path}: this image cannot be read ({_reason(error, path)}); {CURE}") from error
 
 
 def _orientation(image: Image.Image) -> int:
@@ -105,5 +119,13 @@ def _count(image: Image.Image, path: str | Path, tally: Tally) -> None:
     tally.add("of several frames, the first taken", path)
 
 
-def _text(error: Exception) -> str:
+def _reason(error: Exception, path: str | Path) -> str:
+    """What Pillow says, or what the file is instead of an image, by how it begins."""
+    if isinstance(error, UnidentifiedImageError):
+        try:
+            with open(path, "rb") as stream:
+                head = stream.read(BEGINNING)
+        except OSError:
+            head = b"?"
+        return next((what for begins, what in INSTEAD.items() if re.match(begins, head)), "no format that Pillow knows")
     return " ".join(str(error).split()) or type(error).__name__

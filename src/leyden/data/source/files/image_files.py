@@ -8,7 +8,7 @@ import numpy as np
 
 from leyden.data.source import ImageSource
 from leyden.data.source.files.image_folder import ImageList
-from leyden.data.source.files.layout import IMAGE_ENDINGS
+from leyden.data.source.files.layout import IMAGE_ENDINGS, why_no_folder
 from leyden.data.source.files.listing import Listing, list_images
 from leyden.data.source.files.splits_by_name import given_splits, splits_of_images
 from leyden.data.splits import Stage
@@ -68,7 +68,9 @@ class ImageFiles(ImageSource):
         if self._files:
             return
         if not self.root.is_dir():
-            raise FileNotFoundError(f"data.source.root={self.root}: no such folder (looked from {Path.cwd()})")
+            raise FileNotFoundError(
+                f"data.source.root={self.root}: {why_no_folder(self.root)} (looked from {Path.cwd()})"
+            )
         folders = given_splits(self.root, self.folders) or splits_of_images(self.root)
         told = ", ".join(f"{stage} is {os.path.relpath(path, self.root)}" for stage, path in folders.items())
         log.info("%s: %s", self.name, told)
@@ -95,5 +97,8 @@ class ImageFiles(ImageSource):
         found = list_images(folder, cache=self.index_cache, tally=self.tally)
         if not len(found):
             passed = f" (passed over: {self.tally})" if str(self.tally) else ""
-            raise ValueError(f"{folder} holds no image with an ending among {', '.join(IMAGE_ENDINGS)}{passed}")
+            raise ValueError(
+                f"{folder} holds no image with an ending among {', '.join(IMAGE_ENDINGS)}{passed}: convert or rename "
+                "what it holds, or give another folder"
+            )
         return found

@@ -12,8 +12,9 @@ from leyden.core.splits import check_holdout, stratified
 from leyden.data.columns import Images
 from leyden.data.issues import DataIssue, Effect, Tally, log_issues, printable
 from leyden.data.source import ImageSource
+from leyden.data.source.annotations.layouts.tree import Tree, other_format
 from leyden.data.source.files.decoder import read_image
-from leyden.data.source.files.layout import IMAGE_ENDINGS, subfolders
+from leyden.data.source.files.layout import IMAGE_ENDINGS, subfolders, why_no_folder
 from leyden.data.source.files.listing import Listing, list_images
 from leyden.data.source.files.splits_by_name import given_splits, refuse_splits_as_classes, splits_of_classes
 from leyden.data.splits import STAGES, Split, Stage, Subset
@@ -88,13 +89,14 @@ class ImageFolder(ImageSource):
             return
         if not self.root.is_dir():
             raise FileNotFoundError(
-                f"data.source.root={self.root}: no such folder (looked from {Path.cwd()}); it should hold a folder of "
-                "images per class, or train, val and test with such folders"
+                f"data.source.root={self.root}: {why_no_folder(self.root)} (looked from {Path.cwd()}); it should hold "
+                "a folder of images per class, or train, val and test with such folders"
             )
         given = given_splits(self.root, self.folders)
         places = given or splits_of_classes(self.root, self.tally)
         self.class_names = [_class_name(path) for path in subfolders(places["train"], self.tally)]
         self._issues = []
+        self._find_alike(places["train"])
         files = {stage: self._files(stage, places[stage]) for stage in STAGES if stage in places}
         if given is None:
             refuse_splits_as_classes(self.root, places["train"], _inner(files["train"], self.class_names))
@@ -129,12 +131,17 @@ class ImageFolder(ImageSource):
         tops = [spelt.get(name, name) for name in self.class_names] or [""]
         files = list_images(folder, tops, self.index_cache, self.tally)
         if not len(files):
-            raise ValueError(f"{folder} holds no image with an ending among {', '.join(IMAGE_ENDINGS)}{self._passed()}")
+            raise ValueError(
+                f"{folder} holds no image with an ending among {', '.join(IMAGE_ENDINGS)}{self._passed()}: convert or "
+                "rename what it holds, or give another folder"
+            )
         counts = np.bincount(files.tops, minlength=len(self.class_names))
         absent = [name for name, count in zip(self.class_names, counts, strict=False) if not count]
         if absent and stage == "train":
+            hint = other_format(Tree(self.root, Tally()), "")
             raise ValueError(
-                f"{folder / absent[0]} holds no image with an ending among {', '.join(IMAGE_ENDINGS)}{self._passed()}"
+                f"{folder / absent[0]} holds no image with an ending among {', '.join(IMAGE_ENDINGS)}{self._passed()}: "
+                f"move it away, or convert its images{hint}"
             )
         for name in absent:
             self._find("class without images", "warning", folder, f"{stage} has no image of {name!r}")
@@ -142,6 +149,15 @@ class ImageFolder(ImageSource):
         if loose:
             self._find("image beside class folders", "left out", loose[0], f"{len(loose)} such images are not read")
         return files
+
+    def _find_alike(self, folder: Path) -> None:
+        """Classes that people take for one; single letters are not, as a and A of an alphabet."""
+        known: dict[str, str] = {}
+        for name in self.class_names:
+            before = known.setdefault(_folded(name), name)
+            if before != name and len(_folded(name)) > 1:
+                what = f"the classes {before!r} and {name!r} differ by case or spaces only: are they one?"
+                self._find("doubtful name", "warning", folder / name, what)
 
     def _passed(self) -> str:
         return f" (passed over: {self.tally})" if str(self.tally) else ""

@@ -6,17 +6,19 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import features
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from leyden.data.issues import Tally
 from leyden.data.splits import Stage
 
-IMAGE_ENDINGS = (*IMG_EXTENSIONS, ".gif", ".jfif")
+IMAGE_ENDINGS = (*IMG_EXTENSIONS, ".gif", ".jfif", *((".avif",) if features.check("avif") else ()))
 """Of the files that sources and ``leyden predict`` take for images, compared without case."""
 CLUTTER = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__pycache__"}
 CLUTTER |= {"lost+found", "$recycle.bin", "system volume information", "#recycle", "@recycle", "#snapshot"}
 SKIPPED = "hidden or of another program, not read"
 UNREAD = "with another ending, not read"
+LINKED = "link to a folder, not followed"
 STAGE_WORDS: dict[Stage, str] = {
     "train": "train(?:ing)?|trn|trainval",
     "val": "val|valid(?:ation)?|validat(?:e|ing)|dev|devel(?:opment)?|eval(?:uation)?",
@@ -43,12 +45,7 @@ def stage_of(name: str) -> Stage | None:
     Returns:
         None where the name speaks of none or of several: ``cats``, ``latest``, ``strain``, ``train_test_split``.
     """
-    stages: set[Stage] = {
-        stage
-        for stage, known in STAGE_WORDS.items()
-        for word in _words(name)
-        if re.fullmatch(rf"(?:{KIND})?(?:{known})(?:{KIND})?", word)
-    }
+    stages = {stage for word in _words(name) for stage in _stages(word)}
     if stages == {"train", "val"}:
         return "train"
     return stages.pop() if len(stages) == 1 else None
@@ -60,9 +57,22 @@ def is_only_stage(name: str) -> bool:
     return stage_of(name) is not None and not any(len(word) > 1 for word in rest)
 
 
+def _stages(word: str) -> list[Stage]:
+    return [stage for stage, known in STAGE_WORDS.items() if re.fullmatch(rf"(?:{KIND})?(?:{known})(?:{KIND})?", word)]
+
+
 def _words(name: str) -> list[str]:
-    normal = unicodedata.normalize("NFKC", name)
-    return [word.lower() for word in re.findall(r"[^\W\d_]?[^\W\d_A-Z]+|[A-Z]+(?![a-z])", normal)]
+    """Runs of letters, cut before capitals unless the whole run is a word of a split, as ``VaL``."""
+    words = []
+    for run in re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", name)):
+        parts = [run] if _stages(run.lower()) else re.findall(r"[^\W\d_]?[^\W\d_A-Z]+|[A-Z]+(?![a-z])", run)
+        words += [part.lower() for part in parts]
+    return words
+
+
+def why_no_folder(path: Path) -> str:
+    """Why a path that should be a folder is none."""
+    return "this is a file: unpack it, and give the folder" if path.is_file() else "no such folder"
 
 
 def subfolders(folder: Path, tally: Tally | None = None) -> list[Path]:
@@ -94,6 +104,9 @@ def find_files(folder: Path, endings: Sequence[str] = IMAGE_ENDINGS, tally: Tall
         for name in [name for name in folders + files if is_clutter(name)]:
             tally.add(SKIPPED, Path(where, name))
         folders[:] = [name for name in folders if not is_clutter(name)]
+        for name in folders:
+            if os.path.islink(os.path.join(where, name)):
+                tally.add(LINKED, Path(where, name))
         for name in (name for name in files if not is_clutter(name)):
             if name.lower().endswith(tuple(endings)):
                 found.append(Path(where, name))

@@ -16,11 +16,11 @@ import numpy as np
 
 from leyden.core.files import write_whole
 from leyden.data.issues import Tally
-from leyden.data.source.files.layout import IMAGE_ENDINGS, SKIPPED, UNREAD, is_clutter
+from leyden.data.source.files.layout import IMAGE_ENDINGS, LINKED, SKIPPED, UNREAD, is_clutter
 
 log = logging.getLogger(__name__)
 
-VERSION = 3
+VERSION = 4
 """Of the index: to be raised with any change of what is found or how it is kept."""
 SETTLED = 2.0
 """Seconds: a folder that changed less long ago may change again and keep its time, so coarse are some file systems'."""
@@ -150,6 +150,8 @@ def _walk(
             skipped = SKIPPED
         elif entry.is_dir(follow_symlinks=False):
             yield from _walk(root, name, folders, skips)
+        elif entry.is_symlink() and entry.is_dir():
+            skipped = LINKED
         elif not entry.name.lower().endswith(IMAGE_ENDINGS):
             skipped = UNREAD
         else:

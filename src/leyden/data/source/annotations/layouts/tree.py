@@ -158,5 +158,8 @@ def other_format(tree: Tree, wanted: str) -> str:
     counts = {ending: len(tree.ending(ending)) for ending in sources if ending != wanted}
     most = max(counts, key=lambda ending: counts[ending])
     if not counts[most]:
-        return ""
+        folders = tree.plain_images() and any(
+            len(path.relative_to(tree.root).parts) > 1 for path in tree.plain_images()
+        )
+        return ". It has folders of images: perhaps data/source=image_folder reads it" if folders else ""
     return f". It has {counts[most]} {most} files: perhaps data/source={sources[most]} reads it"
