@@ -9,6 +9,8 @@ from subprocess import CompletedProcess
 import pytest
 from typist import LEYDEN, Process, Typist
 
+from leyden.cli import main
+
 ROOT = Path(__file__).parents[1]
 OWN = {"PYTHONPATH": str(ROOT / "tests" / "support"), "LEYDEN_ALLOW": "killer,faults"}
 """Callbacks of the tests' own, which their records may name."""
@@ -39,6 +41,26 @@ def start_leyden(typist: Typist, tmp_path: Path) -> Iterator[Callable[..., Proce
         yield lambda *words, **environment: stack.enter_context(
             typist.start([*LEYDEN, *words], tmp_path, {**os.environ, **OWN, "COLUMNS": "200", **environment})
         )
+
+
+@pytest.fixture
+def leyden_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., CompletedProcess[str]]:
+    """Types a `leyden` command in an empty folder, in the test's own process.
+
+    Sweeps that are typed so share one server of jobs; each that is a process of its own starts another, which imports
+    torch anew.
+    """
+
+    def run(*words: str, **environment: str) -> CompletedProcess[str]:
+        monkeypatch.chdir(tmp_path)
+        for name, value in {**OWN, "COLUMNS": "200", **environment}.items():
+            monkeypatch.setenv(name, value)
+        capfd.readouterr()
+        return CompletedProcess(words, main(list(words)), *capfd.readouterr())
+
+    return run
 
 
 @pytest.fixture

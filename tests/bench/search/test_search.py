@@ -239,11 +239,13 @@ EIGHT = [*FAST, "trainer.max_steps=8", "trainer.max_epochs=16"]
 """Eight steps, each with a validation behind it."""
 
 
-def test_killed_search_goes_on_with_the_same_trials(start_leyden: Callable, leyden: Callable, tmp_path: Path) -> None:
+def test_killed_search_goes_on_with_the_same_trials(
+    start_leyden: Callable, leyden_here: Callable, tmp_path: Path
+) -> None:
     sweep, notes = tmp_path / "outputs" / "sweeps" / "mine", tmp_path / "notes"
     fault = ["+callbacks.fault._target_=faults.Fault", "+callbacks.fault.notes=notes", "+callbacks.fault.kind=wait"]
     words = ["sweep", "hydra/sweeper=optuna", *EIGHT, *fault, RATES, "sweep.name=mine", "hydra.sweeper.pruner=none"]
-    words += ["checkpoint.every_n_steps=2", "sweep.jobs=2"]
+    words += ["checkpoint.every_n_steps=2", "sweep.jobs=2", "logger=none"]
     killed = start_leyden(*words, "hydra.sweeper.trials=2")
     deadline = time.monotonic() + 120
     while len(list(notes.glob("*.0"))) < 2:
@@ -257,7 +259,7 @@ def test_killed_search_goes_on_with_the_same_trials(start_leyden: Callable, leyd
         time.sleep(0.1)
 
     (notes / "2_tour_transfer.0").touch()
-    done = leyden(*words, "hydra.sweeper.trials=3")
+    done = leyden_here(*words, "hydra.sweeper.trials=3")
     assert done.returncode == 0, done.stderr
     assert "going on: 0 done, 2 interrupted\n" in done.stdout
     assert "3 of 3 jobs done" in done.stderr

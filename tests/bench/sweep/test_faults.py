@@ -17,8 +17,8 @@ from leyden.bench.sweep.store import alone_in, run_stored
 
 FAULT = ["+callbacks.fault._target_=faults.Fault", "+callbacks.fault.notes=notes"]
 EIGHT_STEPS = [*FAST, "trainer.max_steps=8", "trainer.max_epochs=4", "trainer.limit_train_batches=null"]
-WORDS = [*EIGHT_STEPS, *FAULT, "checkpoint.every_n_steps=2"]
-"""Jobs of eight steps that note a fault behind the third."""
+WORDS = [*EIGHT_STEPS, *FAULT, "checkpoint.every_n_steps=2", "logger=none"]
+"""Jobs of eight steps that note a fault behind the third; without images, which would take most of their time."""
 
 
 def statuses(sweep: Path) -> dict[str, str]:
@@ -29,9 +29,9 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
 
-def test_failed_killed_and_lost_jobs_go_on(leyden: Callable, tmp_path: Path) -> None:
+def test_failed_killed_and_lost_jobs_go_on(leyden_here: Callable, tmp_path: Path) -> None:
     words = ["run", "-m", *WORDS, "sweep.name=mine", "experiment=tour_transfer"]
-    done = leyden(*words, "+callbacks.fault.kind=none,raise,kill,exit")
+    done = leyden_here(*words, "+callbacks.fault.kind=none,raise,kill,exit")
     sweep = tmp_path / "outputs" / "sweeps" / "mine"
     names = [f"{number}_tour_transfer" for number in range(5)]
     assert done.returncode == 1
@@ -48,7 +48,7 @@ def test_failed_killed_and_lost_jobs_go_on(leyden: Callable, tmp_path: Path) -> 
     assert len((sweep / "ranking.csv").read_text().splitlines()) == 2
     first = (sweep / names[0] / "status.json").read_bytes()
 
-    done = leyden(*words, "+callbacks.fault.kind=nothing,none,kill,exit,raise")
+    done = leyden_here(*words, "+callbacks.fault.kind=nothing,none,kill,exit,raise")
     assert done.returncode == 0, done.stderr
     assert "going on: 1 done, 1 new, 2 killed, 1 failed\n" in done.stdout
     assert statuses(sweep) == dict.fromkeys(names, "done")
@@ -60,41 +60,38 @@ def test_failed_killed_and_lost_jobs_go_on(leyden: Callable, tmp_path: Path) -> 
     assert len((sweep / "ranking.csv").read_text().splitlines()) == 6
 
 
-def begin(start_leyden: Callable, folder: Path) -> Process:
-    """A sweep of three jobs, two at a time, which both wait behind their third step."""
-    words = [*WORDS, "+callbacks.fault.kind=wait", "sweep.name=mine", "sweep.jobs=2"]
-    running = start_leyden("sweep", *words, "seed=0,1,2", OMP_NUM_THREADS="1")
-    wait_for(lambda: len(list(folder.glob("notes/*.0"))) == 2, running)
+def begin(start_leyden: Callable, folder: Path, waiting: int, *words: str) -> Process:
+    """A sweep of which so many jobs wait behind their third step."""
+    running = start_leyden("sweep", *WORDS, *words, "sweep.name=mine", OMP_NUM_THREADS="1")
+    wait_for(lambda: len(list(folder.glob("notes/*.0"))) == waiting, running)
     return running
 
 
-def test_killed_sweep_goes_on_bit_for_bit(start_leyden: Callable, leyden: Callable, tmp_path: Path) -> None:
-    """It cannot see a SIGKILL; its jobs end with it."""
+def test_killed_sweep_goes_on_bit_for_bit(start_leyden: Callable, leyden_here: Callable, tmp_path: Path) -> None:
+    """It cannot see a SIGKILL; its job ends with it, and later ends as the one before, which was left alone."""
     sweep = tmp_path / "outputs" / "sweeps" / "mine"
-    running = begin(start_leyden, tmp_path)
+    running = begin(start_leyden, tmp_path, 1, "+callbacks.fault.kind=none,wait,nothing", "sweep.jobs=1")
     with pytest.raises(RecordError, match=f"another sweep is at work in {sweep}"), alone_in(sweep):
         pass
     running.send_signal(signal.SIGKILL)
     assert running.result().returncode == -signal.SIGKILL
-    wait_for(lambda: list(statuses(sweep).values()) == ["interrupted", "interrupted", "pending"])
+    wait_for(lambda: list(statuses(sweep).values()) == ["done", "interrupted", "pending"])
 
-    (tmp_path / "notes" / "2_tour_transfer.0").touch()
-    done = start_leyden("resume", "outputs/sweeps/mine", OMP_NUM_THREADS="2").result()
+    done = leyden_here("resume", "outputs/sweeps/mine", OMP_NUM_THREADS="2")
     assert done.returncode == 0, done.stderr
-    assert "going on: 0 done, 2 interrupted, 1 new\n" in done.stdout
+    assert "going on: 1 done, 1 interrupted, 1 new\n" in done.stdout
     assert "3 of 3 jobs done" in done.stderr
-    threads = [read_json(sweep / f"{n}_tour_transfer" / "environment.json")["devices"]["threads"] for n in range(3)]
+    alone, killed, new = (sweep / f"{number}_tour_transfer" for number in range(3))
+    threads = [read_json(folder / "environment.json")["devices"]["threads"] for folder in (alone, killed, new)]
     assert threads == [1, 1, 2]  # what had begun keeps its number
-    alone = leyden("run", *WORDS, "seed=1", "+callbacks.fault.kind=none")
-    assert alone.returncode == 0, alone.stderr
-    [single] = (tmp_path / "outputs" / "tour_transfer").iterdir()
-    torch.testing.assert_close(weights(sweep / "1_tour_transfer"), weights(single), rtol=0, atol=0)
-    expected, found = (read_json(folder / "metrics.json") for folder in (single, sweep / "1_tour_transfer"))
+    assert "going on from" in (killed / "run.log").read_text()
+    torch.testing.assert_close(weights(killed), weights(alone), rtol=0, atol=0)
+    expected, found = (read_json(folder / "metrics.json") for folder in (alone, killed))
     assert {**found, "train_seconds": 0} == {**expected, "train_seconds": 0}
 
 
 def test_ctrl_c_interrupts_all_jobs(start_leyden: Callable, tmp_path: Path) -> None:
-    running = begin(start_leyden, tmp_path)
+    running = begin(start_leyden, tmp_path, 2, "+callbacks.fault.kind=wait", "sweep.jobs=2", "seed=0,1,2")
     running.send_signal(signal.SIGINT)
     done = running.result()
     assert done.returncode == 130, done.stderr
@@ -116,8 +113,8 @@ def test_fail_fast_leaves_others_pending(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(statuses(tmp_path).values()) == ["failed", "pending", "pending"]
 
 
-def test_ranks_repeat_the_job_not_the_sweep(leyden: Callable, tmp_path: Path) -> None:
-    done = leyden("run", "-m", *FAST, "trainer=ddp_cpu", "seed=4")
+def test_ranks_repeat_the_job_not_the_sweep(leyden_here: Callable, tmp_path: Path) -> None:
+    done = leyden_here("run", "-m", *FAST, "trainer=ddp_cpu", "seed=4")
     assert done.returncode == 0, done.stderr
     [sweep] = (tmp_path / "outputs" / "sweeps").iterdir()
     assert statuses(sweep) == {"0_tour_transfer": "done"}

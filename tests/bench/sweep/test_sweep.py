@@ -46,8 +46,10 @@ def lab(tmp_path: Path) -> list[str]:
     return [f"hydra.searchpath=[file://{folder.parent}]", "experiment=mine"]
 
 
-def test_lab_carries_its_sweep_and_report(lab: list[str], leyden: Callable, records: Callable, tmp_path: Path) -> None:
-    done = leyden("run", "-m", *lab, *FAST)
+def test_lab_carries_its_sweep_and_report(
+    lab: list[str], leyden_here: Callable, records: Callable, tmp_path: Path
+) -> None:
+    done = leyden_here("run", "-m", *lab, *FAST)
     assert done.returncode == 1  # not all that was asked for was done
     assert "2 of 4 jobs done" in done.stderr
     jobs = [Record(folder) for folder in records()]
@@ -66,8 +68,8 @@ def test_lab_carries_its_sweep_and_report(lab: list[str], leyden: Callable, reco
         assert f"  {folder.relative_to(tmp_path) / name}\n" in done.stdout
 
 
-def test_typed_overrides_replace_the_labs_own(lab: list[str], leyden: Callable, records: Callable) -> None:
-    done = leyden("run", "-m", *lab, *FAST, "data.labels_per_class=2", "seed=5", "report=null")
+def test_typed_overrides_replace_the_labs_own(lab: list[str], leyden_here: Callable, records: Callable) -> None:
+    done = leyden_here("run", "-m", *lab, *FAST, "data.labels_per_class=2", "seed=5", "report=null")
     assert done.returncode == 0, done.stderr
     [folder] = records()
     assert Record(folder).config["seed"] == 5
