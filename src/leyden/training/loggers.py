@@ -1,4 +1,4 @@
-"""Where curves and images go: TensorBoard events and plain files, both in the run's folder itself."""
+"""Where curves and images go: what all loggers of runs have in common, and the record's own files."""
 
 import io
 import math
@@ -8,14 +8,12 @@ from abc import ABC, abstractmethod
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightning import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
-from torch.utils.tensorboard.summary import hparams
 from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.core.files import write_file
@@ -29,6 +27,19 @@ ANIMATED = "samples"
 
 PATIENCE = 1.0
 """Seconds for which logged numbers may wait in memory: going to a file each time is felt in short steps."""
+
+
+class About(NamedTuple):
+    """What a run is, for loggers that show many of them side by side."""
+
+    name: str
+    """Short: ``gan_dcgan lr=0.001 seed=2``."""
+    typed: dict[str, Any]
+    """Hyperparameters: what was typed or swept, and the seed."""
+    texts: dict[str, str]
+    """Markdown by title, such as the lab's question and the config."""
+    outputs: Path
+    """Where runs leave their records."""
 
 
 class RunLogger(ABC):
@@ -47,6 +58,12 @@ class RunLogger(ABC):
     @abstractmethod
     def flush(self) -> None:
         """Writes what was logged to the file."""
+
+    def begin(self, about: About) -> None:  # noqa: B027  # the record has all that in files of its own
+        """Takes down what the run is; before anything is logged, also when a run goes on."""
+
+    def end(self, metrics: Mapping[str, float], verdict: str) -> None:  # noqa: B027
+        """Takes down how the run ended: its metrics, and what was expected of them (markdown, or empty)."""
 
     @rank_zero_only
     def save(self) -> None:
@@ -81,41 +98,6 @@ def log_ahead(loggers: Iterable[Logger], metrics: Mapping[str, Any]) -> None:
         if isinstance(logger, RunLogger) and isinstance(logger, Logger):
             logger.log_metrics(numbers)
             logger._ahead = frozenset(numbers)
-
-
-class TensorBoard(RunLogger, TensorBoardLogger):
-    """TensorBoard events in the run's folder itself: a curve of what has a course, and once the final numbers."""
-
-    def __init__(self, save_dir: str, purge_step: int | None = None) -> None:
-        TensorBoardLogger.__init__(self, save_dir, name="", version="", default_hp_metric=False, purge_step=purge_step)
-
-    def rewind(self, step: int) -> None:
-        """Makes TensorBoard hide the points after ``step`` that a killed run left."""
-        TensorBoard.__init__(self, self.save_dir, step + 1)  # its file is not open yet
-
-    @rank_zero_only
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Draws each metric at the step that it belongs to; the epoch and what is measured once are no curves."""
-        curves = {
-            key: value
-            for key, value in self.not_ahead(metrics).items()
-            if key != "epoch" and not key.startswith("test/")
-        }
-        super().log_metrics(curves, self.step(step))
-
-    @rank_zero_only
-    def log_end(self, typed: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-        """Writes the final metrics as a table, and what was typed as hyperparameters, with the validation's curves."""
-        rows = [f"| {name} | {value:.4g} |" for name, value in metrics.items()]
-        self.experiment.add_text("metrics", "\n".join(["| metric | value |", "|---|---|", *rows]), self.step(None))
-        plain = {key: value if isinstance(value, bool | int | float) else str(value) for key, value in typed.items()}
-        for summary in hparams(plain, {name: value for name, value in metrics.items() if name.startswith("val/")}):
-            self.experiment.file_writer.add_summary(summary)
-
-    @rank_zero_only
-    def flush(self) -> None:
-        """Writes the events to the file."""
-        self.experiment.flush()
 
 
 class Files(RunLogger, Logger):

@@ -169,7 +169,7 @@ def _options_of(override: Override) -> list[str]:
         return value.filter(options(override.key_or_group))
     if override.is_sweep_override():
         return [str(option).strip("'\"") for option in override.sweep_string_iterator()]
-    return [str(value)]
+    return [str(one) for one in (value if isinstance(value, list) else [value])]
 
 
 def _unknown_key(key: str, config: Any) -> str | None:

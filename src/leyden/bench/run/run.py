@@ -19,15 +19,17 @@ from leyden.bench.compat import rank
 from leyden.bench.config.instantiate import build, build_all
 from leyden.bench.run.checkpoint import best, newest, technique_of
 from leyden.bench.run.devices import as_begun, devices_of, look_for_gpus_once, precision_here, refuse_absent_gpu
+from leyden.bench.run.lab import lines_about
 from leyden.bench.run.record import Record
 from leyden.bench.run.resume import LastCheckpoint
 from leyden.core.files import clear_leftovers
 from leyden.core.seeding import mix
 from leyden.core.technique import Technique
+from leyden.training.about import about_run
 from leyden.training.callbacks import FiniteLoss, LastValues, StepSeed
 from leyden.training.checkpoint import AtomicCheckpointIO
 from leyden.training.global_batch import GlobalBatch
-from leyden.training.loggers import RunLogger, TensorBoard
+from leyden.training.loggers import About, RunLogger
 from leyden.training.logs import setup_logging
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,7 @@ def run(record: Record) -> dict[str, float]:
         monitor = {"metric": str(model.monitor), "mode": str(model.mode)}
         rank_zero_only(record.add_environment)(data=data.fingerprint, devices=devices_of(trainer), monitor=monitor)
         start = newest(record, technique_of(config))
-        _rewind(trainer.loggers, start)
+        _begin(trainer.loggers, start, about_run(config, record.overrides))
         if start is not None:
             log.info("going on from %s", start)
 
@@ -75,7 +77,7 @@ def run(record: Record) -> dict[str, float]:
         chosen = best(record, technique_of(config))
         tested = trainer.test(model, data, ckpt_path=chosen, weights_only=True, verbose=False)[0]
         metrics |= {name: float(value) for name, value in tested.items()}
-        _finish(record, config, metrics, trainer.loggers)
+        _finish(record, metrics, trainer.loggers)
     return metrics
 
 
@@ -151,21 +153,22 @@ def _recorded(record: Record) -> Iterator[None]:
 
 
 @rank_zero_only
-def _finish(record: Record, config: dict[str, Any], metrics: dict[str, float], loggers: list[Logger]) -> None:
-    """``metrics.json``, and the same beside TensorBoard's curves, once, with what was typed."""
+def _finish(record: Record, metrics: dict[str, float], loggers: list[Logger]) -> None:
+    """``metrics.json``, and the same in the loggers, once, with the lab's verdict."""
     record.set_metrics(metrics)
     for logger in loggers:
-        if isinstance(logger, TensorBoard):
-            typed = (text.lstrip("+").partition("=") for text in record.overrides if not text.startswith("~"))
-            logger.log_end({"seed": config["seed"], **{key: value for key, _, value in typed}}, metrics)
+        if isinstance(logger, RunLogger):
+            logger.end(metrics, "\n\n".join(lines_about(record)))
         logger.finalize("success")
 
 
-def _rewind(loggers: list[Logger], checkpoint: Path | None) -> None:
+@rank_zero_only
+def _begin(loggers: list[Logger], checkpoint: Path | None, about: About) -> None:
     """Drops what was logged after ``checkpoint``; all of it where a run was killed before its first."""
     step = -1
     if checkpoint is not None:
         step = torch.load(checkpoint, weights_only=True, mmap=True, map_location="cpu")["global_step"]
     for logger in loggers:
-        if isinstance(logger, RunLogger) and rank() == 0:
+        if isinstance(logger, RunLogger):
             logger.rewind(step)
+            logger.begin(about)
