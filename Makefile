@@ -15,7 +15,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 tour: setup
 	$(BIN)/leyden run -m 'experiment=glob(tour_*)'
-	@echo "Images: outputs/sweeps/*/*/images    Curves: $(BIN)/tensorboard --logdir outputs"
+	@echo "Images: outputs/sweeps/*/*/images    Curves: $(BIN)/tensorboard --logdir outputs/tensorboard"
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder

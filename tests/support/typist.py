@@ -26,6 +26,7 @@ IMPORTED = [
     "leyden.training.callbacks",
     "leyden.training.loggers",
     "leyden.training.progress",
+    "leyden.training.tensorboard",
     "leyden.transfer.data",
     "leyden.transfer.finetune.finetune",
     "leyden.data.batches.gan_images",

@@ -6,11 +6,11 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from leyden.training.callbacks import LastValues
-from leyden.training.loggers import Files, TensorBoard, log_ahead
+from leyden.training.loggers import Files, log_ahead
+from leyden.training.tensorboard import TensorBoard
 
 
 def test_curves_are_rows_by_step(tmp_path: Path) -> None:
@@ -81,47 +81,6 @@ def test_animation_spans_a_resumed_run(tmp_path: Path) -> None:
     assert torch.equal(frames[-1], third)
 
 
-def test_tensorboard_hides_rewound_points(tmp_path: Path) -> None:
-    for steps, rewind in (((1, 2, 3), None), ((2, 3), 1)):
-        board = TensorBoard(str(tmp_path))
-        if rewind is not None:
-            board.rewind(rewind)
-        for step in steps:
-            board.log_metrics({"train/loss": float(step if rewind is None else 10 * step), "epoch": 0}, step)
-        board.finalize("success")
-        if rewind is None:  # files of one second are read by their number as text: 10 before 9
-            next(tmp_path.glob("events.*")).rename(tmp_path / "events.out.tfevents.0.earlier")
-    assert not list(tmp_path.glob("*/"))
-    events = EventAccumulator(str(tmp_path)).Reload()
-    assert events.Tags()["scalars"] == ["train/loss"]
-    assert [(event.step, event.value) for event in events.Scalars("train/loss")] == [(1, 1.0), (2, 20.0), (3, 30.0)]
-
-
-def test_tensorboard_draws_only_what_has_a_course(tmp_path: Path) -> None:
-    board = TensorBoard(str(tmp_path))
-    for step in (1, 2):
-        board.log_metrics({"train/loss": 0.5, "val/fid": 2.0, "epoch": 0}, step)
-    board.log_metrics({"test/fid": 3.0, "epoch": 1}, 2)
-    final = {"val/fid": 2.0, "best/val/fid": 2.0, "steps": 2.0, "epochs": 1.0, "test/fid": 3.0}
-    board.log_end({"seed": 3, "model.lr": "0.1", "data": "gan/images"}, final)
-    board.finalize("success")
-    events = EventAccumulator(str(tmp_path)).Reload()
-    assert events.Tags()["scalars"] == ["train/loss", "val/fid"]
-    [table] = events.Tensors("metrics/text_summary")
-    rows = table.tensor_proto.string_val[0].decode().splitlines()
-    assert rows[2:] == [f"| {name} | {value:.4g} |" for name, value in final.items()]
-    plugin = events.summary_metadata["_hparams_/session_start_info"].plugin_data
-    typed = HParamsPluginData.FromString(plugin.content).session_start_info.hparams
-    assert {name: value.number_value or value.string_value for name, value in typed.items()} == {
-        "seed": 3,
-        "model.lr": "0.1",
-        "data": "gan/images",
-    }
-    plugin = events.summary_metadata["_hparams_/experiment"].plugin_data
-    shown = HParamsPluginData.FromString(plugin.content).experiment.metric_infos
-    assert [metric.name.tag for metric in shown] == ["val/fid"]
-
-
 @pytest.mark.parametrize("left", ["", "step,met"])
 def test_cut_header_is_written_anew(left: str, tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text(left)
@@ -157,7 +116,7 @@ def test_checkpoint_flushes_the_loggers(tmp_path: Path, monkeypatch: pytest.Monk
 
     def written() -> list[list[int]]:
         rows = (tmp_path / "metrics.csv").read_text().splitlines()[1:]
-        events = EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")
+        events = EventAccumulator(str(tmp_path / "tensorboard")).Reload().Scalars("train/loss")
         return [[int(row.split(",")[0]) for row in rows], [event.step for event in events]]
 
     assert written()[0] == [7]  # TensorBoard's thread may have been quicker

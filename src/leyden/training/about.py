@@ -8,10 +8,10 @@ import yaml
 
 from leyden.training.loggers import About
 
-ASIDE = ("experiment", "lab.variant", "seed", "sweep", "report", "paths", "hydra", "logger", "callbacks", "checkpoint")
+UNSAID = ("experiment", "lab.variant", "seed", "sweep", "report", "paths", "hydra", "logger", "callbacks", "checkpoint")
 """Overrides, or groups of them, that do not tell runs apart, or that a name has anyway."""
-WIDTH = 60
-"""Characters of a name, at most; TensorBoard has room for about half of them in a line."""
+WIDTH = 48
+"""Characters of a name without its seed; what does not fit is left out (TensorBoard shows about forty in a line)."""
 
 
 def about_run(config: Mapping[str, Any], overrides: Sequence[str]) -> About:
@@ -23,10 +23,12 @@ def about_run(config: Mapping[str, Any], overrides: Sequence[str]) -> About:
     """
     lab, seed = config["lab"], config["seed"]
     pairs = [text.lstrip("+").partition("=")[::2] for text in overrides if not text.startswith("~")]
-    typed = {key: value for key, value in pairs if not _is_aside(key)}
+    typed = {key: value for key, value in pairs if not _tells_nothing(key)}
     variant = [str(lab["variant"])] if lab.get("variant") else []
     told = [f"{key.split('@')[0].replace('/', '.').rpartition('.')[2]}={value}" for key, value in typed.items()]
-    name = " ".join([str(lab["name"]), *variant, *told]).replace("/", "-")[:WIDTH].strip()
+    name = " ".join([str(lab["name"]), *variant]).replace("/", "-")
+    for text in (text.replace("/", "-") for text in told):
+        name += f" {text}" if len(name) + len(text) < WIDTH else ""
     parts = {**({"variant": variant[0]} if variant else {}), **{key: _plain(value) for key, value in typed.items()}}
     question = str(lab.get("question") or "").strip()
     text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
@@ -34,8 +36,8 @@ def about_run(config: Mapping[str, Any], overrides: Sequence[str]) -> About:
     return About(f"{name} seed={seed}", {"seed": seed, **parts}, texts, Path(config["paths"]["outputs"]))
 
 
-def _is_aside(key: str) -> bool:
-    return any(key == aside or key.startswith((f"{aside}.", f"{aside}/")) for aside in ASIDE)
+def _tells_nothing(key: str) -> bool:
+    return any(key == aside or key.startswith((f"{aside}.", f"{aside}/")) for aside in UNSAID)
 
 
 def _plain(value: str) -> bool | int | float | str:

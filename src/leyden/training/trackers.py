@@ -1,7 +1,6 @@
 """Weights & Biases and MLflow, by Lightning's own loggers; a run that is resumed goes on in the same run there."""
 
 import json
-import os
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -105,13 +104,13 @@ class Wandb(Tracker, WandbLogger):
 
 
 class MLflow(Tracker, MLFlowLogger):
-    """MLflow, in a local folder or on a server.
+    """MLflow, in a local file or on a server.
 
     Args:
         save_dir: the record's folder.
         experiment_name: in which runs are gathered.
-        tracking_uri: ``file:FOLDER`` or a server's address; None: as MLFLOW_TRACKING_URI says, or the folder ``mlruns``
-            where the command was typed.
+        tracking_uri: a server's address, or ``sqlite:///FILE``; None: as MLFLOW_TRACKING_URI says, or ``mlflow.db``
+            where the command was typed, with images in ``mlruns`` beside it.
 
     Raises:
         ValueError: the package is missing.
@@ -119,11 +118,16 @@ class MLflow(Tracker, MLFlowLogger):
 
     def __init__(self, save_dir: str, experiment_name: str = "leyden", tracking_uri: str | None = None) -> None:
         self.folder = Path(save_dir)
-        uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or Path("mlruns").absolute().as_uri()
         try:
-            MLFlowLogger.__init__(self, experiment_name, tracking_uri=uri, run_id=_run_there(uri, self.known("mlflow")))
+            import mlflow  # here, because it takes long and may be missing
         except ModuleNotFoundError as error:
             raise missing("mlflow") from error
+        uri, run = tracking_uri or mlflow.get_tracking_uri(), self.known("mlflow")
+        try:
+            run = run and mlflow.MlflowClient(uri).get_run(run).info.run_id
+        except mlflow.MlflowException:  # it was deleted, or goes on elsewhere
+            run = None
+        MLFlowLogger.__init__(self, experiment_name, tracking_uri=uri, run_id=run)
 
     @rank_zero_only
     def begin(self, about: About) -> None:
@@ -158,13 +162,3 @@ class MLflow(Tracker, MLFlowLogger):
 def missing(package: str) -> ValueError:
     """What to do where a tracker's package is not there."""
     return ValueError(f"logger={package} needs a package more: pip install 'leyden[{package}]'")
-
-
-def _run_there(uri: str, run: str | None) -> str | None:
-    """The run, if MLflow has it at ``uri``."""
-    from mlflow import MlflowClient, MlflowException  # here, because it takes long and may be missing
-
-    try:
-        return MlflowClient(uri).get_run(run).info.run_id if run else None
-    except MlflowException:
-        return None

@@ -54,7 +54,8 @@ def wrong_overrides(overrides: Sequence[str]) -> dict[str, str]:
         elif override.package is not None:
             elsewhere[text] = override
         else:
-            right.append(f"{key}={_options_of(override)[0]}" if chooses else text)
+            several = isinstance(override.value(), list)  # options side by side, such as two loggers
+            right.append(f"{key}={_options_of(override)[0]}" if chooses and not several else text)
     try:
         composed = compose_unchecked(right, whole=False)
         for text, override in elsewhere.items():
