@@ -1,6 +1,6 @@
 import torch
 
-from leyden.visualization.grid import grid, side_by_side, upscale
+from leyden.visualization.grid import grid, grids, side_by_side, upscale
 
 
 def test_grid_puts_images_row_by_row() -> None:
@@ -13,6 +13,15 @@ def test_grid_puts_images_row_by_row() -> None:
         [20] * 3,
         [30] * 3,
     )
+
+
+def test_grids_are_of_one_scale() -> None:
+    few, many = torch.full((3, 1, 4, 4), 200, dtype=torch.uint8), torch.full((20, 1, 4, 4), 100, dtype=torch.uint8)
+    drawn = grids({"real": few, "generated": many})
+    assert torch.equal(drawn["generated"], grid(many))
+    assert drawn["real"].shape == drawn["generated"].shape
+    assert torch.equal(drawn["real"][:, :6, :16], grid(few))
+    assert (drawn["real"][:, 6:] == 48).all()
 
 
 def test_upscale_repeats_pixels_and_never_shrinks() -> None:

@@ -2,6 +2,7 @@
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+from torch.nn import functional as F
 from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 from torchvision.utils import make_grid
 
@@ -9,6 +10,16 @@ from torchvision.utils import make_grid
 def grid(images: Tensor, columns: int = 8) -> Tensor:
     """Images (N, C, H, W) uint8, row by row, one dark pixel between them: (3, h, w) uint8."""
     return make_grid(images.cpu(), nrow=columns, padding=1, pad_value=48)
+
+
+def grids(titled: dict[str, Tensor], columns: int = 8) -> dict[str, Tensor]:
+    """A ``grid`` of each of several stacks of images (N, C, H, W) of one size, all as large as the largest.
+
+    What fewer images leave free is dark, so that all are shown to one scale side by side.
+    """
+    drawn = {title: grid(images, columns) for title, images in titled.items()}
+    height, width = (max(image.shape[side] for image in drawn.values()) for side in (1, 2))
+    return {t: F.pad(i, (0, width - i.shape[2], 0, height - i.shape[1]), value=48) for t, i in drawn.items()}
 
 
 def upscale(image: Tensor, least: int = 512) -> Tensor:

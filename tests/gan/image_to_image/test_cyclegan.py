@@ -287,6 +287,15 @@ def test_each_way_is_held_against_the_other_domain(stage: str, more: int, monkey
     assert found["cycle_a"] == found["cycle_b"] == pytest.approx(60 / 127.5)
 
 
+def test_few_test_images_keep_their_columns() -> None:
+    """Two test images: a row of them, one of translations, one of the way back."""
+    evaluation = TranslationEvaluation(lambda images, way: images + {"ab": 20, "ba": 40}[way], 0, 10)
+    sheet = evaluation.sheet({"a": Mean(1), "b": Mean(5)})[0, 32:]
+    cell = (sheet.shape[0] // 28) * 9  # three rows of 8 pixels and the lines between
+    first = sheet[cell // 2 :: cell, cell // 2 : 2 * cell : cell][:3]
+    assert first.tolist() == [[2, 2], [22, 22], [62, 62]]
+
+
 def test_predict_translates_any_size() -> None:
     model = tiny()
     inputs = [torch.randint(0, 256, size, dtype=torch.uint8) for size in [(1, 8, 8), (3, 20, 15)]]

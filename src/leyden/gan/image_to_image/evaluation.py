@@ -111,5 +111,5 @@ class TranslationEvaluation:
             images = evaluators[way[0]].test_images[:SHOWN]
             there = self.translate(images, way)
             rows = torch.cat([images, there, self.translate(there, way[::-1])])
-            columns[f"{way[0].upper()}, translated to {way[1].upper()}, and back"] = upscale(grid(rows, columns=SHOWN))
+            columns[f"{way[0].upper()}, translated to {way[1].upper()}, and back"] = upscale(grid(rows, len(images)))
         return side_by_side(columns)

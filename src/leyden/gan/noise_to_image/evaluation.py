@@ -17,7 +17,7 @@ from leyden.gan.base import AdversarialTask
 from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator
 from leyden.gan.noise_to_image.options import SamplingOptions
 from leyden.gan.noise_to_image.sampler import NoiseSampler
-from leyden.visualization.grid import grid, side_by_side, upscale
+from leyden.visualization.grid import grid, grids, side_by_side, upscale
 from leyden.visualization.logging import log_image, log_text
 
 log = logging.getLogger(__name__)
@@ -107,8 +107,8 @@ class SamplingEvaluation:
     def _log_test_images(self, task: AdversarialTask, evaluator: SampleEvaluator) -> None:
         """Real images side_by_side samples, and samples' nearest real images."""
         samples = self.sampler.generate(self.sampler.fixed_noise, self.sampler.cycle(64))
-        pair = {"real": upscale(grid(evaluator.test_images[:64])), "generated": upscale(grid(samples))}
-        log_image(task, "real_and_samples", side_by_side(pair))
+        pair = grids({"real": evaluator.test_images[:64], "generated": samples})
+        log_image(task, "real_and_samples", side_by_side({title: upscale(image) for title, image in pair.items()}))
         few = samples[:8]
         near = torch.cat([few.unsqueeze(1), evaluator.nearest(few, 7)], dim=1).flatten(0, 1)
         log_image(task, "neighbours", side_by_side({"generated, then its nearest in training": upscale(grid(near))}))
