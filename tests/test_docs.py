@@ -48,7 +48,7 @@ def test_labs_say_what_was_measured(hooks: ModuleType) -> None:
     [row] = [line for line in hooks.labs("gan").splitlines() if line.startswith("| `gan_dcgan`")]
     assert re.search(r"`test/modes` min: 10 \(10, 10, 10\)", row)
     [row] = [line for line in hooks.labs("tour").splitlines() if line.startswith("| `tour_transfer`")]
-    assert "above: {scratch: 0.2, random: 0.2}<br>Measured: leyden verify experiment=tour_transfer" in row
+    assert "above: {scratch: 0.25}<br>Measured: leyden verify experiment=tour_transfer" in row
     assert "_gan" not in hooks.labs("gan").replace("`gan_", "")
 
 

@@ -26,6 +26,6 @@ def test_the_installed_wheel_brings_its_labs(tmp_path: Path) -> None:
     assert where.is_relative_to(packages)
     assert (where.parent / "report" / "compare.html.j2").is_file()
     leyden = tmp_path / "other" / "bin" / "leyden"
-    assert "tour_transfer" in call(leyden, "list")
-    assert "done: outputs/sweeps/here/0_tour_transfer" in call(leyden, "sweep", *FAST, "sweep.name=here")
+    assert "transfer_fonts" in call(leyden, "list")
+    assert "done: outputs/sweeps/here/0_transfer_fonts" in call(leyden, "sweep", *FAST, "sweep.name=here")
     assert list((tmp_path / "outputs" / "sweeps" / "here").glob("*/metrics.json"))

@@ -70,7 +70,7 @@ def test_unwritable_place_is_one_error(on_disk: Callable) -> None:
     done = on_disk("locked", *LEYDEN, "run", "debug=smoke")
     assert done.returncode == 1
     assert done.stderr.strip().endswith("name another place, paths.outputs=...")
-    assert done.stderr.startswith("error: outputs/tour_transfer cannot be made (Read-only file system)")
+    assert done.stderr.startswith("error: outputs/transfer_fonts cannot be made (Read-only file system)")
 
 
 def test_clock_set_back_changes_nothing(tmp_path: Path, leyden: Callable, typist: Typist) -> None:

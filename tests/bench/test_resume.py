@@ -45,7 +45,7 @@ def test_killed_and_resumed_equals_undisturbed(experiment: str, leyden: Callable
 def test_max_steps_resumes_at_an_epochs_end(limits: list[str], leyden: Callable, records: Callable) -> None:
     """Lightning alone counts an epoch without a step then, and what follows comes an epoch too early."""
     every = "1" if "trainer.limit_train_batches=1" in limits else "5"
-    words = ["run", "experiment=tour_transfer", *SMALL["tour_transfer"], *ALWAYS, *limits]
+    words = ["run", "experiment=transfer_fonts", *SMALL["transfer_fonts"], *ALWAYS, *limits]
     words.append(f"checkpoint.every_n_steps={every}")
     assert leyden(*words).returncode == 0
     [whole] = records()

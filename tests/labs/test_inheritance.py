@@ -14,6 +14,7 @@ from leyden.bench.run.run import run
 
 FINETUNE = ("leyden.transfer.finetune.finetune.load_pretrained", lambda *_: None)
 TAKEN: dict[str, tuple[str, Callable[..., Any]]] = {
+    "transfer_fonts": FINETUNE,
     "tour_transfer": FINETUNE,
     "transfer_ants_bees": FINETUNE,
     "transfer_finetune": FINETUNE,

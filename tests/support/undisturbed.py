@@ -6,7 +6,7 @@ import torch
 from commands import read_json
 
 SMALL = {
-    "tour_transfer": ["data/source=digits", "data.image_size=null", "model.strategy=full", "model.source_epochs=2"],
+    "transfer_fonts": ["data/source=digits", "data.image_size=null", "model.strategy=full", "model.source_epochs=2"],
     "tour_gan": ["data.image_size=16", "model.base_channels=8", "model.eval_samples=100"],
     "tour_detection": ["data.source.train=80", "data.source.val=8", "data.source.test=8"],
 }

@@ -3,6 +3,7 @@
 EXAMPLES = {
     "list": ["leyden list gan", "leyden list models sources"],
     "show": ["leyden show experiment=gan_dcgan", "leyden show model=gan/dcgan", "leyden show gan_dcgan trainer"],
+    "tour": ["leyden tour", "leyden tour seed=1"],
     "resume": ["leyden resume last", "leyden resume outputs/sweeps/mine"],
     "check": ["leyden check experiment=gan_dcgan model.lr_generator=oops"],
     "find-lr": ["leyden find-lr experiment=tour_transfer --steps 40"],

@@ -113,6 +113,14 @@ class WritesFiles(Protocol):
 
 
 @runtime_checkable
+class Shows(Protocol):
+    """Says which of the images that it logs shows best what was learnt; at the end of a run, ``lab.image`` first."""
+
+    main_image: str
+    """A tag, such as ``samples``."""
+
+
+@runtime_checkable
 class Advises(Protocol):
     """Says before training what suits some data. Behind ``leyden advise``."""
 

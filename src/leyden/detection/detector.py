@@ -51,6 +51,7 @@ class Detector(LightningModule, ABC):
     monitor: ClassVar[str] = "val/ap"
     mode: ClassVar[Literal["min", "max"]] = "max"
     input_type: ClassVar[str] = "images"
+    main_image: ClassVar[str] = "test_predictions"
     options_type: ClassVar[type[DetectorOptions]] = DetectorOptions
     """The dataclass that keeps ``**options``, and has their defaults."""
 

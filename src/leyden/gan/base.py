@@ -41,6 +41,8 @@ class Evaluation(Protocol):
     monitor: str
     """The metric whose best value marks ``best.ckpt``."""
     mode: Literal["min", "max"]
+    main_image: str
+    """The tag of the image that shows best how good the technique is."""
 
     def batch(self, task: "AdversarialTask", stage: Literal["val", "test"], batch: Any, number: int) -> None:
         """Evaluates one batch."""
@@ -174,6 +176,11 @@ class AdversarialTask(LightningModule):
     def mode(self) -> Literal["min", "max"]:
         """Whether the best value of ``monitor`` is the smallest or the largest."""
         return self.evaluation.mode
+
+    @property
+    def main_image(self) -> str:
+        """The tag of the image that the end of a run names."""
+        return self.evaluation.main_image
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Hands the batch to the evaluation."""

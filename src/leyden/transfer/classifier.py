@@ -80,6 +80,7 @@ class ClassifierTask(LightningModule):
     monitor: str = "val/accuracy"
     mode: Literal["min", "max"] = "max"
     input_type: str = "images"
+    main_image: str = "confusion"
     net: nn.Module
 
     def __init__(

@@ -1,17 +1,20 @@
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from commands import chosen
 
 from leyden.bench.config.compose import ConfigError, compose
-from leyden.bench.config.groups import CONF, options
+from leyden.bench.config.groups import CONF, file_of, options
 from leyden.bench.config.overrides import wrong_overrides
+from leyden.cli.verbs import VERBS
 
 
 def test_default_lab_is_composed() -> None:
     composed = compose(["seed=0"])
-    assert composed.config["lab"]["name"] == composed.choices["experiment"] == "tour_transfer"
+    assert composed.config["lab"]["name"] == composed.choices["experiment"] == "transfer_fonts"
     assert composed.config["data"]["seed"] == composed.config["seed"] == 0
     assert "hydra" not in composed.config
 
@@ -26,6 +29,19 @@ def test_every_experiment_has_header_title_minutes() -> None:
         assert lab["title"], file
         assert lab["question"] or file.stem.startswith("own_"), file
         assert lab["minutes"] > 0, file
+
+
+def test_commands_that_labs_offer_can_be_composed() -> None:
+    offered = [
+        shlex.split(command)
+        for name in options("experiment")
+        for command in (yaml.safe_load(file_of("experiment", name).read_text())["lab"].get("next") or {}).values()
+    ]
+    assert len(offered) >= 10
+    for leyden, verb, *words in offered:
+        assert (leyden, verb in VERBS) == ("leyden", True)
+        if verb in ("run", "sweep"):
+            assert compose(words).config["lab"]["name"] == words[0].removeprefix("experiment=")
 
 
 def test_options_leave_inner_groups_out() -> None:

@@ -10,7 +10,7 @@ from leyden.bench.run.devices import computes_bf16, precision_here
 from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
 
-MIXED = ["experiment=tour_transfer", "trainer.precision=bf16-mixed", *FAST]
+MIXED = ["experiment=transfer_fonts", "trainer.precision=bf16-mixed", *FAST]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from leyden.bench.config.compose import compose
 from leyden.bench.config.validate import check
-from leyden.bench.run.lab import composed_control, difference_table, left_out, lines_about
+from leyden.bench.run.lab import composed_control, difference_table, left_out, missed
 from leyden.bench.run.record import Record
 
 LAB = """\
@@ -40,11 +40,9 @@ def test_run_of_the_lab_is_held_against_it(lab: list[str], tmp_path: Path) -> No
     own = [*lab, "seed=4", "trainer=gpu", "logger=none", "trainer.log_every_n_steps=1", "model.cache=folder"]
     record = done(tmp_path / "1", own, accuracy=0.6)
     assert left_out(record) is None
-    assert lines_about(record) == [
-        "Is it better?",
-        "  test/accuracy at least 0.5: 0.6, as expected",
-        f"  test/accuracy above scratch by at least 0.1: needs `leyden verify {record.folder}`, which runs that too",
-    ]
+    assert missed(record) == []
+    record.set_metrics({"test/accuracy": 0.4})
+    assert missed(record) == ["test/accuracy 0.4: NOT at least 0.5"]
     assert left_out(done(tmp_path / "2", [*lab, "lab.variant=standard"], accuracy=0.6)) is None
 
 
@@ -62,13 +60,22 @@ def test_run_of_the_lab_is_held_against_it(lab: list[str], tmp_path: Path) -> No
 def test_other_settings_are_named_and_left_out(override: str, named: str, lab: list[str], tmp_path: Path) -> None:
     record = done(tmp_path / "1", [*lab, override], accuracy=0.1)
     expected = f"settings other than mine's: {named}; its question and expectations are left out"
-    assert lines_about(record) == [expected]
+    assert left_out(record) == expected
+    assert missed(record) == []
+
+
+def test_lab_that_nobody_named(tmp_path: Path) -> None:
+    record = done(tmp_path / "1", ["data/source=faces", f"paths.outputs={tmp_path}"], accuracy=0.1)
+    assert left_out(record) == (
+        "no experiment=..., so transfer_fonts with other settings: data.source; "
+        "its question and expectations are left out"
+    )
 
 
 def test_lab_whose_file_is_gone(lab: list[str], tmp_path: Path) -> None:
     record = done(tmp_path / "1", [*lab, "seed=5"], accuracy=0.6)
     (tmp_path / "own" / "experiment" / "mine.yaml").unlink()
-    assert lines_about(record) == ["the file of mine is not here: its question and expectations are left out"]
+    assert left_out(record) == "the file of mine is not here: its question and expectations are left out"
 
 
 def test_control_has_the_runs_seed_places_and_devices(lab: list[str], tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_seed_decides_everything(tmp_path: Path) -> None:
 
 
 SMALL = {
-    "tour_transfer": FAST,
+    "transfer_fonts": FAST,
     "tour_gan": ["debug=smoke", "data.image_size=16", "model.base_channels=8", "model.eval_samples=100"],
     "tour_detection": ["debug=smoke", "data.source.train=16", "data.source.val=8", "data.source.test=8"],
     "text_gpt": ["debug=smoke", "model.layers=1", "model.sample_length=10"],

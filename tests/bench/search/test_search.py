@@ -258,7 +258,7 @@ def test_killed_search_goes_on_with_the_same_trials(
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
-    (notes / "2_tour_transfer.0").touch()
+    (notes / "2_transfer_fonts.0").touch()
     done = leyden_here(*words, "hydra.sweeper.trials=3")
     assert done.returncode == 0, done.stderr
     assert "going on: 0 done, 2 interrupted\n" in done.stdout
@@ -267,7 +267,7 @@ def test_killed_search_goes_on_with_the_same_trials(
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3
     assert [trial.params for trial in study.trials[:2]] == asked
     for number, trial in enumerate(study.trials):
-        record = Record(sweep / f"{number}_tour_transfer")
+        record = Record(sweep / f"{number}_transfer_fonts")
         assert ("going on from" in (record.folder / "run.log").read_text()) == (number < 2)
         assert record.config["model"]["lr"] == trial.params["model.lr"]
         assert record.metrics["best/val/accuracy"] == trial.value

@@ -30,10 +30,10 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_failed_killed_and_lost_jobs_go_on(leyden_here: Callable, tmp_path: Path) -> None:
-    words = ["run", "-m", *WORDS, "sweep.name=mine", "experiment=tour_transfer"]
+    words = ["run", "-m", *WORDS, "sweep.name=mine", "experiment=transfer_fonts"]
     done = leyden_here(*words, "+callbacks.fault.kind=none,raise,kill,exit")
     sweep = tmp_path / "outputs" / "sweeps" / "mine"
-    names = [f"{number}_tour_transfer" for number in range(5)]
+    names = [f"{number}_transfer_fonts" for number in range(5)]
     assert done.returncode == 1
     assert statuses(sweep) == dict(zip(names, ["done", "failed", "failed", "failed"], strict=False))
     assert "1 of 4 jobs done" in done.stderr
@@ -81,7 +81,7 @@ def test_killed_sweep_goes_on_bit_for_bit(start_leyden: Callable, leyden_here: C
     assert done.returncode == 0, done.stderr
     assert "going on: 1 done, 1 interrupted, 1 new\n" in done.stdout
     assert "3 of 3 jobs done" in done.stderr
-    alone, killed, new = (sweep / f"{number}_tour_transfer" for number in range(3))
+    alone, killed, new = (sweep / f"{number}_transfer_fonts" for number in range(3))
     threads = [read_json(folder / "environment.json")["devices"]["threads"] for folder in (alone, killed, new)]
     assert threads == [1, 1, 2]  # what had begun keeps its number
     assert "going on from" in (killed / "run.log").read_text()
@@ -117,9 +117,9 @@ def test_ranks_repeat_the_job_not_the_sweep(leyden_here: Callable, tmp_path: Pat
     done = leyden_here("run", "-m", *FAST, "trainer=ddp_cpu", "seed=4")
     assert done.returncode == 0, done.stderr
     [sweep] = (tmp_path / "outputs" / "sweeps").iterdir()
-    assert statuses(sweep) == {"0_tour_transfer": "done"}
-    assert read_json(sweep / "0_tour_transfer" / "environment.json")["devices"]["count"] == 2
-    assert (sweep / "0_tour_transfer" / "run.rank1.log").is_file()
+    assert statuses(sweep) == {"0_transfer_fonts": "done"}
+    assert read_json(sweep / "0_transfer_fonts" / "environment.json")["devices"]["count"] == 2
+    assert (sweep / "0_transfer_fonts" / "run.rank1.log").is_file()
 
 
 def wait_for(true: Callable[[], bool], process: Process | None = None) -> None:

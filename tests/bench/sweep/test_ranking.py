@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from leyden.bench.config.compose import compose
 from leyden.bench.run.record import Record
 from leyden.bench.sweep.ranking import rank, result_of
+from leyden.bench.sweep.sweep import resume
 from leyden.report.sweep.ranking import ranked
 
 
@@ -74,3 +77,20 @@ def test_settings_are_what_jobs_differ_in(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "0.0001235" in (tmp_path / "ranking.md").read_text()
     assert "0.00012345678" in (tmp_path / "ranking.csv").read_text()
+
+
+def test_labs_that_choose_by_other_metrics_have_sections(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    outputs = f"paths.outputs={tmp_path}"
+    job(tmp_path / "0_a", ["experiment=tour_transfer", outputs], 0.1, "val/accuracy", "max")
+    job(tmp_path / "1_b", ["experiment=tour_gan", outputs], 3.0)
+    assert resume(tmp_path) == 0  # both are done
+    text = capsys.readouterr().out
+    assert "rank " not in text
+    assert text.index("tour_transfer: Tell nine surfaces") < text.index("tour_gan: A minute of")
+    assert "  test/accuracy  0.9      at least 0.8                    yes\n" in text
+    assert (tmp_path / "ranking.md").is_file()
+
+    job(tmp_path / "2_a", ["experiment=transfer_fonts", outputs], 0.2, "val/accuracy", "max")
+    (tmp_path / "1_b" / "config.yaml").unlink()
+    assert resume(tmp_path) == 0
+    assert "| rank |" in capsys.readouterr().out  # labs with one metric are ranked

@@ -34,7 +34,7 @@ def test_sweep_is_the_same_with_ray(place: Path, capsys: pytest.CaptureFixture) 
     overrides = ["hydra/launcher=ray", "hydra.launcher.init.num_cpus=1", *FAST, *FAULT, "sweep.name=mine"]
     assert sweep.run(["-m", *overrides, "+callbacks.fault.kind=none,raise"]) == 1
     shown = capsys.readouterr()
-    done, failed = (Record(Path("outputs", "sweeps", "mine", f"{n}_tour_transfer")) for n in range(2))
+    done, failed = (Record(Path("outputs", "sweeps", "mine", f"{n}_transfer_fonts")) for n in range(2))
     assert statuses([done, failed]) == ["done", "failed"]
     assert "test/accuracy" in done.metrics
     assert "best/val/accuracy" in (done.folder / "console.log").read_text()

@@ -112,7 +112,7 @@ def test_all_batches_are_checked_before_the_first_runs(tmp_path: Path, monkeypat
 def test_equal_config_is_the_stored_job(tmp_path: Path) -> None:
     config = master(f"hydra.sweep.dir={tmp_path}")
     first = store(Jobs(config, [["seed=0"], ["seed=1"]]))
-    assert [record.folder.name for record in first] == ["0_tour_transfer", "1_tour_transfer"]
+    assert [record.folder.name for record in first] == ["0_transfer_fonts", "1_transfer_fonts"]
     assert first[1].overrides == ["seed=1"]
     # Another order, and overrides that change nothing of what is learnt.
     overrides = [["seed=2"], ["seed=1", "sweep.jobs=3", "lab.title=new"], ["seed=1", "model.lr=0.5"], ["seed=1"]]

@@ -14,7 +14,6 @@ from leyden.report.labs.expectations import (
     mistakes,
     outcome_table,
     outcomes,
-    verdicts,
 )
 from leyden.report.runs import Run
 
@@ -25,26 +24,6 @@ def run_of(lab: str, expect: Mapping[str, Any], **metrics: float) -> Run:
 
 def cells(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
-
-
-@pytest.mark.parametrize(
-    ("content", "metrics", "verdict"),
-    [
-        ({"min": 0.9}, {"m": 0.95}, "m at least 0.9: 0.95, as expected"),
-        ({"min": 0.9}, {"m": 0.85}, "m at least 0.9: 0.85, NOT as expected"),
-        ({"max": 3}, {"m": 3.5}, "m at most 3: 3.5, NOT as expected"),
-        ({"min": 1, "max": 2}, {"m": 1.5}, "m at least 1 and at most 2: 1.5, as expected"),
-        ({"min": 1}, {"m": float("nan")}, "m at least 1: nan, NOT as expected"),
-        ({"min": 1}, {}, "m at least 1: not measured"),
-        ({"min": 1}, {"mm": 1.0}, "m at least 1: no such metric; did you mean mm?"),
-        ({"above": {"a/n": 1}}, {"m": 3.0, "a/n": 1.5}, "m above a/n by at least 1: 1.5, as expected"),
-        ({"below": {"a/n": 1}}, {"m": 3.0, "a/n": 1.5}, "m below a/n by at least 1: -1.5, NOT as expected"),
-        ({"below": {"a/n": 1}}, {"m": 3.0}, "m below a/n by at least 1: no such metric a/n; there are: m"),
-        ({"above": {"scratch": 1}}, {"m": 3.0}, "m above scratch by at least 1: needs `this`"),
-    ],
-)
-def test_verdict_compares_value_and_bounds(content: dict, metrics: dict, verdict: str) -> None:
-    assert verdicts({"m": content}, metrics, "`this`") == [verdict]
 
 
 def test_each_metric_of_each_lab_over_all_seeds() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 from leyden.bench.config.compose import Composed, ConfigError, compose
 from leyden.bench.config.variants import CHOICE, quoted
 from leyden.bench.run.record import Record
-from leyden.core.text.shell import command
-from leyden.report.labs.expectations import controls, outcome_table, outcomes, verdicts
+from leyden.report.labs.expectations import controls, outcome_table, outcomes
+from leyden.report.labs.headline import headline
+from leyden.report.labs.sections import Finished
 from leyden.report.labs.settings import differing_settings, listed, same_run
 from leyden.report.runs import Run
 
@@ -24,20 +25,22 @@ def left_out(record: Record) -> str | None:
     if own is None:
         return f"the file of {lab['name']} is not here: its question and expectations are left out"
     if keys := differing_settings(record.config, own):
-        return f"settings other than {lab['name']}'s: {listed(keys)}; its question and expectations are left out"
+        named = any(text.startswith("experiment=") for text in record.overrides)
+        what = (
+            f"settings other than {lab['name']}'s"
+            if named
+            else f"no experiment=..., so {lab['name']} with other settings"
+        )
+        return f"{what}: {listed(keys)}; its question and expectations are left out"
     return None
 
 
-def lines_about(record: Record) -> list[str]:
-    """What a lab asks and expects, beside what its run reached, a line each."""
-    lab = record.config["lab"]
-    question, expect = lab.get("question"), lab.get("expect")
-    if not (question or expect):
+def missed(record: Record) -> list[str]:
+    """What of its lab's expectations a run has not reached, a line each; none where its settings are not the lab's."""
+    if not record.config["lab"].get("expect") or left_out(record):
         return []
-    if reason := left_out(record):
-        return [reason]
-    lines = verdicts(expect, record.metrics, f"`{command('verify', record.folder)}`, which runs that too")
-    return [str(question or "").strip(), *(f"  {line}" for line in lines)]
+    lines = headline(record.config["lab"], record.metrics, "")
+    return [f"{one.metric} {one.reached}: NOT {one.expected}" for one in lines if one.passed is False]
 
 
 def composed_control(record: Record, variant: str) -> Composed:
@@ -66,6 +69,21 @@ def with_controls(records: Iterable[Record], among: Sequence[Record]) -> list[tu
             found = {name: _first(record, name, among) for name in controls(record.config["lab"].get("expect"))}
             pairs.append((as_run(record), {name: as_run(one) for name, one in found.items() if one}))
     return pairs
+
+
+def finished(records: Iterable[Record], among: Sequence[Record]) -> list[Finished]:
+    """Those runs that are done, each with those of its controls that are, found among other runs."""
+    done = (record for record in records if record.status["status"] == "done")
+    return [
+        Finished(
+            as_run(one),
+            one.overrides,
+            one.environment,
+            left_out(one),
+            dict(*(c for _, c in with_controls([one], among))),
+        )
+        for one in done
+    ]
 
 
 def difference_table(records: Sequence[Record]) -> str:

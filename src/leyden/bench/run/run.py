@@ -19,12 +19,14 @@ from leyden.bench.compat import rank
 from leyden.bench.config.instantiate import build, build_all
 from leyden.bench.run.checkpoint import best, newest, technique_of
 from leyden.bench.run.devices import as_begun, devices_of, look_for_gpus_once, precision_here, refuse_absent_gpu
-from leyden.bench.run.lab import lines_about
+from leyden.bench.run.lab import left_out
 from leyden.bench.run.record import Record
 from leyden.bench.run.resume import LastCheckpoint
 from leyden.core.files import clear_leftovers
 from leyden.core.seeding import mix
-from leyden.core.technique import Technique
+from leyden.core.technique import Shows, Technique, verbs_of
+from leyden.report.labs.ending import verdict
+from leyden.report.labs.learning_curves import write_learning_curves
 from leyden.training.about import about_run
 from leyden.training.callbacks import FiniteLoss, LastValues, StepSeed
 from leyden.training.checkpoint import AtomicCheckpointIO
@@ -56,7 +58,10 @@ def run(record: Record) -> dict[str, float]:
         lightning.seed_everything(config["seed"], workers=True, verbose=False)
         data, model, trainer = assemble(config, record.folder, record.allow)
         monitor = {"metric": str(model.monitor), "mode": str(model.mode)}
-        rank_zero_only(record.add_environment)(data=data.fingerprint, devices=devices_of(trainer), monitor=monitor)
+        spec = {"main_image": model.main_image if isinstance(model, Shows) else None, "verbs": verbs_of(model)}
+        rank_zero_only(record.add_environment)(
+            data=data.fingerprint, devices=devices_of(trainer), monitor=monitor, **spec
+        )
         start = newest(record, technique_of(config))
         _begin(trainer.loggers, start, about_run(config, record.overrides))
         if start is not None:
@@ -154,12 +159,14 @@ def _recorded(record: Record) -> Iterator[None]:
 
 @rank_zero_only
 def _finish(record: Record, metrics: dict[str, float], loggers: list[Logger]) -> None:
-    """``metrics.json``, and the same in the loggers, once, with the lab's verdict."""
+    """``metrics.json``, the same in the loggers, once, with the lab's verdict, and the learning curves as an image."""
     record.set_metrics(metrics)
+    lab, monitor = record.config["lab"], record.environment["monitor"]
     for logger in loggers:
         if isinstance(logger, RunLogger):
-            logger.end(metrics, "\n\n".join(lines_about(record)))
+            logger.end(metrics, verdict(lab, metrics, monitor["metric"], left_out(record)))
         logger.finalize("success")
+    write_learning_curves(record.folder, monitor, lab["title"] or lab["name"])
 
 
 @rank_zero_only

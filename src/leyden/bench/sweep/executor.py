@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from leyden.bench.run.lab import lines_about
+from leyden.bench.run.lab import missed
 from leyden.bench.run.record import Record
 from leyden.bench.sweep.job import CONSOLE, StoppedError, finalize
 from leyden.bench.sweep.ranking import result_of, settings
@@ -122,7 +122,7 @@ class Executor(ABC):
         if status["status"] == "done":
             result = result_of(record)
             what = f"{result.metric} {result.value:.4g}" if math.isfinite(result.value) else ""
-            lines = [line.strip() for line in lines_about(record) if "NOT as expected" in line]
+            lines = missed(record)
         elif status["status"] == "failed":
             what = status.get("error", "")
             lines = last_lines(record.folder / (CONSOLE if "exit" in status else "run.log"))

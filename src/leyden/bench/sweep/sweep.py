@@ -18,13 +18,14 @@ from leyden.bench.config.groups import CONF
 from leyden.bench.config.instantiate import build
 from leyden.bench.config.overrides import wrong_overrides
 from leyden.bench.config.variants import quoted
-from leyden.bench.run.lab import as_run, difference_table
+from leyden.bench.run.lab import as_run, difference_table, finished
 from leyden.bench.sweep.job import StoppedError
-from leyden.bench.sweep.ranking import rank
+from leyden.bench.sweep.ranking import rank, result_of
 from leyden.bench.sweep.store import alone_in, records_in, run_stored
 from leyden.core.allow_list import targets
 from leyden.core.files import clear_leftovers
 from leyden.core.text.shell import command
+from leyden.report.labs.sections import sections
 from leyden.report.sweep.selection import chosen_by, note
 
 MULTIRUN = {"-m", "--multirun"}
@@ -109,7 +110,9 @@ def _to_the_end(folder: Path, do: Callable[[], Any], allow: Collection[str]) -> 
         print(": ".join([status["status"], str(record.folder), *filter(None, [status.get("error")])]), file=sys.stderr)
     print(f"{len(records) - len(unfinished)} of {len(records)} jobs done", file=sys.stderr)
     if len(records) > 1 and (table := rank(folder, records)):
-        print(f"{table}\nranking: {folder / 'ranking.md'}")
+        several = len({result_of(record).metric for record in records}) > 1  # of different labs: no one is best
+        print("\n\n".join(part.text() for part in sections(finished(records, records))) if several else table)
+        print(f"\nranking: {folder / 'ranking.md'}")
     if table := difference_table(records):
         print(table)
     report(folder, allow)

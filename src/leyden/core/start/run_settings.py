@@ -22,6 +22,9 @@ OF_THE_RUN: dict[str, Any] = {
     "lab.title": str | None,
     "lab.question": str | None,
     "lab.minutes": float | None,
+    "lab.image": str | None,
+    "lab.headline": list[str],
+    "lab.next": dict[str, str],
 }
 """Keys that no target takes, and what they hold."""
 MEMBERS = ("callbacks", "logger")

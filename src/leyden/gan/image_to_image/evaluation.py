@@ -40,6 +40,7 @@ class TranslationEvaluation:
 
     monitor = "val/fid_ab"
     mode: Literal["min", "max"] = "min"
+    main_image = "translations"
 
     def __init__(self, translate: Translate, classes: int, limit: int) -> None:
         self.translate = translate

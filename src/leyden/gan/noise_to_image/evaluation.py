@@ -31,6 +31,8 @@ class SamplingEvaluation:
         options: see ``SamplingOptions``; those of the evaluation are read.
     """
 
+    main_image = "samples"
+
     def __init__(self, sampler: NoiseSampler, options: SamplingOptions) -> None:
         self.sampler = sampler
         self.options = options

@@ -38,6 +38,8 @@ class EnlargementEvaluation:
         lpips_weights: SqueezeNet 1.1's, "imagenet" or a file: scores by LPIPS too.
     """
 
+    main_image = "comparison"
+
     def __init__(
         self, methods: Methods, scale: int, choose_by: Literal["psnr_y", "swd"], lpips_weights: str | None = None
     ) -> None:

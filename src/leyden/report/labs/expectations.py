@@ -153,28 +153,6 @@ def is_kept(bounds: Mapping[str, float], value: float) -> bool:
     return bounds.get("min", value) <= value <= bounds.get("max", value)
 
 
-def verdicts(expect: Expect | None, metrics: Mapping[str, float], cure: str = "its control") -> list[str]:
-    """One line per expectation of a lab: what was expected, what one run reached, and whether that is enough.
-
-    Args:
-        expect: of the lab.
-        metrics: of the run.
-        cure: what a difference from a variant needs, which one run does not have.
-    """
-    return [f"{line.metric} {line.expected}: {_reached(line, metrics, cure)}" for line in expectations(expect)]
-
-
-def _reached(line: Expectation, metrics: Mapping[str, float], cure: str) -> str:
-    if line.metric not in metrics:
-        return f"no such metric{nearest(line.metric, metrics)}" if metrics else "not measured"
-    if line.control:
-        return f"needs {cure}"
-    value = line.value(metrics)
-    if value is None:
-        return f"no such metric {line.other}{nearest(line.other, metrics)}"
-    return f"{value:.4g}, {'as expected' if line.is_kept([value]) else 'NOT as expected'}"
-
-
 def outcomes(runs: Sequence[tuple[Run, Mapping[str, Run]]]) -> list[Outcome]:
     """What the labs of some runs expect, with what each run reached, lab by lab.
 
@@ -205,12 +183,12 @@ def unknown_metrics(runs: Iterable[Run]) -> list[str]:
 
 
 def outcome_table(outcomes: Sequence[Outcome]) -> str:
-    """Lab, metric, its value of each seed, what is expected, and whether that is kept."""
+    """Lab, metric, its value of each seed, what is expected, and whether that is passed."""
     lines = [
-        [one.lab, one.expectation.metric, _shown(one), one.expectation.expected, "yes" if one.kept else "NO"]
+        [one.lab, one.expectation.metric, reached(one), one.expectation.expected, "yes" if one.kept else "NO"]
         for one in outcomes
     ]
-    return markdown_table(["lab", "metric", "reached", "expected", "kept"], lines)
+    return markdown_table(["lab", "metric", "reached", "expected", "passed"], lines)
 
 
 def expect_yaml(outcomes: Sequence[Outcome], overrides: Sequence[str]) -> str:
@@ -247,13 +225,14 @@ def _yaml(lines: Sequence[Expectation]) -> str:
 
 def _named(outcome: Outcome) -> str:
     way, other = outcome.expectation.way, outcome.expectation.other
-    return (f"{way} {other}: " if way else "") + _listed(outcome.values)
+    return (f"{way} {other}: " if way else "") + listed(outcome.values)
 
 
-def _shown(outcome: Outcome) -> str:
+def reached(outcome: Outcome) -> str:
+    """The values of all seeds, of several differences their mean too."""
     values = [value for value in outcome.values if value is not None]
     mean = f" (mean {sum(values) / len(values):.4g})" if outcome.expectation.way and len(values) > 1 else ""
-    return _listed(outcome.values) + mean
+    return listed(outcome.values) + mean
 
 
 def _number(key: str, value: Any, least: float) -> Iterator[tuple[str, str]]:
@@ -261,5 +240,6 @@ def _number(key: str, value: Any, least: float) -> Iterator[tuple[str, str]]:
         yield key, f"should be a number{' from 0 on' if least == 0 else ''}, is {value!r}"
 
 
-def _listed(values: Sequence[float | None]) -> str:
+def listed(values: Sequence[float | None]) -> str:
+    """Values in one line; a dash for what was not measured."""
     return ", ".join("-" if value is None else f"{value:.4g}" for value in values)

@@ -107,6 +107,7 @@ class ProtoNet(LightningModule):
     monitor: str = "val/accuracy"
     mode: Literal["min", "max"] = "max"
     input_type: str = "images"
+    main_image: str = "episode"
 
     def __init__(
         self, channels: int, image_size: int, width: int = 64, lr: float = 1e-3, schedule: Schedule = "cosine"

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from leyden.data.source.builtin.fonts import Fonts, faces_of
-from leyden.data.source.builtin.typefaces import FACES, draw, vary
 from leyden.data.splits import STAGES
+from leyden.data.typefaces import FACES, draw, vary
 
 
 def test_splits_share_no_typeface() -> None:

@@ -3,8 +3,8 @@
 from leyden.core.seeding import mix
 from leyden.data.columns import LabelledImages
 from leyden.data.source import ImageSource
-from leyden.data.source.builtin.typefaces import FACES, printed
 from leyden.data.splits import STAGES, InMemory, Stage
+from leyden.data.typefaces import FACES, printed
 
 
 class Fonts(ImageSource):

@@ -5,8 +5,8 @@ import torch
 from leyden.core.seeding import mix
 from leyden.data.columns import LabelledImages
 from leyden.data.source import ImageSource
-from leyden.data.source.builtin.typefaces import UNICODE_FACES, printed
 from leyden.data.splits import STAGES, InMemory, Stage
+from leyden.data.typefaces import UNICODE_FACES, printed
 
 ALPHABETS: dict[Stage, str] = {
     "train": "ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghjnqrty0123456789",  # of small letters those that look unlike capitals

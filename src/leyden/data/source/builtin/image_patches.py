@@ -66,14 +66,20 @@ def photographs(stage: str) -> list[Tensor]:
     Raises:
         FileNotFoundError: an installed package lacks one of them.
     """
-    found = []
-    for name in PHOTOGRAPHS[stage]:
-        path = next((folder / name for folder in FOLDERS if (folder / name).is_file()), None)
-        if path is None:
-            raise FileNotFoundError(f"{name} is neither in {FOLDERS[0]} nor in {FOLDERS[1]}: reinstall both packages")
-        with Image.open(path) as image:
-            found.append(F.pil_to_tensor(image.convert("RGB")))
-    return found
+    return [read_photograph(name) for name in PHOTOGRAPHS[stage]]
+
+
+def read_photograph(name: str) -> Tensor:
+    """A photograph of the two packages by its file's name: uint8 (3, H, W), grey ones with three equal channels.
+
+    Raises:
+        FileNotFoundError: an installed package lacks it.
+    """
+    path = next((folder / name for folder in FOLDERS if (folder / name).is_file()), None)
+    if path is None:
+        raise FileNotFoundError(f"{name} is neither in {FOLDERS[0]} nor in {FOLDERS[1]}: reinstall both packages")
+    with Image.open(path) as image:
+        return F.pil_to_tensor(image.convert("RGB"))
 
 
 def patches(stage: str, count: int, size: int, generator: torch.Generator) -> Tensor:

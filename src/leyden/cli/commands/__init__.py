@@ -1,0 +1,1 @@
+"""Verbs that are made of what other verbs do."""

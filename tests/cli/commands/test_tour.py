@@ -1,0 +1,55 @@
+"""The tour, with runs that have ended before they began."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from leyden.bench.run.record import Record
+from leyden.cli.commands import tour as module
+from leyden.cli.commands.tour import tour
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What is handed to the executor; all of it reaches an accuracy of 0.9, controls one of 0.5."""
+    calls: list[list[str]] = []
+
+    def run_stored(records: Sequence[Record], settings: dict) -> None:
+        open_records = [record for record in records if record.status["status"] != "done"]
+        calls.append([record.folder.parent.name for record in open_records])
+        for record in open_records:
+            record.add_environment(monitor={"metric": "val/accuracy", "mode": "max"}, main_image="confusion")
+            record.set_metrics({"test/accuracy": 0.5 if record.config["lab"]["variant"] else 0.9})
+            record.set_status("done")
+
+    monkeypatch.setattr(module, "run_stored", run_stored)
+    return calls
+
+
+def test_labs_with_their_controls_then_a_page(ran: list, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    words = [f"paths.outputs={tmp_path}", "seed=3"]
+    assert tour(words)
+    assert sorted(ran[0]) == ["tour_detection", "tour_gan", "tour_transfer", "tour_transfer_scratch"]
+    text = capsys.readouterr().out
+    assert "Two photographs of each class" in text
+    assert "test/accuracy of scratch  0.5" in text
+    assert f"what to try next: {tmp_path}/tour.html" in text
+    assert (tmp_path / "tour.html").read_text().count("<section>") == 4  # and one for what comes then
+
+    assert tour(words)
+    assert ran[1] == []  # typed again, nothing is left to do
+    assert tour([words[0], "seed=4"])
+    assert len(ran[2]) == 4
+
+
+def test_stopped_tour_says_how_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "run_stored", stop)
+    with pytest.raises(KeyboardInterrupt):
+        tour([f"paths.outputs={tmp_path}/my runs"])
+    assert f"`leyden tour 'paths.outputs={tmp_path}/my runs'` goes on" in capsys.readouterr().err
