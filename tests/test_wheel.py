@@ -28,4 +28,6 @@ def test_the_installed_wheel_brings_its_labs(tmp_path: Path) -> None:
     leyden = tmp_path / "other" / "bin" / "leyden"
     assert "transfer_fonts" in call(leyden, "list")
     assert "done: outputs/sweeps/here/0_transfer_fonts" in call(leyden, "sweep", *FAST, "sweep.name=here")
+    assert "_leyden()" in call(leyden, "completion", "bash")
+    assert "my_net.py" in call(leyden, "new", "technique", "my_net")
     assert list((tmp_path / "outputs" / "sweeps" / "here").glob("*/metrics.json"))

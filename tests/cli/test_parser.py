@@ -48,8 +48,9 @@ def test_help_has_examples_that_parse(
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"leyden {version('leyden')}\n"
+    for words in (["--version"], ["run", "--version"]):
+        assert main(words) == 0
+        assert capsys.readouterr().out == f"leyden {version('leyden')}\n"
     for words in ([], ["--help"]):
         assert main(words) == 0
         assert capsys.readouterr().out == f"{overview()}\n"

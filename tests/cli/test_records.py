@@ -54,7 +54,7 @@ def test_newest_first() -> None:
 def test_a_short_name_means_one_record(name: str, folder: int, capsys: pytest.CaptureFixture[str]) -> None:
     found = resolve(Path(name))
     assert found == Path("outputs") / FOLDERS[folder]
-    assert capsys.readouterr().err == f"{name}: {found}\n"
+    assert capsys.readouterr().err == f"{name} is {found}\n"
 
 
 def test_sweeps_where_they_are_meant(outputs: Path) -> None:

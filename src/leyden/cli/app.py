@@ -33,7 +33,7 @@ def _main(given: list[str]) -> int:
     if not given or given[0] in HELP:
         print(overview())
         return 0
-    if given[0] == "--version":
+    if "--version" in given[:2]:
         from importlib.metadata import version
 
         print(f"leyden {version('leyden')}")

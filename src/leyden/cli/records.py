@@ -65,7 +65,7 @@ def resolve(name: Path, whole_sweeps: bool = False) -> Path:
     if whole_sweeps and (sweep := outputs() / SWEEPS / text).is_dir():
         folders = [sweep]
     if len(folders) == 1:
-        print(f"{text}: {folders[0]}", file=sys.stderr)
+        print(f"{text} is {folders[0]}", file=sys.stderr)
         return folders[0]
     problem = f"{text} could be each of these, type more of it" if folders else f"there is no record {text}"
     newest = [str(folder) for folder in folders or [record.folder for record in found]][:SHOWN]
