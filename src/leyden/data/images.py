@@ -51,6 +51,7 @@ class ImageDataModule(DataModule):
         self.image_size = image_size or source.image_size
         self.in_memory = in_memory
         self.crop: float | None = None
+        self._where = set[str]()
 
     def prepare_data(self) -> None:
         """Finds or downloads the images.
@@ -107,7 +108,9 @@ class ImageDataModule(DataModule):
                 "a quarter of the free memory" if free / 4 < limit else f"data.source.in_memory_limit={limit / 1e9:g}"
             )
             where += f", being more than {over} (data.in_memory=true decodes them once all the same)"
-        log.info("%s: %d images, %.1f MB, %s", self.source.name, len(split), needed / 1e6, where)
+        if where not in self._where:  # once, not for each split
+            log.info("%s: images are %s", self.source.name, where)
+        self._where.add(where)
         return chosen
 
 

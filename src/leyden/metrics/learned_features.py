@@ -8,6 +8,7 @@ Frechet distance grows with the square of the features' scale and the kernel dis
 """
 
 import hashlib
+import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from leyden.nets.auxiliary import fit_classifier, load_network, save_network, train_auxiliary
+
+log = logging.getLogger(__name__)
 
 DIMENSIONS = 64
 """Features per image, where there are images enough."""
@@ -167,6 +170,7 @@ def _train(features: LearnedFeatures, images: Tensor, labels: Tensor, steps: int
             shift = torch.randint(-(size // 16), size // 16 + 1, (2,)).tolist()
             yield _signed(images[chosen]).roll(shift, (-2, -1)), labels[chosen]
 
+    log.info("evaluator: a classifier is trained, whose features compare images: %d steps", steps)
     fit_classifier(nn.Sequential(features.body, features.head), batches(), optimizer, schedule)
 
 

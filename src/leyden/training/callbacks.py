@@ -1,5 +1,6 @@
-"""Callbacks of every run: seeding per step, the guard against NaN, the last values; and early stopping."""
+"""Callbacks of every run: seeding per step, the guard against NaN, the last values; and a choice of others."""
 
+import logging
 import math
 import random
 from typing import Any
@@ -9,10 +10,13 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.model_summary import get_human_readable_count
 from torch import Tensor
 
 from leyden.core.seeding import mix
 from leyden.training.loggers import RunLogger
+
+log = logging.getLogger(__name__)
 
 
 class StepSeed(Callback):
@@ -99,6 +103,34 @@ class LastValues(Callback):
     def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Takes up the values of the checkpoint."""
         self._before = checkpoint.get("metrics", {})
+
+
+class Summary(callbacks.ModelSummary):
+    """Lightning's table of layers without those that have no parameters, such as metrics.
+
+    Args:
+        max_depth: how deep nested layers are listed.
+    """
+
+    @staticmethod
+    def summarize(
+        summary_data: list[tuple[str, list[str]]], total_parameters: int, trainable_parameters: int, *_: Any, **__: Any
+    ) -> None:
+        """Logs the table: name, class and parameters of each layer, and how many there are in all."""
+        columns = {name.strip(): [text.strip() for text in column] for name, column in summary_data}
+        rows = [
+            row
+            for row in zip(columns["Name"], columns["Type"], columns["Params"], strict=True)
+            if row[2] not in ("0", "")
+        ]
+        rows.append(("all", f"{_count(trainable_parameters)} of them learn", _count(total_parameters)))
+        names, kinds, counts = (max(map(len, column)) for column in zip(*rows, strict=True))
+        lines = (f"  {name:{names}}  {kind:{kinds}}  {count:>{counts}}" for name, kind, count in rows)
+        log.info("parameters\n%s", "\n".join(lines))
+
+
+def _count(number: int) -> str:
+    return get_human_readable_count(number).strip()
 
 
 class EarlyStopping(callbacks.EarlyStopping):

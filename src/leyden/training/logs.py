@@ -12,6 +12,7 @@ QUIET = (
     "does not have many workers",  # the in-memory loader needs none
     "Using ModelCheckpoint with manual optimization",  # a checkpoint holds what it must
     "in eval mode at the start of training",  # frozen layers are meant to be
+    "smaller than the logging interval",  # which counts the steps of all epochs, not of one
     "Checkpoint directory",  # exists and is not empty: so it should when a run goes on
 )
 """Parts of messages that no user can act on."""
@@ -29,7 +30,7 @@ def setup_logging(file: Path | None) -> None:
     while _set_up:
         root.removeHandler(_set_up[-1])
         _set_up.pop().close()
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = [_Terminal()]
     handlers[0].setFormatter(logging.Formatter("%(message)s"))
     handlers[0].addFilter(_for_people)
     if file is not None:
@@ -47,6 +48,13 @@ def setup_logging(file: Path | None) -> None:
         logger.propagate = True
 
 
+class _Terminal(logging.Handler):
+    """Writes to what ``sys.stderr`` is at that moment: beside a bar, lines that come above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr, flush=True)
+
+
 class _LogFile(logging.FileHandler):
     """Without Python's own report, with a stack, on each line that a full disk did not take: the run itself says it."""
 
@@ -60,6 +68,6 @@ def _is_useful(record: logging.LogRecord) -> bool:
 
 
 def _for_people(record: logging.LogRecord) -> bool:
-    """Leyden's own lines, the table of layers, and whatever is a warning; tracebacks stay in the file."""
-    own = record.name.startswith(("leyden", "lightning.pytorch.callbacks.model_summary"))
+    """Leyden's own lines and whatever is a warning; tracebacks stay in the file."""
+    own = record.name.startswith("leyden")
     return record.exc_info is None and (own or record.levelno >= logging.WARNING)

@@ -3,69 +3,145 @@
 import math
 import sys
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 LINE_SECONDS = 15.0
 """Where there is no bar: after so long without a validation, a line says that the run is alive."""
+MIN_BAR = 8
+"""Columns that the bar itself has at least; of the numbers beside it those are left out that have no room."""
+
+
+class Meter:
+    """One bar on a terminal with the newest numbers; where stdout is none, now and then a line.
+
+    Lines begin with ``epoch``: a sweep's table shows the last of them (``leyden.bench.sweep.executor``).
+
+    Args:
+        steps: that there will be; None: nobody knows.
+        epochs: likewise.
+        first: the step from which it goes on.
+        name: of what is trained besides the run's own network.
+        every_seconds: between two redraws; drawing at every step would cost up to a millisecond each.
+    """
+
+    def __init__(
+        self, steps: int | None, epochs: int | None, first: int = 0, name: str = "", every_seconds: float = 0.5
+    ) -> None:
+        self.steps, self.epochs, self.first, self.name = steps, epochs, first, name
+        self._began = self._shown = time.monotonic()
+        self._paused, self._pause_began = 0.0, math.inf
+        self._bar: Bar | None = None
+        if sys.stdout.isatty():
+            columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[rest]}")
+            self._bar = Bar(
+                *columns, console=Console(), expand=True, auto_refresh=False
+            )  # a thread that draws would cost steps
+            self._task = self._bar.add_task(name or "training", total=steps, rest="")
+            self._bar.start()  # log lines of this process are printed above it
+        self._every = LINE_SECONDS if self._bar is None else every_seconds
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to show something."""
+        return time.monotonic() - self._shown > self._every
+
+    def pause(self) -> None:
+        """Until something is shown the next time, no steps are taken: their pace does not count that."""
+        self._pause_began = time.monotonic()
+
+    def show(self, epoch: int, step: int, numbers: Sequence[str] = ()) -> None:
+        """Draws the bar or prints a line.
+
+        Args:
+            epoch: which one it is, from 1 on.
+            step: how many are done.
+            numbers: such as ``train/loss 0.25``, the most important one first.
+        """
+        self._shown = time.monotonic()
+        self._paused += max(0.0, self._shown - self._pause_began)
+        self._pause_began = math.inf
+        spent, done = self._shown - self._began, step - self.first
+        of_epochs, of_steps = (f"/{total}" if total else "" for total in (self.epochs, self.steps))
+        head = f"epoch {epoch}{of_epochs}  step {step}{of_steps}"
+        left = clock(spent * (self.steps - step) / done) if self.steps and done else "?"
+        pace = _pace(done / max(spent - self._paused, 1e-9))
+        if self._bar is None:
+            of = [f"of the {self.name}"] if self.name else []
+            print("  ".join([head, *of, *numbers, pace, f"{clock(spent)}, {left} left"]), flush=True)
+            return
+        head, rest = f"{self.name} {head}".strip(), f"{pace}  {left} left"
+        for number in numbers:
+            if len(head) + MIN_BAR + len(rest) + len(number) + 4 <= self._bar.console.width:
+                rest += f"  {number}"
+        self._bar.update(self._task, completed=step, description=head, rest=rest, refresh=True)
+
+    def stop(self) -> None:
+        """Takes the bar away."""
+        if self._bar is not None:
+            self._bar.update(self._task, visible=False, refresh=True)
+            self._bar.stop()
+            self._bar = None
+
+
+def metered(batches: Iterable[Any], name: str, epochs: int, per_epoch: int) -> Iterator[Any]:
+    """The same batches, a bar or lines beside them.
+
+    Args:
+        batches: of all epochs.
+        name: of what is trained with them, such as ``source task``.
+        epochs: how often the data are seen.
+        per_epoch: batches of each.
+    """
+    meter = Meter(epochs * per_epoch, epochs, name=name)
+    try:
+        for step, batch in enumerate(batches):
+            if meter.due:
+                meter.show(step // per_epoch + 1, step)
+            yield batch
+    finally:
+        meter.stop()
 
 
 class Progress(Callback):
     """One bar over the whole fit, with the newest numbers; where stdout is no terminal, a line per validation.
 
-    A sweep's table shows the last of these lines (``leyden.bench.sweep.status``).
-
     Args:
-        every_seconds: between two redraws; drawing at every step would cost up to a millisecond each.
+        every_seconds: between two redraws of the bar.
     """
 
     def __init__(self, every_seconds: float = 0.5) -> None:
         self.every_seconds = every_seconds
-        self._bar: Bar | None = None
-        self._task = TaskID(0)
-        self._began_at = self._drawn_at = 0.0
-        self._first_step = 0
+        self._meter: Meter | None = None
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Starts the clock."""
-        self._began_at = self._drawn_at = time.monotonic()
-        self._first_step = trainer.global_step
-        if trainer.is_global_zero and sys.stdout.isatty():
-            columns = (BarColumn(bar_width=16), TimeRemainingColumn(compact=True), TextColumn("left"))
-            text = (TextColumn("{task.description}"), TextColumn("{task.fields[numbers]}"))
-            self._bar = Bar(text[0], *columns, text[1], auto_refresh=False)  # a thread that draws would cost steps
-            self._bar.start()
-            self._task = self._bar.add_task("training", total=_total(trainer), numbers="")
+        if trainer.is_global_zero:
+            steps, epochs = _totals(trainer)
+            self._meter = Meter(steps, epochs, trainer.global_step, every_seconds=self.every_seconds)
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Redraws the bar, now and then."""
-        if self._bar is None:
-            if time.monotonic() - self._drawn_at > LINE_SECONDS and trainer.is_global_zero:
-                self._line(trainer, module)
-        elif time.monotonic() - self._drawn_at > self.every_seconds:
-            self._drawn_at = time.monotonic()
-            step, numbers = trainer.global_step, _numbers(trainer, module)
-            self._bar.update(self._task, completed=step, description=f"step {step}", numbers=numbers, refresh=True)
+        """Shows something now and then."""
+        if self._meter is not None and self._meter.due:
+            self._meter.show(trainer.current_epoch + 1, trainer.global_step, _numbers(trainer, module))
+
+    def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Stops the clock of steps."""
+        if self._meter is not None:
+            self._meter.pause()
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """In a pipe: one line."""
-        if self._bar is None and trainer.is_global_zero and trainer.state.fn == "fit":
-            self._line(trainer, module)
-
-    def _line(self, trainer: Trainer, module: LightningModule) -> None:
-        self._drawn_at = time.monotonic()
-        done, total = trainer.global_step, _total(trainer)
-        spent = time.monotonic() - self._began_at
-        left = "" if total is None else f", {spent * (total - done) / max(done - self._first_step, 1):.0f} s left"
-        of = "" if total is None else f"/{total}"
-        epoch = f"epoch {trainer.current_epoch + 1}"
-        print(f"{epoch}  step {done}{of}  {_numbers(trainer, module)}  {spent:.0f} s{left}", flush=True)
+        """Draws the bar; in a pipe: one line."""
+        if self._meter is not None:
+            self._meter.show(trainer.current_epoch + 1, trainer.global_step, _numbers(trainer, module))
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Takes the bar away."""
@@ -76,18 +152,35 @@ class Progress(Callback):
         self._stop()
 
     def _stop(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        if self._meter is not None:
+            self._meter.stop()
+            self._meter = None
 
 
-def _total(trainer: Trainer) -> int | None:
-    """Optimizer steps of the whole fit; None if it is limited by time alone."""
-    total = trainer.estimated_stepping_batches
-    return int(total) if math.isfinite(total) and total > 0 else None
+def clock(seconds: float) -> str:
+    """``7 s``, ``2:05`` or ``1:02:05``."""
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _numbers(trainer: Trainer, module: LightningModule) -> str:
+def _pace(rate: float) -> str:
+    return f"{rate:.3g} steps/s" if rate >= 1 or rate == 0 else f"{1 / rate:.3g} s/step"
+
+
+def _totals(trainer: Trainer) -> tuple[int | None, int | None]:
+    """Optimizer steps and epochs of the whole fit; None where only time or nothing limits them."""
+    steps = trainer.estimated_stepping_batches
+    total = int(steps) if math.isfinite(steps) and steps > 0 else None
+    limits = [trainer.max_epochs] if trainer.max_epochs not in (None, -1) else []
+    if trainer.max_steps != -1 and math.isfinite(trainer.num_training_batches):
+        limits.append(math.ceil(trainer.max_steps * trainer.accumulate_grad_batches / trainer.num_training_batches))
+    return total, min(limits, default=None)
+
+
+def _numbers(trainer: Trainer, module: LightningModule) -> list[str]:
     """The training loss and the metric that decides."""
     metrics = trainer.callback_metrics
-    return "  ".join(f"{name} {metrics[name]:.4g}" for name in ("train/loss", str(module.monitor)) if name in metrics)
+    return [f"{name} {metrics[name]:.4g}" for name in ("train/loss", str(module.monitor)) if name in metrics]

@@ -12,6 +12,7 @@ from leyden.core.optim import cosine, scheduled
 from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
 from leyden.nets.auxiliary import fit_classifier, load_network, save_network
+from leyden.training.progress import metered
 from leyden.transfer.finetune.features import key_of
 from leyden.transfer.finetune.heads import CosineHead
 
@@ -83,6 +84,7 @@ def pretrain(net: nn.Module, head: nn.Module, batches: Loader, epochs: int, lr: 
     schedule = scheduled(optimizer, cosine, epochs * len(batches))
     net.train()
     seen = ((images.to(device), labels.to(device)) for _ in range(epochs) for images, labels in batches)
-    correct = fit_classifier(nn.Sequential(net, head), seen, optimizer, schedule)
+    shown = metered(seen, "source task", epochs, len(batches))
+    correct = fit_classifier(nn.Sequential(net, head), shown, optimizer, schedule)
     last = correct[-len(batches) :] if epochs else []
     return torch.cat(last).float().mean().item() if last else 0.0
