@@ -57,6 +57,13 @@ class Scenes(NamedTuple):
     """One per image."""
 
 
+class Rows(NamedTuple):
+    """Rows of a table without classes."""
+
+    rows: Tensor
+    """(B, features) float32."""
+
+
 class LabelledRows(NamedTuple):
     """Rows of a table with their classes."""
 

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -20,6 +20,14 @@ log = logging.getLogger(__name__)
 
 PROBED = 64
 """Examples that a fingerprint decodes of a split that is not in memory."""
+
+
+def hashed(parts: Iterable[bytes]) -> str:
+    """A short hash of bytes that come in parts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:16]
 
 
 class DataModule(LightningDataModule):
@@ -78,10 +86,8 @@ class DataModule(LightningDataModule):
     @property
     def fingerprint(self) -> str:
         """A short hash of the split sizes and of what ``content`` takes of the training split."""
-        digest = hashlib.sha256(repr([len(self.split(stage)) for stage in STAGES]).encode())
-        for part in self.content(self.split("train")):
-            digest.update(part)
-        return digest.hexdigest()[:16]
+        sizes = repr([len(self.split(stage)) for stage in STAGES]).encode()
+        return hashed(chain([sizes], self.content(self.split("train"))))
 
     def content(self, split: Split) -> Iterator[bytes]:
         """Bytes that tell a split from others: the first column that is a tensor.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from leyden.core.seeding import mix
+from leyden.data.batches.domain_pair import Pair, few_of_each
 from leyden.data.columns import Images, LabelledImages
 from leyden.data.images import ImageDataModule
 from leyden.data.loader import Loader
@@ -44,6 +45,8 @@ class DomainImages(ImageDataModule):
         in_memory: "auto" decodes once into memory where there is room; true and false force it.
         workers: processes that decode where the data is not in memory, for each domain.
         seed: of the orders.
+        target_labels: so many training images of the target per class are labelled, drawn by the seed, for techniques
+            that need a few; the others stay without.
 
     Raises:
         ValueError: ``channels`` is neither 1 nor 3; the target has a class that the source has not (from ``setup``).
@@ -62,11 +65,13 @@ class DomainImages(ImageDataModule):
         in_memory: Literal["auto"] | bool = "auto",
         workers: int = 0,
         seed: int = 0,
+        target_labels: int = 0,
     ) -> None:
         super().__init__(source, image_size, batch_size, eval_batch_size, in_memory, workers, seed)
         self.check(target)
         if channels not in (None, 1, 3):
             raise ValueError(f"data.channels={channels}: should be 1 (grey), 3 (colour) or null, the source's own")
+        self.target_labels = target_labels
         self.target = target
         self._channels = channels
         self._unlabelled: dict[Stage, Split] = {}
@@ -139,6 +144,24 @@ class DomainImages(ImageDataModule):
         if self._source_test is None:
             self._source_test = self.prepared(self.source.split("test"))
         return self._source_test
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are images to validate on; of images there are."""
+        return True
+
+    def pairs(self) -> list[Pair]:
+        """The task, for techniques that are fitted at once: the training images of both domains."""
+        few = None
+        if self.target_labels:
+            labels = self._places()[labels_of(self.target.split("train"))]
+            chosen = few_of_each(labels, self.target_labels, mix(self.seed, 7))
+            few = self.prepared(select(self.target.split("train"), chosen, labels[chosen]))
+        return [Pair(f"{self.source.name}_to_{self.target.name}", self.split("train"), self.target_split(), few)]
+
+    def test_splits(self) -> list[Split]:
+        """The labelled test images of the target."""
+        return [self.split("test")]
 
     def loader(self, stage: Stage) -> Loader | PairedLoader:
         """Batches of a stage, in training of both domains."""

@@ -13,13 +13,14 @@ from torch import Tensor
 from leyden.data.batches.domains import DomainImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.fonts import Fonts
+from leyden.transfer.domain.adaptation import AdaptedClassifier
 from leyden.transfer.domain.closed_form.tca import (
     TCA,
     Kernel,
     TransferComponents,
+    describe,
     discrepancy,
     kernel_rows,
-    moments,
     transfer_components,
 )
 
@@ -108,49 +109,70 @@ def test_impossible_components(count: int, mu: float, message: str) -> None:
         transfer_components(*shifted(), count, mu)
 
 
-def drawn_images(count: int, seed: int) -> Tensor:
-    return torch.randint(0, 256, (count, 1, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
-
-
 @pytest.mark.parametrize("kernel", get_args(Kernel))
-def test_new_examples_are_projected_as_those_of_the_fit(kernel: str) -> None:
-    source, target, labels = drawn_images(20, 0), drawn_images(15, 1), torch.arange(20) % 3
-    net = TransferComponents(3, kernel, 5, 0.1, None, "joint")
-    net.fit(source, labels, target)
-    torch.testing.assert_close(net.codes(source), net.source_codes)
-    assert torch.equal(net(source).argmax(1), labels)  # each is its own nearest neighbour
+@pytest.mark.parametrize("examples", [8, 60])
+def test_new_examples_are_projected_as_those_of_the_fit(kernel: str, examples: int) -> None:
+    x, _ = shifted()
+    source, target = x[:examples], x[60:]
+    adaptation = TransferComponents(kernel, 3, 0.1, None)
+    adapted = adaptation.fit(source, torch.zeros(examples), target)
+    torch.testing.assert_close(adaptation(source), adapted.source)
+    torch.testing.assert_close(adaptation(target), adapted.target)
 
 
-def test_logits_are_distances_to_the_nearest_of_each_class() -> None:
-    source, labels = drawn_images(20, 0), torch.arange(20) % 3
-    net = TransferComponents(3, "rbf", None, 0.1, None, "none")
-    net.fit(source, labels, drawn_images(4, 1))
-    images = drawn_images(6, 2)
-    squares = (images.flatten(1)[:, None].double() / 255 - source.flatten(1).double() / 255).square().sum(2)
-    expected = torch.stack([-squares[:, labels == c].amin(1) for c in range(3)], 1)
-    torch.testing.assert_close(net(images), expected.float())
+@pytest.mark.parametrize("features", [5, 80])
+def test_a_linear_kernel_needs_no_kernel_matrix(features: int) -> None:
+    """More examples than features or fewer: the codes are those of K = X X^T, but for a sign."""
+    x = torch.randn(40, features, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    x[25:] += 0.5
+    ours = TransferComponents("linear", 3, 1.0, None).fit(x[:25], torch.zeros(25), x[25:])
+    kernel = x @ x.T
+    theirs = kernel @ transfer_components(kernel, 25, 3, 1.0)[0]
+    torch.testing.assert_close(torch.cat([ours.source, ours.target]).abs(), theirs.abs())
+
+
+def test_all_landmarks_are_the_exact_kernel() -> None:
+    """k(X, X) k(X, X)^-1/2 is a root of the kernel matrix; with fewer the codes come near."""
+    x, source = shifted()
+    exact = kernel_rows(x, x, "rbf", 0.1)
+    exact = exact @ transfer_components(exact, source, 2, 1.0)[0]
+    for landmarks, tolerance in ((109, 1e-3), (60, 0.15)):
+        how = describe(x, "rbf", 0.1, landmarks)
+        rows = kernel_rows(x, how.known, "rbf", 0.1) @ how.then
+        codes = rows @ transfer_components(rows, source, 2, 1.0)[0]
+        assert float((codes.abs() - exact.abs()).norm() / exact.norm()) < tolerance
+    assert len(describe(x, "rbf", 0.1, 110).then) == 0  # as many as there are: exact
 
 
 def test_standardised_per_domain_both_means_are_zero() -> None:
     """So a linear TCA has no distance to remove, and is PCA."""
-    source, target = drawn_images(20, 0), drawn_images(15, 1) // 2
-    nets = {how: TransferComponents(3, "primal", 4, 0.1, None, how) for how in ("joint", "domain")}
-    ratios = {how: net.fit(source, torch.arange(20) % 3, target)["train/mmd_ratio"] for how, net in nets.items()}
+    x, count = shifted()
+    labels = torch.arange(count) % 3
+    ratios = {}
+    for how in ("joint", "domain"):
+        net = AdaptedClassifier(3, TransferComponents("primal", 4, 0.1, None), how, "nearest", 1.0)
+        codes = torch.cat(net.fit(x[:count], labels, x[count:])[:2])
+        ratios[how] = float(discrepancy(codes, count).square().sum() / codes.var(0).sum())
+        assert torch.equal(net(x[:0]), torch.empty(0, 3))
     assert ratios["domain"] < 1e-20 < ratios["joint"]
-    mean, std = moments(target.flatten(1).double() / 255)
-    torch.testing.assert_close(nets["domain"].mean, mean)
-    torch.testing.assert_close(nets["domain"].std, std)
+    torch.testing.assert_close(net.mean, x[count:].mean(0))
 
 
-def test_a_constant_pixel_is_left_alone() -> None:
-    assert moments(torch.ones(3, 2))[1].tolist() == [1, 1]
+def test_without_mmd_it_is_pca() -> None:
+    x, count = shifted()
+    adaptation = TransferComponents("primal", 2, 0.1, None, mmd=False)
+    adaptation.fit(x[:count], torch.zeros(count), x[count:])
+    principal = np.linalg.svd((x - x.mean(0)).numpy(), full_matrices=False)[2][:2].T
+    assert subspace_angles(adaptation.components.numpy(), principal).max() < 1e-6
 
 
-@pytest.mark.parametrize("argument", [{"kernel": "cubic"}, {"standardise": "all"}])
-def test_unknown_words(argument: dict) -> None:
-    given = {"kernel": "rbf", "components": 2, "mu": 1.0, "gamma": None, "standardise": "joint"} | argument
-    with pytest.raises(ValueError, match=f"model.{next(iter(argument))}=.*: there are"):
-        TransferComponents(3, **given)
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [({"kernel": "cubic"}, "model.kernel='cubic': there are"), ({"gamma": -1.0}, "model.gamma=-1.0: .* above 0")],
+)
+def test_unknown_words_and_widths(argument: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TransferComponents(**{"kernel": "rbf", "components": 2, "mu": 1.0, "gamma": None} | argument)
 
 
 def fitted(folder: Path, **arguments: Any) -> tuple[TCA, DomainImages, Trainer]:
@@ -167,7 +189,7 @@ def fitted(folder: Path, **arguments: Any) -> tuple[TCA, DomainImages, Trainer]:
 def test_a_run_fits_tests_and_predicts_again_from_its_checkpoint(tmp_path: Path) -> None:
     model, data, trainer = fitted(tmp_path, components=10, max_examples=100)
     assert trainer.global_step == 1
-    assert len(model.net.source_codes) == 100
+    assert len(model.net.classifier.codes) == 100
     assert 0 <= trainer.callback_metrics["train/mmd_ratio"] < 0.1
     tested = trainer.test(model, data, verbose=False)[0]["test/accuracy"]
     loaded = TCA.load_from_checkpoint(trainer.checkpoint_callback.best_model_path, weights_only=True)
@@ -177,9 +199,9 @@ def test_a_run_fits_tests_and_predicts_again_from_its_checkpoint(tmp_path: Path)
     assert named == [str(int(label)) for label in model(images[:5]).argmax(1)]
 
 
-def test_it_needs_two_domains_and_a_fit(tmp_path: Path) -> None:
+def test_it_needs_two_domains_and_a_fit() -> None:
     model = TCA(list("ab"), 1, 8)
     with pytest.raises(ValueError, match=r"learns from data=transfer/domains"):
         model.estimate(None)
     with pytest.raises(ValueError, match="TCA is not fitted"):
-        model(drawn_images(1, 0))
+        model(torch.zeros(1, 1, 8, 8, dtype=torch.uint8))

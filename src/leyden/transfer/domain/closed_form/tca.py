@@ -15,26 +15,31 @@ W^T (F^T L F + mu I) W = I.
 New examples are projected by their kernel with those of the fit (or their features), without centring again.
 Labels of the source alone are used, by the 1-nearest-neighbour classifier in Z that the paper takes.
 
-Departures: features are pixels, standardised; where all pixels are standardised per domain, both means are 0 and with a
-linear kernel there is no discrepancy left to remove: TCA is PCA then. ``standardise: joint`` is the default therefore.
+A linear kernel never needs its n x n matrix (``describe``): with X = U S V^T the same components are those of the
+n x min(n, D) rows X V S. An rbf kernel needs it: n = 4,000 takes 0.13 GB for each of several matrices and minutes. With
+``landmarks`` = m it is Nystroem's of m training examples instead, an approximation: rows k(X, C) k(C, C)^-1/2 of m
+features, and then a linear kernel; n = 20,000 with m = 1,000 fits into 1 GB.
+
+Departures: where all features are standardised per domain, both means are 0 and with a linear kernel there is no
+discrepancy left to remove: TCA is PCA then. ``standardise: joint`` is the default therefore.
 """
 
-from typing import Any, Literal, get_args
+from functools import partial
+from typing import Literal, NamedTuple, Unpack, get_args
 
 import numpy as np
 import torch
 from scipy.linalg import eigh
-from torch import Tensor, nn
+from torch import Tensor
 
-from leyden.core.estimator import EstimatorTask, register_estimates
-from leyden.core.seeding import mix
-from leyden.data.batches.domains import DomainImages
-from leyden.data.splits import InMemory, Split, decode
-from leyden.metrics.fidelity import distances
-from leyden.transfer.classifier import ClassifierTask
+from leyden.core.estimator import register_estimates
+from leyden.transfer.domain.adaptation import Adaptation, Adapted
+from leyden.transfer.domain.classifiers import squared_distances
+from leyden.transfer.domain.estimator import DomainEstimator, EstimatorKwargs
 
 Kernel = Literal["linear", "rbf", "primal"]
-Standardise = Literal["joint", "domain", "none"]
+RANK = 1e-12
+"""Eigenvalues of a kernel below this part of the greatest are taken for 0."""
 
 
 def kernel_rows(a: Tensor, b: Tensor, kernel: Kernel, gamma: float) -> Tensor:
@@ -53,8 +58,7 @@ def kernel_rows(a: Tensor, b: Tensor, kernel: Kernel, gamma: float) -> Tensor:
         return a
     if kernel == "linear":
         return a @ b.T
-    squares = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T
-    return (-gamma * squares.clamp(min=0)).exp()
+    return squared_distances(a, b).mul_(-gamma).exp_()
 
 
 def discrepancy(rows: Tensor, source_count: int) -> Tensor:
@@ -82,181 +86,197 @@ def transfer_components(rows: Tensor, source_count: int, count: int, mu: float) 
     Raises:
         ValueError: more components than M, or mu is not positive.
     """
+    return solve(rows, discrepancy(rows, source_count)[:, None], count, mu)
+
+
+def solve(rows: Tensor, apart: Tensor, count: int, mu: float) -> tuple[Tensor, Tensor]:
+    """The top generalised eigenvectors of (F^T H F, G G^T + mu I), with G = F^T E for any M = E E^T in the place of L.
+
+    Args:
+        rows: F (N, M) float64.
+        apart: G (M, p).
+        count: of components.
+        mu: weight of ||W||^2.
+
+    Returns:
+        W (M, count), and the generalised eigenvalues (count,), greatest first.
+
+    Raises:
+        ValueError: more components than M, or mu is not positive.
+    """
     size = rows.shape[1]
     if not 1 <= count <= size:
         raise ValueError(f"model.components={count}: there are 1 to {size}")
     if mu <= 0:
         raise ValueError(f"model.mu={mu}: should be above 0")
     centred = rows - rows.mean(0)
-    apart = discrepancy(rows, source_count)
-    within = (torch.outer(apart, apart) + mu * torch.eye(size, dtype=rows.dtype)).numpy()
+    within = (apart @ apart.T + mu * torch.eye(size, dtype=rows.dtype)).numpy()
     values, vectors = eigh((centred.T @ centred).numpy(), within, subset_by_index=[size - count, size - 1])
     return torch.from_numpy(np.ascontiguousarray(vectors[:, ::-1])), torch.from_numpy(values[::-1].copy())
 
 
-class TransferComponents(nn.Module):
-    """Standardised pixels, TCA's projection and a nearest neighbour among the source's projected examples.
+class Description(NamedTuple):
+    """How examples become the rows F of a fit."""
+
+    known: Tensor
+    """(M, D) examples whose kernel with a new one is its row; empty: the row is made of the features themselves."""
+    then: Tensor
+    """What such a kernel, or the features, are multiplied with; empty: nothing."""
+
+
+def describe(x: Tensor, kernel: Kernel, gamma: float, landmarks: int | None, seed: int = 0) -> Description:
+    """The cheapest exact description of examples, or Nystroem's.
 
     Args:
-        classes: how many.
+        x: (N, D) all examples.
         kernel: see ``kernel_rows``.
-        components: of the projection; None: none, the nearest neighbour is sought among pixels.
+        gamma: of "rbf".
+        landmarks: so many examples, drawn by ``seed``, stand for all in the rbf kernel; None: exact.
+        seed: of the landmarks.
+    """
+    none = x.new_empty(0)
+    if kernel == "primal":
+        return Description(none, none)
+    if kernel == "linear":
+        return Description(none, _linear_rows(x))
+    if landmarks is None or landmarks >= len(x):
+        return Description(x, none)
+    known = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:landmarks]]
+    values, vectors = eigh(kernel_rows(known, known, kernel, gamma).numpy())
+    kept = values > RANK * values[-1]
+    root = torch.from_numpy(vectors[:, kept] / np.sqrt(values[kept]))  # k(C, C)^-1/2, up to a rotation
+    return Description(known, root @ _linear_rows(kernel_rows(x, known, kernel, gamma) @ root))
+
+
+def _linear_rows(x: Tensor) -> Tensor:
+    """V S (D, r) of X = U S V^T: the rows X V S have the components of the linear kernel X X^T."""
+    if len(x) >= x.shape[1]:
+        values, vectors = eigh((x.T @ x).numpy())
+        kept = values > RANK * values[-1]
+        return torch.from_numpy(vectors[:, kept] * np.sqrt(values[kept]))
+    values, vectors = eigh((x @ x.T).numpy())
+    return x.T @ torch.from_numpy(vectors[:, values > RANK * values[-1]])
+
+
+def check_width(gamma: float | None) -> None:
+    """Refuses a kernel's width.
+
+    Raises:
+        ValueError: ``gamma`` is not above 0.
+    """
+    if gamma is not None and gamma <= 0:
+        raise ValueError(f"model.gamma={gamma}: an rbf kernel's should be above 0, or null for 1 / number of features")
+
+
+class TransferComponents(Adaptation):
+    """TCA's projection.
+
+    Args:
+        kernel: see ``kernel_rows``.
+        components: of the projection; None: none.
         mu: see ``transfer_components``.
-        gamma: of "rbf"; None: 1 / number of pixels.
-        standardise: pixels get mean 0 and deviation 1 over both domains ("joint"), over each ("domain"), or are left
-            as they are ("none"). What is new counts as of the target domain.
+        gamma: of "rbf"; None: 1 / number of features.
+        landmarks: see ``describe``.
+        mmd: False leaves the discrepancy out, L = 0: (kernel) PCA.
+
+    Raises:
+        ValueError: another kernel, or a width that is not above 0.
     """
 
-    fit_pixels: Tensor
-    mean: Tensor
-    std: Tensor
+    known: Tensor
     components: Tensor
-    source_codes: Tensor
-    source_labels: Tensor
 
     def __init__(
         self,
-        classes: int,
         kernel: Kernel,
         components: int | None,
         mu: float,
         gamma: float | None,
-        standardise: Standardise,
+        landmarks: int | None = None,
+        mmd: bool = True,
     ) -> None:
         super().__init__()
-        for name, value, known in (("kernel", kernel, Kernel), ("standardise", standardise, Standardise)):
-            if value not in get_args(known):
-                raise ValueError(f"model.{name}={value!r}: there are {', '.join(get_args(known))}")
-        self.classes, self.kernel, self.count, self.mu, self.gamma = classes, kernel, components, mu, gamma
-        self.standardise = standardise
-        register_estimates(self, "fit_pixels", "mean", "std", "components", "source_codes", "source_labels")
+        if kernel not in get_args(Kernel):
+            raise ValueError(f"model.kernel={kernel!r}: there are {', '.join(get_args(Kernel))}")
+        check_width(gamma)
+        self.kernel, self.count, self.mu, self.gamma, self.landmarks = kernel, components, mu, gamma, landmarks
+        self.mmd = mmd
+        register_estimates(self, "known", "components")
 
-    def fit(self, source: Tensor, labels: Tensor, target: Tensor) -> dict[str, float]:
-        """Computes the projection.
+    def fit(self, source: Tensor, labels: Tensor, target: Tensor) -> Adapted:
+        """Computes the projection, on the CPU; labels are not used."""
+        if self.count is None:
+            return Adapted(source, target)
+        x = torch.cat([source, target]).cpu()
+        how = describe(x, self.kernel, self._gamma(x), self.landmarks)
+        rows = self._rows(x, how)
+        weights = self.weights(rows, labels.cpu(), len(source))
+        self.known = how.known.to(source.device)
+        self.components = (how.then @ weights if len(how.then) else weights).to(source.device)
+        codes = (rows @ weights).to(source.device)
+        return Adapted(codes[: len(source)], codes[len(source) :])
 
-        Args:
-            source: uint8 images (Ns, C, S, S).
-            labels: (Ns,) their classes.
-            target: uint8 images (Nt, C, S, S).
+    def weights(self, rows: Tensor, labels: Tensor, source_count: int) -> Tensor:
+        """The components W (M, count) of rows F (N, M)."""
+        assert self.count is not None
+        if not self.mmd:
+            return solve(rows, rows.new_zeros(rows.shape[1], 1), self.count, self.mu)[0]
+        return transfer_components(rows, source_count, self.count, self.mu)[0]
 
-        Returns:
-            ``train/mmd_ratio``: squared distance of the domains' means over the variance, in the projection.
-        """
-        device, count = source.device, len(source)
-        xs, xt = pixels(source).cpu(), pixels(target).cpu()
-        both = torch.cat([xs, xt])
-        if self.standardise == "domain":
-            (mean_s, std_s), (mean_t, std_t) = moments(xs), moments(xt)
-        else:
-            mean_s, std_s = moments(both) if self.standardise == "joint" else (both.new_zeros(1), both.new_ones(1))
-            mean_t, std_t = mean_s, std_s
-        x = torch.cat([(xs - mean_s) / std_s, (xt - mean_t) / std_t])
-        self.mean, self.std = mean_t.to(device), std_t.to(device)
-        self.source_labels = labels
-        codes = x
-        if self.count is not None:
-            rows = kernel_rows(x, x, self.kernel, self._gamma(x))
-            weights, _ = transfer_components(rows, count, self.count, self.mu)
-            self.components = weights.to(device)
-            self.fit_pixels = torch.empty(0) if self.kernel == "primal" else x.to(device)
-            codes = rows @ weights
-        self.source_codes = codes[:count].to(device)
-        ratio = discrepancy(codes, count).square().sum() / codes.var(0, correction=0).sum()
-        return {"train/mmd_ratio": float(ratio)}
-
-    def codes(self, images: Tensor) -> Tensor:
-        """uint8 images (B, C, S, S) of the target domain to float64 codes (B, components)."""
-        x = (pixels(images) - self.mean) / self.std
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (N, D) to codes (N, components)."""
         if self.count is None:
             return x
-        return kernel_rows(x, self.fit_pixels, self.kernel, self._gamma(x)) @ self.components
+        return self._kernel(x, self.known) @ self.components
 
-    def forward(self, images: Tensor) -> Tensor:
-        """uint8 images (B, C, S, S) to logits (B, classes): minus the squared distance to each class's nearest."""
-        between = distances(self.codes(images), self.source_codes).square()
-        far = between.new_full((len(images), self.classes), torch.inf)
-        return -far.scatter_reduce(1, self.source_labels.expand(len(images), -1), between, "amin").float()
+    def _rows(self, x: Tensor, how: Description) -> Tensor:
+        rows = self._kernel(x, how.known)
+        return rows @ how.then if len(how.then) else rows
+
+    def _kernel(self, x: Tensor, known: Tensor) -> Tensor:
+        return kernel_rows(x, known, self.kernel, self._gamma(x)) if len(known) else x
 
     def _gamma(self, x: Tensor) -> float:
         return 1 / x.shape[1] if self.gamma is None else self.gamma
 
 
-def drawn(split: Split, count: int | None, seed: int) -> Any:
-    """Columns of ``count`` examples of a split, or of all: drawn at random, in the split's order."""
-    columns = split if isinstance(split, InMemory) else decode(split)
-    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))[:count]
-    return columns.take(order.sort().values.to(columns.device))
-
-
-def pixels(images: Tensor) -> Tensor:
-    """uint8 images (B, C, S, S) to float64 vectors (B, C * S * S) in [0, 1]."""
-    return images.flatten(1).double() / 255
-
-
-def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and population deviation (D,) of features (N, D); a deviation of 0 counts as 1."""
-    deviation = x.std(0, correction=0)
-    return x.mean(0), torch.where(deviation > 0, deviation, torch.ones_like(deviation))
-
-
-class TCA(EstimatorTask, ClassifierTask):
-    """Transfer component analysis with a nearest-neighbour classifier.
+class TCA(DomainEstimator):
+    """Transfer component analysis with a classifier behind it.
 
     Args:
         class_names: of both domains; given by the data.
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
-        kernel: "linear", "rbf", or "primal" (a projection of the pixels themselves, fast with many examples).
-        components: of the projection; null: no projection, nearest neighbours among pixels, the floor row.
+        feature_names: of rows; given by the data.
+        tasks: names of the pairs of domains; given by the data.
+        kernel: "linear", "rbf", or "primal" (a projection of the features themselves, fast with many examples).
+        components: of the projection; null: no projection, the floor row.
         mu: weight of the projection's size; small values remove the domains' distance, large ones lead to PCA.
-        gamma: of the rbf kernel; null: 1 / number of pixels.
-        standardise: "joint", "domain" or "none", see ``TransferComponents``.
-        max_examples: so many training examples of each domain, drawn by the data's seed, are fitted; null: all. The
-            time of a kernel grows with the third power.
+        gamma: of the rbf kernel; null: 1 / number of features.
+        landmarks: so many training examples stand for all in the rbf kernel (Nystroem); null: exact, whose time grows
+            with the third power of ``max_examples``.
+        mmd: false leaves the domains' discrepancy out, the control: (kernel) PCA.
+        options: see ``EstimatorOptions``.
 
     Raises:
-        ValueError: an unknown kernel or standardisation.
+        ValueError: an unknown kernel, a width that is not above 0, or an option that is none.
     """
-
-    net: TransferComponents
 
     def __init__(
         self,
         class_names: list[str],
-        channels: int,
-        image_size: int,
+        channels: int | None = None,
+        image_size: int | None = None,
+        feature_names: list[str] | None = None,
+        tasks: list[str] | None = None,
         kernel: Kernel = "rbf",
         components: int | None = 30,
         mu: float = 0.1,
         gamma: float | None = None,
-        standardise: Standardise = "joint",
-        max_examples: int | None = 800,
+        landmarks: int | None = None,
+        mmd: bool = True,
+        **options: Unpack[EstimatorKwargs],
     ) -> None:
-        net = TransferComponents(len(class_names), kernel, components, mu, gamma, standardise)
-        super().__init__(class_names, channels, image_size, net)
+        adaptation = partial(TransferComponents, kernel, components, mu, gamma, landmarks, mmd)
+        super().__init__(class_names, channels, image_size, feature_names, tasks, adaptation, **options)
         self.save_hyperparameters(logger=False)
-        self.max_examples = max_examples
-
-    def estimate(self, data: Any) -> dict[str, float]:
-        """Fits the projection to the training images of both domains and the source's labels.
-
-        Raises:
-            ValueError: data of another kind.
-        """
-        if not isinstance(data, DomainImages):
-            raise ValueError("transfer/tca learns from data=transfer/domains")
-        source, target = (
-            drawn(split, self.max_examples, mix(data.seed, number))
-            for number, split in enumerate([data.split("train"), data.target_split()])
-        )
-        return self.net.fit(source.images.to(self.device), source.labels.to(self.device), target.images)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """uint8 images (B, C, S, S) to logits (B, classes)."""
-        self.check_fitted()
-        return self.net(images)
-
-    def validation_step(self, batch: Any, batch_index: int) -> None:
-        """Updates ``val/accuracy`` on the source's validation split; before the fit, in a sanity check, nothing."""
-        if self.fitted:
-            super().validation_step(batch, batch_index)

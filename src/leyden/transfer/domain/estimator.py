@@ -1,0 +1,266 @@
+"""The task of techniques without gradient descent: fitted to both domains in one step, for one task or for several."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+import torch
+from torch import Tensor, nn
+from torchmetrics.classification import MulticlassAccuracy
+
+from leyden.core.estimator import EstimatorTask
+from leyden.core.seeding import mix
+from leyden.core.technique import NO_OPTIONS, Exportable, Predictions, PredictOptions
+from leyden.data.batches.domain_pair import HasPairs, Pair
+from leyden.data.splits import InMemory, Split, decode, fit_image
+from leyden.transfer.classifier import predicted_classes
+from leyden.transfer.domain.adaptation import Adaptation, Adapted, AdaptedClassifier, Standardise, validated
+from leyden.transfer.domain.classifiers import Kind
+from leyden.transfer.domain.features import FrozenFeatures
+from leyden.transfer.domain.figures import TaskFigures
+from leyden.visualization.charts import draw_bars
+from leyden.visualization.logging import log_image
+
+
+class EstimatorKwargs(TypedDict, total=False):
+    """The fields of ``EstimatorOptions``, for signatures."""
+
+    backbone: str
+    weights: str
+    standardise: Standardise
+    classifier: Kind
+    c: float
+    max_examples: int | None
+    points: int
+
+
+@dataclass(frozen=True)
+class EstimatorOptions:
+    """What every technique without gradient descent takes beside its own."""
+
+    backbone: str = "none"
+    """ "none": pixels, or rows as they are; else the network of the zoo whose frozen features are adapted."""
+    weights: str = "none"
+    """Of the backbone: "imagenet", a name of torchvision's, a file, a record's folder; "none": random."""
+    standardise: Standardise = "joint"
+    """Mean 0 and deviation 1 over both domains ("joint"), over each ("domain"), or "none"."""
+    classifier: Kind = "nearest"
+    """ "nearest" neighbour, "logistic" regression or a linear "svm", on what is adapted."""
+    c: float = 1.0
+    """Inverse weight of the penalty of "logistic" and "svm"."""
+    max_examples: int | None = 800
+    """So many training examples of each domain, drawn by the data's seed, are fitted; None: all."""
+    points: int = 200
+    """So many test examples of each domain are drawn as points before and after; 0: none."""
+
+
+class DomainEstimator(EstimatorTask):
+    """Base: a child names its adaptation.
+
+    With several tasks (``data=transfer/domain_pairs``) each is fitted and tested by itself; ``test/accuracy`` is the
+    mean over them.
+
+    Args:
+        class_names: of both domains; given by the data.
+        channels: of the images; given by the data, None for rows.
+        image_size: side of the square images in pixels; given by the data, None for rows.
+        feature_names: of the rows; given by the data, None for images.
+        tasks: names of the pairs of domains; given by the data, None: one.
+        adaptation: makes a new one, for each task.
+        options: the fields of ``EstimatorOptions``.
+
+    Raises:
+        ValueError: an option that is none, or images that the backbone cannot take.
+    """
+
+    monitor: str = "val/accuracy"
+    mode: Literal["min", "max"] = "max"
+    options_type = EstimatorOptions
+
+    def __init__(
+        self,
+        class_names: list[str],
+        channels: int | None,
+        image_size: int | None,
+        feature_names: list[str] | None,
+        tasks: Sequence[str] | None,
+        adaptation: Callable[[], Adaptation],
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.options = EstimatorOptions(**options)
+        self.class_names, self.channels, self.image_size = class_names, channels, image_size
+        self.feature_names, self.tasks = feature_names, list(tasks or ["source to target"])
+        self.input_type = "images" if feature_names is None else "rows"
+        self.features = FrozenFeatures(channels, image_size, self.options.backbone)
+        self.nets = nn.ModuleList(self.new_net(adaptation()) for _ in self.tasks)
+        self.val_accuracies, self.test_accuracies = (
+            nn.ModuleList(MulticlassAccuracy(len(class_names), average="micro") for _ in self.tasks) for _ in range(2)
+        )
+        self.figures: TaskFigures | None = None
+
+    def new_net(self, adaptation: Adaptation) -> AdaptedClassifier:
+        """What is fitted for one task."""
+        o = self.options
+        return AdaptedClassifier(len(self.class_names), adaptation, o.standardise, o.classifier, o.c)
+
+    @property
+    def net(self) -> AdaptedClassifier:
+        """The first task's; there is one only, but of ``data=transfer/domain_pairs``."""
+        first = self.nets[0]
+        assert isinstance(first, AdaptedClassifier)
+        return first
+
+    def estimate(self, data: Any) -> dict[str, float]:
+        """Fits each task to the training examples of both domains and the source's labels.
+
+        Raises:
+            ValueError: data of another kind, or domains that cannot be adapted.
+        """
+        if not isinstance(data, HasPairs):
+            raise ValueError(f"{type(self).__name__} learns from data=transfer/domains, domain_rows or domain_pairs")
+        self.features.load(self.options.weights)
+        figures = [self._fit(net, pair, data) for net, pair in zip(self.nets, data.pairs(), strict=True)]
+        names = {name for found in figures for name in found}
+        return {name: sum(found[name] for found in figures) / len(figures) for name in sorted(names)}
+
+    def _fit(self, net: Any, pair: Pair, data: HasPairs) -> dict[str, float]:
+        source, target = (
+            drawn(split, self.options.max_examples, mix(data.seed, number))
+            for number, split in enumerate([pair.source, pair.target])
+        )
+        labels = source.labels.to(self.device)
+        xs, xt = (self.features(columns[0].to(self.device)) for columns in (source, target))
+        adapted = self.fit_task(net, xs, labels, xt, pair)
+        apart = adapted.source.mean(0) - adapted.target.mean(0)
+        spread = torch.cat([adapted.source, adapted.target]).var(0, correction=0).sum()
+        found = {"train/mmd_ratio": float(apart.square().sum() / spread)}
+        if not data.validates:
+            found["val/accuracy"] = validated(net.classifier, adapted.source, labels, adapted.weights)
+        return found
+
+    def fit_task(self, net: AdaptedClassifier, source: Tensor, labels: Tensor, target: Tensor, pair: Pair) -> Adapted:
+        """Fits one task; a child that needs more of ``pair`` than features overrides this.
+
+        Args:
+            net: what is fitted.
+            source: (Ns, D) float64 features.
+            labels: (Ns,) classes.
+            target: (Nt, D) float64 features.
+            pair: the task.
+        """
+        return net.fit(source, labels, target)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """uint8 images (B, C, S, S) or rows (B, D) of the first task's target domain to logits (B, classes)."""
+        self.check_fitted()
+        return self.net(self.features(inputs))
+
+    def validation_step(self, batch: Any, batch_index: int, dataloader_idx: int = 0) -> None:
+        """Updates ``val/accuracy`` on the source's validation split; before the fit, in a sanity check, nothing."""
+        if self.fitted:
+            self._count(self.val_accuracies, batch, dataloader_idx)
+
+    def on_test_epoch_start(self) -> None:
+        """Begins to collect what is drawn, of a single task."""
+        self.figures = TaskFigures(self.class_names) if len(self.tasks) == 1 else None
+
+    def test_step(self, batch: Any, batch_index: int, dataloader_idx: int = 0) -> None:
+        """Updates ``test/accuracy`` on a task's target."""
+        logits = self._count(self.test_accuracies, batch, dataloader_idx)
+        if self.figures is not None:
+            self.figures.update(batch[0], logits.softmax(1), batch[1])
+
+    def _count(self, metrics: nn.ModuleList, batch: Any, task: int) -> Tensor:
+        self.check_fitted()
+        inputs, labels = batch
+        logits = self.nets[task](self.features(inputs))
+        metric = metrics[task]
+        assert isinstance(metric, MulticlassAccuracy)
+        metric.update(logits, labels)
+        return logits
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs ``val/accuracy``, the mean over the tasks."""
+        if self.fitted:
+            self._log_means(self.val_accuracies, "val")
+
+    def on_test_epoch_end(self) -> None:
+        """Logs ``test/accuracy``, the mean over the tasks, and draws."""
+        by_task = self._log_means(self.test_accuracies, "test")
+        if self.figures is not None:
+            self.figures.log(self)
+        else:
+            self.log_dict({f"test/{name}": value for name, value in by_task.items()})
+            log_image(self, "tasks", draw_bars(by_task, "accuracy", "Accuracy by task", mean=True))
+
+    def _log_means(self, metrics: nn.ModuleList, stage: str) -> dict[str, float]:
+        found = [float(metric.compute()) for metric in metrics]  # type: ignore[operator]  # a module that is a metric
+        for metric in metrics:
+            metric.reset()  # type: ignore[operator]
+        self.log(f"{stage}/accuracy", sum(found) / len(found), prog_bar=stage == "val")
+        return dict(zip(self.tasks, found, strict=True))
+
+    def export_network(self) -> Exportable:
+        """Logits (N, classes) of uint8 images that ``fit_image`` has brought to the network's size.
+
+        Raises:
+            ValueError: it was fitted to rows, or to several tasks.
+        """
+        if self.channels is None or self.image_size is None or len(self.tasks) > 1:
+            raise ValueError(
+                "export takes what was fitted to the images of one task; of rows, read the checkpoint's tensors"
+            )
+        metadata = {"class_names": json.dumps(self.class_names), "crop": "null"}
+        return Exportable(self, self.channels, self.image_size, ("logits",), metadata)
+
+    @torch.no_grad()
+    def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:
+        """The class of each image, or each row, of the target domain.
+
+        Args:
+            inputs: uint8 (C, H, W) of any size, or rows (D,).
+            options: none has a meaning here.
+
+        Raises:
+            ValueError: a threshold is given, several tasks were fitted, or a row has another number of features.
+        """
+        if options.threshold is not None:
+            raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
+        if len(self.tasks) > 1:
+            raise ValueError(
+                f"{len(self.tasks)} tasks were fitted: predict from a run of one, data=transfer/domain_rows"
+            )
+        if self.feature_names is None:
+            assert self.channels is not None
+            assert self.image_size is not None
+            fitted = [fit_image(image, self.image_size, self.channels) for image in inputs]
+            logits = self(torch.stack(fitted).to(self.device))
+            return predicted_classes(inputs, logits, self.class_names)
+        for place, row in enumerate(inputs):
+            if row.shape != (len(self.feature_names),):
+                raise ValueError(
+                    f"input {place} has {row.numel()} features, the rows of the training {len(self.feature_names)}: "
+                    f"{', '.join(self.feature_names[:5])}, ..."
+                )
+        logits = self(torch.stack(list(inputs)).to(self.device))
+        return Predictions(named_rows(logits, self.class_names), [])
+
+
+def named_rows(logits: Tensor, class_names: Sequence[str]) -> list[dict[str, Any]]:
+    """Label, probability and the probabilities of all classes for logits (N, classes)."""
+    rows = []
+    for own in logits.softmax(1):
+        probability, place = own.max(0)
+        by_class = dict(zip(class_names, own.tolist(), strict=True))
+        row = {"label": class_names[int(place)], "probability": round(float(probability), 4)}
+        rows.append({**row, "probabilities": by_class})
+    return rows
+
+
+def drawn(split: Split, count: int | None, seed: int) -> Any:
+    """Columns of ``count`` examples of a split, or of all: drawn at random, in the split's order."""
+    columns = split if isinstance(split, InMemory) else decode(split)
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))[:count]
+    return columns.take(order.sort().values.to(columns.device))
