@@ -50,7 +50,7 @@ class Clouds(RowSource):
 def run(data: Any, technique: Any, **options: Any) -> tuple[Any, Trainer]:
     data.prepare_data()
     model = technique(**data.spec, **options)
-    trainer = quiet_trainer(max_epochs=1)
+    trainer = quiet_trainer(max_epochs=1, limit_val_batches=1.0)
     trainer.fit(model, data)
     return model, trainer
 

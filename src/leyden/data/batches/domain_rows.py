@@ -105,7 +105,8 @@ class DomainRows(DataModule):
     @property
     def fingerprint(self) -> str:
         """A short hash of the training rows of all domains; validation may be empty here."""
-        return hashed(part for pair in self.pairs() for part in self.content(pair.source))
+        splits = [split for pair in self.pairs() for split in (pair.source, pair.target)]
+        return hashed(part for split in splits for part in self.content(split))
 
     def content(self, split: Split) -> Iterator[bytes]:
         """Bytes of the rows and, where they have them, the labels."""

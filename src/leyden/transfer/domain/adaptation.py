@@ -88,12 +88,16 @@ class AdaptedClassifier(nn.Module):
         Raises:
             ValueError: features that nothing can be fitted to (``check_features``), or what the technique refuses.
         """
-        check_features(source, target)
-        (mean_s, std_s), (self.mean, self.std) = self._moments(source, target)
-        source, target = (source - mean_s) / std_s, (target - self.mean) / self.std
+        source, target = self.prepare(source, target)
         adapted = self.adaptation.fit(source, labels, target)
         self.classifier.fit(adapted.source, labels, adapted.weights)
         return adapted
+
+    def prepare(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Both domains' features, checked and standardised; what new examples need is kept."""
+        check_features(source, target)
+        (mean_s, std_s), (self.mean, self.std) = self._moments(source, target)
+        return (source - mean_s) / std_s, (target - self.mean) / self.std
 
     def _moments(self, source: Tensor, target: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Mean and deviation of the source and of the target, as ``standardise`` says."""

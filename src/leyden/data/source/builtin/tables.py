@@ -1,19 +1,17 @@
 """scikit-learn's real tables: breast cancer and wine, inside the installed package."""
 
-from typing import ClassVar
-
 import torch
 from sklearn.datasets import load_breast_cancer, load_wine
 
 from leyden.core.splits import stratified
 from leyden.data.columns import LabelledRows
-from leyden.data.source import Source
-from leyden.data.splits import InMemory, Stage
+from leyden.data.source.rows.row_source import RowSource
+from leyden.data.splits import STAGES, InMemory
 
 LOADERS = {"breast_cancer": load_breast_cancer, "wine": load_wine}
 
 
-class Tables(Source):
+class Tables(RowSource):
     """Rows of float32 features with a class.
 
     Every feature is standardised by the mean and the population standard deviation of the training split, so nothing
@@ -26,22 +24,15 @@ class Tables(Source):
         ValueError: another name.
     """
 
-    produces: ClassVar[str] = "rows"
-
     def __init__(self, name: str) -> None:
         if name not in LOADERS:
             raise ValueError(f"data.source.name={name!r}: there are the tables {', '.join(LOADERS)}")
         table = LOADERS[name]()
-        self.name = name
-        self.class_names = [str(class_name) for class_name in table.target_names]
-        self.feature_names = [str(feature) for feature in table.feature_names]
+        super().__init__(name, "split")
         labels = torch.from_numpy(table.target).long()
-        train, val, test = stratified(labels, (0.6, 0.1, 0.3))
-        self._indices = {"train": train, "val": val, "test": test}
+        parts = stratified(labels, (0.6, 0.1, 0.3))
         rows = torch.from_numpy(table.data)
-        std, mean = torch.std_mean(rows[train], dim=0, correction=0)
-        self._columns = LabelledRows(((rows - mean) / std).float(), labels)
-
-    def split(self, stage: Stage) -> InMemory[LabelledRows]:
-        """Rows (N, features) float32, standardised, and labels (N,)."""
-        return InMemory(InMemory(self._columns).take(self._indices[stage]))
+        std, mean = torch.std_mean(rows[parts[0]], dim=0, correction=0)
+        whole = InMemory(LabelledRows(((rows - mean) / std).float(), labels))
+        splits = {stage: whole.take(indices) for stage, indices in zip(STAGES, parts, strict=True)}
+        self.set_splits(splits, [str(name) for name in table.target_names], [str(name) for name in table.feature_names])

@@ -67,6 +67,6 @@ class CsvRows(RowSource):
         words = table.pop(self.label).astype(str)
         if strange := [str(name) for name, kind in table.dtypes.items() if kind.kind not in "iufb"]:
             raise ValueError(f"{self.file}: the column {strange[0]!r} holds no numbers: leave it out or encode it")
-        rows = torch.from_numpy(table.to_numpy(np.float64))
+        rows = torch.from_numpy(table.to_numpy(np.float64, copy=True))
         labels = torch.tensor([classes.index(word) for word in words])
         self.set_rows(rows, labels, classes, [str(name) for name in table.columns])
