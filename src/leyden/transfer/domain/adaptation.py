@@ -46,6 +46,10 @@ class Adaptation(nn.Module):
         """Features (N, D) of the target domain to codes (N, D')."""
         return x
 
+    def directions(self) -> Tensor | None:
+        """(D, k) what features are multiplied with, for drawing; None where it is no projection of features."""
+        return None
+
 
 class AdaptedClassifier(nn.Module):
     """Features to logits: standardise, adapt, classify.
@@ -145,6 +149,11 @@ def check_features(source: Tensor, target: Tensor) -> None:
                 f"all {len(x)} examples of the {name} have the same features, so there is nothing to adapt: look at "
                 "data.source and model.backbone"
             )
+
+
+def effective_count(weights: Tensor) -> float:
+    """(sum w)^2 / sum w^2: as many examples of equal weight would vary as much (Kish 1965)."""
+    return float(weights.sum().square() / weights.square().sum())
 
 
 def validated(classifier: FeatureClassifier, codes: Tensor, labels: Tensor, weights: Tensor | None) -> float:

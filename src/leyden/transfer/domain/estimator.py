@@ -2,57 +2,27 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import torch
+from lightning import LightningDataModule
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from leyden.core.estimator import EstimatorTask
+from leyden.core.attached import attached_data
+from leyden.core.estimator import EstimatorTask, register_estimates
 from leyden.core.seeding import mix
 from leyden.core.technique import NO_OPTIONS, Exportable, Predictions, PredictOptions
 from leyden.data.batches.domain_pair import HasPairs, Pair
 from leyden.data.splits import InMemory, Split, decode, fit_image
 from leyden.transfer.classifier import predicted_classes
-from leyden.transfer.domain.adaptation import Adaptation, Adapted, AdaptedClassifier, Standardise, validated
-from leyden.transfer.domain.classifiers import Kind
+from leyden.transfer.domain.adaptation import Adaptation, Adapted, AdaptedClassifier, validated
+from leyden.transfer.domain.deep.selection import a_distance
 from leyden.transfer.domain.features import FrozenFeatures
-from leyden.transfer.domain.figures import TaskFigures
+from leyden.transfer.domain.figures import TaskFigures, log_clouds, log_components, log_source_confusion, log_weights
+from leyden.transfer.domain.options import EstimatorOptions
 from leyden.visualization.charts import draw_bars
 from leyden.visualization.logging import log_image
-
-
-class EstimatorKwargs(TypedDict, total=False):
-    """The fields of ``EstimatorOptions``, for signatures."""
-
-    backbone: str
-    weights: str
-    standardise: Standardise
-    classifier: Kind
-    c: float
-    max_examples: int | None
-    points: int
-
-
-@dataclass(frozen=True)
-class EstimatorOptions:
-    """What every technique without gradient descent takes beside its own."""
-
-    backbone: str = "none"
-    """ "none": pixels, or rows as they are; else the network of the zoo whose frozen features are adapted."""
-    weights: str = "none"
-    """Of the backbone: "imagenet", a name of torchvision's, a file, a record's folder; "none": random."""
-    standardise: Standardise = "joint"
-    """Mean 0 and deviation 1 over both domains ("joint"), over each ("domain"), or "none"."""
-    classifier: Kind = "nearest"
-    """ "nearest" neighbour, "logistic" regression or a linear "svm", on what is adapted."""
-    c: float = 1.0
-    """Inverse weight of the penalty of "logistic" and "svm"."""
-    max_examples: int | None = 800
-    """So many training examples of each domain, drawn by the data's seed, are fitted; None: all."""
-    points: int = 200
-    """So many test examples of each domain are drawn as points before and after; 0: none."""
 
 
 class DomainEstimator(EstimatorTask):
@@ -98,6 +68,7 @@ class DomainEstimator(EstimatorTask):
         self.val_accuracies, self.test_accuracies = (
             nn.ModuleList(MulticlassAccuracy(len(class_names), average="micro") for _ in self.tasks) for _ in range(2)
         )
+        register_estimates(self, "shown", "shown_codes", "shown_labels")
         self.figures: TaskFigures | None = None
 
     def new_net(self, adaptation: Adaptation) -> AdaptedClassifier:
@@ -136,6 +107,11 @@ class DomainEstimator(EstimatorTask):
         apart = adapted.source.mean(0) - adapted.target.mean(0)
         spread = torch.cat([adapted.source, adapted.target]).var(0, correction=0).sum()
         found = {"train/mmd_ratio": float(apart.square().sum() / spread)}
+        if len(self.tasks) == 1 and self.options.points:
+            found["train/a_distance_before"] = a_distance(xs, xt)
+            found["train/a_distance_after"] = a_distance(adapted.source, adapted.target)
+            place = evenly(len(labels), self.options.points).to(self.device)
+            self.shown, self.shown_codes, self.shown_labels = xs[place], adapted.source[place], labels[place]
         if not data.validates:
             found["val/accuracy"] = validated(net.classifier, adapted.source, labels, adapted.weights)
         return found
@@ -191,6 +167,8 @@ class DomainEstimator(EstimatorTask):
         by_task = self._log_means(self.test_accuracies, "test")
         if self.figures is not None:
             self.figures.log(self)
+            if (data := attached_data(self.trainer, LightningDataModule)) is not None and self.trainer.is_global_zero:
+                self._draw(data)
         else:
             self.log_dict({f"test/{name}": value for name, value in by_task.items()})
             log_image(self, "tasks", draw_bars(by_task, "accuracy", "Accuracy by task", mean=True))
@@ -201,6 +179,26 @@ class DomainEstimator(EstimatorTask):
             metric.reset()  # type: ignore[operator]
         self.log(f"{stage}/accuracy", sum(found) / len(found), prog_bar=stage == "val")
         return dict(zip(self.tasks, found, strict=True))
+
+    def _draw(self, data: Any) -> None:
+        """Both domains, the source's confusion, components and weights, of a single task."""
+        if data.validates:
+            inputs, labels = drawn(data.split("val"), None, 0)
+            log_source_confusion(self, self(inputs.to(self.device)).cpu(), labels.cpu(), self.class_names)
+        if self.options.points and len(self.shown):
+            split = data.test_splits()[0]
+            columns = split if isinstance(split, InMemory) else decode(split)
+            inputs, labels = columns.take(evenly(len(split), self.options.points).to(columns.device))
+            features = self.features(inputs.to(self.device))
+            after = (self.shown_codes, self.net.codes(features))
+            log_clouds(self, (self.shown, features), after, (self.shown_labels, labels), self.class_names)
+        directions = self.net.adaptation.directions()
+        if directions is not None and self.channels and self.image_size and self.features.backbone is None:
+            log_components(self, directions, self.channels, self.image_size)
+        if self.net.adaptation.weighs:
+            inputs, labels = drawn(data.pairs()[0].source, self.options.max_examples, mix(data.seed, 0))
+            weights = self.net.adaptation.get_buffer("weights")
+            log_weights(self, weights, inputs, labels, self.class_names)
 
     def export_network(self) -> Exportable:
         """Logits (N, classes) of uint8 images that ``fit_image`` has brought to the network's size.
@@ -264,3 +262,9 @@ def drawn(split: Split, count: int | None, seed: int) -> Any:
     columns = split if isinstance(split, InMemory) else decode(split)
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))[:count]
     return columns.take(order.sort().values.to(columns.device))
+
+
+def evenly(count: int, most: int) -> Tensor:
+    """Places (n,) of at most ``most`` of ``count`` examples, evenly spread."""
+    wanted = min(count, most)
+    return torch.arange(wanted) * count // max(1, wanted)

@@ -1,15 +1,26 @@
-"""What is drawn of a test of one task: confusion, accuracies by class, mistakes."""
+"""What is drawn of a test of one task: confusion in each domain, mistakes, both domains before and after, weights."""
 
 from collections.abc import Sequence
 
+import torch
 from lightning import LightningModule
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
+from leyden.transfer.domain.adaptation import effective_count
 from leyden.transfer.evaluation import ClassifierEvaluator
 from leyden.visualization.charts import draw_bars
 from leyden.visualization.confusion import draw_confusion
+from leyden.visualization.embedding import embed
+from leyden.visualization.histogram import draw_histogram
+from leyden.visualization.labelled import draw_sheet
 from leyden.visualization.logging import log_image
+from leyden.visualization.scatter import draw_domains
+
+SHOWN = 12
+"""Components, or examples of the greatest and of the least weight, on a sheet."""
+LEAST = 5
+"""Points of a domain from which t-SNE can be drawn."""
 
 
 class TaskFigures:
@@ -40,3 +51,59 @@ class TaskFigures:
         log_image(task, "confusion", draw_confusion(self.evaluator.confusion, self.evaluator.class_names))
         by_class = self.evaluator.class_accuracies()
         log_image(task, "class_accuracy", draw_bars(by_class, "accuracy", "Accuracy by class", mean=True))
+
+
+def log_source_confusion(task: LightningModule, logits: Tensor, labels: Tensor, class_names: Sequence[str]) -> None:
+    """Draws what the source's validation examples (N,) are taken for, beside the target's confusion matrix."""
+    matrix = multiclass_confusion_matrix(logits, labels, len(class_names)).cpu()
+    log_image(task, "confusion_source", draw_confusion(matrix, class_names, title="Confusion matrix of the source"))
+
+
+def log_clouds(
+    task: LightningModule, before: Sequence[Tensor], after: Sequence[Tensor], labels: Sequence[Tensor], names: list[str]
+) -> None:
+    """Draws both domains by t-SNE, features before and codes after, by class and by domain.
+
+    Args:
+        task: its loggers get the image.
+        before: (Ns, D) of the source and (Nt, D) of the target.
+        after: (Ns, D') and (Nt, D').
+        labels: (Ns,) and (Nt,).
+        names: of the classes.
+    """
+    if min(len(part) for part in labels) < LEAST or min(before[0].shape[1], after[0].shape[1]) < 2:
+        return
+    panels = {"before": embed(torch.cat(list(before)))}
+    if before[0].shape != after[0].shape or not torch.allclose(before[0], after[0]):
+        panels["after"] = embed(torch.cat(list(after)))
+    domains = torch.arange(2).repeat_interleave(torch.tensor([len(part) for part in labels]))
+    log_image(task, "embedding", draw_domains(panels, torch.cat(list(labels)).cpu(), names, domains))
+
+
+def log_components(task: LightningModule, directions: Tensor, channels: int, side: int) -> None:
+    """Draws the first components (D, k) of pixels as images, each from its least (black) to its greatest value."""
+    images = directions.T[:SHOWN].reshape(-1, channels, side, side).cpu()
+    low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
+    shown = ((images - low) / (high - low).clamp(min=1e-12) * 255).byte()
+    captions = [f"component {i + 1}" for i in range(len(shown))]
+    title = "Weights of the pixels, black the least, white the greatest"
+    log_image(task, "components", draw_sheet([*shown], captions, "There is no component.", title=title))
+
+
+def log_weights(task: LightningModule, weights: Tensor, inputs: Tensor, labels: Tensor, names: Sequence[str]) -> None:
+    """Draws how the weights (N,) of the source are distributed, and of images those of the greatest and the least."""
+    count = effective_count(weights)
+    title = f"Weights of {len(weights)} source examples; they vary like {count:.0f} of equal weight"
+    log_image(task, "weights", draw_histogram(weights, "weight", title, 1.0, "1: without weights"))
+    if inputs.ndim != 4:
+        return
+    order = weights.cpu().argsort(descending=True).tolist()
+    chosen = [*order[:SHOWN], *order[-SHOWN:]] if len(order) >= 2 * SHOWN else order
+    captions = [f"{names[int(labels[i])]}, {float(weights[i]):.2g}" for i in chosen]
+    sheet = draw_sheet(
+        [inputs[i].cpu() for i in chosen],
+        captions,
+        "There is no example.",
+        title="The greatest weights, then the least",
+    )
+    log_image(task, "weighted_examples", sheet)

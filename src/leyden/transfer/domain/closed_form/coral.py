@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from leyden.transfer.domain.adaptation import Adaptation, Adapted
-from leyden.transfer.domain.estimator import DomainEstimator, EstimatorKwargs
+from leyden.transfer.domain.estimator import DomainEstimator
+from leyden.transfer.domain.options import EstimatorKwargs
 
 
 def power(matrix: Tensor, exponent: float) -> Tensor:

@@ -28,7 +28,8 @@ from torch.nn import functional as F
 from leyden.transfer.domain.adaptation import Adapted
 from leyden.transfer.domain.classifiers import nearest_labels
 from leyden.transfer.domain.closed_form.tca import Kernel, TransferComponents, solve
-from leyden.transfer.domain.estimator import DomainEstimator, EstimatorKwargs
+from leyden.transfer.domain.estimator import DomainEstimator
+from leyden.transfer.domain.options import EstimatorKwargs
 
 
 def joint_matrix(labels: Tensor, pseudo: Tensor | None, target_count: int) -> Tensor:

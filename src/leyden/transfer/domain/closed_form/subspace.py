@@ -19,7 +19,8 @@ from torch import Tensor
 
 from leyden.core.estimator import register_estimates
 from leyden.transfer.domain.adaptation import Adaptation, Adapted
-from leyden.transfer.domain.estimator import DomainEstimator, EstimatorKwargs
+from leyden.transfer.domain.estimator import DomainEstimator
+from leyden.transfer.domain.options import EstimatorKwargs
 
 
 def principal_directions(x: Tensor, count: int) -> Tensor:
@@ -34,7 +35,7 @@ class Alignment(Adaptation):
         ValueError: it is below 1; in ``fit`` also more than the examples of a domain or the features span.
     """
 
-    directions: Tensor
+    basis: Tensor
     centre: Tensor
 
     def __init__(self, components: int) -> None:
@@ -42,7 +43,7 @@ class Alignment(Adaptation):
         if components < 1:
             raise ValueError(f"model.components={components}: should be 1 or more")
         self.count = components
-        register_estimates(self, "directions", "centre")
+        register_estimates(self, "basis", "centre")
 
     def fit(self, source: Tensor, labels: Tensor, target: Tensor) -> Adapted:
         """Computes both subspaces and A; labels are not used."""
@@ -53,14 +54,18 @@ class Alignment(Adaptation):
                     f"model.components={self.count}: {len(x)} examples of {x.shape[1]} features of the {name} span "
                     f"{most} directions at most; ask for fewer, or give more examples"
                 )
-        of_source, self.directions = principal_directions(source, self.count), principal_directions(target, self.count)
+        of_source, self.basis = principal_directions(source, self.count), principal_directions(target, self.count)
         self.centre = target.mean(0)
-        alignment = of_source.T @ self.directions
+        alignment = of_source.T @ self.basis
         return Adapted((source - source.mean(0)) @ of_source @ alignment, self(target))
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (N, D) of the target to codes (N, d)."""
-        return (x - self.centre) @ self.directions
+        return (x - self.centre) @ self.basis
+
+    def directions(self) -> Tensor | None:
+        """(D, d) those of the target."""
+        return self.basis
 
 
 class SubspaceAlignment(DomainEstimator):

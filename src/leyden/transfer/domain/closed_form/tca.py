@@ -35,7 +35,8 @@ from torch import Tensor
 from leyden.core.estimator import register_estimates
 from leyden.transfer.domain.adaptation import Adaptation, Adapted
 from leyden.transfer.domain.classifiers import squared_distances
-from leyden.transfer.domain.estimator import DomainEstimator, EstimatorKwargs
+from leyden.transfer.domain.estimator import DomainEstimator
+from leyden.transfer.domain.options import EstimatorKwargs
 
 Kernel = Literal["linear", "rbf", "primal"]
 RANK = 1e-12
@@ -228,6 +229,10 @@ class TransferComponents(Adaptation):
         if self.count is None:
             return x
         return self._kernel(x, self.known) @ self.components
+
+    def directions(self) -> Tensor | None:
+        """(D, components); None for a kernel that is not linear."""
+        return self.components if self.count is not None and not len(self.known) else None
 
     def _rows(self, x: Tensor, how: Description) -> Tensor:
         rows = self._kernel(x, how.known)

@@ -17,8 +17,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from leyden.transfer.domain.estimator import EstimatorKwargs
 from leyden.transfer.domain.instances.weighting import InstanceWeights, WeightedEstimator
+from leyden.transfer.domain.options import EstimatorKwargs
 
 
 def density_ratio(source: Tensor, target: Tensor, c: float) -> Tensor:

@@ -11,8 +11,8 @@ With u_l = alpha_l b_l, b_l = 1/ns sum_i k(xs_i, c_l), that is the likelihood of
 
     u_l <- u_l 1/nt sum_j (k(xt_j, c_l) / b_l) / sum_m u_m (k(xt_j, c_m) / b_m),
 
-which never lowers it and needs no step size, where the paper has gradient steps and a projection: the problem
-is convex, so both end at the same place. The kernel's width is the one with the best likelihood of target examples that were held
+which never lowers it and needs no step size, where the paper has gradient steps and a projection: the problem is
+convex, so both end at the same place. The kernel's width is the one with the best likelihood of target examples held
 out (section 2.3), so no label is used. w can be asked for new examples.
 """
 
@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 from leyden.transfer.domain.closed_form.tca import check_width, kernel_rows
-from leyden.transfer.domain.estimator import EstimatorKwargs
 from leyden.transfer.domain.instances.weighting import InstanceWeights, WeightedEstimator
+from leyden.transfer.domain.options import EstimatorKwargs
 
 STEPS, TOLERANCE = 5000, 1e-9
 WIDTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)

@@ -21,8 +21,8 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from leyden.transfer.domain.closed_form.tca import check_width, kernel_rows
-from leyden.transfer.domain.estimator import EstimatorKwargs
 from leyden.transfer.domain.instances.weighting import InstanceWeights, WeightedEstimator
+from leyden.transfer.domain.options import EstimatorKwargs
 
 STEPS = 20_000
 TOLERANCE = 1e-10

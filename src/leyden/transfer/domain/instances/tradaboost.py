@@ -29,8 +29,8 @@ from leyden.data.batches.domain_pair import Pair
 from leyden.data.splits import InMemory, decode
 from leyden.transfer.domain.adaptation import Adaptation, Adapted, AdaptedClassifier, Standardise
 from leyden.transfer.domain.classifiers import FeatureClassifier, Kind
-from leyden.transfer.domain.estimator import EstimatorKwargs
 from leyden.transfer.domain.instances.weighting import InstanceWeights, WeightedEstimator
+from leyden.transfer.domain.options import EstimatorKwargs
 
 LEAST = 1e-3
 """How near eps_t may come to 0 and to 1/2."""
@@ -168,9 +168,7 @@ class TrAdaBoost(WeightedEstimator):
     def fit_task(self, net: AdaptedClassifier, source: Tensor, labels: Tensor, target: Tensor, pair: Pair) -> Adapted:
         """Boosts on the source and the few labelled target examples of ``pair``."""
         if pair.labelled is None:
-            raise ValueError(
-                "TrAdaBoost needs a few labelled target examples: set data.target_labels=2 or so (per class)"
-            )
+            raise ValueError("TrAdaBoost needs a few labelled target examples: set data.target_labels=2 or so")
         assert isinstance(net, BoostedClassifier)
         few = pair.labelled if isinstance(pair.labelled, InMemory) else decode(pair.labelled)
         features = self.features(few.columns[0].to(self.device))

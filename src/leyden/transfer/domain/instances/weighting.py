@@ -8,7 +8,8 @@ from torch import Tensor
 from leyden.core.estimator import register_estimates
 from leyden.transfer.domain.adaptation import Adaptation, Adapted
 from leyden.transfer.domain.classifiers import Kind
-from leyden.transfer.domain.estimator import DomainEstimator, EstimatorOptions
+from leyden.transfer.domain.estimator import DomainEstimator
+from leyden.transfer.domain.options import EstimatorOptions
 
 
 class InstanceWeights(Adaptation):
@@ -53,8 +54,3 @@ class WeightedEstimator(DomainEstimator):
     """Base of techniques that weight: draws the weights after the test."""
 
     options_type = WeightedOptions
-
-
-def effective_count(weights: Tensor) -> float:
-    """(sum w)^2 / sum w^2: as many examples of equal weight would vary as much (Kish 1965)."""
-    return float(weights.sum().square() / weights.square().sum())
