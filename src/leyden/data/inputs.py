@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from leyden.data.issues import Tally, printable
@@ -12,7 +14,7 @@ from leyden.data.source.files.decoder import read_image
 from leyden.data.source.files.layout import IMAGE_ENDINGS, find_files
 from leyden.data.splits import Split
 
-ENDINGS = {"images": IMAGE_ENDINGS, "text": (".txt", ".md", ".rst")}
+ENDINGS = {"images": IMAGE_ENDINGS, "text": (".txt", ".md", ".rst"), "rows": (".csv",)}
 """Of files that are found in a folder, by a technique's ``input_type``."""
 CHUNK, CHUNK_BYTES = 64, 30_000_000
 """Inputs are read and predicted so many at a time, or fewer large ones: a folder of photographs exceeds any memory, and
@@ -25,7 +27,8 @@ class Input(NamedTuple):
     path: str
     """Relative to the folder that was given; its name in the predictions."""
     read: Callable[[], Any]
-    """Returns it: an image as uint8 (C, H, W), a text as a str; raises ValueError where it cannot be read."""
+    """Returns it: an image as uint8 (C, H, W), a text as a str, a row as float32 (D,); raises ValueError where it
+    cannot be read."""
 
 
 def input_files(source: Path, output: Path, kind: str, tally: Tally) -> list[Input]:
@@ -47,6 +50,8 @@ def input_files(source: Path, output: Path, kind: str, tally: Tally) -> list[Inp
     if folder == output or folder.is_relative_to(output / "images"):
         raise ValueError(f"--output {output} would mix predictions with the files of --input: choose another folder")
     read = partial(read_image, tally=tally) if kind == "images" else read_text
+    if kind == "rows" and folder.is_file():
+        return csv_rows(source)
     if folder.is_file():
         return [Input(printable(source.name), partial(read, source))]
     if not folder.is_dir():
@@ -57,7 +62,32 @@ def input_files(source: Path, output: Path, kind: str, tally: Tally) -> list[Inp
         raise FileNotFoundError(
             f"no {kind} in {source}: --input takes a file or a folder with {', '.join(ENDINGS[kind])}{passed}"
         )
+    if kind == "rows":
+        return [row for file in files for row in csv_rows(file)]
     return [Input(printable(file.relative_to(folder)), partial(read, file)) for file in files]
+
+
+def csv_rows(file: Path) -> list[Input]:
+    """An input for each row of a CSV file with a heading, whose columns are the features in the training's order.
+
+    Raises:
+        ValueError: the file cannot be read, or holds something else than numbers.
+    """
+    try:
+        rows = torch.from_numpy(np.loadtxt(file, np.float32, delimiter=",", skiprows=1, ndmin=2, encoding="utf-8-sig"))
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{printable(file)}: no table of numbers below a heading, commas between ({error}): leave in the "
+            "features alone"
+        ) from error
+    return [Input(f"{printable(file.name)}:{line}", partial(_row, rows, line)) for line in range(len(rows))]
+
+
+def _row(rows: Tensor, line: int) -> Tensor:
+    row = rows[line]
+    if not row.isfinite().all():
+        raise ValueError(f"row {line} has a value that is not finite: fill it in")
+    return row
 
 
 def input_examples(split: Split, count: int, kind: str) -> list[Input]:

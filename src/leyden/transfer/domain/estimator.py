@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning import LightningDataModule
@@ -46,7 +46,8 @@ class DomainEstimator(EstimatorTask):
 
     monitor: str = "val/accuracy"
     mode: Literal["min", "max"] = "max"
-    options_type = EstimatorOptions
+    options_type: ClassVar[type[EstimatorOptions]] = EstimatorOptions
+    """The dataclass that keeps ``**options``, and has their defaults."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class DomainEstimator(EstimatorTask):
         **options: Any,
     ) -> None:
         super().__init__()
-        self.options = EstimatorOptions(**options)
+        self.options = self.options_type(**options)
         self.class_names, self.channels, self.image_size = class_names, channels, image_size
         self.feature_names, self.tasks = feature_names, list(tasks or ["source to target"])
         self.input_type = "images" if feature_names is None else "rows"
