@@ -165,6 +165,7 @@ def test_stopped_run_can_go_on(signal: str, leyden: Callable, records: Callable)
     status = read_json(folder / "status.json")
     assert status["status"] == "interrupted"
     assert status["cure"] == f"leyden resume {folder.relative_to(folder.parents[2])}"
+    assert f"`{status['cure']}` goes on\n" in done.stdout
     assert leyden("resume", str(folder)).returncode == 0
     assert read_json(folder / "status.json")["status"] == "done"
     assert read_json(folder / "metrics.json")["steps"] == 8

@@ -41,7 +41,10 @@ def test_each_lab_has_a_section(tmp_path: Path) -> None:
         ["test/accuracy", "0.5, 0.125 (mean 0.3125)", "above scratch by at least 0.25", "yes"],
     ]
     images = [(what, file.parent.parent) for what, file in mine.images]
-    assert images == [("mine", tmp_path / "0"), ("scratch", tmp_path / "3")]
+    assert images == [
+        ("mine: test/accuracy 0.75", tmp_path / "0"),
+        ("scratch: test/accuracy 0.25", tmp_path / "3"),
+    ]
     assert mine.curves == tmp_path / "0" / "images" / "learning_curves.png"
     assert mine.commands[0] == ("more", "leyden run experiment=more")
     assert other.rows == [["test/accuracy", "0.75", "", ""], ["best/val/accuracy", "0.5", "", ""]]
@@ -78,7 +81,7 @@ def test_section_on_a_terminal(tmp_path: Path) -> None:
         "  test/accuracy of scratch  0.5",
         "  test/accuracy             0.25     above scratch by at least 0.25  yes",
         "",
-        f"mine     {tmp_path}/0/images/confusion_000012.png",
-        f"scratch  {tmp_path}/1/images/confusion_000012.png",
-        f"curves   {tmp_path}/0/images/learning_curves.png",
+        f"mine: test/accuracy 0.75    {tmp_path}/0/images/confusion_000012.png",
+        f"scratch: test/accuracy 0.5  {tmp_path}/1/images/confusion_000012.png",
+        f"curves                      {tmp_path}/0/images/learning_curves.png",
     ]

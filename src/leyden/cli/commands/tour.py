@@ -35,8 +35,8 @@ def tour(overrides: Sequence[str] = ()) -> bool:
         ConfigError: overrides that cannot be composed; nothing is run.
     """
     began = time.monotonic()
-    names = [name for name in options("experiment") if name.startswith(PREFIX)]
-    composed = [compose_and_check([*overrides, f"experiment={name}"]) for name in names]
+    names = [f"experiment={name}" for name in options("experiment") if name.startswith(PREFIX)]
+    composed = [compose_and_check([*overrides, name]) for name in names]
     outputs = Path(composed[0].config["paths"]["outputs"])
     labs = [_record(outputs, one) for one in sorted(composed, key=lambda one: -one.config["lab"]["minutes"])]
     others = [
@@ -52,8 +52,7 @@ def tour(overrides: Sequence[str] = ()) -> bool:
     from leyden.report.labs.sections import sections  # here, because they bring torch
     from leyden.report.labs.tour import draw_tour
 
-    by_name = {lab.config["lab"]["name"]: lab for lab in labs}
-    parts = sections(finished([by_name[name] for name in names], [*labs, *others]))
+    parts = sections(finished(labs[::-1], [*labs, *others]))  # the shortest first
     write_file(outputs / "tour.html", draw_tour(parts, time.monotonic() - began))
     print("", *(part.text() for part in parts), sep="\n\n")
     print(f"\nAll on one page, with what to try next: {(outputs / 'tour.html').absolute()}")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from leyden.report.labs.ending import aligned, main_image, next_commands
-from leyden.report.labs.expectations import listed, outcomes, reached
+from leyden.report.labs.expectations import expectations, listed, outcomes, reached
 from leyden.report.labs.headline import headline
 from leyden.report.labs.learning_curves import FILE
 from leyden.report.runs import Run
@@ -58,8 +58,16 @@ def _section(finished: Sequence[Finished]) -> Section:
     shown = own or list(finished)
     first = shown[0]
     lab, folder = first.run["config"]["lab"], first.run["folder"]
-    pictures = [(lab["name"] if first.controls else "image", main_image(folder, lab, first.environment))]
-    pictures += [(name, main_image(run["folder"], lab, first.environment)) for name, run in first.controls.items()]
+    pictures = [("image", main_image(folder, lab, first.environment))]
+    if first.controls:
+        metric = next(one.metric for one in expectations(lab.get("expect")) if one.control)
+        pictures = [
+            (
+                f"{name}: {metric} {listed([run['metrics'].get(metric)])}",
+                main_image(run["folder"], lab, first.environment),
+            )
+            for name, run in {lab["name"]: first.run, **first.controls}.items()
+        ]
     return Section(
         name=lab["name"],
         title=str(lab.get("title") or ""),
