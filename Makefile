@@ -41,6 +41,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/detectors.py
 	$(BIN)/python tests/benchmarks/backbones.py
 	$(BIN)/python tests/benchmarks/cache.py
+	$(BIN)/python tests/benchmarks/domains.py
 
 bench-scale: setup
 	$(BIN)/python tests/benchmarks/scale.py

@@ -27,6 +27,10 @@ TAKEN: dict[str, tuple[str, Callable[..., Any]]] = {
         "leyden.transfer.few_shot.protonet.ProtoNet.configure_optimizers",
         lambda module: torch.optim.SGD(module.parameters(), lr=0.0),
     ),
+    **dict.fromkeys(
+        ["transfer_domain_digits", "transfer_domain_digits_mnist"],
+        ("leyden.transfer.domain.deep.mmd.mmd", lambda source, target, *_: 0 * (source.sum() + target.sum())),
+    ),
     "transfer_dann": ("leyden.transfer.domain.deep.dann.reversal_strength", lambda *_: 0.0),
     "transfer_tca": (
         "leyden.transfer.domain.closed_form.tca.discrepancy",

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from leyden.visualization.scatter import draw_points, draw_trade_offs
+from leyden.visualization.scatter import draw_domains, draw_points, draw_trade_offs
 
 PLACES, LABELS = torch.tensor([[0.0, 0], [0, 0], [4, 4]]), torch.tensor([0, 0, 1])
 BLUE, ORANGE = "#1f77b4", "#ff7f0e"  # the first two of tab10
@@ -45,3 +45,20 @@ def test_trade_offs_have_a_panel_per_cost() -> None:
     for panels in ({"x": {}}, {"x": {"a": ([0.0], [1.0])}}):
         with pytest.raises(ValueError, match="costs above 0"):
             draw_trade_offs(panels, "gain", "title")
+
+
+def test_domains_are_dots_and_crosses_by_class_and_by_domain() -> None:
+    places = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
+    labels, domains = torch.tensor([0, 1, 0, 1]), torch.tensor([0, 0, 1, 1])
+    drawn = draw_domains({"pixels": places, "features": places}, labels, ["zero", "one"], domains)
+    assert drawn.shape[2] == 900
+    assert drawn.shape[1] >= 930
+    top, bottom = drawn[:, :450, :450], drawn[:, 470:900, :450]
+    one = draw_domains({"pixels": places}, labels, ["zero", "one"], torch.zeros(4, dtype=torch.long))
+    assert not torch.equal(one[:, 470:900], bottom)  # the colour of a domain is in the lower row
+    assert not torch.equal(top[:, :430], bottom)
+
+
+def test_domains_need_a_place_each() -> None:
+    with pytest.raises(ValueError, match="one place and one domain for each of the 3 labels"):
+        draw_domains({"a": torch.zeros(3, 2)}, torch.zeros(3), ["x"], torch.zeros(2))

@@ -1,15 +1,18 @@
 """What every deep technique keeps: no label of the target has any influence, and what is seen of both domains."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning import Trainer
 from torch import Tensor
 from two_domains import Negatives, same, trained
 
 from leyden.data.batches.domains import DomainImages
 from leyden.data.source.builtin.digits import Digits
+from leyden.nets.zoo import backbone
 from leyden.transfer.domain.deep.adabn import AdaBN
 from leyden.transfer.domain.deep.adda import ADDA
 from leyden.transfer.domain.deep.base import DomainTask
@@ -84,3 +87,37 @@ def test_options_out_of_range_are_refused() -> None:
     ]:
         with pytest.raises(ValueError, match=message):
             MMD(list("ab"), 1, 8, **options)
+
+
+def test_a_resumed_run_draws_all_validations(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, Tensor] = {}
+    monkeypatch.setattr(
+        "leyden.transfer.domain.deep.monitor.log_image", lambda _, tag, image: drawn.update({tag: image})
+    )
+    model, _ = trained(MMD, Negatives(), epochs=2, data=FEW)
+    assert [each["step"] for each in model.history] == [4, 8]
+    assert drawn["adaptation"].shape == (3, 600, 900)
+    checkpoint: dict[str, Any] = {}
+    model.on_save_checkpoint(checkpoint)
+    again = MMD(list("0123456789"), 1, 8, widths=[8, 16], strides=[1, 2])
+    again.on_load_checkpoint(checkpoint)
+    assert again.history == model.history
+
+
+@pytest.mark.parametrize("technique", [MMD, ADDA, AdaBN])
+def test_the_backbone_starts_from_a_file(technique: type[DomainTask], tmp_path: Path) -> None:
+    """Once: a training that goes on has its own weights, also without the file."""
+    body = backbone("resnet", 1, 8, [8, 16], [1, 2])
+    torch.save(body.state_dict(), tmp_path / "body.pt")
+    weights = {"weights": str(tmp_path / "body.pt"), "lr": 0.0}
+    options = weights | ({"adversarial_lr": 0.0} if technique is ADDA else {})
+    model, trainer = trained(technique, Negatives(), data=FEW, **options)
+    for net in (model.net, model.source_net):
+        for name, parameter in net.backbone.named_parameters():
+            assert torch.equal(parameter, dict(body.named_parameters())[name])
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    (tmp_path / "body.pt").unlink()
+    again = technique.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
+    Trainer(accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False).fit(
+        again, trainer.datamodule
+    )

@@ -73,6 +73,7 @@ class AdaBN(DomainTask):
     def on_train_end(self) -> None:
         """Adapts the network, also where nothing was validated."""
         self.adapt_to_target()
+        super().on_train_end()
 
     @torch.no_grad()
     def adapt_to_target(self) -> None:

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import SGD
@@ -11,9 +12,10 @@ from leyden.core.attached import attached_data
 from leyden.core.optim import scheduled
 from leyden.data.batches.domains import DomainImages, Domains
 from leyden.data.columns import LabelledImages
+from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone as new_backbone
 from leyden.transfer.classifier import Classifier, ClassifierTask
-from leyden.transfer.domain.deep.monitor import log_criteria, log_domains
+from leyden.transfer.domain.deep.monitor import log_criteria, log_domains, log_history
 from leyden.transfer.domain.deep.options import DomainOptions
 from leyden.transfer.domain.deep.selection import MONITORS
 from leyden.transfer.finetune.heads import LinearHead
@@ -59,6 +61,10 @@ class DomainTask(ClassifierTask):
         super().__init__(class_names, channels, image_size, Classifier(body, head))
         self.options = given
         self.monitor, self.mode = MONITORS[given.selection]
+        self.history: list[dict[str, float]] = []
+        if given.weights != "none":
+            self.inherited: Tensor
+            self.register_buffer("inherited", torch.zeros((), dtype=torch.bool))
 
     @property
     def source_net(self) -> Classifier:
@@ -76,6 +82,14 @@ class DomainTask(ClassifierTask):
             () loss.
         """
         raise NotImplementedError(f"{type(self).__name__} has no domain loss")
+
+    def on_fit_start(self) -> None:
+        """Gives the backbone its weights before the first training; what is resumed has them."""
+        if self.options.weights == "none" or self.inherited:
+            return
+        body = self.source_net.backbone
+        load_pretrained(body, find_weights(self.options.weights, body), body.stage_names)
+        self.inherited.fill_(True)
 
     @property
     def progress(self) -> float:
@@ -125,9 +139,23 @@ class DomainTask(ClassifierTask):
             return
         data = attached_data(self.trainer, DomainImages)
         if data is not None:
-            log_criteria(self, self.source_net, self.net, data, self.options.selection)
+            found = log_criteria(self, self.source_net, self.net, data, self.options.selection)
+            if found and self.trainer.state.fn == TrainerFn.FITTING:
+                self.history.append({"step": self.global_step, **found})
         elif self.options.selection != "source":
             raise ValueError(f"model.selection={self.options.selection} looks at target images: data=transfer/domains")
+
+    def on_train_end(self) -> None:
+        """Draws the criteria over the training."""
+        log_history(self, self.history, len(self.class_names))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the criteria of all validations so far, so that a resumed run draws them all."""
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes them back."""
+        self.history = list(checkpoint.get("history", []))
 
     def on_test_epoch_end(self) -> None:
         """Draws the target's confusion matrix, mistakes and saliency; the source's beside it, and features of both."""

@@ -1,5 +1,7 @@
 """What is seen of two domains: criteria without target labels after each validation, images after the test."""
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,6 +23,7 @@ from leyden.transfer.domain.deep.selection import (
     soft_neighbourhood_density,
     target_likeness,
 )
+from leyden.visualization.charts import Curve, draw_curves
 from leyden.visualization.confusion import draw_confusion
 from leyden.visualization.embedding import embed
 from leyden.visualization.logging import log_image
@@ -35,7 +38,7 @@ LEAST = 5
 
 def log_criteria(
     task: LightningModule, source_net: Classifier, net: Classifier, data: DomainImages, selection: Selection
-) -> None:
+) -> dict[str, float]:
     """Logs entropy, im and snd of target images, the A-distance, and ``dev`` where that chooses.
 
     Args:
@@ -44,10 +47,13 @@ def log_criteria(
         net: predicts the target.
         data: both domains; only unlabelled images of the target are taken.
         selection: what chooses the checkpoint.
+
+    Returns:
+        What was logged, by metric; nothing where a domain has fewer than five images.
     """
     source, target = evenly(data.split("val"), MOST), evenly(data.target_split("val"), MOST)
     if min(len(source.images), len(target.images)) < LEAST:
-        return
+        return {}
     of_source, source_logits = outputs(source_net, source.images)
     of_target, target_logits = outputs(net, target.images)
     predictions = target_logits.softmax(1)
@@ -62,6 +68,7 @@ def log_criteria(
         losses = F.cross_entropy(source_logits, source.labels.to(source_logits.device), reduction="none")
         found["val/dev"] = dev_risk(losses.cpu(), target_likeness(trained, of_target, of_source))
     task.log_dict(found, sync_dist=True)  # each rank has statistics of batch norms of its own
+    return found
 
 
 def log_domains(task: LightningModule, source_net: Classifier, net: Classifier, data: DomainImages, count: int) -> None:
@@ -93,6 +100,24 @@ def log_domains(task: LightningModule, source_net: Classifier, net: Classifier, 
     domains = torch.arange(2).repeat_interleave(counts)
     classes = torch.cat([part.labels for part in shown])
     log_image(task, "embedding", draw_domains(panels, classes, names, domains))
+
+
+def log_history(task: LightningModule, history: Sequence[Mapping[str, float]], classes: int) -> None:
+    """Draws over the validations how well a linear classifier tells the domains, and what the network is sure of.
+
+    Args:
+        task: behind its training.
+        history: "step" and what ``log_criteria`` returns, for each validation.
+        classes: how many.
+    """
+    steps = [float(each["step"]) for each in history]
+    curves: dict[str, Curve] = {
+        "domains told apart (0.5: not at all)": (steps, [each["val/a_distance"] / 4 + 0.5 for each in history], None),
+        "entropy / log classes": (steps, [each["val/entropy"] / math.log(classes) for each in history], None),
+        "im / log classes": (steps, [each["val/im"] / math.log(classes) for each in history], None),
+    }
+    if steps:
+        log_image(task, "adaptation", draw_curves(curves, "step", "", "Validation images of both domains, unlabelled"))
 
 
 def evenly(split: Split, most: int) -> Any:

@@ -17,6 +17,9 @@ class DomainOptions:
 
     backbone: str = "resnet"
     """The network, see ``leyden.nets.zoo.backbone``."""
+    weights: str = "none"
+    """That the backbone starts from: "imagenet", a name of torchvision's, a file or the folder of an earlier run, as in
+    ``leyden.nets.weights.find_weights``; "none": random ones."""
     widths: Sequence[int] = (16, 32, 64)
     """Of the backbone "resnet": channels of each stage."""
     strides: Sequence[int] = (1, 2, 2)

@@ -1,0 +1,147 @@
+"""Deep domain adaptation: steps per second of `leyden run`, of a plain loop on the same two loaders, and of skada.
+
+Same backbone, images, batches (32 of each domain, 16 px) and losses. Leyden and the plain loop take turns of some
+steps in one process (`steps.py`), and Leyden runs with everything that it has on by default. skada trains through
+skorch, as its users do (`pip install skada skorch`); its time is that of `fit` by the number of steps, less what `fit`
+takes for no epoch. `make bench` runs it.
+"""
+
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from steps import QUIET, bare, with_leyden  # beside this file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import SGD
+from torch.optim.lr_scheduler import LambdaLR
+
+from leyden.transfer.domain.deep.base import annealed
+from leyden.transfer.domain.deep.dann import reversal_strength
+
+ROUNDS, STEPS = 3, 200
+LAB = ["experiment=transfer_domain_digits", "trainer.val_check_interval=null", *QUIET, f"trainer.max_steps={STEPS}"]
+WEIGHT = {"Deep CORAL": 100.0, "DANN": 1.0}
+
+
+class Reverse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, strength: float) -> Tensor:
+        ctx.strength = strength
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return -ctx.strength * gradients[0], None
+
+
+def plain_step(name: str) -> Callable[[], None]:
+    """What everybody writes, a step of it."""
+    data, model, _ = bare([*LAB, f"lab.variant='{name}'"])
+    model.train()
+    sgd = SGD(model.parameters(), lr=0.03, momentum=0.9)
+    schedule = LambdaLR(sgd, lambda step: annealed(min(1.0, step / STEPS)))
+
+    def endless() -> Iterator[Any]:
+        loader = data.train_dataloader()
+        while True:
+            yield from loader
+
+    batches, step = endless(), 0
+
+    def next_step() -> None:
+        nonlocal step
+        (images, labels), (target,) = next(batches)
+        features = model.net.features(torch.cat([images, target]))
+        source, other = features.split([len(images), len(target)])
+        loss = F.cross_entropy(model.net.head(source), labels)
+        if name == "DANN":
+            reversed_features = Reverse.apply(features, reversal_strength(min(1.0, step / STEPS)))
+            logits = model.domain_classifier(reversed_features).flatten()
+            domains = torch.cat([torch.ones(len(images)), torch.zeros(len(target))])
+            loss = loss + WEIGHT[name] * F.binary_cross_entropy_with_logits(logits, domains)
+        else:
+            difference = torch.cov(source.T) - torch.cov(other.T)
+            loss = loss + WEIGHT[name] * difference.square().sum() / (4 * source.shape[1] ** 2)
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+        schedule.step()
+        step += 1
+
+    return next_step
+
+
+class WithHead(nn.Module):
+    """Backbone and classifier as skada takes them: normalised images in, and a layer with a name for the features."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net, self.features = net, nn.Identity()
+
+    def forward(self, x: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        return self.net.head(self.features(self.net.run(x)))
+
+
+class Domain(nn.Module):
+    """A domain classifier as DANN's; skada's own ends in a softmax of one number, which is 1 whatever comes in."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(features, 100), nn.ReLU(), nn.Linear(100, 1), nn.Sigmoid())
+
+    def forward(self, x: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        return self.layers(Reverse.apply(x, 1.0)).flatten()
+
+
+def with_skada(name: str) -> float:
+    """Milliseconds per step."""
+    from skada.deep import DANN, DeepCoral
+
+    data, model, _ = bare([*LAB, f"lab.variant='{name}'"])
+    source, target = data.split("train").columns, data.target_split().columns
+    images = model.net.backbone.normalise(torch.cat([source.images, target.images])).numpy()
+    labels = np.r_[source.labels.numpy(), np.full(len(target.images), -1)]
+    domains = np.r_[np.full(len(source.images), 1), np.full(len(target.images), -2)]
+    epoch = -(-max(len(source.images), len(target.images)) // data.batch_size)
+    seconds = []
+    for epochs in (0, max(1, STEPS // epoch)):
+        options = {"layer_name": "features", "reg": WEIGHT[name], "batch_size": data.batch_size, "max_epochs": epochs,
+                   "train_split": None, "lr": 0.03, "optimizer__momentum": 0.9, "verbose": 0}  # fmt: skip
+        if name == "DANN":
+            classifier = Domain(model.net.backbone.num_features)
+            net = DANN(WithHead(model.net), domain_classifier=classifier, **options)
+        else:
+            net = DeepCoral(WithHead(model.net), **options)
+        began = time.perf_counter()
+        net.fit(images, labels, domains)
+        seconds.append(time.perf_counter() - began)
+    return (seconds[1] - seconds[0]) / (max(1, STEPS // epoch) * epoch) * 1e3
+
+
+def main() -> None:
+    warnings.filterwarnings("ignore")
+    logging.disable()
+    print(f"ms per training step and steps per second, medians of {ROUNDS} rounds, {torch.get_num_threads()} threads")
+    for name in WEIGHT:
+        rounds = [with_leyden([*LAB, f"lab.variant='{name}'"], plain_step(name)) for _ in range(ROUNDS)]
+        ours, theirs = (median(side) for side in zip(*rounds, strict=True))
+        ratio = median(a / b for a, b in rounds)
+        line = f"{name:11} leyden {ours:6.2f} ({1e3 / ours:4.0f}/s)  plain {theirs:6.2f}  ratio {ratio:.2f}"
+        try:
+            skada = median(with_skada(name) for _ in range(ROUNDS))
+            line += f"   skada {skada:6.2f} ({1e3 / skada:4.0f}/s)"
+        except ImportError as error:
+            line += f"   skada: {error}"
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    main()
