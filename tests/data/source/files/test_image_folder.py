@@ -516,6 +516,14 @@ def test_links_to_folders_are_counted_as_such(tmp_path: Path) -> None:
     assert str(source.tally) == f"1 x link to a folder, not followed ({root / 'ant' / 'all'})"
 
 
+def test_a_pipe_is_no_image(tmp_path: Path) -> None:
+    root = Path(paint(tmp_path / "set", "ant", "bee"))
+    os.mkfifo(root / "ant" / "pipe.png")
+    source = ImageFolder(str(root))
+    assert sum(len(source.split(stage)) for stage in ("train", "val", "test")) == 20
+    assert "1 x with another ending, not read" in str(source.tally)
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

@@ -152,8 +152,8 @@ def _walk(
             yield from _walk(root, name, folders, skips)
         elif entry.is_symlink() and entry.is_dir():
             skipped = LINKED
-        elif not entry.name.lower().endswith(IMAGE_ENDINGS):
-            skipped = UNREAD
+        elif not entry.name.lower().endswith(IMAGE_ENDINGS) or not (entry.is_file() or entry.is_symlink()):
+            skipped = UNREAD  # also pipes and sockets, at which reading would wait for ever
         else:
             try:
                 yield os.fsencode(name), entry.stat().st_size
