@@ -1,20 +1,23 @@
-"""What a search by Optuna has found: the best trial, and Optuna's charts. Imported only where Optuna is installed."""
+"""What a search by Optuna has found: the best trial, and charts. Imported only where Optuna is installed."""
 
 import io
 import warnings
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import matplotlib.pyplot as plt
 from optuna import Study
+from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
-from optuna.visualization import matplotlib as charts
+from torch import Tensor
+from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.core.files import write_file
 from leyden.report.sweep.selection import note
+from leyden.visualization.charts import draw_bars
+from leyden.visualization.trials import draw_history, draw_parallel
 
 STATES = {
     TrialState.COMPLETE: "run to the end",
@@ -22,11 +25,8 @@ STATES = {
     TrialState.FAIL: "failed",
     TrialState.RUNNING: "not done",
 }
-CHARTS: dict[str, tuple[Callable[..., Any], str]] = {
-    "search_history.png": (charts.plot_optimization_history, "Trials that were run to their end"),
-    "search_parallel.png": (charts.plot_parallel_coordinate, "A line for each trial: its values, what it reached"),
-    "search_importance.png": (charts.plot_param_importances, "What the value depends on (PED-ANOVA, Watanabe 2023)"),
-}
+IMPORTANCE_FROM = 20
+"""Trials; of fewer nobody can say what the value depends on."""
 
 
 def summary(study: Study) -> list[str]:
@@ -50,22 +50,39 @@ def draw(study: Study, folder: Path) -> tuple[list[Path], list[str]]:
     Returns:
         their files, and why some are not there.
     """
-    values = [trial.value for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
-    if not values:
+    trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    if not trials:
         return [], ["no charts: no trial was run to its end"]
-    wanted, left_out = dict(CHARTS), []
+    metric, mode = study.user_attrs["metric"], "max" if study.direction == StudyDirection.MAXIMIZE else "min"
+    values = [trial.values[0] for trial in trials]
+    kinds = {name: kind for trial in trials for name, kind in trial.distributions.items()}
+    settings = {name: [trial.params.get(name) for trial in trials] for name in kinds}
+    logarithmic = {
+        name for name, kind in kinds.items() if isinstance(kind, FloatDistribution | IntDistribution) and kind.log
+    }
+    found = dict(zip((trial.number for trial in trials), values, strict=True))
+    images = {
+        "search_history.png": draw_history(found, metric, mode),
+        "search_parallel.png": draw_parallel(settings, logarithmic, values, metric, mode),
+    }
+    left_out = _importance(study, values, images)
+    for name, image in images.items():
+        png = io.BytesIO()
+        to_pil_image(image).save(png, "png")
+        write_file(folder / name, png.getvalue())
+    return [folder / name for name in images], left_out
+
+
+def _importance(study: Study, values: list[float], images: dict[str, Tensor]) -> list[str]:
+    """Adds the chart of what the value depends on to the images; or returns why there is none."""
+    name = "search_importance.png"
+    if len(values) < IMPORTANCE_FROM:
+        return [f"no {name}: {len(values)} trials are too few, it takes {IMPORTANCE_FROM} that were run to their end"]
     if len(set(values)) == 1:
-        del wanted["search_importance.png"]
-        left_out.append("no search_importance.png: it takes two trials with different values")
-    with warnings.catch_warnings(), plt.rc_context({"figure.figsize": (10, 5), "backend": "agg"}):
-        for kind in (ExperimentalWarning, UserWarning):  # of Optuna's charts, and that few trials say little
-            warnings.simplefilter("ignore", kind)
-        for name, (chart, title) in wanted.items():
-            axes = chart(study, target_name=study.user_attrs["metric"])
-            axes.set_title(title, y=1.03)
-            figure = axes.get_figure(root=True)
-            png = io.BytesIO()
-            figure.savefig(png, format="png", dpi=120, bbox_inches="tight")
-            plt.close(figure)
-            write_file(folder / name, png.getvalue())
-    return [folder / name for name in wanted], left_out
+        return [f"no {name}: it takes two trials with different values"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    title = f"What {study.user_attrs['metric']} depends on, over {len(values)} trials (PED-ANOVA, Watanabe 2023)"
+    images[name] = draw_bars({key: min(1.0, max(0.0, share)) for key, share in shares.items()}, "importance", title)
+    return []
