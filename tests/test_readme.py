@@ -14,6 +14,7 @@ from commands import read_json
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 
+from leyden.bench.commands.advise import OWN
 from leyden.bench.config.groups import options
 from leyden.bench.config.validate import compose_and_check
 from leyden.cli import main
@@ -63,6 +64,8 @@ def test_commands_compose(page: str, tmp_path: Path, capsys: pytest.CaptureFixtu
             continue  # a mistake on purpose; a lab or technique outside, which have their own tests below
         if verb in COMPOSES:
             given = [re.sub(r"FOLDER|FILE|\.\.\.$", str(tmp_path), word) for word in words if "=" in word]
+            if verb == "advise":
+                given = [f"experiment={OWN}", *given]
             compose_and_check([first(one) for one in OverridesParser.create().parse_overrides(given)])
         if verb in PRINTS:
             assert main([verb, *words]) == 0

@@ -10,7 +10,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 from leyden.data.source.builtin.image_patches import ImagePatches
 from leyden.visualization import animation
-from leyden.visualization.animation import animate
+from leyden.visualization.animation import animate, frame_steps
 from leyden.visualization.grid import grid, upscale
 
 
@@ -82,3 +82,18 @@ def test_some_of_many_frames_are_shown(save: Callable, monkeypatch: pytest.Monke
     monkeypatch.setattr(animation, "MAX_FRAMES", 4)
     frames, _ = frames_of(animate(save([torch.full((3, 4, 4), value, dtype=torch.uint8) for value in range(10)])))
     assert [int(frame[0, 0, 0]) for frame in frames] == [0, 3, 6, 9]
+
+
+@pytest.mark.parametrize(("total", "expected"), [(960, 12), (40, 12), (6, 5), (2, 1), (1, 0), (0, 0)])
+def test_frames_lie_denser_at_the_beginning(total: int, expected: int) -> None:
+    steps = sorted(frame_steps(total))
+    assert len(steps) == expected
+    assert all(1 <= step < total for step in steps)
+    if expected == 12:
+        gaps = [later - sooner for sooner, later in zip(steps, steps[1:], strict=False)]
+        assert gaps == sorted(gaps)
+
+
+def test_frames_of_an_endless_training_double() -> None:
+    assert {1, 2, 4, 1024} <= frame_steps(float("inf"))
+    assert 3 not in frame_steps(float("inf"))

@@ -14,7 +14,7 @@ EXAMPLES = {
     "reproduce": ["leyden reproduce last"],
     "verify": ["leyden verify last", "leyden verify experiment='glob(tour_*)'"],
     "check-data": ["leyden check-data data/source=voc data.source.root=FOLDER"],
-    "advise": ["leyden advise data/source=image_folder data.source.root=FOLDER model.weights=imagenet"],
+    "advise": ["leyden advise data.source.root=FOLDER"],
     "new": [
         "leyden new technique my_net --folder mylab",
         "leyden new lab my_lab --folder mylab",

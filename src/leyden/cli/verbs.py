@@ -184,7 +184,7 @@ OWN_DATA = {
     "advise": Verb(
         f"{_COMMANDS}.advise:advise",
         "which of the lecture's four cases some data is, and the strategy for it",
-        (_overrides("data/source=... model.backbone=... model.weights=..."),),
+        (_overrides("data.source.root=FOLDER of images, a folder per class; or data/source=..., a lab, a backbone"),),
     ),
 }
 MAKE = {

@@ -44,6 +44,10 @@ class Evaluation(Protocol):
     main_image: str
     """The tag of the image that shows best how good the technique is."""
 
+    def stepped(self, task: "AdversarialTask") -> None:
+        """Looks at the training after a step; must change nothing of it."""
+        ...
+
     def batch(self, task: "AdversarialTask", stage: Literal["val", "test"], batch: Any, number: int) -> None:
         """Evaluates one batch."""
         ...
@@ -181,6 +185,10 @@ class AdversarialTask(LightningModule):
     def main_image(self) -> str:
         """The tag of the image that the end of a run names."""
         return self.evaluation.main_image
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Lets the evaluation look at the training."""
+        self.evaluation.stepped(self)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Hands the batch to the evaluation."""

@@ -139,7 +139,7 @@ def _evidence(sigma: np.ndarray, z: np.ndarray, y: np.ndarray, n: int, d: int) -
 
 
 def format_advice(advice: Advice, overrides: list[str]) -> str:
-    """The advice as text for a terminal, with the command that follows it.
+    """The advice as text for a terminal, with the command that follows it, quoted for bash and zsh.
 
     Args:
         advice: what was measured.

@@ -1,6 +1,7 @@
 """Images that change over the course of a training, as one animated GIF."""
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,10 +9,29 @@ from PIL import Image
 
 FRAME_MS, LAST_MS = 300, 2500
 """How long a frame is shown, and the last one, the result of the training."""
+FRAMES = 12
+"""Images of a training, besides those of its validations."""
 MAX_FRAMES = 60
 """Of more images so many are shown, evenly spread, the first and the last among them."""
 MAX_BYTES = 2_000_000
 """An animation of this size opens at once in a browser or a chat."""
+
+
+def frame_steps(total: float, frames: int = FRAMES) -> set[int]:
+    """The optimizer steps at which an image of a training is worth keeping, whenever it validates besides.
+
+    They lie the denser, the earlier: the first steps change most. The end is left to the last validation.
+
+    Args:
+        total: steps of the training; where it is infinite, those that are powers of two.
+        frames: how many, or fewer where there are not so many steps.
+    """
+    if math.isinf(total):
+        return {2**i for i in range(40)}
+    steps = [0]
+    for i in range(frames):
+        steps.append(max(steps[-1] + 1, round(total * (i / frames) ** 2)))
+    return {step for step in steps[1:] if step < total}
 
 
 def animate(files: Sequence[Path]) -> bytes:

@@ -3,12 +3,14 @@ from pathlib import Path
 import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer, seed_everything
+from PIL import Image
 
 from leyden.data.batches.gan_images import GanImages
 from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.noise_to_image.dcgan import DCGAN, Discriminator, Generator
 from leyden.gan.pixels import to_signed, to_uint8
+from leyden.training.loggers import Files
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 FACTS = {"class_names": [str(i) for i in range(10)], "channels": 1, "image_size": 16}
@@ -156,6 +158,18 @@ def test_a_run_logs_scores_and_images(data: GanImages) -> None:
         assert picture.dtype == torch.uint8
         assert picture.shape[0] == 3
         assert min(picture.shape[1:]) >= 512
+
+
+def test_animation_has_frames_without_validations(data: GanImages, tmp_path: Path) -> None:
+    states = []
+    for logger in (False, Files(str(tmp_path))):
+        seed_everything(0)
+        model = tiny()
+        quiet_trainer(max_steps=40, logger=logger).fit(model, data)
+        states.append(model.state_dict())
+    with Image.open(tmp_path / "training.gif") as image:
+        assert image.n_frames == 12
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())  # looking changes nothing
 
 
 def test_testing_needs_a_data_module() -> None:

@@ -48,6 +48,9 @@ class TranslationEvaluation:
         self.limit = limit
         self._evaluators: dict[str, SampleEvaluator] = {}
 
+    def stepped(self, task: AdversarialTask) -> None:
+        """Nothing: whole validations are looked at."""
+
     def batch(self, task: AdversarialTask, stage: Literal["val", "test"], batch: Any, number: int) -> None:
         """Nothing: whole splits are looked at in ``end``."""
 

@@ -17,6 +17,7 @@ from leyden.gan.base import AdversarialTask
 from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator
 from leyden.gan.noise_to_image.options import SamplingOptions
 from leyden.gan.noise_to_image.sampler import NoiseSampler
+from leyden.visualization.animation import frame_steps
 from leyden.visualization.grid import grid, grids, side_by_side, upscale
 from leyden.visualization.logging import log_image, log_text
 
@@ -40,6 +41,16 @@ class SamplingEvaluation:
         self.mode: Literal["min", "max"] = "min" if options.choose_by == "fid" else "max"
         self._evaluator: SampleEvaluator | None = None
         self._labels: Tensor | None = None
+        self._frames: set[int] | None = None
+
+    def stepped(self, task: AdversarialTask) -> None:
+        """Logs the samples of the same noise in some steps, for an animation; draws no random number."""
+        if not task.loggers:
+            return
+        if self._frames is None:
+            self._frames = frame_steps(task.trainer.estimated_stepping_batches)
+        if task.global_step in self._frames:
+            log_image(task, "samples", self._sheet(task))
 
     def batch(self, task: AdversarialTask, stage: Literal["val", "test"], batch: Any, number: int) -> None:
         """Nothing: whole splits are looked at in ``end``."""
@@ -56,8 +67,9 @@ class SamplingEvaluation:
         scores = evaluator.validation(self.generated)
         task.training_monitor.record(task.global_step, scores)
         _log_scores(task, stage, scores)
-        log_image(task, "samples", self.sampler.sheet())
-        log_image(task, "interpolation", self.sampler.walks())
+        log_image(task, "samples", self._sheet(task, f", FID {scores['fid']:.3g}"))
+        title = f"step {task.global_step:,}, each row from one noise to another"
+        log_image(task, "interpolation", side_by_side({title: self.sampler.walks()}))
 
     def end_training(self, task: AdversarialTask) -> None:
         """Says whether the training was balanced, and what speaks for it."""
@@ -105,6 +117,11 @@ class SamplingEvaluation:
         if self._labels is not None:  # as often as the data have them
             labels = self._labels[torch.randint(len(self._labels), (count,), generator=generator)].to(noise.device)
         return Generated(self.sampler.images(noise, labels), labels)
+
+    def _sheet(self, task: AdversarialTask, more: str = "") -> Tensor:
+        """The sample grid below its title."""
+        rows = ", a row per class" if self.sampler.conditional else ""
+        return side_by_side({f"step {task.global_step:,}{rows}{more}": self.sampler.sheet()})
 
     def _log_test_images(self, task: AdversarialTask, evaluator: SampleEvaluator) -> None:
         """Real images side_by_side samples, and samples' nearest real images."""

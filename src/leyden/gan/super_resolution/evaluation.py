@@ -51,6 +51,9 @@ class EnlargementEvaluation:
         self.lpips: Lpips | None = None
         self.tiles: list[tuple[Tensor, str]] = []
 
+    def stepped(self, task: AdversarialTask) -> None:
+        """Nothing: whole validations are looked at."""
+
     def batch(self, task: AdversarialTask, stage: Literal["val", "test"], batch: Any, number: int) -> None:
         """Shrinks a whole image (1, C, H, W), enlarges it by all methods and logs their scores."""
         target = whole_multiple(batch.images, self.scale)
