@@ -1,4 +1,5 @@
 import io
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def test_frames_lie_denser_at_the_beginning(total: int, expected: int) -> None:
     assert len(steps) == expected
     assert all(1 <= step < total for step in steps)
     if expected == 12:
-        gaps = [later - sooner for sooner, later in zip(steps, steps[1:], strict=False)]
+        gaps = [later - sooner for sooner, later in itertools.pairwise(steps)]
         assert gaps == sorted(gaps)
 
 

@@ -116,7 +116,7 @@ def test_search_asks_in_batches_and_goes_on(lab: Lab, capsys: pytest.CaptureFixt
     assert (lab.folder / "search.md").read_text() in shown
     for name in ("history", "parallel"):
         assert min(Image.open(lab.folder / f"search_{name}.png").size) > 400
-    assert "no search_importance.png: 3 trials are too few, it takes 20" in shown
+    assert "no search_importance.png: too few trials were run to their end, 3 of the 20" in shown
 
     lab.search(RATES, "sweep.jobs=2", "seed=3", trials=3)
     assert len(lab.batches) == 2  # there was nothing to do
@@ -173,7 +173,7 @@ def test_loss_that_is_not_finite_is_a_result(lab: Lab) -> None:
     lab.status = "done"
     lab.search(RATES, trials=2)
     assert lab.batches == [["0"], ["1"], ["1"]]
-    assert "no search_importance.png: 2 trials are too few" in (lab.folder / "search.md").read_text()
+    assert "too few trials were run to their end, 1 of the 20" in (lab.folder / "search.md").read_text()
     assert not (lab.folder / "search_importance.png").exists()
 
 

@@ -29,7 +29,7 @@ def study_of(count: int, constant: bool = False) -> "optuna.Study":
 def test_few_trials_show_no_importance(tmp_path: Path) -> None:
     files, left_out = draw(study_of(19), tmp_path)
     assert [file.name for file in files] == ["search_history.png", "search_parallel.png"]
-    assert left_out == ["no search_importance.png: 19 trials are too few, it takes 20 that were run to their end"]
+    assert left_out == ["no search_importance.png: too few trials were run to their end, 19 of the 20 it takes"]
     assert {Image.open(file).size for file in files} == {(900, 600)}
     _, left_out = draw(study_of(20, constant=True), tmp_path)
     assert left_out == ["no search_importance.png: it takes two trials with different values"]

@@ -77,7 +77,7 @@ def _importance(study: Study, values: list[float], images: dict[str, Tensor]) ->
     """Adds the chart of what the value depends on to the images; or returns why there is none."""
     name = "search_importance.png"
     if len(values) < IMPORTANCE_FROM:
-        return [f"no {name}: {len(values)} trials are too few, it takes {IMPORTANCE_FROM} that were run to their end"]
+        return [f"no {name}: too few trials were run to their end, {len(values)} of the {IMPORTANCE_FROM} it takes"]
     if len(set(values)) == 1:
         return [f"no {name}: it takes two trials with different values"]
     with warnings.catch_warnings():
