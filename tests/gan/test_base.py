@@ -48,8 +48,11 @@ class Points(AdversarialTask):
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return self.criterion.generator_loss(self.critic, real, fake)
 
-    def on_train_end(self) -> None:
+    def on_train_batch_end(self, *_: object) -> None:
         """Nothing is evaluated."""
+
+    def on_train_end(self) -> None:
+        """Nor here."""
 
 
 def points() -> Loader:
