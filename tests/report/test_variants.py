@@ -1,11 +1,14 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from PIL import Image
 
 from leyden.report.runs import Run
 from leyden.report.variants import VariantTable, last_image
+from leyden.visualization.labelled import draw_sheet
 
 JOBS = (
     ("head", 2, "a.Digits", 0, 0.5),
@@ -36,7 +39,16 @@ def test_ties_in_bold(sweep: Callable) -> None:
     assert rows == [["**0.500**", "3.00"], ["**0.500**", "3.00"], ["0.200", "3.00"]]
 
 
-def test_last_images_of_variants_side_by_side(sweep: Callable, tmp_path: Path) -> None:
+def test_last_images_of_variants_side_by_side(
+    sweep: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captions: list[str] = []
+
+    def watch(images: list, names: list[str], *rest: Any) -> torch.Tensor:
+        captions.extend(names)
+        return draw_sheet(images, names, *rest)
+
+    monkeypatch.setattr("leyden.report.variants.draw_sheet", watch)
     runs = []
     for number, run in enumerate(sweep(*JOBS)):
         folder = tmp_path / str(number)
@@ -55,6 +67,8 @@ def test_last_images_of_variants_side_by_side(sweep: Callable, tmp_path: Path) -
         assert (drawn[:, 8:328, left : left + 320] == torch.tensor(colour)[:, None, None]).all()
         assert (drawn[:, 328:, left : left + 320] < 128).any()
     assert "![samples](report.png)" in files["report.md"]
+    assert len(captions) == 2
+    assert captions[0] == "head\naccuracy 0.600 ± 0.141"
 
 
 def test_a_record_without_that_picture_has_none(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from leyden.report.statistics import score_table, summarize, texts
 from leyden.report.text import csv_table, footnotes, heading, markdown_table, short
 from leyden.visualization.labelled import draw_sheet
 
+CAPTIONED = 2
+"""Metrics below a variant's image."""
 SIDE = 320
 """Pixels that the longer side of a variant's image is fitted to."""
 
@@ -49,7 +51,8 @@ class VariantTable:
         files: dict[str, str | Tensor] = {"report.csv": csv_table([self.key, "metric", *rows.columns], lines)}
         if images := self._images(variants, runs):
             parts.append(f"![{self.image}](report.png)")
-            files["report.png"] = draw_sheet([*images.values()], [*images], "", self.columns, SIDE)
+            captions = [self._caption(name, found) for name in images]
+            files["report.png"] = draw_sheet([*images.values()], captions, "", self.columns, SIDE)
         return {"report.md": "\n\n".join(parts) + "\n", **files}
 
     def _table(self, variants: Axis, found: dict[str, pd.DataFrame]) -> str:
@@ -62,6 +65,11 @@ class VariantTable:
             columns.append(cells)
         lines = [list(line) for line in zip(variants.names, *columns, strict=True)]
         return markdown_table([short(self.key), *(metric.removeprefix("test/") for metric in self.metrics)], lines)
+
+    def _caption(self, name: str, found: dict[str, pd.DataFrame]) -> str:
+        """A variant's name, and below it what it reached by the first ``CAPTIONED`` metrics."""
+        scores = [f"{m.removeprefix('test/')} {texts(found[m])[(name,)]}" for m in [*self.metrics][:CAPTIONED]]
+        return "\n".join([name, *scores])
 
     def _images(self, variants: Axis, runs: list[Run]) -> dict[str, Tensor]:
         """Each variant's image by its name; of those with one."""

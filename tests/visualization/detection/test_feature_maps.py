@@ -4,6 +4,8 @@ from torchvision.transforms.v2.functional import rgb_to_grayscale
 from leyden.visualization.detection.feature_maps import SIDE, draw_feature_maps, strength
 from leyden.visualization.saliency import OPACITY, RAMP
 
+TOP = 36
+"""Pixels that the title takes."""
 CAPTION = 60
 """Pixels that a caption takes at most."""
 
@@ -27,10 +29,11 @@ def test_maps_lie_over_their_image() -> None:
     coarse[1, 0, 1, 0] = -1  # the second one's lower left quarter
     drawn = draw_feature_maps(images, [fine, coarse], [8, 16])
     assert drawn.dtype == torch.uint8
+    assert (drawn[:, :TOP] < 128).any()  # what the colours mean
     columns = range(8, drawn.shape[2] - SIDE + 1, (drawn.shape[2] - 8) // 3)
-    height = (drawn.shape[1] - 8) // 2
+    height = (drawn.shape[1] - TOP) // 2
     assert SIDE <= height < SIDE + CAPTION
-    tiles = [[drawn[:, 8 + i * height :, x:][:, :SIDE, :SIDE] for x in columns] for i in range(2)]
+    tiles = [[drawn[:, TOP + i * height :, x:][:, :SIDE, :SIDE] for x in columns] for i in range(2)]
     grey = rgb_to_grayscale(images[:, :, :1, :1], num_output_channels=3)
     hot = grey[0].flatten().float().lerp(torch.tensor(RAMP[2]).float(), OPACITY).round()
     for i, row in enumerate(tiles):

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from leyden.visualization.labelled import draw_sheet
 from leyden.visualization.saliency import overlay
 
+TITLE = "Activation of each cell of a feature map: from the weakest of its map, blue, over yellow to the strongest, red"
 SIDE = 256
 """Pixels that an image's longer side is fitted to."""
 
@@ -48,5 +49,5 @@ def draw_feature_maps(images: Tensor, maps: Sequence[Tensor], strides: Sequence[
     ]
     for i, image in enumerate(images):
         tiles += [image, *(overlay(image, heat[i]) for heat in heats)]
-        captions += ["blue: the weakest cell of a map, red: the strongest", *titles]
-    return draw_sheet(tiles, captions, "no images", 1 + len(maps), SIDE)
+        captions += ["image", *titles]
+    return draw_sheet(tiles, captions, "no images", 1 + len(maps), SIDE, TITLE)
