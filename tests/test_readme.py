@@ -64,7 +64,7 @@ def test_commands_compose(page: str, tmp_path: Path, capsys: pytest.CaptureFixtu
             continue  # a mistake on purpose; a lab or technique outside, which have their own tests below
         if verb in COMPOSES:
             given = [re.sub(r"FOLDER|FILE|\.\.\.$", str(tmp_path), word) for word in words if "=" in word]
-            if verb == "advise":
+            if verb == "advise" and given:
                 given = [f"experiment={OWN}", *given]
             compose_and_check([first(one) for one in OverridesParser.create().parse_overrides(given)])
         if verb in PRINTS:
