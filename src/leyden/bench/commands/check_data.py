@@ -40,5 +40,5 @@ def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
     write_file(folder / "issues.csv", issue_table(seen))
     to_pil_image(inspection_sheet(source, seen)).save(folder / "images.png")
     print(report)
-    print(f"\n{issue_counts(seen)}\nimages with their boxes: {folder / 'images.png'}")
+    print(f"\n{issue_counts(seen)}\nimages with their targets: {folder / 'images.png'}")
     return all(issue.effect == "note" for issue in seen.issues)
