@@ -39,9 +39,7 @@ def test_ties_in_bold(sweep: Callable) -> None:
     assert rows == [["**0.500**", "3.00"], ["**0.500**", "3.00"], ["0.200", "3.00"]]
 
 
-def test_last_images_of_variants_side_by_side(
-    sweep: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_last_images_of_variants_side_by_side(sweep: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     captions: list[str] = []
 
     def watch(images: list, names: list[str], *rest: Any) -> torch.Tensor:

@@ -100,7 +100,8 @@ def draw_parallel(
                 fontsize=TICK - 2,
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1},
             )
-    axes.set_xticks(range(len(columns)), list(columns), fontsize=LABEL - 2)
+    names = [name if len(name) <= LONGEST else name.replace(".", ".\n") for name in columns]
+    axes.set_xticks(range(len(columns)), names, fontsize=LABEL - 2)
     axes.set_xlim(-0.3, len(columns) - 0.4)
     axes.set_yticks([])
     axes.spines[["left", "bottom"]].set_visible(False)
