@@ -38,7 +38,8 @@ def techniques(family: str) -> str:
 
 def options(name: str) -> str:
     """The options of a config file such as ``model/gan/dcgan``: default and meaning, as in the YAML."""
-    return _table(("option", "default", "meaning"), [(f"`{k}`", f"`{v}`", text) for k, v, text in _options(name)])
+    found = {key: (f"`{key}`", f"`{value}`", text) for key, value, text in _options(name)}  # the file's own come last
+    return _table(("option", "default", "meaning"), list(found.values()))
 
 
 def sources(folder: str) -> str:
@@ -58,11 +59,24 @@ def _technique(file: Path) -> str:
         return f"### {name}\n\n{_comment(file)}.\n\n{options(f'model/{name}')}"
     about = ast.get_docstring(ast.parse((ROOT / "src" / f"{target[1].replace('.', '/')}.py").read_text())) or ""
     about = re.sub(r"^    .*", lambda line: line[0].replace("``", ""), about, flags=re.MULTILINE)  # formulae
-    own = [lab.stem for lab in sorted(LABS.glob("*.yaml")) if f"override /model: {name}\n" in lab.read_text()]
-    runs = "\n".join(f"leyden run experiment={lab}" for lab in own)
+    runs = "\n".join(f"leyden run experiment={lab}" for lab in _labs_of(name))
     return f'### {name}\n\n{about}\n\n```bash\n{runs}\n```\n\n??? note "Options of `model={name}`"\n\n' + "\n".join(
         f"    {line}" for line in options(f"model/{name}").splitlines()
     )
+
+
+def _labs_of(model: str) -> list[str]:
+    """The labs that train a model, as overrides; without any, the first lab of which it is a variant."""
+    texts = {lab.stem: lab.read_text() for lab in sorted(LABS.glob("*.yaml"))}
+    own = [lab for lab, text in texts.items() if f"override /model: {model}\n" in text]
+    if own:
+        return own
+    for lab, text in texts.items():
+        inherited = "".join(texts.get(base, "") for base in re.findall(r"^  - (_\w+)$", text, re.MULTILINE))
+        variant = re.search(rf"^    (.+): {{model: {model}[,}}]", text + inherited, re.MULTILINE)
+        if variant and not lab.startswith("_"):
+            return [f"{lab} lab.variant='{variant[1]}'"]
+    return []
 
 
 def _options(name: str) -> Iterator[tuple[str, str, str]]:

@@ -44,6 +44,16 @@ def test_options_have_default_and_meaning(hooks: ModuleType) -> None:
     assert "| `beta1` | `0.5` |" in table  # of a file that it includes
 
 
+def test_a_technique_has_its_command_and_each_option_once(hooks: ModuleType) -> None:
+    """Also one that is a variant of a lab, and changes what it includes."""
+    page = hooks.techniques("transfer")
+    adda = page[page.index("### transfer/adda\n") : page.index("### transfer/cdan\n")]
+    assert "leyden run experiment=transfer_domain_digits lab.variant='ADDA'\n" in adda
+    assert adda.count("| `lr` |") == adda.count("| `momentum` |") == 1
+    assert "| `lr` | `0.001` |" in adda
+    assert "```bash\n\n```" not in page
+
+
 def test_labs_say_what_was_measured(hooks: ModuleType) -> None:
     [row] = [line for line in hooks.labs("gan").splitlines() if line.startswith("| `gan_dcgan`")]
     assert re.search(r"`test/modes` min: 10 \(10, 10, 10\)", row)
