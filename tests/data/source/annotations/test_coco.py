@@ -1,8 +1,9 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from painted import NAMES, SCENES, write_coco
+from painted import NAMES, SCENES, Scene, write_coco
 from pycocotools import coco as reference
 
 from leyden.data.source.annotations.coco import COCO
@@ -168,3 +169,28 @@ def test_box_around_an_outline_where_there_is_none(segmentation: object, box: li
     assert boxes[2:] == ([] if box is None else [box])
     kinds = [issue.kind for issue in source.inspect()[1] if "annotation 90" in issue.what]
     assert kinds == (["not a number"] if box is None else ["box of an outline"])
+
+
+def retell(root: Path, change: Callable[[list[float]], list[float]]) -> COCO:
+    """Every bbox as another program would write it."""
+    for file in root.rglob("*.json"):
+        content = json.loads(file.read_text())
+        for annotation in content["annotations"]:
+            annotation["bbox"] = change(annotation["bbox"])
+        file.write_text(json.dumps(content))
+    return COCO(str(root))
+
+
+def test_fractions_in_the_place_of_pixels_stop_a_run(tmp_path: Path) -> None:
+    source = retell(write_coco(tmp_path / "set"), lambda bbox: [number / 100 for number in bbox])
+    with pytest.raises(ValueError, match=r"these are fractions, but COCO has x, y, width and height in pixels"):
+        source.prepare()
+
+
+def test_corners_in_the_place_of_sizes_are_doubtful(tmp_path: Path) -> None:
+    scenes = [Scene(f"s{i}", (40, 32), [(i % 8, (15, 11, 30, 25))]) for i in range(12)]
+    root = write_coco(tmp_path / "set", {"train": scenes})
+    assert not [issue for issue in COCO(str(root)).inspect()[1] if issue.kind == "doubtful coordinates"]
+    _, issues = retell(root, lambda bbox: [*bbox[:2], bbox[0] + bbox[2], bbox[1] + bbox[3]]).inspect()
+    [found] = [issue for issue in issues if issue.kind == "doubtful coordinates"]
+    assert (found.effect, "12 of 12 boxes stick out" in found.what) == ("warning", True)

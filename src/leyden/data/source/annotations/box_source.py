@@ -1,7 +1,9 @@
 """What sources of annotated images share: what becomes of bad boxes, and who is in which split."""
 
 import logging
+import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -31,6 +33,10 @@ from leyden.data.splits import STAGES, Split, Stage
 log = logging.getLogger(__name__)
 
 OnBadBox = Literal["drop", "clip", "fail"]
+WHOLE = 1.01
+"""The greatest coordinate of boxes that are given as fractions of an image's sides."""
+MANY = 10
+"""Boxes that stick out and are no slip."""
 TOLD = 5
 """Issues and names that an error shows."""
 
@@ -68,6 +74,8 @@ class BoxSource(ImageSource):
     """Pixels, where ``data.image_size`` is null: images differ in size."""
     min_box_size: ClassVar[float] = MIN_BOX_SIZE
     """A box that is not wider and higher than so many pixels has no area."""
+    means: ClassVar[str]
+    """What the four numbers of a box are in the format."""
     knows: ClassVar[tuple[Literal["difficult", "crowd", "area"], ...]] = ()
     """What the format says of an object besides its class."""
 
@@ -83,6 +91,7 @@ class BoxSource(ImageSource):
     ) -> None:
         check_holdout(holdout)
         self.root = Path(root).expanduser()
+        self.kind = kind
         self.name = f"{kind} {self.root}"
         self.classes = classes
         self.channels = channels
@@ -140,6 +149,7 @@ class BoxSource(ImageSource):
         if not (parts.get("val") or parts.get("test")):
             what = "the data has no splits: a hash of the images' names deals them out, 60, 10 and 30 %"
             reading.find("no splits", "note", self.root, None, what)
+        self._find_misread(parts, reading)
         self._find_untrained(splits, reading)
         return {stage: AnnotatedImages(splits[stage], self.channels, self.tally) for stage in STAGES}, reading.issues
 
@@ -212,6 +222,22 @@ class BoxSource(ImageSource):
         if entry.number is not None:
             target["image_id"] = torch.tensor(entry.number)
         return target, bad
+
+    def _find_misread(self, parts: Mapping[Stage, list[Annotated]], reading: Reading) -> None:
+        """Coordinates that mean something else than the format's: fractions for pixels, corners for sizes."""
+        examples = [example for part in parts.values() for example in part if example.entry.boxes]
+        boxes = [(box.corners, example) for example in examples for box in example.entry.boxes]
+        greatest = max((value for corners, _ in boxes for value in corners if math.isfinite(value)), default=math.inf)
+        if greatest <= WHOLE and all(min(example.size) > 2 for example in examples):
+            entry: ImageEntry = examples[0].entry
+            what = f"no box reaches beyond the first pixel: these are fractions, but {self.kind} has {self.means}"
+            reading.find("fractions for pixels", "stops", entry.written, entry.boxes[0].line, what, entry.path)
+            return
+        out = [example for corners, example in boxes if validate_box(corners, example.size, 0)[0] == "sticks out"]
+        if len(out) >= MANY and len(out) > len(boxes) / 4:
+            entry = out[0].entry
+            what = f"{len(out)} of {len(boxes)} boxes stick out of their images: {self.kind} has {self.means}"
+            reading.find("doubtful coordinates", "warning", entry.written, entry.line, what, entry.path)
 
     def _find_untrained(self, splits: dict[Stage, list[Annotated]], reading: Reading) -> None:
         """A split without boxes, and classes that are tested and never trained."""

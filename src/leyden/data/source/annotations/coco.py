@@ -41,6 +41,7 @@ class COCO(BoxSource):
         seed: of the parts of train.
     """
 
+    means = "x, y, width and height in pixels"
     knows = ("crowd", "area")
 
     def __init__(

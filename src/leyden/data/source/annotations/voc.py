@@ -49,6 +49,7 @@ class VOC(BoxSource):
         seed: of the parts of train.
     """
 
+    means = "xmin, ymin, xmax and ymax in pixels, the first being 1"
     knows = ("difficult",)
     min_box_size: ClassVar[float] = 1.0
 

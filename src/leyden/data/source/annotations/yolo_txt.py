@@ -40,6 +40,8 @@ class YOLO(BoxSource):
         seed: of the parts of train.
     """
 
+    means = "centre x, centre y, width and height as fractions of the image's sides"
+
     def __init__(
         self,
         root: str,
