@@ -89,7 +89,9 @@ class FourCases:
         files: dict[str, str | Tensor] = {"report.csv": _csv(cases)}
         if any(case.ranks for case in cases):
             parts.append("![The four cases](report.png)")
-            files["report.png"] = draw_panels({case.name: _bars(case) for case in cases}, self.metric, digits)
+            files["report.png"] = draw_panels(
+                {case.name: _bars(case) for case in cases}, self.metric.replace("/", " "), digits
+            )
         return {"report.md": "\n\n".join(part for part in parts if part) + "\n", **files}
 
     def _case(self, names: tuple[str, str], strategies: list[str], scores: pd.DataFrame) -> Case:

@@ -75,4 +75,4 @@ class SweepCurve:
         if not curves:
             return None
         ticks = None if numbers else x.names
-        return draw_curves(curves, self.x_name, self.metric, self.title, log_x=numbers, ticks=ticks)
+        return draw_curves(curves, self.x_name, self.metric.replace("/", " "), self.title, log_x=numbers, ticks=ticks)
