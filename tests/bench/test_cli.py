@@ -136,21 +136,29 @@ def test_glob_without_a_match_is_an_error(leyden: Callable) -> None:
         (["trainer=gpu"], "use trainer=cpu"),
         (["data.labels_per_class=100000"], "labels_per_class"),
         (["data/source=tables"], "choose another data/source or data"),
-        (["model.lr=1e30", "trainer.max_steps=20", "trainer.limit_train_batches=null"], "the loss is"),
     ],
 )
-def test_error_is_one_line_and_failed_record(
-    words: list[str], message: str, leyden: Callable, records: Callable
+def test_failed_start_is_one_line_and_no_record(
+    words: list[str], message: str, leyden: Callable, tmp_path: Path
 ) -> None:
     done = leyden("run", *FAST, *words)
     assert done.returncode == 1
     [error] = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert message in error
     assert "Traceback" not in done.stderr
+    assert [*tmp_path.glob("outputs/*")] == []
+
+
+def test_error_is_one_line_and_failed_record(leyden: Callable, records: Callable) -> None:
+    done = leyden("run", *FAST, "model.lr=1e30", "trainer.max_steps=20", "trainer.limit_train_batches=null")
+    assert done.returncode == 1
+    [error] = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert "the loss is" in error
+    assert "Traceback" not in done.stderr
     [folder] = records()
     status = read_json(folder / "status.json")
     assert status["status"] == "failed"
-    assert message in status["error"]
+    assert "the loss is" in status["error"]
     assert "Traceback" in (folder / "run.log").read_text()
     assert not (folder / "metrics.json").exists()
 

@@ -22,7 +22,11 @@ def run(overrides: Sequence[str]) -> int:
 
     if sweep.wants_hydra(list(overrides)):
         return sweep.run(list(overrides))
-    return run_record(Record.create(compose_and_check(overrides, whole=False, here=True)))
+    record = Record.create(compose_and_check(overrides, whole=False, here=True))
+    try:
+        return run_record(record)
+    finally:
+        record.discard_failed_start()
 
 
 def check(overrides: Sequence[str]) -> None:
@@ -93,6 +97,6 @@ def run_record(record: Record) -> int:
     except (KeyboardInterrupt, SystemExit):  # what Lightning makes of Ctrl-C and SIGTERM, some with status 0
         return INTERRUPTED
     finally:
-        if rank() == 0:
+        if rank() == 0 and not record.is_failed_start:
             show(record)
     return 0

@@ -6,6 +6,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,18 @@ class Record:
         if self.status["status"] != "done":
             raise RecordError(f"{self.folder} is not done: `{self.to_resume}` first")
 
+    @property
+    def is_failed_start(self) -> bool:
+        """Whether the run failed before its first step: data, weights or a device were not there."""
+        return self.status["status"] == "failed" and "monitor" not in self.environment
+
+    def discard_failed_start(self) -> None:
+        """Removes the folder where nothing in it is worth keeping."""
+        if self.is_failed_start:
+            shutil.rmtree(self.folder)
+            with suppress(OSError):  # other runs of the lab lie there
+                self.folder.parent.rmdir()
+
     def set_status(self, status: str, **details: Any) -> None:
         """Writes ``status.json`` atomically, with the time, this process and ``details`` such as the error."""
         _write_status(self.folder, status, **details)
@@ -174,7 +187,7 @@ def new_folder(parent: Path) -> Path:
     number = 0
     while True:
         try:
-            (parent / f"{stamp}_{number}").mkdir()
+            (parent / f"{stamp}_{number}").mkdir(parents=True)
         except FileExistsError:
             number += 1
         else:
