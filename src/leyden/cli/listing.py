@@ -12,7 +12,7 @@ from rich.table import Table
 
 from leyden.bench.config.groups import file_of, options
 from leyden.cli.searchpath import KEY, conf_folders
-from leyden.core.arguments import nearest
+from leyden.core.start.nearest import nearest
 from leyden.core.text.yaml_comments import heading
 from leyden.core.yaml_file import yaml_problem
 

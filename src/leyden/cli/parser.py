@@ -7,7 +7,7 @@ from typing import Any
 
 from leyden.cli.examples import EXAMPLES
 from leyden.cli.verbs import VERBS
-from leyden.core.arguments import nearest
+from leyden.core.start.nearest import nearest
 
 
 def parser(verb: str) -> argparse.ArgumentParser:

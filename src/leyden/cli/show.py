@@ -19,7 +19,7 @@ from leyden.bench.config.variants import with_variant
 from leyden.cli.commented import flow, print_yaml
 from leyden.cli.listing import sweep_jobs
 from leyden.cli.searchpath import KEY, added_to, conf_folders
-from leyden.core.arguments import nearest
+from leyden.core.start.nearest import nearest
 from leyden.core.text.shell import command
 from leyden.core.text.yaml_comments import comments, heading
 

@@ -1,17 +1,18 @@
 """What a class or function takes, read off its signature, and whether a value fits."""
 
 import contextlib
-import difflib
 import importlib
 import inspect
 import math
 import re
 import typing
-from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
+
+from leyden.core.start.nearest import nearest
 
 COUNTED = r"(^|_)(batch_size|image_size|crop_size|channels|every|n_critic|shots|ways|queries|episodes|heads|views)$"
 """Arguments of which there is at least one."""
@@ -145,14 +146,6 @@ def crossed(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         other = arguments.get(greatest)
         if greatest != least and isinstance(value, int | float) and isinstance(other, int | float) and value > other:
             yield least, f"is {value}, more than {greatest}={other}: lower the one or raise the other"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error message: which known name was meant, or what there is."""
-    names = sorted(set(map(str, known)))
-    longer = [known for known in names if name and known.startswith(name)]
-    close = longer or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; there are: {', '.join(names)}"
 
 
 def why_not_found(path: str, error: Exception) -> str:

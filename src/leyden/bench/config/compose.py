@@ -17,9 +17,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from leyden.bench.config.groups import CONF, groups
 from leyden.bench.config.variants import with_variant
 from leyden.core.allow_list import targets
-
-SECTIONS = ("paths", "trainer", "callbacks", "logger", "model", "data", "checkpoint", "sweep", "lab")
-"""Parts of a config that hold keys."""
+from leyden.core.start.run_settings import out_of_shape
 
 
 class ConfigError(ValueError):
@@ -111,31 +109,16 @@ def finish(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[s
     OmegaConf.set_struct(config, False)
     config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=whole)
-    if whole and (mistakes := [*_out_of_shape(plain)]):
+    raw = OmegaConf.to_container(config)
+    own = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
+    if whole and (mistakes := [*out_of_shape(plain, str(raw), own, groups())]):
         raise ConfigError(mistakes)
     variants = tuple(map(str, plain["lab"].get("variants") or ()))
     if whole:
         del plain["lab"]["variants"]  # a run is one of them
     plain["lab"]["name"] = choices.get("experiment") or "no_experiment"
     chosen = {name: option for name, option in choices.items() if name.split("@")[0] in groups() and option is not None}
-    return Composed(plain, chosen, list(overrides), dict(_copies(OmegaConf.to_container(config))), variants)
-
-
-def _out_of_shape(config: dict[str, Any]) -> Iterator[str]:
-    """What a config lacks that every run has: the sections of ``config.yaml``, and of parts that are built a target."""
-    for part in SECTIONS:
-        if not isinstance(config.get(part), dict):
-            cure = f"choose one with {part}=NAME" if part in groups() else "leave it, and set the keys below it"
-            yield f"{part}: should hold keys, is {config.get(part)!r}: {cure}"
-    for part in ("trainer", "model", "data"):
-        if isinstance(config.get(part), dict) and "_target_" not in config[part]:
-            yield f"{part}._target_: is missing; choose one with {part}=NAME"
-    own = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
-    for name, value in own.items():
-        if name != "defaults" and name not in config:
-            yield f"{name}: is missing; a run needs it, so leave it in"
-        elif isinstance(value, dict) and isinstance(config.get(name), dict):
-            yield from (f"{name}.{key}: is missing; leave it in" for key in value if key not in config[name])
+    return Composed(plain, chosen, list(overrides), dict(_copies(raw)), variants)
 
 
 def _copies(node: Any, key: str = "") -> Iterator[tuple[str, str]]:

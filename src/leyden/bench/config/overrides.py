@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from leyden.bench.config.compose import compose_unchecked, hydra_over_conf, without_cure
 from leyden.bench.config.groups import CONF, groups, options
 from leyden.bench.config.variants import CHOICE, read
-from leyden.core.arguments import nearest
+from leyden.core.start.nearest import keys_in, meant, nearest
 from leyden.core.text.shell import command, shell_word
 from leyden.core.yaml_file import yaml_problem
 
@@ -144,7 +144,11 @@ def _wrong_option(override: Override, searchpath: Mapping[str, list[str]]) -> st
     for option in chosen:
         folder, _, name = f"{group}/{option}".rpartition("/")
         if option not in known and not (searchpath and name in _own_options(folder, searchpath)):
-            return f"{group}={option}: no such option{nearest(option, known)}"
+            choices = [f"{other}={name}" for other in groups() for name in options(other) if other != group]
+            elsewhere = [choice for choice in choices if re.split("[=/]", choice)[-1] == option]
+            return (
+                f"{group}={option}: no such option{nearest(option, known, [] if meant(option, known) else elsewhere)}"
+            )
         for file in [place / folder / f"{name}.yaml" for place in places]:
             if file.is_file() and (problem := yaml_problem(file)):
                 return f"{group}={option}: {problem}"
@@ -181,6 +185,6 @@ def _unknown_key(key: str, config: Any) -> str | None:
         path = f"{seen}.{part}".lstrip(".")
         if part not in node:
             known = [f"{seen}.{name}".lstrip(".") for name in node] + ([] if seen else list(groups()))
-            return f"{key}: unknown key{nearest(path, known)}"
+            return f"{key}: unknown key{nearest(key, known, [*keys_in({**config, 'lab': {}}), *groups()])}"
         node, seen = node[part], path
     return None

@@ -36,7 +36,7 @@ def with_variant(overrides: Sequence[str]) -> list[str]:
     known = variants_of(overrides)
     if name not in known:
         from leyden.bench.config.compose import ConfigError
-        from leyden.core.arguments import nearest
+        from leyden.core.start.nearest import nearest
 
         raise ConfigError([f"{CHOICE}: no variant {name!r}{nearest(name, known) if known else ' in this lab'}"])
     typed = {_key(text) for text in overrides}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leyden.bench.run.record import Record
-from leyden.core.arguments import nearest
+from leyden.core.start.nearest import nearest
 from leyden.report.runs import ABSENT, value_at
 from leyden.report.sweep.ranking import Entry, ranked, write_ranking
 from leyden.report.sweep.selection import of_test

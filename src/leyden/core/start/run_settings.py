@@ -1,11 +1,15 @@
 """What a run itself takes, beside trainer, model and data: the keys, what they hold, and what is wrong with a value."""
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from leyden.core.arguments import type_problem
+from leyden.core.start.nearest import keys_in, nearest
 
+SECTIONS = ("paths", "trainer", "callbacks", "logger", "model", "data", "checkpoint", "sweep", "lab")
+"""Parts of a config that hold keys."""
 OF_THE_RUN: dict[str, Any] = {
     "seed": int,
     "scale_lr": bool,
@@ -49,3 +53,31 @@ def mistakes_in_run(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for name, node in config[group].items():
             if node is not None and not (isinstance(node, dict) and "_target_" in node):
                 yield f"{group}.{name}", f"should have a _target_, or be null to leave it out; is {node!r}"
+
+
+def out_of_shape(config: dict[str, Any], raw: str, own: dict[str, Any], groups: Sequence[str]) -> Iterator[str]:
+    """What a config lacks that every run has, or has besides, a line each.
+
+    Args:
+        config: plain and resolved.
+        raw: its text before interpolations were resolved, which may read keys of a user's own.
+        own: ``config.yaml``.
+        groups: from which options are chosen.
+    """
+    for part in SECTIONS:
+        if not isinstance(config.get(part), dict):
+            cure = f"choose one with {part}=NAME" if part in groups else "leave it, and set the keys below it"
+            yield f"{part}: should hold keys, is {config.get(part)!r}: {cure}"
+    for part in ("trainer", "model", "data"):
+        if isinstance(config.get(part), dict) and "_target_" not in config[part]:
+            yield f"{part}._target_: is missing; choose one with {part}=NAME"
+    for name, value in own.items():
+        if name != "defaults" and name not in config:
+            yield f"{name}: is missing; a run needs it, so leave it in"
+        elif isinstance(value, dict) and isinstance(config.get(name), dict):
+            yield from (f"{name}.{key}: is missing; leave it in" for key in value if key not in config[name])
+    known = {name: value for name, value in config.items() if name in own or name in SECTIONS}
+    for name in config.keys() - known.keys():
+        if not re.search(rf"\$\{{[^}}]*\b{re.escape(str(name))}\b", raw):
+            told = nearest(str(name), [*known, *groups], keys_in({**known, "lab": {}}))
+            yield f"{name}: unknown key, which nothing reads{told}"

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from leyden.core.arguments import nearest
+from leyden.core.start.nearest import nearest
 from leyden.core.text.shell import command
 from leyden.report.runs import Run
 from leyden.report.text import markdown_table
