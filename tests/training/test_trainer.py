@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from leyden.training.trainer import trainer_mistakes
+from leyden.training.trainer import refuse_few_batches, trainer_mistakes
 
 CPU = {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "max_steps": -1, "strategy": "auto"}
 
@@ -15,7 +15,7 @@ CPU = {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "max_steps": -1, "st
     [
         *(("devices", value) for value in ([0], 0, -1, [], "0", "x", [0, 1])),
         *(("strategy", value) for value in ("fsdp", "ddp_spawn", "ddp_notebook", "nothing", "deepspeed", "dp", "")),
-        *(("precision", value) for value in ("8", "x", "transformer-engine", 0)),
+        *(("precision", value) for value in ("8", "x", "transformer-engine", 0, 16, "16-true", "16-mixed")),
         *(("accelerator", value) for value in ("tpu", "x", "")),
         *(("max_epochs", value) for value in (0, -2, -1)),
         *(("max_steps", value) for value in (0, -2)),
@@ -69,3 +69,41 @@ def test_gradients_of_own_steps_are_not_lightnings() -> None:
 def test_two_arguments_that_exclude_each_other() -> None:
     wrong = trainer_mistakes({**CPU, "val_check_interval": 0.5, "check_val_every_n_epoch": None}, False)
     assert "should be an integer" in wrong["val_check_interval"]
+
+
+class Batches:
+    """Five of each split."""
+
+    def train_dataloader(self) -> range:
+        return range(5)
+
+    val_dataloader = test_dataloader = train_dataloader
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"limit_train_batches": 1e-9}, r"trainer\.limit_train_batches=1e-09: is less than one of 5 batches"),
+        ({"limit_test_batches": 0.1}, r"trainer\.limit_test_batches=0\.1: is less than one of 5 batches"),
+        ({"val_check_interval": 6}, r"val_check_interval=6: an epoch has 5 batches.*check_val_every_n_epoch=null"),
+        ({"val_check_interval": 3, "limit_train_batches": 2}, r"val_check_interval=3: an epoch has 2 batches"),
+        ({"val_check_interval": 3, "limit_train_batches": 0.4}, r"val_check_interval=3: an epoch has 2 batches"),
+    ],
+)
+def test_too_few_batches_are_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        refuse_few_batches({"check_val_every_n_epoch": 1, **given}, Batches)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"limit_train_batches": 0.2},
+        {"limit_val_batches": 1, "limit_test_batches": 1.0},
+        {"val_check_interval": 5},
+        {"val_check_interval": 99, "check_val_every_n_epoch": None},
+        {"val_check_interval": 0.1},
+    ],
+)
+def test_enough_batches_are_let_through(given: dict[str, Any]) -> None:
+    refuse_few_batches({"check_val_every_n_epoch": 1, **given}, Batches)  # type: ignore[arg-type]

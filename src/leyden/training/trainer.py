@@ -3,10 +3,10 @@
 import logging
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from lightning import Trainer
+from lightning import LightningDataModule, Trainer
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 
 LEAST: dict[str, float] = {
@@ -29,6 +29,8 @@ SHARES = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "val
 OWN_STEPS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
 """What Lightning does to gradients only where it takes the optimizer's steps itself."""
 OF_DEVICES = ("accelerator", "devices", "strategy", "precision", "num_nodes", "sync_batchnorm", "profiler")
+HALF = ("16", "16-true", "16-mixed")
+"""Precisions of GPUs."""
 QUIET: dict[str, Any] = {
     "accelerator": "cpu",
     "devices": 1,
@@ -75,6 +77,8 @@ def trainer_mistakes(
     for name in ("fast_dev_run", "barebones"):
         if given.get(name):
             wrong[name] = "leaves no checkpoint to test and record: leave it out; debug=smoke tries a lab in seconds"
+    if given.get("accelerator") == "cpu" and str(given.get("precision")) in HALF:
+        wrong["precision"] = f"is {given['precision']}, for which CPUs have no arithmetic: use 32-true, or bf16-mixed"
     if given.get("enable_checkpointing") is False:
         wrong["enable_checkpointing"] = "a run needs its checkpoints: leave it out"
     if steps_itself:
@@ -82,6 +86,33 @@ def trainer_mistakes(
             if given.get(name) not in (None, 1 if name == "accumulate_grad_batches" else 0):
                 wrong[name] = "does not work where the technique steps its optimizers itself: leave it out"
     return {**_refused(given), **wrong}
+
+
+def refuse_few_batches(given: Mapping[str, Any], data: Callable[[], LightningDataModule]) -> None:
+    """Raises ValueError where a share of the batches is none of them, or no epoch has as many as validation waits for.
+
+    Args:
+        given: the Trainer's arguments.
+        data: prepared; asked for only where a share is given, or validation within an epoch.
+    """
+    wrong, own = [], {name: value for name, value in given.items() if type(value) is float and 0 < value < 1}
+    for stage in ("train", "val", "test"):
+        if share := own.get(f"limit_{stage}_batches"):
+            batches = len(getattr(data(), f"{stage}_dataloader")())
+            if share * batches < 1:
+                told = f"is less than one of {batches} batches: give their number, such as 1"
+                wrong.append(f"trainer.limit_{stage}_batches={share}: {told}")
+    interval, limit = given.get("val_check_interval"), given.get("limit_train_batches")
+    if type(interval) is int and given.get("check_val_every_n_epoch") is not None and not wrong:
+        batches = len(data().train_dataloader())
+        batches = int(batches * limit) if isinstance(limit, float) else min(batches, limit or batches)
+        if interval > batches:
+            wrong.append(
+                f"trainer.val_check_interval={interval}: an epoch has {batches} batches, so it would end before that: "
+                f"use {batches} or fewer, or trainer.check_val_every_n_epoch=null, which counts on over epochs"
+            )
+    if wrong:
+        raise ValueError("\n".join(wrong))
 
 
 def _refused(given: Mapping[str, Any]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
+from leyden.bench.config.instantiate import prepared_data
 from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.record import Record
 from leyden.core.allow_list import ALLOW, check_folder, from_environment
@@ -31,7 +32,11 @@ def run(overrides: Sequence[str]) -> int:
 
 def check(overrides: Sequence[str]) -> None:
     """Raises ConfigError with every mistake in a config; runs nothing."""
-    print(f"{compose_and_check(overrides, here=True).config['lab']['name']}: nothing wrong")
+    composed = compose_and_check(overrides, here=True)
+    from leyden.training.trainer import refuse_few_batches  # here, because it brings torch
+
+    refuse_few_batches(composed.config["trainer"], lambda: prepared_data(composed.config, composed.allow))
+    print(f"{composed.config['lab']['name']}: nothing wrong")
 
 
 def resume(folder: Path, allow: Collection[str] = ()) -> int:

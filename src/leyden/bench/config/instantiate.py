@@ -35,3 +35,10 @@ def build(node: Mapping[str, Any], allow: Collection[str] = (), **arguments: Any
 def build_all(nodes: Mapping[str, Mapping[str, Any]], allow: Collection[str] = (), **arguments: Any) -> list[Any]:
     """Builds every member of a group such as ``callbacks``; a member that was set to null is left out."""
     return [build(node, allow, **arguments) for node in nodes.values() if node]
+
+
+def prepared_data(config: Mapping[str, Any], allow: Collection[str] = ()) -> Any:
+    """The DataModule of a run's config, which knows its examples."""
+    data = build(config["data"], allow)
+    data.prepare_data()
+    return data

@@ -33,6 +33,7 @@ from leyden.training.checkpoint import AtomicCheckpointIO
 from leyden.training.global_batch import GlobalBatch
 from leyden.training.loggers import About, RunLogger
 from leyden.training.logs import setup_logging
+from leyden.training.trainer import refuse_few_batches
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ def assemble(config: dict[str, Any], folder: Path, allow: Collection[str] = ()) 
     look_for_gpus_once()
     data = build(config["data"], allow)
     data.prepare_data()
+    refuse_few_batches(config["trainer"], lambda: data)
     torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
     model: LightningModule = build(config["model"], allow, **data.spec)
     if not isinstance(model, Technique):
