@@ -8,7 +8,7 @@ from string import Template
 
 from leyden.bench.config.groups import CONF, file_of, options
 from leyden.cli import searchpath
-from leyden.core.arguments import nearest
+from leyden.core.start.nearest import nearest
 from leyden.core.text.shell import command, shell_word
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from leyden.bench.config.instantiate import build
+from leyden.bench.config.instantiate import build, prepared_data
 from leyden.bench.config.validate import compose_and_check
 
 OWN = "own_images"
@@ -28,8 +28,7 @@ def advice(overrides: Sequence[str]) -> str:
     from leyden.training.logs import setup_logging
 
     setup_logging(None)
-    data = build(composed.config["data"], composed.allow)
-    data.prepare_data()
+    data = prepared_data(composed.config, composed.allow)
     model = build(composed.config["model"], composed.allow, **data.spec)
     if not isinstance(model, Advises):
         raise ValueError(

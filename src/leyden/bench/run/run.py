@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from leyden.bench.compat import rank
-from leyden.bench.config.instantiate import build, build_all
+from leyden.bench.config.instantiate import build, build_all, prepared_data
 from leyden.bench.run.checkpoint import best, newest, technique_of
 from leyden.bench.run.devices import as_begun, devices_of, look_for_gpus_once, precision_here, refuse_absent_gpu
 from leyden.bench.run.lab import left_out
@@ -97,8 +97,7 @@ def assemble(config: dict[str, Any], folder: Path, allow: Collection[str] = ()) 
     """
     refuse_absent_gpu(config["trainer"])
     look_for_gpus_once()
-    data = build(config["data"], allow)
-    data.prepare_data()
+    data = prepared_data(config, allow)
     refuse_few_batches(config["trainer"], lambda: data)
     torch.manual_seed(mix(config["seed"], 0))  # the weights depend on the seed alone, not on what the data drew
     model: LightningModule = build(config["model"], allow, **data.spec)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from leyden.core.arguments import nearest
+from leyden.core.start.nearest import nearest
 from leyden.report.labs.expectations import Expectation, expectations
 
 FEW = 5
