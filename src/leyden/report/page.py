@@ -19,9 +19,9 @@ from torchvision.transforms.v2.functional import to_pil_image
 from leyden.data.source.files.decoder import read_image
 from leyden.report.compare import Comparison
 from leyden.report.directions import BASELINE, arrow
+from leyden.report.record_images import last_image
 from leyden.report.runs import Run
 from leyden.report.sections import Sections
-from leyden.report.variants import last_image
 from leyden.visualization.charts import Curve, draw_curves, draw_spreads
 from leyden.visualization.labelled import thumbnail
 

@@ -1,7 +1,5 @@
 """Variants of one lab on equal terms: a row of several metrics for each, and an image of each side by side."""
 
-import re
-from pathlib import Path
 from typing import Literal
 
 import pandas as pd
@@ -9,6 +7,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
+from leyden.report.record_images import last_image
 from leyden.report.runs import Axis, Run, axis, check_samples
 from leyden.report.statistics import score_table, summarize, texts
 from leyden.report.text import csv_table, footnotes, heading, markdown_table, short
@@ -80,9 +79,3 @@ class VariantTable:
                 with Image.open(file) as image:
                     found[name] = pil_to_tensor(image.convert("RGB"))
         return {name: found[name] for name in variants.names if name in found}
-
-
-def last_image(folder: Path, tag: str | None) -> Path | None:
-    """The newest ``images/<tag>_<step>.png`` of a record; None where there is none."""
-    files = (folder / "images").glob(f"{tag}_*.png") if tag else ()
-    return max((file for file in files if re.fullmatch(rf"{tag}_\d+", file.stem)), default=None)

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from leyden.report.labs import learning_curves
-from leyden.report.labs.learning_curves import FILE, draw_learning_curves, write_learning_curves
+from leyden.report.labs.learning_curves import draw_learning_curves, write_learning_curves
+from leyden.report.record_images import LEARNING_CURVES
 from leyden.visualization.curve_panels import Panel
 
 ACCURACY, FID = {"metric": "val/accuracy", "mode": "max"}, {"metric": "val/fid", "mode": "min"}
@@ -59,6 +60,6 @@ def test_nothing_to_draw(tmp_path: Path) -> None:
 
 def test_image_lies_in_the_record(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("step,metric,value\n1,train/loss,2\n2,train/loss,nan\n2,val/accuracy,0.5\n")
-    assert write_learning_curves(tmp_path, ACCURACY, "A lab") == tmp_path / FILE
-    with Image.open(tmp_path / FILE) as image:
+    assert write_learning_curves(tmp_path, ACCURACY, "A lab") == tmp_path / LEARNING_CURVES
+    with Image.open(tmp_path / LEARNING_CURVES) as image:
         assert image.size == (1280, 600)

@@ -7,10 +7,9 @@ from typing import Any
 from leyden.core.text.shell import command, shell_word
 from leyden.report.labs.expectations import controls
 from leyden.report.labs.headline import headline
-from leyden.report.labs.learning_curves import FILE
+from leyden.report.record_images import LEARNING_CURVES, last_image
 from leyden.report.runs import Run
 from leyden.report.text import markdown_table
-from leyden.report.variants import last_image
 
 HEADER = ("metric", "reached", "expected", "passed")
 
@@ -30,7 +29,7 @@ def ending(run: Run, overrides: Sequence[str], environment: Mapping[str, Any], l
     shown = headline(lab, run["metrics"], environment.get("monitor", {}).get("metric", ""), left_out is None)
     files = [
         ("image", main_image(folder, lab, environment)),
-        ("curves", folder / FILE if (folder / FILE).is_file() else None),
+        ("curves", folder / LEARNING_CURVES if (folder / LEARNING_CURVES).is_file() else None),
         ("metrics", folder / "metrics.json"),
     ]
     commands = dict(next_commands(run, overrides, environment, left_out is None))

@@ -11,9 +11,9 @@ from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.core.files import write_file
 from leyden.report.page import read_series
+from leyden.report.record_images import LEARNING_CURVES
 from leyden.visualization.curve_panels import Panel, draw_curve_panels
 
-FILE = "images/learning_curves.png"
 LOSS = re.compile(r"(train|val)/((?:.+_)?loss(?:_.+)?)")
 """Names of losses: ``train/loss``, ``train/loss_generator``, ``train/domain_loss``, ``val/loss``."""
 SPLITS = {"train": "training", "val": "validation"}
@@ -33,9 +33,9 @@ def write_learning_curves(folder: Path, monitor: Mapping[str, str], title: str) 
         return None
     content = io.BytesIO()
     to_pil_image(image).save(content, "png")
-    (folder / FILE).parent.mkdir(exist_ok=True)
-    write_file(folder / FILE, content.getvalue())
-    return folder / FILE
+    (folder / LEARNING_CURVES).parent.mkdir(exist_ok=True)
+    write_file(folder / LEARNING_CURVES, content.getvalue())
+    return folder / LEARNING_CURVES
 
 
 def draw_learning_curves(series: pd.DataFrame, monitor: Mapping[str, str], title: str) -> Tensor | None:

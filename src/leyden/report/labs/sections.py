@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from leyden.report.labs.ending import aligned, main_image, next_commands
 from leyden.report.labs.expectations import expectations, listed, outcomes, reached
 from leyden.report.labs.headline import headline
-from leyden.report.labs.learning_curves import FILE
+from leyden.report.record_images import LEARNING_CURVES
 from leyden.report.runs import Run
 
 
@@ -74,7 +74,7 @@ def _section(finished: Sequence[Finished]) -> Section:
         question=first.left_out or str(lab.get("question") or "").strip(),
         rows=_expected(own) if own and lab.get("expect") else _reached(shown),
         images=[(what, file) for what, file in pictures if file is not None],
-        curves=folder / FILE if (folder / FILE).is_file() else None,
+        curves=folder / LEARNING_CURVES if (folder / LEARNING_CURVES).is_file() else None,
         commands=list(next_commands(first.run, first.overrides, first.environment, bool(own))),
     )
 
