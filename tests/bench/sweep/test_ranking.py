@@ -94,3 +94,14 @@ def test_labs_that_choose_by_other_metrics_have_sections(tmp_path: Path, capsys:
     (tmp_path / "1_b" / "config.yaml").unlink()
     assert resume(tmp_path) == 0
     assert "| rank |" in capsys.readouterr().out  # labs with one metric are ranked
+
+
+def test_failed_job_does_not_hide_the_ranking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    for seed in range(2):
+        job(tmp_path / f"{seed}_a", [f"seed={seed}"], seed / 4)
+    Record.create(compose(["seed=2"]), tmp_path / "2_a").set_status("failed", error="before it knew its metric")
+    monkeypatch.setattr("leyden.bench.sweep.sweep.run_stored", lambda *_: None)
+    assert resume(tmp_path) == 1
+    assert "| rank |" in capsys.readouterr().out

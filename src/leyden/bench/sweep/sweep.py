@@ -110,7 +110,8 @@ def _to_the_end(folder: Path, do: Callable[[], Any], allow: Collection[str]) -> 
         print(": ".join([status["status"], str(record.folder), *filter(None, [status.get("error")])]), file=sys.stderr)
     print(f"{len(records) - len(unfinished)} of {len(records)} jobs done", file=sys.stderr)
     if len(records) > 1 and (table := rank(folder, records)):
-        several = len({result_of(record).metric for record in records}) > 1  # of different labs: no one is best
+        done = [record for record in records if record.status["status"] == "done"]
+        several = len({result_of(record).metric for record in done}) > 1  # of different labs: no one is best
         print("\n\n".join(part.text() for part in sections(finished(records, records))) if several else table)
         print(f"\nranking: {folder / 'ranking.md'}")
     if table := difference_table(records):
