@@ -32,14 +32,14 @@ def test_light_verbs_import_no_torch(words: list[str], tmp_path: Path) -> None:
         "heavy = {'torch', 'lightning', 'torchvision', 'sklearn', 'pandas', 'matplotlib', 'numpy'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
-    shell = {"COMP_LINE": "leyden run experiment=tour_", "COMP_POINT": "27", "PATH": "/usr/bin:/bin"}
+    shell = {"COMP_LINE": "leyden run model.las", "COMP_POINT": "20", "PATH": "/usr/bin:/bin"}
     environment = shell if {"-sc", "completion"} & {*words} else {}
     done = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
     )
     assert done.returncode == 0, done.stderr
     if environment:
-        assert "experiment=tour_transfer" in done.stdout.split()
+        assert "model.last_k." in done.stdout.split()
 
 
 def test_list_has_every_option(leyden: Callable) -> None:

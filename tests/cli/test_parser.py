@@ -1,13 +1,15 @@
 """Arguments in any order, the version, verbs that are not there; what ``LEYDEN_SEARCHPATH`` adds."""
 
+import os
 import shlex
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from leyden.bench.config.compose import compose
-from leyden.cli import main
+from leyden.cli import app, main
 from leyden.cli.examples import EXAMPLES
 from leyden.cli.help import GROUPS, overview
 from leyden.cli.parser import parse
@@ -51,7 +53,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["--version"], ["run", "--version"]):
         assert main(words) == 0
         assert capsys.readouterr().out == f"leyden {version('leyden')}\n"
-    for words in ([], ["--help"]):
+    for words in ([], ["--help"], ["help"]):
         assert main(words) == 0
         assert capsys.readouterr().out == f"{overview()}\n"
     assert all(f"\n  {verb} " in overview() for verb in VERBS)
@@ -91,3 +93,17 @@ def test_searchpath_of_the_environment_composes(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("LEYDEN_SEARCHPATH", str(tmp_path / "three"))
     with pytest.raises(ValueError, match=r"LEYDEN_SEARCHPATH: no folder .*three; name folders"):
         added_to([])
+
+
+@pytest.mark.parametrize("verb", ["run", "sweep", "check", "find-lr", "check-data", "advise", "verify"])
+def test_every_verb_knows_the_searchpath(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+    monkeypatch.setattr(app, "_call", lambda function, arguments: called.append(arguments) or 0)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.setenv("PYTHONPATH", "here")
+    monkeypatch.setenv("LEYDEN_SEARCHPATH", str(tmp_path))
+    assert main([verb, "seed=1"]) == 0
+    given = called[0].get("overrides") or called[0]["words"]
+    assert [text for text in given if not text.startswith("-")] == [f"hydra.searchpath=['file://{tmp_path}']", "seed=1"]
+    assert sys.path[-1] == str(tmp_path)
+    assert os.environ["PYTHONPATH"] == f"here{os.pathsep}{tmp_path}"

@@ -30,6 +30,8 @@ def _main(given: list[str]) -> int:
     searchpath.make_importable()
     if "LEYDEN_RECORD" in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:
         return _call("leyden.bench.commands.run:join_run", {})
+    if given and given[0] == "help":
+        given = [*given[1:], "--help"]
     if not given or given[0] in HELP:
         print(overview())
         return 0
