@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import torch
-from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 
 Columns = TypeVar("Columns", bound=NamedTuple)
@@ -111,6 +110,8 @@ def tensors(columns: Any) -> Iterator[Tensor]:
 
 def to_device(columns: Columns, device: torch.device) -> Columns:
     """The same columns with all tensors, also those inside lists and dicts, on ``device``."""
+    from lightning.fabric.utilities import move_data_to_device  # here: reports read images, and do without Lightning
+
     return move_data_to_device(columns, device)
 
 

@@ -10,11 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
-from sklearn.model_selection import StratifiedKFold, cross_val_score
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -100,6 +95,12 @@ def choose_case(features: Tensor, pixels: Tensor, labels: Tensor, per_class: flo
 
 
 def _neighbours(x: np.ndarray, labels: np.ndarray, folds: int) -> float:
+    # Here, because every run of `transfer/finetune` imports this file: half a second of CPU.
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     nearest = make_pipeline(StandardScaler(), KNeighborsClassifier(min(5, len(labels) // 2)))
     return float(cross_val_score(nearest, x, labels, cv=StratifiedKFold(folds, shuffle=True, random_state=0)).mean())
 
@@ -124,6 +125,8 @@ def logme(features: np.ndarray, labels: np.ndarray) -> float:
 
 def _evidence(sigma: np.ndarray, z: np.ndarray, y: np.ndarray, n: int, d: int) -> float:
     """Of one target y (N,), with sigma the squared singular values and z = U^T y; maximised over alpha and beta."""
+    from scipy.optimize import minimize_scalar  # here for the same reason
+
     rest = max(float(y @ y - z @ z), 0.0)
 
     def negative(log_r: float) -> float:

@@ -1,7 +1,6 @@
 """Features of many dimensions as points on a plane, by t-SNE (van der Maaten and Hinton 2008)."""
 
 import torch
-from sklearn.manifold import TSNE
 from torch import Tensor
 
 
@@ -28,6 +27,8 @@ def embed(features: Tensor, seed: int = 0) -> Tensor:
         raise ValueError("t-SNE needs finite features, got inf or nan")
     if (features == features[0]).all():
         return torch.zeros(len(features), 2)  # principal components would be divided by their deviation, 0
+    from sklearn.manifold import TSNE  # here, because what runs before the first embedding need not wait for it
+
     # 30 neighbours are usual; a third of the points is the most that t-SNE's search for neighbours bears.
     perplexity = min(30.0, (len(features) - 1) / 3)
     plane = TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(features.numpy())

@@ -11,6 +11,7 @@ import yaml
 from leyden.bench.run.record import Record, RecordError
 from leyden.bench.sweep.store import records_in
 from leyden.core.files import write_file
+from leyden.core.start.loading import no_collections
 from leyden.report.runs import Run
 from leyden.report.sections import Sections
 
@@ -34,12 +35,12 @@ def compare(folders: Sequence[Path], to: Path | None, metrics: Sequence[str] = (
     if metrics and every:
         raise ValueError("--metric and --all exclude each other: leave one out")
     runs, left_out = _sort(_find(folders))
-    from leyden.report.page import draw_page  # here, because it brings what draws
-
     target = to or _shared(folders)
     for line in left_out:
         print(f"left out: {line}", file=sys.stderr)
     comparison = Sections(runs, metrics, every, left_out)
+    with no_collections():
+        from leyden.report.page import draw_page  # here, because it brings what draws
     files = {"csv": comparison.csv(), "md": comparison.markdown(), "html": draw_page(comparison)}
     for ending, content in files.items():
         write_file(target / f"compare.{ending}", content)

@@ -9,7 +9,7 @@ from leyden.bench.config.instantiate import prepared_data
 from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.record import Record
 from leyden.core.allow_list import ALLOW, check_folder, from_environment
-from leyden.core.start.loading import load_torch
+from leyden.core.start.loading import load_torch, no_collections
 
 RECORD = "LEYDEN_RECORD"
 """Environment variable by which the other processes of a distributed run know their record."""
@@ -80,7 +80,8 @@ def open_record(folder: Path, allow: Collection[str] = (), needs: Literal["check
     elif needs == "end":
         record.refuse_unless_done()
     load_torch()
-    check_folder(record.folder, [record.config], record.allow)
+    with no_collections():
+        check_folder(record.folder, [record.config], record.allow)
     return record
 
 

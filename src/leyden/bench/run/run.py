@@ -26,7 +26,6 @@ from leyden.core.files import clear_leftovers
 from leyden.core.seeding import mix
 from leyden.core.technique import Shows, Technique, verbs_of
 from leyden.report.labs.ending import verdict
-from leyden.report.labs.learning_curves import write_learning_curves
 from leyden.training.about import about_run
 from leyden.training.callbacks import FiniteLoss, LastValues, StepSeed
 from leyden.training.checkpoint import AtomicCheckpointIO
@@ -167,6 +166,8 @@ def _finish(record: Record, metrics: dict[str, float], loggers: list[Logger]) ->
         if isinstance(logger, RunLogger):
             logger.end(metrics, verdict(lab, metrics, monitor["metric"], left_out(record)))
         logger.finalize("success")
+    from leyden.report.labs.learning_curves import write_learning_curves  # here: the run begins without what draws
+
     write_learning_curves(record.folder, monitor, lab["title"] or lab["name"])
 
 
