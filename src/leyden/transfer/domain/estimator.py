@@ -16,11 +16,12 @@ from leyden.core.technique import NO_OPTIONS, Exportable, Predictions, PredictOp
 from leyden.data.batches.domain_pair import HasPairs, Pair
 from leyden.data.splits import InMemory, Split, decode, fit_image
 from leyden.transfer.classifier import predicted_classes
-from leyden.transfer.domain.adaptation import Adaptation, Adapted, AdaptedClassifier, validated
+from leyden.transfer.domain.adaptation import Adaptation, Adapted, AdaptedClassifier, check_features, validated
 from leyden.transfer.domain.deep.selection import a_distance
 from leyden.transfer.domain.features import FrozenFeatures
 from leyden.transfer.domain.figures import TaskFigures, log_clouds, log_components, log_source_confusion, log_weights
 from leyden.transfer.domain.options import EstimatorOptions
+from leyden.transfer.domain.shift import MOST, advice, measure
 from leyden.visualization.charts import draw_bars
 from leyden.visualization.logging import log_image
 
@@ -200,6 +201,25 @@ class DomainEstimator(EstimatorTask):
             inputs, labels = drawn(data.pairs()[0].source, self.options.max_examples, mix(data.seed, 0))
             weights = self.net.adaptation.get_buffer("weights")
             log_weights(self, weights, inputs, labels, self.class_names)
+
+    def advise(self, data: Any, overrides: list[str]) -> str:
+        """Whether the domains differ, by how much, and what to do about it; labels are not used.
+
+        Args:
+            data: prepared; at most 500 training examples of each domain are looked at.
+            overrides: those of the command, for the one that is advised.
+
+        Raises:
+            ValueError: data of another kind.
+        """
+        if not isinstance(data, HasPairs):
+            raise ValueError(f"{type(self).__name__} compares the domains of data=transfer/domains or domain_rows")
+        self.features.load(self.options.weights)
+        pair = data.pairs()[0]
+        splits = enumerate([pair.source, pair.target])
+        source, target = (self.features(drawn(split, MOST, mix(data.seed, place))[0]) for place, split in splits)
+        check_features(source, target)
+        return advice(measure(source, target, data.seed), overrides)
 
     def export_network(self) -> Exportable:
         """Logits (N, classes) of uint8 images that ``fit_image`` has brought to the network's size.
