@@ -33,6 +33,6 @@ class BiasedDigits(Digits):
         whole = super().split(stage)
         if stage == "test":
             return whole
-        count = self.count if stage == "train" else round(self.count * len(whole) / len(super().split("train")))
-        features = whole.columns.images.flatten(1).float() / 255
-        return InMemory(whole.take(biased_draw(features, max(1, count), self.strength, self.seed)))
+        own, train = (split.columns.images.flatten(1).float() / 255 for split in (whole, super().split("train")))
+        count = self.count if stage == "train" else max(1, round(self.count * len(own) / len(train)))
+        return InMemory(whole.take(biased_draw(own, count, self.strength, self.seed, along=train)))

@@ -25,6 +25,7 @@ class BiasedTables(Tables):
         whole = {stage: self.split(stage) for stage in STAGES}
         counts = {"train": count, "val": max(1, round(count * len(whole["val"]) / len(whole["train"])))}
         for stage in STAGES[:2]:
-            chosen = biased_draw(whole[stage].columns.rows, counts[stage], strength, seed)
+            train = whole["train"].columns.rows
+            chosen = biased_draw(whole[stage].columns.rows, counts[stage], strength, seed, along=train)
             self._splits[stage] = whole[stage].take(chosen)
         self.name = f"biased_{name}"
