@@ -28,6 +28,7 @@ FROM_OUTSIDE = {
     "detection_blood_cells": CELLS,
     "detection_transfer": CELLS,
     "gan_srgan_t91": ["paths.data={data}/super_resolution"],
+    "transfer_domain_office": ["paths.data={data}/office_caltech_surf"],
 }
 """Labs whose pictures and weights do not come with a package, and the words that say where they are."""
 AFTER = {"transfer_reuse": "transfer_task_a", "detection_nms": "detection_ssd"}
