@@ -28,6 +28,10 @@ def draw_histogram(values: Tensor, x: str, title: str, mark: float, mark_name: s
     axes = new_axes(figure, x, "examples")
     axes.hist(values.detach().cpu().double().numpy(), bins=bins, color=COLOURS[0])
     axes.set_yscale("symlog")  # a few large weights beside many small ones are to be seen
+    most = axes.get_ylim()[1]
+    ticks = [0, *(tick for power in range(7) for tick in (10**power, 3 * 10**power) if tick <= most)]
+    axes.set_yticks(ticks, [str(tick) for tick in ticks])
+    axes.minorticks_off()
     line = axes.axvline(mark, color="0.2", linestyle="--", linewidth=1.6)
     axes.grid(color="0.88")
     add_legend(figure, [line], [mark_name], 1)

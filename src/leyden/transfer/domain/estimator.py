@@ -106,12 +106,15 @@ class DomainEstimator(EstimatorTask):
         labels = source.labels.to(self.device)
         xs, xt = (self.features(columns[0].to(self.device)) for columns in (source, target))
         adapted = self.fit_task(net, xs, labels, xt, pair)
-        apart = adapted.source.mean(0) - adapted.target.mean(0)
+        w = adapted.weights
+        mean = adapted.source.mean(0) if w is None else w @ adapted.source / w.sum()
+        apart = mean - adapted.target.mean(0)
         spread = torch.cat([adapted.source, adapted.target]).var(0, correction=0).sum()
         found = {"train/mmd_ratio": float(apart.square().sum() / spread)}
         if len(self.tasks) == 1 and self.options.points:
             found["train/a_distance_before"] = a_distance(xs, xt)
-            found["train/a_distance_after"] = a_distance(adapted.source, adapted.target)
+            if not net.adaptation.weighs:
+                found["train/a_distance_after"] = a_distance(adapted.source, adapted.target)
             place = evenly(len(labels), self.options.points).to(self.device)
             self.shown, self.shown_codes, self.shown_labels = xs[place], adapted.source[place], labels[place]
         if not data.validates:

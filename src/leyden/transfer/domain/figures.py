@@ -99,7 +99,7 @@ def log_weights(task: LightningModule, weights: Tensor, inputs: Tensor, labels: 
         return
     order = weights.cpu().argsort(descending=True).tolist()
     chosen = [*order[:SHOWN], *order[-SHOWN:]] if len(order) >= 2 * SHOWN else order
-    captions = [f"{names[int(labels[i])]}, {float(weights[i]):.2g}" for i in chosen]
+    captions = [f"{names[int(labels[i])]}, weight\n{float(weights[i]):.2g}" for i in chosen]
     sheet = draw_sheet(
         [inputs[i].cpu() for i in chosen],
         captions,
