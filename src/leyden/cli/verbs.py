@@ -76,7 +76,7 @@ TRAIN = {
     "run": Verb(f"{_COMMANDS}.run:run", "compose, check, train, test and record a lab", (_LAB,)),
     "tour": Verb(
         "leyden.cli.commands.tour:tour",
-        "three labs in two minutes, and a page about them",
+        "three labs side by side, and a page about them",
         (_overrides("of all its labs, such as seed=1"),),
     ),
     "sweep": Verb(f"{_COMMANDS}.run:run", "many jobs, side by side; typed again, it goes on", (_LAB,)),
