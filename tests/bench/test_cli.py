@@ -65,7 +65,7 @@ def test_run_leaves_a_whole_record(leyden: Callable, records: Callable) -> None:
     assert list((folder / "images").glob("confusion_*.png"))
     files = [str(file) for file in folder.glob("tensorboard/events.out.tfevents.*")]
     tags = [v.tag for file in files for event in EventFileLoader(file).Load() for v in event.summary.value]
-    assert {"train/loss", "val/accuracy", "metrics/text_summary", "visual_more/confusion"} <= set(tags)
+    assert {"train/loss", "val/accuracy", "metrics/text_summary", "visual_charts/confusion"} <= set(tags)
     assert not {tag for tag in tags if tag.startswith(("test/", "best/")) or tag in ("steps", "epochs")}
     assert tags.count("_hparams_/session_start_info") == 1
     assert read_json(folder / "environment.json")["data"]

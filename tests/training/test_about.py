@@ -14,7 +14,7 @@ LAB = {"name": "gan_dcgan", "variant": None, "question": " Why? \n"}
         ({}, [], "gan_dcgan seed=2", {}),
         (
             {},
-            ["experiment=gan_dcgan", "seed=2", "model.lr=1e-3", "+trainer.max_time=a/b", "~report", "paths.outputs=x"],
+            ["experiment=gan_dcgan", "seed=2", "+trainer.max_time=a/b", "model.lr=1e-3", "~report", "paths.outputs=x"],
             "gan_dcgan lr=1e-3 max_time=a-b seed=2",
             {"model.lr": 0.001, "trainer.max_time": "a/b"},
         ),

@@ -8,7 +8,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from leyden.training.loggers import About
 from leyden.training.tensorboard import TensorBoard, link_run
 
-TITLES = ("question", "config", "verdict")
+TITLES = ("lab/question", "lab/verdict", "run/config")
 
 
 def test_tensorboard_hides_rewound_points(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_tensorboard_draws_only_what_has_a_course(tmp_path: Path) -> None:
     events = EventAccumulator(str(folder)).Reload()
     assert events.Tags()["scalars"] == ["train/loss", "val/fid"]
     texts = {title: events.Tensors(f"{title}/text_summary")[0].tensor_proto.string_val[0].decode() for title in TITLES}
-    assert texts == {"question": "Why?", "config": "```yaml\na: 1\n```", "verdict": "as expected"}
+    assert [*texts.values()] == ["Why?", "as expected", "```yaml\na: 1\n```"]
     [table] = events.Tensors("metrics/text_summary")
     rows = table.tensor_proto.string_val[0].decode().splitlines()
     assert rows[2:] == [f"| {name} | {value:.4g} |" for name, value in final.items()]
@@ -59,8 +59,8 @@ def test_examples_come_before_charts_and_behind_curves(tmp_path: Path) -> None:
     board.log_metrics({"val/loss": 1.0}, 1)
     board.finalize("success")
     tags = EventAccumulator(str(tmp_path / "tensorboard")).Reload().Tags()
-    assert tags["images"] == ["visual_more/confusion", "visual/samples", "visual_more/test_odd"]
-    assert sorted(tags["scalars"] + tags["images"])[:2] == ["val/loss", "visual/samples"]
+    assert tags["images"] == ["visual_charts/confusion", "view/samples", "visual_charts/test_odd"]
+    assert sorted(tags["scalars"] + tags["images"])[:2] == ["val/loss", "view/samples"]
 
 
 def events_of(folder: Path) -> Path:

@@ -10,7 +10,7 @@ from leyden.training.loggers import About
 
 UNSAID = ("experiment", "lab.variant", "seed", "sweep", "report", "paths", "hydra", "logger", "callbacks", "checkpoint")
 """Overrides, or groups of them, that do not tell runs apart, or that a name has anyway."""
-WIDTH = 48
+WIDTH = 40
 """Characters of a name without its seed; what does not fit is left out (TensorBoard shows about forty in a line)."""
 
 
@@ -25,7 +25,8 @@ def about_run(config: Mapping[str, Any], overrides: Sequence[str]) -> About:
     pairs = [text.lstrip("+").partition("=")[::2] for text in overrides if not text.startswith("~")]
     typed = {key: value for key, value in pairs if not _tells_nothing(key)}
     variant = [str(lab["variant"])] if lab.get("variant") else []
-    told = [f"{key.split('@')[0].replace('/', '.').rpartition('.')[2]}={value}" for key, value in typed.items()]
+    first = sorted(typed, key=lambda key: not key.startswith(("model", "data")))  # what is learnt, then how long
+    told = [f"{key.split('@')[0].replace('/', '.').rpartition('.')[2]}={typed[key]}" for key in first]
     name = " ".join([str(lab["name"]), *variant]).replace("/", "-")
     for text in (text.replace("/", "-") for text in told):
         name += f" {text}" if len(name) + len(text) < WIDTH else ""

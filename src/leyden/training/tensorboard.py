@@ -16,8 +16,10 @@ FOLDER = "tensorboard"
 """Of the events, in the record; and of links to those of all runs, with short names, in the folder of outputs."""
 EXAMPLES = ("samples", "predictions", "test_predictions", "translations", "comparison", "wrong", "episode")
 """Tags of images that show examples; all others are charts or explain something."""
-GROUPS = ("visual", "visual_more")
+GROUPS = ("view", "visual_charts")
 """Of examples, and of other images: TensorBoard sorts groups by name, so that these come behind train and val."""
+TITLES = {"question": "lab/question", "verdict": "lab/verdict", "config": "run/config"}
+"""Tags of texts, for the same reason."""
 
 
 class TensorBoard(RunLogger, TensorBoardLogger):
@@ -43,7 +45,7 @@ class TensorBoard(RunLogger, TensorBoardLogger):
         """Writes the texts; hyperparameters wait for the end, where it is known what they led to."""
         self._typed = about.typed
         for title, text in about.texts.items():
-            self.experiment.add_text(title, text, 0)
+            self.experiment.add_text(TITLES.get(title, title), text, 0)
         link_run(Path(self.save_dir), about.outputs, about.name)
 
     @rank_zero_only
@@ -67,7 +69,7 @@ class TensorBoard(RunLogger, TensorBoardLogger):
         rows = [f"| {name} | {value:.4g} |" for name, value in metrics.items()]
         self.experiment.add_text("metrics", "\n".join(["| metric | value |", "|---|---|", *rows]), self.step(None))
         if verdict:
-            self.experiment.add_text("verdict", verdict, self.step(None))
+            self.experiment.add_text(TITLES["verdict"], verdict, self.step(None))
         plain = {
             key: value if isinstance(value, bool | int | float) else str(value) for key, value in self._typed.items()
         }
