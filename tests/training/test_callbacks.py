@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning import LightningModule
 
-from leyden.training.callbacks import EarlyStopping, FiniteLoss, LastValues, StepSeed
+from leyden.training.callbacks import EarlyStopping, FiniteLoss, LastValues, StepSeed, Summary
 
 
 def draws(seed: int, rank: int, epoch: int, batch: int) -> tuple[Any, ...]:
@@ -59,3 +60,15 @@ def test_early_stopping_takes_techniques_metric(mode: str, scores: list[float]) 
     stopping.setup(trainer, module, "fit")
     stops = [stopping._evaluate_stopping_criteria(torch.tensor(score))[0] for score in scores]
     assert stops == [False, False, False, True]
+
+
+def test_summary_lists_layers_with_parameters(caplog: pytest.LogCaptureFixture) -> None:
+    module = LightningModule()
+    module.body, module.accuracy = torch.nn.Linear(9, 100), torch.nn.Identity()
+    module.head = torch.nn.Linear(10, 1).requires_grad_(False)
+    trainer: Any = SimpleNamespace(is_global_zero=True, strategy=None)
+    with caplog.at_level("INFO"):
+        Summary().on_fit_start(trainer, module)
+    assert caplog.messages == [
+        "parameters\n  body  Linear               1.0 K\n  head  Linear                  11\n  all   1.0 K of them learn  1.0 K"
+    ]

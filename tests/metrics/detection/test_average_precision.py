@@ -284,3 +284,9 @@ def test_targets_as_predictions_are_perfect(seed: int):
     more = [{key: torch.cat([a[key], false[key]]) for key in ("boxes", "labels", "scores")} for a in predictions]
     worse = detection_scores(more, targets, 3)
     assert [worse[name].item() for name in names] == pytest.approx([1] * 6)
+
+
+def test_the_evaluator_is_silent(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        coco_ap([prediction((A, 0.9))], [target(A)], 1)
+    assert (caplog.text, *capsys.readouterr()) == ("", "", "")

@@ -5,6 +5,7 @@ recalls; the mean is over t = 0.50, 0.55 .. 0.95 and over the classes that occur
 class count.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor
 
 from leyden.metrics.detection.accumulator import Boxes
+
+log = logging.getLogger(__name__)
 
 STATS = ["ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar1", "ar10", "ar100"]
 STATS += ["ar_small", "ar_medium", "ar_large"]
@@ -38,7 +41,7 @@ def coco_ap(predictions: Sequence[Boxes], targets: Sequence[Boxes], classes: int
         "precision50": (classes, 101) precision at recalls 0, 0.01 .. 1 at IoU 0.5, NaN for classes without objects.
     """
     target = _dataset(targets, classes)
-    evaluation = COCOeval_faster(target, _detections(target, predictions), "bbox")
+    evaluation = COCOeval_faster(target, _detections(target, predictions), "bbox", print_function=log.debug)
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
