@@ -69,6 +69,9 @@ def test_summary_lists_layers_with_parameters(caplog: pytest.LogCaptureFixture) 
     trainer: Any = SimpleNamespace(is_global_zero=True, strategy=None)
     with caplog.at_level("INFO"):
         Summary().on_fit_start(trainer, module)
-    assert caplog.messages == [
-        "parameters\n  body  Linear               1.0 K\n  head  Linear                  11\n  all   1.0 K of them learn  1.0 K"
+    assert caplog.messages[0].splitlines() == [
+        "parameters",
+        "  body  Linear               1.0 K",
+        "  head  Linear                  11",
+        "  all   1.0 K of them learn  1.0 K",
     ]
