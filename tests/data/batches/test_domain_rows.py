@@ -64,6 +64,7 @@ def test_the_ceiling_learns_from_other_rows_of_the_target(protocol: Protocol) ->
     learnt, tested = (split.columns.rows[:, 0] for split in (data.pairs()[0].source, data.test_splits()[0]))
     assert min(learnt) >= 1000 * ord("t")
     assert not set(learnt.tolist()) & set(tested.tolist())
+    assert data.validates == (protocol == "split")
 
 
 def test_every_ordered_pair() -> None:

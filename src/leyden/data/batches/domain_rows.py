@@ -138,11 +138,13 @@ class DomainRows(DataModule):
     def _of(self, domains: tuple[RowSource, RowSource], stage: Stage) -> InMemory[LabelledRows]:
         source, target = domains
         if self.labels == "target":
-            whole = _renamed(target.split("train" if stage == "test" else stage), source, target)
-            if target.protocol != "whole":
-                return _renamed(target.split(stage), source, target)
-            halves = stratified(whole.columns.labels, (0.5, 0.5), self.seed)
-            return whole if stage == "val" else InMemory(whole.take(halves[stage == "test"]))
+            own = _renamed(
+                target.split("train" if stage == "test" and target.protocol == "whole" else stage), source, target
+            )
+            if target.protocol != "whole" or stage == "val":
+                return own
+            halves = stratified(own.columns.labels, (0.5, 0.5), self.seed)
+            return InMemory(own.take(halves[stage == "test"]))
         return source.split(stage) if stage != "test" else _renamed(target.split("test"), source, target)
 
     def _pair(self, source: RowSource, target: RowSource) -> Pair:
