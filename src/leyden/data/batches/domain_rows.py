@@ -138,9 +138,8 @@ class DomainRows(DataModule):
     def _of(self, domains: tuple[RowSource, RowSource], stage: Stage) -> InMemory[LabelledRows]:
         source, target = domains
         if self.labels == "target":
-            own = _renamed(
-                target.split("train" if stage == "test" and target.protocol == "whole" else stage), source, target
-            )
+            part: Stage = "train" if stage == "test" and target.protocol == "whole" else stage
+            own = _renamed(target.split(part), source, target)
             if target.protocol != "whole" or stage == "val":
                 return own
             halves = stratified(own.columns.labels, (0.5, 0.5), self.seed)
