@@ -18,6 +18,7 @@ from leyden.data.batches.domains import DomainImages
 from leyden.data.batches.gan_images import GanImages
 from leyden.data.images import ImageDataModule
 from leyden.data.loader import Loader
+from leyden.data.source.annotations.coco import COCO
 from leyden.data.source.files import listing
 from leyden.data.source.files.image_files import ImageFiles
 from leyden.data.source.files.image_folder import ImageFolder, ImageList
@@ -539,6 +540,15 @@ def test_folders_of_something_else_are_told(files: list[str], message: str, tmp_
         Image.new("RGB", (4, 4)).save(tmp_path / name, "PNG")
     with pytest.raises(ValueError, match=message):
         ImageFolder(str(tmp_path)).prepare()
+
+
+def test_a_folder_without_images_is_not_told_to_be_image_folder(tmp_path: Path) -> None:
+    root = paint(tmp_path, "ant", "bee")
+    (tmp_path / "node_modules").mkdir()
+    with pytest.raises(ValueError, match=r"node_modules holds no image .*: move it away, or convert its images$"):
+        ImageFolder(root).prepare()
+    with pytest.raises(FileNotFoundError, match="perhaps data/source=image_folder reads it"):
+        COCO(root).prepare()
 
 
 def test_an_archive_is_no_folder(tmp_path: Path) -> None:

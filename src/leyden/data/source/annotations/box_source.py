@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 OnBadBox = Literal["drop", "clip", "fail"]
 WHOLE = 1.01
 """The greatest coordinate of boxes that are given as fractions of an image's sides."""
-MANY = 10
+MANY = 5
 """Boxes that stick out and are no slip."""
 TOLD = 5
 """Issues and names that an error shows."""

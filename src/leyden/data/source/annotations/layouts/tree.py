@@ -158,8 +158,6 @@ def other_format(tree: Tree, wanted: str) -> str:
     counts = {ending: len(tree.ending(ending)) for ending in sources if ending != wanted}
     most = max(counts, key=lambda ending: counts[ending])
     if not counts[most]:
-        folders = tree.plain_images() and any(
-            len(path.relative_to(tree.root).parts) > 1 for path in tree.plain_images()
-        )
-        return ". It has folders of images: perhaps data/source=image_folder reads it" if folders else ""
+        folders = {path.parent for path in tree.plain_images()} - {tree.root} if wanted else set()
+        return ". It has folders of images: perhaps data/source=image_folder reads it" if len(folders) > 1 else ""
     return f". It has {counts[most]} {most} files: perhaps data/source={sources[most]} reads it"
