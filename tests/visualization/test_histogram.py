@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from leyden.visualization.histogram import draw_histogram
+from leyden.visualization.charts import draw_histogram
 
 
 def test_a_histogram_has_its_size_and_needs_values() -> None:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from leyden.data.batches.domain_rows import DomainPairs, DomainRows
 from leyden.data.batches.domains import DomainImages
-from leyden.data.source.builtin.blurred_digits import BlurredDigits
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.rows.row_source import RowSource
+from leyden.data.source.shifted.blurred_digits import BlurredDigits
 from leyden.transfer.domain.adaptation import Adaptation, AdaptedClassifier
 from leyden.transfer.domain.classifiers import FeatureClassifier
 from leyden.transfer.domain.closed_form.coral import CORAL

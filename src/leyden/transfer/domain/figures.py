@@ -9,10 +9,9 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from leyden.transfer.domain.adaptation import effective_count
 from leyden.transfer.evaluation import ClassifierEvaluator
-from leyden.visualization.charts import draw_bars
+from leyden.visualization.charts import draw_bars, draw_histogram
 from leyden.visualization.confusion import draw_confusion
 from leyden.visualization.embedding import embed
-from leyden.visualization.histogram import draw_histogram
 from leyden.visualization.labelled import draw_sheet
 from leyden.visualization.logging import log_image
 from leyden.visualization.scatter import draw_domains

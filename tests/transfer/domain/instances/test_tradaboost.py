@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from leyden.data.batches.domain_rows import DomainRows
-from leyden.data.source.builtin.biased_tables import BiasedTables
 from leyden.data.source.builtin.tables import Tables
+from leyden.data.source.shifted.biased_tables import BiasedTables
 from leyden.transfer.domain.classifiers import FeatureClassifier
 from leyden.transfer.domain.instances.tradaboost import LEAST, BoostedClassifier, TrAdaBoost, boost, source_factor
 

@@ -2,7 +2,7 @@
 
 from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
-from leyden.data.source.rows.selection_bias import biased_draw
+from leyden.data.source.shifted.selection_bias import biased_draw
 from leyden.data.splits import InMemory, Stage
 
 

@@ -1,7 +1,7 @@
 """scikit-learn's tables drawn with a bias: a source domain for importance weights beside ``tables``."""
 
 from leyden.data.source.builtin.tables import Tables
-from leyden.data.source.rows.selection_bias import biased_draw
+from leyden.data.source.shifted.selection_bias import biased_draw
 from leyden.data.splits import STAGES
 
 

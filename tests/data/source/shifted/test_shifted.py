@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from leyden.data.source.builtin.biased_digits import BiasedDigits
-from leyden.data.source.builtin.biased_tables import BiasedTables
-from leyden.data.source.builtin.blurred_digits import BlurredDigits
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.tables import Tables
-from leyden.data.source.rows.selection_bias import biased_draw
+from leyden.data.source.shifted.biased_digits import BiasedDigits
+from leyden.data.source.shifted.biased_tables import BiasedTables
+from leyden.data.source.shifted.blurred_digits import BlurredDigits
+from leyden.data.source.shifted.selection_bias import biased_draw
 
 
 def test_a_bias_moves_the_first_component() -> None:
