@@ -35,6 +35,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 bench: setup
+	$(BIN)/python tests/benchmarks/startup.py
 	$(BIN)/python tests/benchmarks/steps.py
 	$(BIN)/python tests/benchmarks/loader.py
 	$(BIN)/python tests/benchmarks/precision.py
