@@ -2,10 +2,12 @@
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor, nn
 
 from leyden.data.columns import Images
@@ -48,8 +50,8 @@ class Points(AdversarialTask):
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return self.criterion.generator_loss(self.critic, real, fake)
 
-    def on_train_batch_end(self, *_: object) -> None:
-        """Nothing is evaluated."""
+    def configure_callbacks(self) -> list[Callback]:
+        return []  # nothing is evaluated
 
     def on_train_end(self) -> None:
         """Nor here."""
@@ -69,6 +71,29 @@ def fit(model: LightningModule, steps: int = 6, **values) -> Trainer:
 def seeded(**values) -> Points:
     torch.manual_seed(0)
     return Points(**values)
+
+
+class Watched(Points):
+    """Notes the steps that its evaluation sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: list[tuple[str, int]] = []
+        self.evaluation = SimpleNamespace(stepped=lambda task: self.order.append(("evaluation", task.global_step)))
+
+    def configure_callbacks(self) -> list[Callback]:
+        return AdversarialTask.configure_callbacks(self)
+
+
+class Saves(Checkpoint):
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: object) -> None:
+        module.order.append(("checkpoint", trainer.global_step))
+
+
+def test_evaluation_sees_a_step_before_its_checkpoint() -> None:
+    model = Watched()
+    fit(model, 2, callbacks=[Saves()], enable_checkpointing=True)
+    assert model.order == [("evaluation", 1), ("checkpoint", 1), ("evaluation", 2), ("checkpoint", 2)]
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])

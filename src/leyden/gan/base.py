@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import torch
-from lightning import LightningModule
+from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
@@ -186,9 +186,9 @@ class AdversarialTask(LightningModule):
         """The tag of the image that the end of a run names."""
         return self.evaluation.main_image
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Lets the evaluation look at the training."""
-        self.evaluation.stepped(self)
+    def configure_callbacks(self) -> list[Callback]:
+        """Lets the evaluation look at each step, before a checkpoint of that step is written."""
+        return [_AfterStep()]
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Hands the batch to the evaluation."""
@@ -213,3 +213,16 @@ class AdversarialTask(LightningModule):
     def _schedules(self) -> dict[str, LRScheduler]:
         schedules = self.lr_schedulers()
         return dict(zip(self.players, schedules, strict=True)) if isinstance(schedules, list) else {}
+
+
+class _AfterStep(Callback):
+    """Callbacks come before the module's own hook, and Lightning calls those that write checkpoints last of all.
+
+    So a run that is killed behind a checkpoint, and goes on from it, has the step's images.
+    """
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        assert isinstance(module, AdversarialTask)
+        module.evaluation.stepped(module)
