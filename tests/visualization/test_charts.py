@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from leyden.visualization.charts import Curve, draw_bars, draw_curves
+from leyden.visualization.charts import Curve, draw_bars, draw_curves, draw_histogram
 from leyden.visualization.figure import COLOURS
 
 CURVES: dict[str, Curve] = {
@@ -159,3 +159,11 @@ def test_small_bars_fill_the_axis_when_asked() -> None:
     few = {"a": 0.02, "b": 0.01}
     blue = [(draw_bars(few, "x", "t", whole=whole)[0] == 0).sum() for whole in (True, False)]
     assert blue[1] > 10 * blue[0]
+
+
+def test_a_histogram_has_its_size_and_needs_values() -> None:
+    image = draw_histogram(torch.tensor([0.0, 1, 1, 9]), "weight", "Weights", 1.0, "one")
+    assert image.shape == (3, 600, 900)
+    assert image.float().std() > 10
+    with pytest.raises(ValueError, match="no values to draw"):
+        draw_histogram(torch.empty(0), "weight", "", 1.0, "one")

@@ -75,7 +75,7 @@ class PredictionWriter:
             self.add(path, row, image)
             # Several predictions, such as boxes, are seen only where they are drawn.
             shown = image if _lists(row) and image is not None else value
-            if isinstance(shown, Tensor):
+            if isinstance(shown, Tensor) and shown.ndim == 3:  # rows of a table cannot be seen
                 self._column, self._layout = "image", BOXES_SHEET if "boxes" in row else SHEET
                 self.tiles.append((thumbnail(shown, self._layout.side), _caption(path, row, self._layout.letters)))
             if len(self.tiles) >= self._layout.images:
