@@ -248,7 +248,7 @@ def test_images_of_a_tag_have_one_scale(folder: Callable) -> None:
     for own in pictures:
         content = base64.b64decode(str(own["src"]).removeprefix("data:image/png;base64,"))
         sizes.append(Image.open(io.BytesIO(content)).size)
-    assert sizes == [(360, 400), (720, 400)]
+    assert sizes == [(310, 344), (620, 344)]
 
 
 def test_different_numbers_of_samples_are_warned_of() -> None:
@@ -321,7 +321,7 @@ def test_page_stands_alone_with_last_images(folder: Callable) -> None:
         content = base64.b64decode(str(image["src"]).removeprefix("data:image/png;base64,"), validate=True)
         drawn = Image.open(io.BytesIO(content))
         assert drawn.getpixel((0, 0)) == (red, 0, 0)
-        assert drawn.width == 720
+        assert drawn.width == 600  # 40 pixels, enlarged by a whole factor
     addresses = [value for _, own in found.tags for name, value in own.items() if name in ("src", "href", "srcset")]
     assert len(addresses) == len(images)
     assert all(str(address).startswith("data:image/png;base64,") for address in addresses)

@@ -27,8 +27,8 @@ from leyden.visualization.labelled import thumbnail
 
 MAX_CURVES, MAX_IMAGES = 10, 24
 """Rows in a chart of curves, and images of one tag; of more rows the first are shown, and the page says so."""
-SIDE = 720
-"""Pixels that the longest side of a tag's images is fitted to; the others are shown to the same scale."""
+SIDE = 620
+"""Pixels that the longest side of a tag's images is fitted to, two beside one another; all are shown to one scale."""
 POINTS = 60
 """Of a training's curve; of more steps the means of blocks are drawn, for single batches are noise."""
 
