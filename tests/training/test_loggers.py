@@ -27,6 +27,17 @@ def test_rewind_drops_later_and_cut_rows(tmp_path: Path) -> None:
     assert (tmp_path / "metrics.csv").read_text() == "step,metric,value\n10,a,1\n20,a,2\n"
 
 
+def test_rewind_drops_a_test_that_comes_again(tmp_path: Path) -> None:
+    """A run that was killed behind its test goes on from its last step, and tests once more."""
+    files = Files(str(tmp_path))
+    files.trainer = SimpleNamespace(global_step=20)
+    for _ in range(2):
+        files.rewind(20)
+        files.log_metrics({"test/accuracy": 0.5})
+        files.flush()
+    assert (tmp_path / "metrics.csv").read_text() == "step,metric,value\n20,test/accuracy,0.5\n"
+
+
 def test_image_is_png_by_tag_and_step(tmp_path: Path) -> None:
     image = torch.arange(48, dtype=torch.uint8).view(3, 4, 4)
     Files(str(tmp_path)).log_image("val/samples", [image], step=7)

@@ -117,10 +117,11 @@ class Files(RunLogger, Logger):
     name, version = "files", ""  # Lightning requires them; no file has them
 
     def rewind(self, step: int) -> None:
-        """Drops rows and images after ``step``, and a last row that was cut short by a kill."""
+        """Drops rows and images after ``step``, rows of a test, which comes again, and a row that a kill cut short."""
         if self._curves.is_file():
             rows = self._curves.read_text().splitlines(keepends=True)[1:]
-            kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= step]
+            whole = (row for row in rows if row.endswith("\n") and ",test/" not in row)
+            kept = [row for row in whole if int(row.split(",")[0]) <= step]
             write_file(self._curves, "".join([HEADER, *kept]))
         for number, file in self._steps(".+?"):
             if number > step:
