@@ -62,7 +62,7 @@ def test_full_disk_can_go_on_with_room(on_disk: Callable, tmp_path: Path, leyden
     assert "going on from" in done.stderr
 
     assert leyden("run", *WORDS).returncode == 0
-    [whole] = tmp_path.glob("outputs/*/*")
+    [whole] = (file.parent for file in tmp_path.glob("outputs/*/*/status.json"))
     assert_same(tmp_path / "record", whole, "a full disk")
 
 
@@ -73,13 +73,15 @@ def test_unwritable_place_is_one_error(on_disk: Callable) -> None:
     assert done.stderr.startswith("error: outputs/transfer_fonts cannot be made (Read-only file system)")
 
 
-def test_clock_set_back_changes_nothing(tmp_path: Path, leyden: Callable, typist: Typist) -> None:
+def test_clock_set_back_changes_nothing(
+    tmp_path: Path, leyden: Callable, typist: Typist, records: Callable[[], list[Path]]
+) -> None:
     (tmp_path / "filled").touch()
     assert leyden("run", *WORDS).returncode == 0
-    [whole] = tmp_path.glob("outputs/*/*")
+    [whole] = records()
     killer = "+callbacks.killer._target_=killer.Killer"
     assert leyden("run", *WORDS, killer, LEYDEN_KILL_AT_STEP="7").returncode == -9
-    [folder] = [folder for folder in tmp_path.glob("outputs/*/*") if folder != whole]
+    [folder] = [folder for folder in records() if folder != whole]
     yesterday = "import time; now = time.time; time.time = lambda: now() - 86400; from leyden.cli import main; main()"
     with typist.start(["-c", yesterday, "resume", str(folder)], tmp_path, {**os.environ, **SUPPORT}) as process:
         done = process.result()
