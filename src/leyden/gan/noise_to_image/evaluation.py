@@ -44,11 +44,8 @@ class SamplingEvaluation:
         self._frames: set[int] | None = None
 
     def stepped(self, task: AdversarialTask) -> None:
-        """Logs the samples of the same noise in some steps, for an animation; draws no random number.
-
-        In none where nothing is logged or nothing validates.
-        """
-        if not task.loggers or not task.trainer.limit_val_batches:
+        """Logs the samples of the same noise in some steps, for an animation; draws no random number."""
+        if not task.loggers:
             return
         if self._frames is None:
             self._frames = frame_steps(task.trainer.estimated_stepping_batches)
