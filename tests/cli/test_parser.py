@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -107,3 +108,16 @@ def test_every_verb_knows_the_searchpath(verb: str, tmp_path: Path, monkeypatch:
     assert [text for text in given if not text.startswith("-")] == [f"hydra.searchpath=['file://{tmp_path}']", "seed=1"]
     assert sys.path[-1] == str(tmp_path)
     assert os.environ["PYTHONPATH"] == f"here{os.pathsep}{tmp_path}"
+
+
+@pytest.mark.parametrize("words", [["run", "--help"], ["list"]])
+def test_reader_that_has_enough_is_no_error(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "leyden", *words], stdout=writer, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")

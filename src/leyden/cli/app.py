@@ -1,6 +1,7 @@
 """``leyden VERB ...``: finds the verb, reads its arguments, calls its function; what goes wrong becomes one message."""
 
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from pkgutil import resolve_name
@@ -75,13 +76,17 @@ def _call(function: str, arguments: dict[str, Any]) -> int:
 def _guarded(do: Callable[[], int], typed: Sequence[str]) -> int:
     """Turns what goes wrong into one message and an exit status; ``typed`` is the command line."""
     try:
-        return do()
+        status = do()
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except Exception as error:  # the last place: whatever it was becomes one line and a status
         if os.environ.get("LEYDEN_TRACEBACK"):
             raise
+        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+            return 0
         text = str(error).strip() or type(error).__name__
         known = isinstance(error, ValueError | OSError | FloatingPointError)
         print(f"error: {text}" if known else f"error: {type(error).__name__}: {text}", file=sys.stderr)
@@ -92,3 +97,13 @@ def _guarded(do: Callable[[], int], typed: Sequence[str]) -> int:
 
             print(f"the whole command: {whole_command(typed, text)}", file=sys.stderr)
         return 1
+
+
+def _reader_is_gone() -> bool:
+    """Whether what read the standard output, such as ``head``, has enough of it; the rest is thrown away then."""
+    output = sys.stdout.fileno()
+    watch = select.poll()
+    watch.register(output, 0)  # errors are told unasked
+    if gone := any(event & select.POLLERR for _, event in watch.poll(0)):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)  # for Python flushes once more at its end
+    return gone
