@@ -14,7 +14,7 @@ from leyden.bench.config.groups import file_of, options
 from leyden.cli.searchpath import KEY, conf_folders
 from leyden.core.start.nearest import nearest
 from leyden.core.text.yaml_comments import heading
-from leyden.core.yaml_file import yaml_problem
+from leyden.core.yaml_file import LOADER, yaml_problem
 
 KINDS = {
     "labs": "experiment",
@@ -28,7 +28,6 @@ KINDS = {
     "searches": "sweep",
 }
 """Names of the kinds of things, and their config groups."""
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def show(words: Sequence[str] = ()) -> None:
@@ -84,7 +83,7 @@ def line(file: Path) -> str:
     """A lab's title and minutes, or the first comment of a part."""
     try:
         text = file.read_text(encoding="utf-8-sig")
-        content = yaml.load(text, _LOADER)
+        content = yaml.load(text, LOADER)
     except (UnicodeDecodeError, yaml.YAMLError):
         return str(yaml_problem(file))
     lab = content.get("lab") if isinstance(content, dict) else None

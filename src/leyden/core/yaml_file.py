@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+LOADER, DUMPER = getattr(yaml, "CSafeLoader", yaml.SafeLoader), getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""Written in C where PyYAML was built so: eight times faster, which a sweep of a thousand jobs feels."""
 MARKS = {codecs.BOM_UTF8: "UTF-8 with a byte-order mark", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 """What the first bytes say."""
 

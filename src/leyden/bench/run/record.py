@@ -17,9 +17,7 @@ from leyden.bench.config.compose import Composed
 from leyden.core.environment import environment
 from leyden.core.files import write_file
 from leyden.core.text.shell import command
-
-_DUMPER, _LOADER = getattr(yaml, "CSafeDumper", yaml.SafeDumper), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Written in C where PyYAML was built so: eight times faster, which a sweep of a thousand jobs feels."""
+from leyden.core.yaml_file import DUMPER, LOADER
 
 
 class RecordError(ValueError):
@@ -66,12 +64,12 @@ class Record:
     @property
     def config(self) -> dict[str, Any]:
         """The resolved config."""
-        return yaml.load((self.folder / "config.yaml").read_text(), _LOADER)
+        return yaml.load((self.folder / "config.yaml").read_text(), LOADER)
 
     @property
     def overrides(self) -> list[str]:
         """The overrides of this run's command."""
-        return yaml.load((self.folder / "overrides.yaml").read_text(), _LOADER)["overrides"]
+        return yaml.load((self.folder / "overrides.yaml").read_text(), LOADER)["overrides"]
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -155,7 +153,7 @@ class Record:
 
 
 def _dump(content: Any, sort_keys: bool = True) -> str:
-    return yaml.dump(content, Dumper=_DUMPER, sort_keys=sort_keys)
+    return yaml.dump(content, Dumper=DUMPER, sort_keys=sort_keys)
 
 
 def _write_status(folder: Path, status: str, **details: Any) -> None:

@@ -24,7 +24,8 @@ def load_torch() -> None:
 def no_collections() -> Iterator[None]:
     """Python's search for unreachable cycles rests: modules make many objects and no garbage.
 
-    It takes 0.9 s of the 3.4 s of CPU in which Python imports Lightning.
+    It takes about a quarter of the CPU in which Python imports Lightning: ``python -c "import gc; gc.disable(); import
+    lightning"`` against the same without the first two.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from leyden.core.yaml_file import LOADER
 
 
 def comments(text: str) -> dict[str, str]:
@@ -16,7 +16,7 @@ def comments(text: str) -> dict[str, str]:
     in the same column go on with it; lines right above the key, at its indentation, come first. Keys inside of
     ``{...}`` have none of their own. The comment at the top of the text belongs to no key, see ``heading``.
     """
-    root = yaml.compose(text, Loader=_LOADER)
+    root = yaml.compose(text, Loader=LOADER)
     return dict(_below(root, text.splitlines(), ())) if isinstance(root, yaml.MappingNode) else {}
 
 

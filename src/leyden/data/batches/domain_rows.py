@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import permutations
-from typing import Any, ClassVar, Literal, TypedDict
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -13,18 +13,15 @@ from leyden.data.columns import LabelledRows, Rows
 from leyden.data.loader import Loader
 from leyden.data.module import DataModule, hashed
 from leyden.data.source.rows.row_source import RowSource
+from leyden.data.specs import TableSpec
 from leyden.data.splits import InMemory, Split, Stage
 
 Labels = Literal["source", "target"]
 
 
-class DomainRowsSpec(TypedDict):
+class DomainRowsSpec(TableSpec):
     """What a model must know of rows of two domains."""
 
-    class_names: list[str]
-    """In the order of the labels."""
-    feature_names: list[str]
-    """One per column."""
     tasks: list[str]
     """A name for each pair of domains."""
 
