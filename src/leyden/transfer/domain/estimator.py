@@ -47,6 +47,7 @@ class DomainEstimator(EstimatorTask):
 
     monitor: str = "val/accuracy"
     mode: Literal["min", "max"] = "max"
+    main_image: str = "embedding"
     options_type: ClassVar[type[EstimatorOptions]] = EstimatorOptions
     """The dataclass that keeps ``**options``, and has their defaults."""
 

@@ -54,3 +54,4 @@ class WeightedEstimator(DomainEstimator):
     """Base of techniques that weight: draws the weights after the test."""
 
     options_type = WeightedOptions
+    main_image = "weights"
