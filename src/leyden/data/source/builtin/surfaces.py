@@ -64,7 +64,7 @@ class Surfaces(ImageSource):
         """Patches uint8 (N, 3, image_size, image_size) and labels 0..8, class after class."""
         generator, count = stage_generator(self.seed, stage), self.counts[stage]
         images = [
-            _patch(part, self.image_size, torch.rand(5, generator=generator).tolist())
+            lit_patch(part, self.image_size, torch.rand(5, generator=generator).tolist())
             for part in (part_of(name, stage) for name in SURFACES.values())
             for _ in range(count)
         ]
@@ -82,7 +82,7 @@ def part_of(photograph: str, stage: Stage) -> Tensor:
     return {"train": left, "val": right[:, :edge], "test": right[:, edge:]}[stage]
 
 
-def _patch(part: Tensor, size: int, chance: list[float]) -> Tensor:
+def lit_patch(part: Tensor, size: int, chance: list[float]) -> Tensor:
     """A square of a photograph's part in other light: uint8 (1, size, size); five numbers in [0, 1) say which."""
     side = SMALLEST + int(chance[0] * (LARGEST - SMALLEST + 1))
     top, left = (int(u * (length - side + 1)) for u, length in zip(chance[1:3], part.shape[1:], strict=True))

@@ -1,0 +1,1 @@
+"""Scenes composed of factors that are known: what is on them, in which colour, before what."""
