@@ -79,6 +79,15 @@ class Texts(NamedTuple):
     """B strings."""
 
 
+class LabelledTexts(NamedTuple):
+    """Whole texts with their classes."""
+
+    texts: list[str]
+    """B strings."""
+    labels: Tensor
+    """(B,) int64, 0 .. classes - 1."""
+
+
 class Tokens(NamedTuple):
     """Pieces of texts as numbers."""
 

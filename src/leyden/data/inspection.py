@@ -21,6 +21,7 @@ from leyden.data.source import ImageSource, Source
 from leyden.data.source.annotations.annotated import MIN_BOX_SIZE, AnnotatedImages, Corners, validate_box
 from leyden.data.source.files.image_folder import ImageList
 from leyden.data.splits import STAGES, Split, Stage, Subset
+from leyden.data.text_inspection import TextInspection, inspect_texts
 
 SIZES = (32**2, 96**2)
 """Square pixels of the source's images: COCO's border between small and medium boxes, and between those and large."""
@@ -62,15 +63,20 @@ class _Seen(NamedTuple):
     error: str | None
 
 
-def inspect(source: Source) -> Inspection:
+def inspect(source: Source) -> Inspection | TextInspection:
     """Decodes every example once.
 
     Raises:
-        ValueError: the source has rows and no images, or its files cannot be told apart into splits.
+        ValueError: the source has rows, or its files cannot be told apart into splits.
         FileNotFoundError: there are no such files.
     """
+    return inspect_texts(source) if source.produces == "text" else inspect_images(source)
+
+
+def inspect_images(source: Source) -> Inspection:
+    """The same of images; raises as ``inspect``."""
     if not isinstance(source, ImageSource):
-        raise ValueError(f"{source.name} produces {source.produces}; choose a data/source with images, such as voc")
+        raise ValueError(f"{source.name} produces {source.produces}; choose a data/source with images or texts")
     splits, issues = source.inspect()
     classes = len(source.class_names)
     counts, empty, spared, copies = {}, {}, {}, _Copies(splits)

@@ -10,7 +10,7 @@ from leyden.core.files import write_file
 
 
 def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
-    """Checks every image of a source; prints a report, and writes it with a sheet of images into a folder.
+    """Checks every image or text of a source; prints a report, and writes it with a sheet of images into a folder.
 
     Args:
         overrides: ``data/source=...`` and its keys, or those of a lab.
@@ -21,7 +21,7 @@ def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
 
     Raises:
         ConfigError: overrides that cannot be composed.
-        ValueError: the source has no images, or a layout that can be read in two ways.
+        ValueError: the source has neither images nor texts, or a layout that can be read in two ways.
     """
     composed = compose_and_check(without_default_lab(overrides), whole=False, here=True)
     from torchvision.transforms.v2.functional import to_pil_image  # here, because they bring torch
@@ -40,5 +40,5 @@ def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
     write_file(folder / "issues.csv", issue_table(seen))
     to_pil_image(inspection_sheet(source, seen)).save(folder / "images.png")
     print(report)
-    print(f"\n{issue_counts(seen)}\nimages with their targets: {folder / 'images.png'}")
+    print(f"\n{issue_counts(seen)}\nimages with their targets, or a chart of texts: {folder / 'images.png'}")
     return all(issue.effect == "note" for issue in seen.issues)

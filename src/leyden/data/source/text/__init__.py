@@ -1,0 +1,1 @@
+"""Sources of texts with classes: files and packages; one file, one layout."""
