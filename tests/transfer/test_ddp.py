@@ -107,11 +107,14 @@ from leyden.transfer.domain.deep.adabn import AdaBN
 from leyden.transfer.domain.deep.adda import ADDA
 from leyden.transfer.domain.deep.cdan import CDAN
 from leyden.transfer.domain.deep.dann import DANN
+from leyden.transfer.domain.deep.deep_coral import DeepCORAL
+from leyden.transfer.domain.deep.mmd import MMD
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
 found = []
 for technique, options in [
     (AdaBN, {}), (ADDA, {"weight_decay": 0.1}), (CDAN, {"entropy_conditioning": True}), (DANN, {"domain_weight": 0.0}),
+    (DeepCORAL, {"domain_weight": 100.0}), (MMD, {"domain_weight": 0.3}),
 ]:
     seed_everything(rank, verbose=False)  # ranks need not begin alike
     data = DomainImages(Digits(), ShadedDigits(), batch_size=128, eval_batch_size=50)  # four steps an epoch
