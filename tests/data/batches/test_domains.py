@@ -77,11 +77,16 @@ def test_classes_that_the_source_lacks_are_refused() -> None:
         DomainImages(Digits(), Target("3", "x")).test_dataloader()
 
 
-def test_a_target_without_classes_trains_and_is_not_tested() -> None:
+def test_a_target_without_classes_is_tested_without() -> None:
     data = DomainImages(Digits(), ImagePatches(8, train=20, val=2, test=2), batch_size=4)
+    data.prepare_data()
+    data.setup("fit")
     assert next(iter(data.train_dataloader())).target.images.shape == (4, 1, 8, 8)
-    with pytest.raises(ValueError, match="no class labels"):
-        data.test_dataloader()
+    (test,) = data.test_dataloader()
+    assert test._fields == ("images",)
+    assert test.images.shape == (2, 1, 8, 8)
+    with pytest.raises(ValueError, match=r"target_labels=2: the target image_patches has no labels; put its images"):
+        DomainImages(Digits(), ImagePatches(8), target_labels=2).pairs()
 
 
 def test_the_fingerprint_is_of_both() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from leyden.data.batches.domain_rows import DomainPairs, DomainRows
 from leyden.data.batches.domains import DomainImages
 from leyden.data.source.builtin.digits import Digits
+from leyden.data.source.builtin.image_patches import ImagePatches
 from leyden.data.source.rows.row_source import RowSource
 from leyden.data.source.shifted.blurred_digits import BlurredDigits
 from leyden.transfer.domain.adaptation import Adaptation, AdaptedClassifier
@@ -110,6 +111,14 @@ def test_frozen_features_of_a_backbone(tmp_path: Path) -> None:
     torch.testing.assert_close(again(images), model(images))
     with pytest.raises(ValueError, match=r"model.backbone=resnet takes images, and these are rows"):
         CORAL(["a", "b"], feature_names=["x"], backbone="resnet")
+
+
+def test_images_without_labels_have_no_accuracy(caplog: pytest.LogCaptureFixture) -> None:
+    data = DomainImages(Digits(), ImagePatches(8, train=100, val=5, test=30))
+    model, trainer = run(data, CORAL, max_examples=100, points=20)
+    found = trainer.test(model, data, verbose=False)[0]
+    assert set(found) == {"test/entropy", "test/im"}
+    assert "no test/accuracy" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["nearest", "logistic", "svm"])

@@ -36,7 +36,7 @@ class HasPairs(Protocol):
         ...
 
     def test_splits(self) -> list[Split]:
-        """The labelled test examples of each task's target."""
+        """The test examples of each task's target, with its labels where it has them."""
         ...
 
 

@@ -29,7 +29,8 @@ class DomainImages(ImageDataModule):
 
     Training drops the labels of the target before anything else happens to it. Validation batches are
     ``LabelledImages`` of the source domain, so that the best checkpoint is chosen without a label of the target, as
-    somebody without such labels has to do. Test batches are ``LabelledImages`` of the target's test split.
+    somebody without such labels has to do. Test batches are ``LabelledImages`` of the target's test split, or
+    ``Images`` where the target has no labels at all, such as a folder without class folders.
 
     An epoch is one pass over the source's training images; the target goes round at its own pace
     (``leyden.data.paired_loader.PairedLoader``).
@@ -104,14 +105,16 @@ class DomainImages(ImageDataModule):
         yield from super().content(self.target_split())
 
     def examples(self, stage: Stage) -> Split:
-        """Labelled images: the source's in training and validation, the target's in the test.
+        """Labelled images: the source's in training and validation, the target's in the test, where it has labels.
 
         Raises:
-            ValueError: the target has a class that the source has not, or no classes at all.
+            ValueError: the target has a class that the source has not.
         """
         if stage != "test":
             return self.source.split(stage)
         split = self.target.split(stage)
+        if not self.target.class_names:
+            return unlabelled(split)
         labels = self._places()[labels_of(split)]
         return select(split, torch.arange(len(split)), labels)
 
@@ -154,13 +157,18 @@ class DomainImages(ImageDataModule):
         """The task, for techniques that are fitted at once: the training images of both domains."""
         few = None
         if self.target_labels:
+            if not self.target.class_names:
+                raise ValueError(
+                    f"data.target_labels={self.target_labels}: the target {self.target.name} has no labels; put its "
+                    "images into folders named after their classes, or choose a model that needs none"
+                )
             labels = self._places()[labels_of(self.target.split("train"))]
             chosen = few_of_each(labels, self.target_labels, mix(self.seed, 7))
             few = self.prepared(select(self.target.split("train"), chosen, labels[chosen]))
         return [Pair(f"{self.source.name}_to_{self.target.name}", self.split("train"), self.target_split(), few)]
 
     def test_splits(self) -> list[Split]:
-        """The labelled test images of the target."""
+        """The test images of the target, with its labels where it has them."""
         return [self.split("test")]
 
     def loader(self, stage: Stage) -> Loader | PairedLoader:

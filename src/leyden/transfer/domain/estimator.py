@@ -14,14 +14,16 @@ from leyden.core.estimator import EstimatorTask, register_estimates
 from leyden.core.seeding import mix
 from leyden.core.technique import NO_OPTIONS, Exportable, Predictions, PredictOptions
 from leyden.data.batches.domain_pair import HasPairs, Pair
-from leyden.data.splits import InMemory, Split, decode, fit_image
+from leyden.data.columns import Images
+from leyden.data.splits import InMemory, decode, fit_image
 from leyden.transfer.classifier import predicted_classes
 from leyden.transfer.domain.adaptation import Adaptation, Adapted, AdaptedClassifier, check_features, validated
 from leyden.transfer.domain.deep.selection import a_distance
-from leyden.transfer.domain.features import FrozenFeatures
+from leyden.transfer.domain.features import FrozenFeatures, drawn, evenly
 from leyden.transfer.domain.figures import TaskFigures, log_clouds, log_components, log_source_confusion, log_weights
 from leyden.transfer.domain.options import EstimatorOptions
 from leyden.transfer.domain.shift import MOST, advice, measure
+from leyden.transfer.domain.unlabelled import UnlabelledTest
 from leyden.visualization.charts import draw_bars
 from leyden.visualization.logging import log_image
 
@@ -73,6 +75,7 @@ class DomainEstimator(EstimatorTask):
         )
         register_estimates(self, "shown", "shown_codes", "shown_labels")
         self.figures: TaskFigures | None = None
+        self.unlabelled = UnlabelledTest(class_names)
 
     def new_net(self, adaptation: Adaptation) -> AdaptedClassifier:
         """What is fitted for one task."""
@@ -147,9 +150,13 @@ class DomainEstimator(EstimatorTask):
     def on_test_epoch_start(self) -> None:
         """Begins to collect what is drawn, of a single task."""
         self.figures = TaskFigures(self.class_names) if len(self.tasks) == 1 else None
+        self.unlabelled = UnlabelledTest(self.class_names)
 
     def test_step(self, batch: Any, batch_index: int, dataloader_idx: int = 0) -> None:
-        """Updates ``test/accuracy`` on a task's target."""
+        """Updates ``test/accuracy`` on a task's target; of images without labels it keeps the predictions."""
+        if isinstance(batch, Images):
+            self.unlabelled.update(batch.images, self(batch.images).softmax(1))
+            return
         logits = self._count(self.test_accuracies, batch, dataloader_idx)
         if self.figures is not None:
             self.figures.update(batch[0], logits.softmax(1), batch[1])
@@ -170,11 +177,14 @@ class DomainEstimator(EstimatorTask):
 
     def on_test_epoch_end(self) -> None:
         """Logs ``test/accuracy``, the mean over the tasks, and draws."""
+        self.unlabelled.log(self)
+        if self.unlabelled.probabilities:
+            self._draw_once()
+            return
         by_task = self._log_means(self.test_accuracies, "test")
         if self.figures is not None:
             self.figures.log(self)
-            if (data := attached_data(self.trainer, LightningDataModule)) is not None and self.trainer.is_global_zero:
-                self._draw(data)
+            self._draw_once()
         else:
             self.log_dict({f"test/{name}": value for name, value in by_task.items()})
             log_image(self, "tasks", draw_bars(by_task, "accuracy", "Accuracy by task", mean=True))
@@ -186,6 +196,11 @@ class DomainEstimator(EstimatorTask):
         self.log(f"{stage}/accuracy", sum(found) / len(found), prog_bar=stage == "val")
         return dict(zip(self.tasks, found, strict=True))
 
+    def _draw_once(self) -> None:
+        data = attached_data(self.trainer, LightningDataModule)
+        if data is not None and self.trainer.is_global_zero:
+            self._draw(data)
+
     def _draw(self, data: Any) -> None:
         """Both domains, the source's confusion, components and weights, of a single task."""
         if data.validates:
@@ -194,10 +209,12 @@ class DomainEstimator(EstimatorTask):
         if self.options.points and len(self.shown):
             split = data.test_splits()[0]
             columns = split if isinstance(split, InMemory) else decode(split)
-            inputs, labels = columns.take(evenly(len(split), self.options.points).to(columns.device))
-            features = self.features(inputs.to(self.device))
+            chosen = columns.take(evenly(len(split), self.options.points).to(columns.device))
+            features = self.features(chosen[0].to(self.device))
+            known = not isinstance(chosen, Images)
+            labels = chosen.labels if known else self.net(features).argmax(1)
             after = (self.shown_codes, self.net.codes(features))
-            log_clouds(self, (self.shown, features), after, (self.shown_labels, labels), self.class_names)
+            log_clouds(self, (self.shown, features), after, (self.shown_labels, labels), self.class_names, known)
         directions = self.net.adaptation.directions()
         if directions is not None and self.channels and self.image_size and self.features.backbone is None:
             log_components(self, directions, self.channels, self.image_size)
@@ -280,16 +297,3 @@ def named_rows(logits: Tensor, class_names: Sequence[str]) -> list[dict[str, Any
         row = {"label": class_names[int(place)], "probability": round(float(probability), 4)}
         rows.append({**row, "probabilities": by_class})
     return rows
-
-
-def drawn(split: Split, count: int | None, seed: int) -> Any:
-    """Columns of ``count`` examples of a split, or of all: drawn at random, in the split's order."""
-    columns = split if isinstance(split, InMemory) else decode(split)
-    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))[:count]
-    return columns.take(order.sort().values.to(columns.device))
-
-
-def evenly(count: int, most: int) -> Tensor:
-    """Places (n,) of at most ``most`` of ``count`` examples, evenly spread."""
-    wanted = min(count, most)
-    return torch.arange(wanted) * count // max(1, wanted)

@@ -1,8 +1,11 @@
 """What a technique without gradient descent sees of an example: pixels, a frozen network's features, or a row."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from leyden.data.splits import InMemory, Split, decode
 from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone as new_backbone
 from leyden.transfer.classifier import evaluation_mode
@@ -46,3 +49,16 @@ class FrozenFeatures(nn.Module):
             return inputs.flatten(1).double() / 255
         with torch.no_grad(), evaluation_mode(self.backbone):
             return torch.cat([self.backbone(part).double() for part in inputs.split(PART)])
+
+
+def drawn(split: Split, count: int | None, seed: int) -> Any:
+    """Columns of ``count`` examples of a split, or of all: drawn at random, in the split's order."""
+    columns = split if isinstance(split, InMemory) else decode(split)
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))[:count]
+    return columns.take(order.sort().values.to(columns.device))
+
+
+def evenly(count: int, most: int) -> Tensor:
+    """Places (n,) of at most ``most`` of ``count`` examples, evenly spread."""
+    wanted = min(count, most)
+    return torch.arange(wanted) * count // max(1, wanted)

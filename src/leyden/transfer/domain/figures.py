@@ -59,7 +59,12 @@ def log_source_confusion(task: LightningModule, logits: Tensor, labels: Tensor, 
 
 
 def log_clouds(
-    task: LightningModule, before: Sequence[Tensor], after: Sequence[Tensor], labels: Sequence[Tensor], names: list[str]
+    task: LightningModule,
+    before: Sequence[Tensor],
+    after: Sequence[Tensor],
+    labels: Sequence[Tensor],
+    names: list[str],
+    known: bool = True,
 ) -> None:
     """Draws both domains by t-SNE, features before and codes after, by class and by domain.
 
@@ -69,12 +74,14 @@ def log_clouds(
         after: (Ns, D') and (Nt, D').
         labels: (Ns,) and (Nt,).
         names: of the classes.
+        known: False: the target's labels are predicted ones.
     """
     if min(len(part) for part in labels) < LEAST or min(before[0].shape[1], after[0].shape[1]) < 2:
         return
-    panels = {"before": embed(torch.cat(list(before)))}
+    note = "" if known else " (x predicted)"
+    panels = {f"before{note}": embed(torch.cat(list(before)))}
     if before[0].shape != after[0].shape or not torch.allclose(before[0], after[0]):
-        panels["after"] = embed(torch.cat(list(after)))
+        panels[f"after{note}"] = embed(torch.cat(list(after)))
     domains = torch.arange(2).repeat_interleave(torch.tensor([len(part) for part in labels]))
     log_image(task, "embedding", draw_domains(panels, torch.cat(list(labels)).cpu(), names, domains))
 

@@ -12,6 +12,7 @@ from two_domains import Negatives, same, trained
 
 from leyden.data.batches.domains import DomainImages
 from leyden.data.source.builtin.digits import Digits
+from leyden.data.source.builtin.image_patches import ImagePatches
 from leyden.nets.zoo import backbone
 from leyden.transfer.domain.deep.adabn import AdaBN
 from leyden.transfer.domain.deep.adda import ADDA
@@ -78,6 +79,25 @@ def test_the_test_shows_both_domains(monkeypatch: pytest.MonkeyPatch) -> None:
         assert float((model.eval()(images).argmax(1) == labels).float().mean()) == pytest.approx(
             metrics["test/source_accuracy"]
         )
+
+
+def test_a_target_without_labels_has_no_accuracy(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    drawn: dict[str, Tensor] = {}
+    for module in ("deep.monitor", "unlabelled"):
+        keep: Callable[[Any, str, Tensor], None] = lambda _, tag, image: drawn.update({tag: image})  # noqa: E731
+        monkeypatch.setattr(f"leyden.transfer.domain.{module}.log_image", keep)
+    patches = ImagePatches(8, train=300, val=20, test=40)
+    model, trainer = trained(MMD, patches, data=FEW, embedding=20)
+    metrics = trainer.test(model, trainer.datamodule, verbose=False)[0]
+    assert set(metrics) == {"test/entropy", "test/im", "test/source_accuracy"}
+    with torch.no_grad():
+        probabilities = model.eval()(trainer.datamodule.split("test").columns.images).softmax(1)
+    assert metrics["test/entropy"] == pytest.approx(float(torch.special.entr(probabilities).sum(1).mean()), rel=1e-5)
+    assert {"predictions", "embedding"} <= set(drawn)
+    assert "confusion" not in drawn
+    assert "no test/accuracy" in caplog.text
 
 
 def test_options_out_of_range_are_refused() -> None:

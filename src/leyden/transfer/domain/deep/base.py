@@ -11,13 +11,14 @@ from torch.optim import SGD
 from leyden.core.attached import attached_data
 from leyden.core.optim import scheduled
 from leyden.data.batches.domains import DomainImages, Domains
-from leyden.data.columns import LabelledImages
+from leyden.data.columns import Images, LabelledImages
 from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone as new_backbone
 from leyden.transfer.classifier import Classifier, ClassifierTask
 from leyden.transfer.domain.deep.monitor import log_criteria, log_domains, log_history
 from leyden.transfer.domain.deep.options import DomainOptions
 from leyden.transfer.domain.deep.selection import MONITORS
+from leyden.transfer.domain.unlabelled import UnlabelledTest
 from leyden.transfer.finetune.heads import LinearHead
 from leyden.visualization.logging import logs_now
 
@@ -49,6 +50,7 @@ class DomainTask(ClassifierTask):
         ValueError: an unknown backbone, images that it cannot take, or an option out of its range.
     """
 
+    main_image: str = "embedding"
     options_type: ClassVar[type[DomainOptions]] = DomainOptions
     """The dataclass that keeps ``**options``, and has their defaults."""
     net: Classifier
@@ -62,6 +64,7 @@ class DomainTask(ClassifierTask):
         self.options = given
         self.monitor, self.mode = MONITORS[given.selection]
         self.history: list[dict[str, float]] = []
+        self.unlabelled = UnlabelledTest(class_names)
         if given.weights != "none":
             self.inherited: Tensor
             self.register_buffer("inherited", torch.zeros((), dtype=torch.bool))
@@ -157,9 +160,24 @@ class DomainTask(ClassifierTask):
         """Takes them back."""
         self.history = list(checkpoint.get("history", []))
 
+    def on_test_epoch_start(self) -> None:
+        """Starts with an empty confusion matrix, and no predictions."""
+        super().on_test_epoch_start()
+        self.unlabelled = UnlabelledTest(self.class_names)
+
+    def test_step(self, batch: LabelledImages | Images, batch_index: int) -> None:
+        """Counts what is right of a batch of the target; of one without labels it keeps the predictions."""
+        if isinstance(batch, LabelledImages):
+            super().test_step(batch, batch_index)
+        else:
+            self.unlabelled.update(batch.images, self(batch.images).softmax(1))
+
     def on_test_epoch_end(self) -> None:
         """Draws the target's confusion matrix, mistakes and saliency; the source's beside it, and features of both."""
-        super().on_test_epoch_end()
+        if self.unlabelled.probabilities:
+            self.unlabelled.log(self)
+        else:
+            super().on_test_epoch_end()
         data = attached_data(self.trainer, DomainImages)
         if data is not None:
             log_domains(self, self.source_net, self.net, data, self.options.embedding)

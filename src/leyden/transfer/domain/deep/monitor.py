@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from leyden.data.batches.domains import DomainImages
-from leyden.data.columns import LabelledImages, collate
+from leyden.data.columns import Images, LabelledImages, collate
 from leyden.data.splits import InMemory, Split
 from leyden.transfer.classifier import Classifier
 from leyden.transfer.domain.deep.selection import (
@@ -79,7 +79,8 @@ def log_domains(task: LightningModule, source_net: Classifier, net: Classifier, 
         source_net: predicts the source.
         net: predicts the target.
         data: both domains; of the test splits.
-        count: images of each domain on the planes; 0 draws none.
+        count: images of each domain on the planes; 0 draws none. The target's classes are predicted ones where it has
+            no labels.
     """
     source = evenly(data.source_test(), MOST)
     names = list(data.source.class_names)
@@ -88,17 +89,21 @@ def log_domains(task: LightningModule, source_net: Classifier, net: Classifier, 
     task.log("test/source_accuracy", (logits.argmax(1) == labels).float().mean(), sync_dist=True)
     matrix = multiclass_confusion_matrix(logits, labels, len(names)).cpu()
     log_image(task, "confusion_source", draw_confusion(matrix, names, title="Confusion matrix of the source"))
-    shown: list[LabelledImages] = [evenly(split, count) for split in (data.source_test(), data.split("test"))]
+    shown: list[LabelledImages | Images] = [evenly(split, count) for split in (data.source_test(), data.split("test"))]
     if min(len(part.images) for part in shown) < LEAST or not task.trainer.is_global_zero:
         return
-    features = [outputs(own, part.images)[0] for own, part in zip((source_net, net), shown, strict=True)]
+    (of_source, _), (of_target, predicted) = (
+        outputs(own, part.images) for own, part in zip((source_net, net), shown, strict=True)
+    )
+    known = isinstance(shown[1], LabelledImages)
+    note = "" if known else " (x predicted)"
     panels = {
-        "pixels": embed(torch.cat([part.images for part in shown]).flatten(1)),
-        "features": embed(torch.cat(features)),
+        f"pixels{note}": embed(torch.cat([part.images for part in shown]).flatten(1)),
+        f"features{note}": embed(torch.cat([of_source, of_target])),
     }
     counts = torch.tensor([len(part.images) for part in shown])
     domains = torch.arange(2).repeat_interleave(counts)
-    classes = torch.cat([part.labels for part in shown])
+    classes = torch.cat([part.labels if isinstance(part, LabelledImages) else predicted.argmax(1) for part in shown])
     log_image(task, "embedding", draw_domains(panels, classes, names, domains))
 
 
