@@ -12,7 +12,7 @@ from leyden.data.source.scenes.coloured_digits import (
 )
 from leyden.data.splits import STAGES
 
-SMALL = {"train": 2, "val": 1, "test": 1}
+SMALL = {"train_each": 2, "val_each": 1, "test_each": 1}
 
 
 def test_counts_and_factors_in_the_order_of_the_scenes() -> None:
@@ -64,13 +64,13 @@ def test_measures_of_a_rectangle_of_ink() -> None:
 
 
 def test_agreement_ties_factors_in_training_alone() -> None:
-    tied = ColouredDigits(24, train=4, val=1, test=1, agreement=1.0)
+    tied = ColouredDigits(24, train_each=4, val_each=1, test_each=1, agreement=1.0)
     factors = tied.factors("train")
     assert torch.equal(factors.colour, factors.digit % 6)
     assert torch.equal(factors.texture, factors.digit % 3)
     assert torch.equal(tied.split("train").columns.labels, agreeing(tied.split("train").columns.labels))
     assert len(tied.split("test").columns.labels.unique()) == 180
-    half = ColouredDigits(24, train=4, val=1, test=1, agreement=0.5).factors("train")
+    half = ColouredDigits(24, train_each=4, val_each=1, test_each=1, agreement=0.5).factors("train")
     share = (half.colour == half.digit % 6).float().mean()
     assert abs(float(share) - (0.5 + 0.5 / 6)) < 0.06
 

@@ -58,9 +58,9 @@ class ColouredDigits(ImageSource):
 
     Args:
         image_size: side of the square scenes in pixels.
-        train: scenes of each combination for training.
-        val: scenes of each combination for validation.
-        test: scenes of each combination for testing.
+        train_each: scenes of each combination for training.
+        val_each: scenes of each combination for validation.
+        test_each: scenes of each combination for testing.
         held_out: so many combinations, drawn by ``seed``, or those of these names, are in the test alone.
         agreement: share of the training scenes whose colour and surface follow from the digit (see ``agreeing``), so
             that what tells one factor seems to tell the others; in validation and test the factors are independent.
@@ -82,9 +82,9 @@ class ColouredDigits(ImageSource):
     def __init__(
         self,
         image_size: int = 32,
-        train: int = 20,
-        val: int = 4,
-        test: int = 10,
+        train_each: int = 20,
+        val_each: int = 4,
+        test_each: int = 10,
         held_out: int | list[str] = 0,
         agreement: float = 0.0,
         handwriting: Handwriting = "digits",
@@ -93,15 +93,19 @@ class ColouredDigits(ImageSource):
         degrees: float = 10.0,
         seed: int = 0,
     ) -> None:
-        if not 8 / image_size <= smallest <= largest <= 1 or min(train, val, test) < 1 or not 0 <= agreement <= 1:
+        if (
+            not 8 / image_size <= smallest <= largest <= 1
+            or min(train_each, val_each, test_each) < 1
+            or not 0 <= agreement <= 1
+        ):
             raise ValueError(
-                f"data.source: set {8 / image_size:.2f} <= smallest <= largest <= 1, train, val and test from 1, and "
-                "agreement from 0 to 1"
+                f"data.source: set {8 / image_size:.2f} <= smallest <= largest <= 1, one scene or more of each "
+                "combination, and agreement from 0 to 1"
             )
         if handwriting not in get_args(Handwriting):
             raise ValueError(f"data.source.handwriting={handwriting!r}: there are {', '.join(get_args(Handwriting))}")
         self.image_size, self.seed, self.agreement = image_size, seed, agreement
-        self.counts: dict[Stage, int] = {"train": train, "val": val, "test": test}
+        self.counts: dict[Stage, int] = {"train": train_each, "val": val_each, "test": test_each}
         self.sizes, self.degrees = (smallest, largest), degrees
         self.class_names = [_class_name(combination) for combination in COMBINATIONS]
         self.held_out = _held_out(held_out, self.class_names, seed)
