@@ -23,8 +23,8 @@ TAKEN: dict[str, tuple[str, Callable[..., Any]]] = {
     "transfer_reuse": FINETUNE,
     "transfer_shots": FINETUNE,
     "transfer_which_layer": FINETUNE,
-    "transfer_protonet": (
-        "leyden.transfer.few_shot.protonet.ProtoNet.configure_optimizers",
+    "transfer_fewshot_glyphs": (
+        "leyden.transfer.few_shot.base.FewShotTask.configure_optimizers",
         lambda module: torch.optim.SGD(module.parameters(), lr=0.0),
     ),
     **dict.fromkeys(

@@ -1,11 +1,16 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
+from torchvision.utils import save_image
 
-from leyden.data.batches.episodes import Episode, EpisodeImages, Episodes
+from leyden.data.batches.episode_images import EpisodeImages
+from leyden.data.batches.episodes import Episode, Episodes
 from leyden.data.columns import LabelledImages
 from leyden.data.source import ImageSource
 from leyden.data.source.builtin.digits import Digits
+from leyden.data.source.files.image_folder import ImageFolder
 from leyden.data.splits import InMemory
 
 CLASSES = {"train": range(6), "val": range(6, 9), "test": range(9, 12)}
@@ -90,21 +95,57 @@ def test_a_turned_class_is_a_class_of_its_own_in_training() -> None:
     assert all((episode.query_images[:, 0, 0, 0] > 0).all() for episode in episodes(data, "test"))
 
 
-def test_what_does_not_go_is_refused_with_its_cure() -> None:
-    with pytest.raises(ValueError, match=r"the class '0' is in train and in val.* set data.val_classes"):
+def test_more_shots_leave_the_rest_of_an_episode_as_it_is() -> None:
+    data = EpisodeImages(Marked(), ways=3, shots=1, queries=3, eval_episodes=5)
+    more = EpisodeImages(Marked(), ways=3, shots=1, test_shots=4, queries=3, eval_episodes=5)
+    for one, other in zip(episodes(data, "test"), episodes(more, "test"), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one[:4], other[:4], strict=True))
+        assert len(one.extra_images) == 0
+        assert other.extra_labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+        whole = other.with_extra()
+        assert whole.support_labels.bincount().tolist() == [4, 4, 4]
+        for label in range(3):
+            support = identity(whole.support_images[whole.support_labels == label])
+            own = torch.cat([support, identity(whole.query_images[whole.query_labels == label])])
+            assert len(own[:, 0].unique()) == 1
+            assert len(own[:, 1].unique()) == 7
+    assert len(episodes(more, "val")[0].extra_images) == 0
+    with pytest.raises(ValueError, match=r"data.test_shots=2 should be more than data.shots=2"):
+        EpisodeImages(Marked(), shots=2, test_shots=2)
+
+
+def test_classes_in_all_parts_are_refused_with_the_cure() -> None:
+    cure = r"the class '0' is in train and in val.* data.val_classes=3 data.test_classes=3 data.ways=3"
+    with pytest.raises(ValueError, match=cure):
         EpisodeImages(Digits()).split("train")
-    few = Digits()
-    few.class_names = few.class_names[:5]
-    with pytest.raises(ValueError, match=r"5 classes are too few for that: it takes two or more for each of the three"):
-        EpisodeImages(few).split("train")
+    data = EpisodeImages(Digits(), val_classes=3, test_classes=3, ways=3)  # which is the cure
+    data.setup("fit")
+    assert len(data.class_names("train")) == 4
     with pytest.raises(ValueError, match=r"no class 'x' left"):
         EpisodeImages(Digits(), val_classes=["x"], test_classes=["3"]).split("val")
     with pytest.raises(ValueError, match="set both"):
         EpisodeImages(Digits(), test_classes=3)
+
+
+def test_two_classes_and_sixty_images_get_an_answer(tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+        for i in range(30):
+            save_image(torch.rand(3, 16, 16), tmp_path / name / f"{i}.png")
+    data = EpisodeImages(ImageFolder(str(tmp_path)))
+    data.prepare_data()
+    answer = r"2 classes are too few.*experiment=own_images data.source.root=FOLDER.*leyden predict RECORD --support"
+    with pytest.raises(ValueError, match=answer):
+        data.setup("fit")
+
+
+def test_all_that_no_episode_can_be_made_of_is_told_before_training() -> None:
     with pytest.raises(ValueError, match="of 5 classes needs as many, there are 3"):
         EpisodeImages(Marked()).loader("test")
-    with pytest.raises(ValueError, match=r"'class 0' has 10 examples, an episode takes 6 \+ 5"):
-        EpisodeImages(Marked(), ways=3, shots=6).loader("train")
+    with pytest.raises(ValueError, match=r"in val an episode of 5 .*; in test an episode of 5 .*: lower data.ways"):
+        EpisodeImages(Marked()).setup("fit")
+    with pytest.raises(ValueError, match=r"in test an episode takes 6 \+ 5 .* 3 classes 'class 9' has 10, 'class 10'"):
+        EpisodeImages(Marked(), ways=3, test_shots=6).setup("fit")  # which only the test takes
 
 
 def test_every_class_comes_up() -> None:

@@ -9,13 +9,19 @@ from torch.nn import functional as F
 
 from leyden.core.optim import Schedule
 from leyden.core.technique import PredictOptions
-from leyden.data.batches.episodes import Episode, EpisodeImages
+from leyden.data.batches.episode_images import EpisodeImages
+from leyden.data.batches.episodes import Episode
 from leyden.data.source.builtin.glyphs import Glyphs
 from leyden.data.splits import labels_of
-from leyden.transfer.few_shot.protonet import Conv4, ProtoNet, accuracy, draw_episode, prototype_logits, prototypes
+from leyden.transfer.few_shot.conv4 import Conv4
+from leyden.transfer.few_shot.figures import draw_episode
+from leyden.transfer.few_shot.protonet import ProtoNet
+from leyden.transfer.few_shot.prototypes import prototype_logits, prototypes
+from leyden.transfer.few_shot.scores import accuracy
 
 SUPPORT = torch.tensor([[0.0, 0], [2, 0], [4, 4], [4, 6]], dtype=torch.float64)
 LABELS = torch.tensor([0, 0, 1, 1])
+GLYPHS = Glyphs(16, per_face=1)
 QUERY = torch.tensor([[1.0, 1]], dtype=torch.float64)
 
 
@@ -26,7 +32,7 @@ def quiet(**values: object) -> Trainer:
 
 def glyphs(**values: int) -> EpisodeImages:
     few = {"ways": 3, "queries": 2, "episodes": 4, "eval_episodes": 6}
-    return EpisodeImages(Glyphs(16, per_face=1), **{**few, **values})
+    return EpisodeImages(GLYPHS, **{**few, **values})
 
 
 def test_prototypes_are_class_means() -> None:

@@ -1,18 +1,17 @@
 """Episodes for few-shot learning: a few classes, a few examples of each to learn from and others to be tested on."""
 
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import ConcatDataset
 
 from leyden.core.seeding import mix
-from leyden.data.columns import LabelledImages, collate
-from leyden.data.images import ImageDataModule
-from leyden.data.loader import Loader
-from leyden.data.source import ImageSource
-from leyden.data.specs import PixelSpec
-from leyden.data.splits import STAGES, InMemory, Split, Stage, Subset, labels_of
+from leyden.data.columns import collate
+from leyden.data.splits import InMemory, Split, labels_of
+
+SHOWN = 5
+"""Classes that an error lists."""
 
 
 class Episode(NamedTuple):
@@ -26,6 +25,17 @@ class Episode(NamedTuple):
     """(N Q, C, H, W) uint8, class by class."""
     query_labels: Tensor
     """(N Q,) int64."""
+    extra_images: Tensor
+    """(N E, C, H, W) uint8, class by class: further examples to learn from; E = 0 but in a test of two numbers of
+    shots."""
+    extra_labels: Tensor
+    """(N E,) int64."""
+
+    def with_extra(self) -> "Episode":
+        """The same episode with K + E examples of each class to learn from, and none besides."""
+        images = torch.cat([self.support_images, self.extra_images])
+        labels = torch.cat([self.support_labels, self.extra_labels])
+        return Episode(images, labels, *self[2:4], self.extra_images[:0], self.extra_labels[:0])
 
 
 class Episodes:
@@ -39,9 +49,10 @@ class Episodes:
         queries: Q, query examples per class.
         names: of the classes, by label, for errors.
         rotations: each class turned by 90, 180 and 270 degrees is a class of its own.
+        extra: E, further support examples per class, drawn last: what else there is in an episode stays as it is.
 
     Raises:
-        ValueError: there are too few classes, or a class has fewer than K + Q examples.
+        ValueError: there are too few classes, or a class has too few examples (``episode_problem``).
     """
 
     draws = 2
@@ -55,24 +66,15 @@ class Episodes:
         queries: int,
         names: list[str],
         rotations: bool = False,
+        extra: int = 0,
     ) -> None:
         self.split, self.count = split, count
-        self.ways, self.shots, self.queries = ways, shots, queries
+        self.ways, self.shots, self.queries, self.extra = ways, shots, queries, extra
         self.turns = 4 if rotations else 1
         labels = labels_of(split).cpu()
+        if problem := episode_problem(labels, ways, shots + extra, queries, names, self.turns):
+            raise ValueError(problem)
         self.members = [(labels == label).nonzero().flatten() for label in labels.unique()]
-        few = [(label, len(found)) for label, found in zip(labels.unique(), self.members, strict=True)]
-        few = [(label, have) for label, have in few if have < shots + queries]
-        if few:
-            raise ValueError(
-                f"the class {names[int(few[0][0])]!r} has {few[0][1]} examples, an episode takes {shots} + {queries} "
-                "of each class: lower data.shots or data.queries"
-            )
-        if len(self.members) * self.turns < ways:
-            raise ValueError(
-                f"an episode of {ways} classes needs as many, there are {len(self.members)}: lower data.ways "
-                "(or data.train_ways), or take more classes"
-            )
 
     def __len__(self) -> int:
         return self.count
@@ -85,7 +87,7 @@ class Episodes:
         assert len(indices) == 1, "a batch is one episode"
         generator = torch.Generator().manual_seed(mix(*(int(number * 2**24) for number in u[0].tolist())))
         classes = torch.randperm(len(self.members) * self.turns, generator=generator)[: self.ways]
-        each = self.shots + self.queries
+        each = self.shots + self.queries + self.extra
         chosen = []
         for number in classes.tolist():
             members = self.members[number // self.turns]
@@ -95,13 +97,9 @@ class Episodes:
             turns = (classes % self.turns).tolist()
             images = torch.stack([part.rot90(k, (2, 3)) for part, k in zip(images, turns, strict=True)])
         labels = torch.arange(self.ways, device=images.device)[:, None].expand(-1, each)
-        support, query = slice(None, self.shots), slice(self.shots, None)
-        return Episode(
-            images[:, support].flatten(0, 1),
-            labels[:, support].flatten(),
-            images[:, query].flatten(0, 1),
-            labels[:, query].flatten(),
-        )
+        ends = [self.shots, self.queries, self.extra]
+        parts = zip(images.split(ends, 1), labels.split(ends, 1), strict=True)
+        return Episode(*(column.flatten(0, 1) for part in parts for column in part))
 
     def _images(self, indices: Tensor) -> Tensor:
         if isinstance(self.split, InMemory):
@@ -109,136 +107,23 @@ class Episodes:
         return collate([self.split[i] for i in indices.tolist()]).images
 
 
-class EpisodeImages(ImageDataModule):
-    """Batches of one ``Episode`` each; the classes of training, validation and test are different ones.
-
-    A training episode is a pure function of (seed, epoch, index), one of validation or test of (seed, index): all
-    models of one seed are tested on the same ones.
-
-    Args:
-        source: images with classes. Its three splits are taken as they are where no class is in two of them;
-            otherwise ``val_classes`` and ``test_classes`` say which classes are whose, and each class brings its
-            examples of all three splits.
-        val_classes: the classes of validation: a list of names, or so many, those before the test's; null: the source's
-            own.
-        test_classes: the classes of the test: a list of names, or the last so many; null: the source's own.
-        ways: N, classes per validation or test episode.
-        train_ways: classes per training episode; null: ``ways``. More than ``ways`` learns better (Snell et al. 2017).
-        shots: K, examples to learn from per class.
-        queries: Q, examples to classify per class.
-        rotations: in training each class turned by 90, 180 and 270 degrees is a class of its own, as is usual for
-            Omniglot; wrong where a turned image is of the same class.
-        episodes: per training epoch.
-        eval_episodes: for validation, and for the test.
-        image_size: side of the square images in pixels; null keeps the source's own.
-        in_memory: "auto" decodes once into memory where there is room; true and false force it.
-        seed: of the episodes.
-
-    Raises:
-        ValueError: from ``split`` and the loaders: splits share a class, there is no such class, there are too few of
-            them, or a class has too few examples.
-    """
-
-    least_classes: ClassVar[int] = 2
-
-    def __init__(
-        self,
-        source: ImageSource,
-        val_classes: int | list[str] | None = None,
-        test_classes: int | list[str] | None = None,
-        ways: int = 5,
-        train_ways: int | None = None,
-        shots: int = 1,
-        queries: int = 5,
-        rotations: bool = False,
-        episodes: int = 200,
-        eval_episodes: int = 200,
-        image_size: int | None = None,
-        in_memory: Literal["auto"] | bool = "auto",
-        seed: int = 0,
-    ) -> None:
-        super().__init__(source, image_size, batch_size=1, eval_batch_size=1, in_memory=in_memory, seed=seed)
-        if (val_classes is None) != (test_classes is None):
-            raise ValueError("set both data.val_classes and data.test_classes, or neither")
-        self.val_classes, self.test_classes = val_classes, test_classes
-        self.ways, self.train_ways = ways, train_ways or ways
-        self.shots, self.queries, self.rotations = shots, queries, rotations
-        self.episodes, self.eval_episodes = episodes, eval_episodes
-
-    @property
-    def spec(self) -> PixelSpec:  # type: ignore[override]  # a model of episodes has no classes of its own
-        """What the model must know; valid after ``prepare_data``."""
-        return PixelSpec(channels=self.source.channels, image_size=self.image_size)
-
-    def examples(self, stage: Stage) -> Split:
-        """All images of the classes of a stage, under the source's own labels."""
-        if self.val_classes is None:
-            self._refuse_shared_classes()
-            return self.source.split(stage)
-        names = list(self.source.class_names)
-        wanted = torch.tensor([names.index(name) for name in self.class_names(stage)])
-        splits = [self.source.split(part) for part in STAGES]
-        labels = torch.cat([labels_of(split) for split in splits])
-        chosen = torch.isin(labels, wanted).nonzero().flatten()
-        return Subset(ConcatDataset(splits), chosen, labels[chosen])  # type: ignore[arg-type]
-
-    def class_names(self, stage: Stage) -> list[str]:
-        """The classes of a stage by ``val_classes`` and ``test_classes``; training has the rest."""
-        names = list(self.source.class_names)
-        test = _classes(self.test_classes, names, "test_classes")
-        val = _classes(self.val_classes, [name for name in names if name not in test], "val_classes")
-        return {"train": [name for name in names if name not in val + test], "val": val, "test": test}[stage]
-
-    def loader(self, stage: Stage) -> Loader:
-        """Episodes of a stage."""
-        train = stage == "train"
-        episodes = Episodes(
-            self.on_device(self.split(stage)),
-            self.episodes if train else self.eval_episodes,
-            self.train_ways if train else self.ways,
-            self.shots,
-            self.queries,
-            list(self.source.class_names),
-            self.rotations and train,
+def episode_problem(
+    labels: Tensor, ways: int, shots: int, queries: int, names: Sequence[str], turns: int = 1
+) -> str | None:
+    """Why no episode can be made of examples with these labels (N,), and the cure; None where it can."""
+    found, counts = labels.unique(return_counts=True)
+    each = shots + queries
+    few = [f"{names[int(label)]!r} has {count}" for label, count in zip(found, counts, strict=True) if count < each]
+    if few:
+        listed = ", ".join(few[:SHOWN]) + (f", and {len(few) - SHOWN} more" if len(few) > SHOWN else "")
+        return (
+            f"an episode takes {shots} + {queries} examples (data.shots or data.test_shots, data.queries) of each of "
+            f"its classes, but of {len(found)} classes {listed}: lower these numbers, add examples, or move classes "
+            "with so few away"
         )
-        return Loader(
-            episodes, 1, train=train and not self.overfits, seed=self.seed, limit=self.taken if train else 1.0
+    if len(found) * turns < ways:
+        return (
+            f"an episode of {ways} classes needs as many, there are {len(found) * turns}: lower data.ways or "
+            "data.train_ways, or take more classes"
         )
-
-    def support(self) -> tuple[LabelledImages, list[str]]:
-        """K examples of each class of the test, drawn by ``seed``, numbered from 0 in the order of the names returned.
-
-        What ``predict`` compares new images with; no training sees them.
-        """
-        split = self.split("test")
-        labels = labels_of(split).cpu()
-        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(mix(self.seed, 5)))
-        places = labels.unique()
-        picked = torch.cat([order[labels[order] == place][: self.shots] for place in places])
-        images = torch.stack([split[i].images.cpu() for i in picked.tolist()])
-        names = [self.source.class_names[place] for place in places.tolist()]
-        return LabelledImages(images, torch.searchsorted(places, labels[picked])), names
-
-    def _refuse_shared_classes(self) -> None:
-        seen: dict[int, Stage] = {}
-        for stage in STAGES:
-            for label in labels_of(self.source.split(stage)).unique().tolist():
-                if label in seen:
-                    count = len(self.source.class_names)
-                    cure = "set data.val_classes and data.test_classes to how many, or which, are kept for them"
-                    if count < 3 * self.least_classes:
-                        cure = f"{count} classes are too few for that: it takes two or more for each of the three"
-                    raise ValueError(
-                        f"{self.source.name}: the class {self.source.class_names[label]!r} is in {seen[label]} and in "
-                        f"{stage}, but few-shot learning is tested on classes that were never seen: {cure}"
-                    )
-                seen[label] = stage
-
-
-def _classes(wanted: int | list[str] | None, names: list[str], key: str) -> list[str]:
-    if isinstance(wanted, int):
-        return names[len(names) - wanted :]
-    unknown = [name for name in wanted or [] if name not in names]
-    if unknown:
-        raise ValueError(f"data.{key}: there is no class {unknown[0]!r} left, among {names}")
-    return list(wanted or [])
+    return None

@@ -40,9 +40,15 @@ class Glyphs(ImageSource):
         self.image_size = image_size
         self.class_names = list("".join(ALPHABETS[stage] for stage in STAGES))
         self.per_face, self.degrees, self.seed = per_face, degrees, seed
+        self._drawn: dict[Stage, InMemory[LabelledImages]] = {}
 
     def split(self, stage: Stage) -> InMemory[LabelledImages]:
         """Images (N, 1, S, S) and labels, which are places in ``class_names``; typeface after typeface."""
+        if stage not in self._drawn:
+            self._drawn[stage] = self._draw(stage)
+        return self._drawn[stage]
+
+    def _draw(self, stage: Stage) -> InMemory[LabelledImages]:
         seed, characters = mix(self.seed, STAGES.index(stage)), ALPHABETS[stage]
         images, numbers = printed(characters, UNICODE_FACES, self.per_face, self.image_size, self.degrees, seed)
         places = torch.tensor([self.class_names.index(character) for character in characters])
