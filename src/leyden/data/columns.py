@@ -72,6 +72,17 @@ class LabelledRows(NamedTuple):
     """(B,) int64, 0 .. classes - 1."""
 
 
+class IncompleteRows(NamedTuple):
+    """Rows of a table some of whose cells are empty; features first, then labels of -1 and 1."""
+
+    incomplete_rows: Tensor
+    """(B, columns) float32, NaN where nothing is known."""
+    targets: Tensor
+    """(B, columns) float32, what was held out, NaN elsewhere."""
+    places: Tensor
+    """(B,) int64, the row's number among those of the fit; -1 where it was not among them."""
+
+
 class Texts(NamedTuple):
     """Whole texts."""
 

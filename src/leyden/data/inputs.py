@@ -14,7 +14,7 @@ from leyden.data.source.files.decoder import read_image
 from leyden.data.source.files.layout import IMAGE_ENDINGS, find_files
 from leyden.data.splits import Split
 
-ENDINGS = {"images": IMAGE_ENDINGS, "text": (".txt", ".md", ".rst"), "rows": (".csv",)}
+ENDINGS = {"images": IMAGE_ENDINGS, "text": (".txt", ".md", ".rst"), "rows": (".csv",), "incomplete_rows": (".csv",)}
 """Of files that are found in a folder, by a technique's ``input_type``."""
 CHUNK, CHUNK_BYTES = 64, 30_000_000
 """Inputs are read and predicted so many at a time, or fewer large ones: a folder of photographs exceeds any memory, and
@@ -50,8 +50,9 @@ def input_files(source: Path, output: Path, kind: str, tally: Tally) -> list[Inp
     if folder == output or folder.is_relative_to(output / "images"):
         raise ValueError(f"--output {output} would mix predictions with the files of --input: choose another folder")
     read = partial(read_image, tally=tally) if kind == "images" else read_text
-    if kind == "rows" and folder.is_file():
-        return csv_rows(source)
+    tables = {"rows": csv_rows, "incomplete_rows": csv_incomplete_rows}
+    if kind in tables and folder.is_file():
+        return tables[kind](source)
     if folder.is_file():
         return [Input(printable(source.name), partial(read, source))]
     if not folder.is_dir():
@@ -62,8 +63,8 @@ def input_files(source: Path, output: Path, kind: str, tally: Tally) -> list[Inp
         raise FileNotFoundError(
             f"no {kind} in {source}: --input takes a file or a folder with {', '.join(ENDINGS[kind])}{passed}"
         )
-    if kind == "rows":
-        return [row for file in files for row in csv_rows(file)]
+    if kind in tables:
+        return [row for file in files for row in tables[kind](file)]
     return [Input(printable(file.relative_to(folder)), partial(read, file)) for file in files]
 
 
@@ -81,6 +82,25 @@ def csv_rows(file: Path) -> list[Input]:
             "features alone"
         ) from error
     return [Input(f"{printable(file.name)}:{line}", partial(_row, rows, line)) for line in range(len(rows))]
+
+
+def csv_incomplete_rows(file: Path) -> list[Input]:
+    """An input for each row of such a file whose cells may be empty, or say NA or nan: NaN there.
+
+    Raises:
+        ValueError: the file cannot be read, or a cell holds something else than a number.
+    """
+    import pandas as pd  # here: reading images does without it
+
+    try:
+        table = pd.read_csv(file, encoding="utf-8-sig", dtype=np.float32)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{printable(file)}: no table of numbers and empty cells below a heading, commas between ({error}): leave "
+            "in the columns of the training alone, in its order"
+        ) from error
+    rows = torch.from_numpy(table.to_numpy(copy=True))
+    return [Input(f"{printable(file.name)}:{line}", partial(rows.__getitem__, line)) for line in range(len(rows))]
 
 
 def _row(rows: Tensor, line: int) -> Tensor:
