@@ -40,14 +40,18 @@ TURN = 20
 
 
 class Turns(Callback):
-    """Times the training steps of a fit, and of a plain loop between them."""
+    """Times the training steps of a fit, and of a plain loop between them.
+
+    Args:
+        stop: ends the fit after so many steps.
+    """
 
     other: Callable[[], None] = staticmethod(lambda: None)
     """A step of the plain loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: int) -> None:
         self.ours = self.theirs = 0.0
-        self.steps = 0
+        self.steps, self.stop = 0, stop
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         self.turn_of_the_other()  # what only the first steps cost is nobody's
@@ -62,6 +66,7 @@ class Turns(Callback):
             self.ours += time.perf_counter() - self.began
             self.theirs += self.turn_of_the_other() if turn_ends else 0
             self.began = time.perf_counter()
+        trainer.should_stop = self.steps >= self.stop
 
     def turn_of_the_other(self) -> float:
         began = time.perf_counter()
@@ -74,8 +79,8 @@ class Turns(Callback):
         return self.ours / self.steps * 1e3, self.theirs / max(self.steps // TURN * TURN, 1) * 1e3
 
 
-def with_leyden(words: list[str], other: Callable[[], None] = lambda: None) -> tuple[float, float]:
-    composed = compose([*words, "+callbacks.turns._target_=steps.Turns"])
+def with_leyden(words: list[str], steps: int, other: Callable[[], None] = lambda: None) -> tuple[float, float]:
+    composed = compose([*words, "+callbacks.turns._target_=steps.Turns", f"+callbacks.turns.stop={steps}"])
     config = composed.config
     # First in the list, so that its last look at the clock comes before other callbacks write a checkpoint.
     config["callbacks"] = {"turns": config["callbacks"].pop("turns"), **config["callbacks"]}
@@ -87,10 +92,10 @@ def with_leyden(words: list[str], other: Callable[[], None] = lambda: None) -> t
     return turns.result()
 
 
-def with_lightning(words: list[str], other: Callable[[], None]) -> tuple[float, float]:
+def with_lightning(words: list[str], steps: int, other: Callable[[], None]) -> tuple[float, float]:
     """The least that Lightning's loop can cost: the same data and module, no logger and no callback but the watch."""
     data, model, ours = bare(words)
-    turns = Turns()
+    turns = Turns(steps)
     turns.other = other
     off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
     limits: dict[str, Any] = {"max_steps": ours.max_steps, "max_epochs": -1, "limit_val_batches": 0}
@@ -150,18 +155,20 @@ PHOTOGRAPHS = ["experiment=gan_srgan", "trainer.check_val_every_n_epoch=1", "tra
 COMPARISONS = {
     "MLP, 128 digits": (
         [f"hydra.searchpath=[file://{HERE}/conf]", "model=mlp", "~experiment", "data=transfer/images",
-         "data.batch_size=128", "data.epoch_size=51200", "trainer.max_steps=4000", "trainer.log_every_n_steps=50"],
+         "data.batch_size=128", "data.epoch_size=51200", "trainer.log_every_n_steps=50"],
+        4000,
         by_hand.classifier,
     ),
-    "gan_vanilla": (["experiment=gan_vanilla", "trainer.max_steps=320"], by_hand.gan),
-    "gan_conditional": (["experiment=gan_conditional", "trainer.max_steps=160"], by_hand.conditional),
-    "gan_dcgan": (["experiment=gan_dcgan", "trainer.max_steps=160"], by_hand.gan),
-    "gan_lapgan": (["experiment=gan_lapgan", "trainer.max_steps=160"], by_hand.lapgan),
-    "gan_srgan, MSE": ([*PHOTOGRAPHS, "trainer.max_steps=60", "model.mse_steps=null"], by_hand.srresnet),
-    "gan_srgan, game": ([*PHOTOGRAPHS, "trainer.max_steps=60", "model.mse_steps=0"], by_hand.srgan),
-    "detection_ssd": (["experiment=detection_ssd", "trainer.max_steps=40", "data.source.train=960"], by_hand.detector),
+    "gan_vanilla": (["experiment=gan_vanilla"], 320, by_hand.gan),
+    "gan_conditional": (["experiment=gan_conditional"], 160, by_hand.conditional),
+    "gan_dcgan": (["experiment=gan_dcgan"], 160, by_hand.gan),
+    "gan_lapgan": (["experiment=gan_lapgan"], 160, by_hand.lapgan),
+    "gan_srgan, MSE": ([*PHOTOGRAPHS, "model.mse_steps=null"], 60, by_hand.srresnet),
+    "gan_srgan, game": ([*PHOTOGRAPHS, "model.mse_steps=0"], 60, by_hand.srgan),
+    "detection_ssd": (["experiment=detection_ssd", "data.source.train=960"], 40, by_hand.detector),
 }  # fmt: skip
-QUIET = ["trainer.limit_val_batches=0", "trainer.max_epochs=-1"]
+QUIET = ["trainer.limit_val_batches=0", "trainer.max_epochs=-1", "trainer.max_steps=1000000"]
+"""The fit is stopped after the first steps of a long one: for so few the twelve images of a training would be many."""
 
 
 def main() -> None:
@@ -169,10 +176,10 @@ def main() -> None:
     logging.disable()
     print(f"ms per training step, medians of {ROUNDS} rounds, {torch.get_num_threads()} threads")
     for name in sys.argv[1:] or COMPARISONS:
-        words, plain = COMPARISONS[name]
+        words, steps, plain = COMPARISONS[name]
         words = words + QUIET
         rounds = [
-            (*with_leyden(words, step), *with_lightning(words, step))
+            (*with_leyden(words, steps, step), *with_lightning(words, steps, step))
             for step in (by_a_loop(words, plain) for _ in range(ROUNDS))
         ]
         ours, theirs, least, _ = (median(side) for side in zip(*rounds, strict=True))

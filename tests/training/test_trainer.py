@@ -1,6 +1,7 @@
 """What a run would stumble over is refused before; each of these passes Lightning's own constructor or fails in it."""
 
 import math
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,7 +28,8 @@ CPU = {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "max_steps": -1, "st
         *(("log_every_n_steps", value) for value in (0, -1)),
         *(("accumulate_grad_batches", value) for value in (0, -1)),
         *(("gradient_clip_val", value) for value in (-1, math.nan)),
-        ("gradient_clip_algorithm", "most"), ("num_nodes", 0), ("max_time", "long"), ("profiler", "x"),
+        ("gradient_clip_algorithm", "most"), ("num_nodes", 0), ("profiler", "x"),
+        *(("max_time", value) for value in ("long", "", "00:00:00:00", "1:30", {}, {"weks": 1}, {"minutes": -1})),
         ("fast_dev_run", True), ("barebones", True), ("enable_checkpointing", False), ("num_sanity_val_steps", -2),
         ("overfit_batches", -1), ("min_epochs", 3), ("reload_dataloaders_every_n_epochs", -1),
     ],
@@ -42,11 +44,24 @@ def test_what_no_run_survives_is_named(name: str, value: Any) -> None:
         ("devices", 2), ("devices", "auto"), ("max_time", "00:01:00:00"), ("limit_val_batches", 1), ("strategy", "ddp"),
         ("limit_val_batches", 1.0), ("gradient_clip_val", 0.5), ("accumulate_grad_batches", 4),
         ("precision", "bf16-mixed"),
+        ("devices", "3"), ("max_time", {"minutes": 90}), ("max_time", timedelta(hours=1)),
         ("val_check_interval", 0.25), ("max_steps", 5), ("deterministic", "warn"), ("accelerator", "auto"),
     ],
 )  # fmt: skip
 def test_what_runs_is_let_through(name: str, value: Any) -> None:
     assert trainer_mistakes({**CPU, name: value}, False) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "cure"),
+    [
+        ("devices", 0, "is 0: a CPU takes a number of processes from 1, or auto"),
+        ("devices", [], "is []: a CPU takes a number of processes from 1, or auto"),
+        ("max_time", "soon", "is 'soon': should be a duration, such as '00:01:30:00' (days first)"),
+    ],
+)
+def test_the_cure_is_ours(name: str, value: Any, cure: str) -> None:
+    assert trainer_mistakes({**CPU, name: value}, False)[name].startswith(cure)
 
 
 def test_weights_from_elsewhere_need_no_epoch() -> None:

@@ -4,7 +4,6 @@ from typing import Any, Generic, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from leyden.data.columns import Columns, Images, LabelledImages, Scenes, device_of, stack, tensors, to_device
 
@@ -217,6 +216,8 @@ def fit_image(image: Tensor, image_size: int, channels: int, crop: float | None 
     Returns:
         uint8 (..., channels, image_size, image_size).
     """
+    from torchvision.transforms.v2 import functional as F  # here, because it takes 0.8 s, and reports resize nothing
+
     if image.shape[-3] != channels:
         image = F.rgb_to_grayscale(image) if channels == 1 else image.expand(*image.shape[:-3], channels, -1, -1)
     if crop is None:

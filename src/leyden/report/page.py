@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from torch import Tensor
-from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.data.source.files.decoder import read_image
+from leyden.data.source.files.pillow import to_pil_image
 from leyden.report.compare import Comparison
 from leyden.report.directions import BASELINE, arrow
 from leyden.report.record_images import last_image

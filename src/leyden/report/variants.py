@@ -5,8 +5,8 @@ from typing import Literal
 import pandas as pd
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2.functional import pil_to_tensor
 
+from leyden.data.source.files.pillow import pil_to_tensor
 from leyden.report.record_images import last_image
 from leyden.report.runs import Axis, Run, axis, check_samples
 from leyden.report.statistics import score_table, summarize, texts

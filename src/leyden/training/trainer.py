@@ -4,6 +4,7 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from lightning import LightningDataModule, Trainer
@@ -77,6 +78,10 @@ def trainer_mistakes(
     for name in ("fast_dev_run", "barebones"):
         if given.get(name):
             wrong[name] = "leaves no checkpoint to test and record: leave it out; debug=smoke tries a lab in seconds"
+    if given.get("accelerator") == "cpu" and not re.fullmatch(r"auto|0*[1-9]\d*", str(given.get("devices", 1))):
+        wrong["devices"] = f"is {given['devices']!r}: a CPU takes a number of processes from 1, or auto"
+    if given.get("max_time") is not None and not _lasts(given["max_time"]):
+        wrong["max_time"] = f"is {given['max_time']!r}: should be a duration, such as '00:01:30:00' (days first)"
     if given.get("accelerator") == "cpu" and str(given.get("precision")) in HALF:
         wrong["precision"] = f"is {given['precision']}, for which CPUs have no arithmetic: use 32-true, or bf16-mixed"
     if given.get("enable_checkpointing") is False:
@@ -86,6 +91,16 @@ def trainer_mistakes(
             if given.get(name) not in (None, 1 if name == "accumulate_grad_batches" else 0):
                 wrong[name] = "does not work where the technique steps its optimizers itself: leave it out"
     return {**_refused(given), **wrong}
+
+
+def _lasts(duration: Any) -> bool:
+    """Whether a duration as text "DD:HH:MM:SS", in units by name or as ``timedelta`` is one, and longer than 0."""
+    if isinstance(duration, str):
+        return bool(re.fullmatch(r"\d+(:\d\d){3}", duration.strip()) and re.search("[1-9]", duration))
+    try:
+        return (timedelta(**duration) if isinstance(duration, dict) else duration) > timedelta(0)
+    except (TypeError, OverflowError):  # of other units, or of more days than there are
+        return False
 
 
 def refuse_few_batches(given: Mapping[str, Any], data: Callable[[], LightningDataModule]) -> None:

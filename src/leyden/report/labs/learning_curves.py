@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 from torch import Tensor
-from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.core.files import write_file
+from leyden.data.source.files.pillow import to_pil_image
 from leyden.report.page import read_series
 from leyden.report.record_images import LEARNING_CURVES
 from leyden.visualization.curve_panels import Panel, draw_curve_panels

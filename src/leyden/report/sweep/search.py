@@ -12,9 +12,9 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from torch import Tensor
-from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.core.files import write_file
+from leyden.data.source.files.pillow import to_pil_image
 from leyden.report.sweep.selection import note
 from leyden.visualization.charts import draw_bars
 from leyden.visualization.trials import draw_history, draw_parallel

@@ -8,9 +8,9 @@ from PIL import Image, UnidentifiedImageError
 from PIL.Image import Transpose
 from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 from leyden.data.issues import Tally
+from leyden.data.source.files.pillow import pil_to_tensor
 
 BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262
 """Of TIFF's tags."""
