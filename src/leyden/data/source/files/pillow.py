@@ -8,8 +8,7 @@ from torch import Tensor
 
 def pil_to_tensor(image: Image.Image) -> Tensor:
     """An image of mode RGB or L as uint8 (3 or 1, H, W)."""
-    pixels = torch.from_numpy(np.array(image))
-    return pixels.permute(2, 0, 1) if pixels.dim() == 3 else pixels[None]
+    return torch.from_numpy(np.array(image)).view(image.height, image.width, -1).permute(2, 0, 1)
 
 
 def to_pil_image(image: Tensor) -> Image.Image:
