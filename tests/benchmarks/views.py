@@ -30,7 +30,8 @@ LABS = {
     "digits, 20 px": ["experiment=transfer_selfsup_digits"],
     "photographs, 32 px": [
         "experiment=transfer_selfsup_digits", "data/source=image_patches", "~data.source.crop",
-        "data.source.image_size=32", "data.source.train=1024", "data.image_size=32", "data.scale=[0.08,1.0]", "data.flip=true", "data.jitter=1",
+        "data.source.image_size=32", "data.source.train=1024",
+        "data.image_size=32", "data.scale=[0.08,1.0]", "data.flip=true", "data.jitter=1",
         "data.grey=0.2", "data.blur=0.5", "data.noise=0", "data.degrees=0", "data.shear=0", "data.batch_size=128",
         "model.widths=[16,32,64]",
     ],

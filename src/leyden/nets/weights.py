@@ -66,7 +66,7 @@ def find_weights(weights: str, backbone: Backbone, key: str = "model.weights") -
         )
     if "mean" not in state:
         mean, std = ([0.5] * 3, [0.5] * 3) if backbone.name in HALF else IMAGENET
-        if backbone.name in ("resnet", "googlenet") or backbone.in_channels != 3:
+        if backbone.name in ("resnet", "vit", "googlenet") or backbone.in_channels != 3:
             mean, std = [0.5] * backbone.in_channels, [0.5] * backbone.in_channels
         state |= {"mean": torch.tensor(mean), "std": torch.tensor(std)}
     return state

@@ -76,7 +76,7 @@ def test_it_learns_and_paints(new_views: Callable[..., ViewImages]) -> None:
     model = MAE(**data.spec, **options, lr=0.01, draws=1, embedding=0, warmup=0.1)
     trainer = quiet_trainer(max_epochs=3, limit_val_batches=1.0, logger=kept)
     trainer.fit(model, data)
-    assert trainer.callback_metrics["val/loss"] < 0.85 * trainer.callback_metrics["val/loss_uninformed"]
+    assert trainer.callback_metrics["val/loss"] < 0.92 * trainer.callback_metrics["val/loss_uninformed"]
     trainer.test(model, data, verbose=False)
     assert "reconstructions" in kept.pictures
     image = data.split("test")[0].images

@@ -52,6 +52,8 @@ class SelfSupervisedTask(LightningModule):
     main_image: str = "embedding"
     options_type: ClassVar[type[SelfSupervisedOptions]] = SelfSupervisedOptions
     """The dataclass that keeps ``**options``, and has their defaults."""
+    can_collapse: ClassVar[bool] = False
+    """Whether one embedding for all images is a failure of the technique: a mean of patches is alike for all anyway."""
 
     def __init__(self, channels: int, image_size: int, **options: Any) -> None:
         super().__init__()
@@ -136,7 +138,7 @@ class SelfSupervisedTask(LightningModule):
             found["uninformed"] = float(self.trainer.callback_metrics["val/loss_uninformed"])
         if self.trainer.state.fn == TrainerFn.FITTING:
             self.history.append({"step": self.global_step, **found})
-        if even < COLLAPSED:
+        if even < COLLAPSED and self.can_collapse:
             log.warning(
                 "the embeddings have collapsed: %d images have one direction but for %.3f (1: spread evenly); lower "
                 "model.lr, make views differ more, or enlarge data.batch_size", len(embedded), even,

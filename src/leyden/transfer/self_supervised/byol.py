@@ -67,6 +67,7 @@ class BYOL(SelfSupervisedTask):
 
     monitor = "val/rank"
     mode = "max"
+    can_collapse = True
 
     def __init__(
         self,

@@ -78,6 +78,8 @@ class SimCLR(SelfSupervisedTask):
         ValueError: tau is not above 0, an unknown backbone, images that it cannot take, or an option out of its range.
     """
 
+    can_collapse = True
+
     def __init__(
         self,
         channels: int,
