@@ -16,7 +16,7 @@ HEAD = 32
 
 
 @lru_cache(maxsize=16)
-def positions(height: int, width: int, channels: int) -> Tensor:
+def positions(height: int, width: int, channels: int, device: torch.device | str = "cpu") -> Tensor:
     """Sines and cosines of a patch's row and column (Vaswani et al. 2017, sec. 3.5, half of the channels for each).
 
     Returns:
@@ -27,8 +27,8 @@ def positions(height: int, width: int, channels: int) -> Tensor:
     """
     if channels % 4:
         raise ValueError(f"positions need channels in multiples of 4, got {channels}")
-    frequencies = 10_000 ** -(torch.arange(channels // 4) / (channels // 4))
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    frequencies = 10_000 ** -(torch.arange(channels // 4, device=device) / (channels // 4))
+    rows, columns = torch.meshgrid(*(torch.arange(n, device=device) for n in (height, width)), indexing="ij")
     angles = [place.flatten()[:, None] * frequencies for place in (rows, columns)]
     return torch.cat([part for angle in angles for part in (angle.sin(), angle.cos())], 1)
 
@@ -50,7 +50,7 @@ class Patches(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, S, S) to (B, D, S / patch, S / patch)."""
         x = self.project(images)
-        where = positions(x.shape[2], x.shape[3], x.shape[1]).to(x)
+        where = positions(x.shape[2], x.shape[3], x.shape[1], x.device).to(x)
         return x + where.T.view(1, *x.shape[1:])
 
 

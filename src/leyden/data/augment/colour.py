@@ -110,7 +110,7 @@ def noise(images: Tensor, u: Tensor, deviation: float) -> Tensor:
 @lru_cache(maxsize=4)
 def _noise_tile(channels: int, side: int) -> Tensor:
     """(channels, side, side) of standard normal numbers that repeat after ``TILE``, equal in all runs."""
-    numbers = torch.randn(channels, TILE, TILE, generator=torch.Generator().manual_seed(0))
+    numbers = torch.randn(channels, TILE, TILE, generator=torch.Generator().manual_seed(0), device="cpu")
     more = side - TILE
     return torch.cat(
         [torch.cat([numbers, numbers[:, :more]], 1), torch.cat([numbers, numbers[:, :more]], 1)[:, :, :more]], 2

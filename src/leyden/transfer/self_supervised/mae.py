@@ -131,7 +131,7 @@ class Decoder(nn.Module):
         absent = mask.restore.shape[1] - x.shape[1]
         x = torch.cat([x, self.missing.to(x.dtype).expand(len(x), absent, -1)], 1)
         x = x.gather(1, mask.restore[:, :, None].expand(-1, -1, x.shape[2]))
-        x = x + positions(self.side, self.side, x.shape[2]).to(x)
+        x = x + positions(self.side, self.side, x.shape[2], x.device).to(x)
         for block in self.blocks:
             x = cast(PatchBlock, block).tokens(x)
         return self.paint(x)
