@@ -10,7 +10,7 @@ import yaml
 
 from leyden.bench.commands.run import check
 from leyden.bench.config.compose import ConfigError, compose
-from leyden.bench.config.validate import compose_and_check
+from leyden.bench.config.validate import NOT_ALL, compose_and_check
 
 HEAVY = ["torch", "lightning", "torchvision", "torchmetrics", "sklearn", "scipy"]
 CODE = f"""
@@ -66,6 +66,13 @@ def test_every_mistake_at_once_where_others_are_typed() -> None:
     assert [mistake.split()[0].rstrip(":") for mistake in caught.value.mistakes] == [
         "trainer.max_epoch", "model.lr", "data.batch_size",
     ]  # fmt: skip
+    with pytest.raises(ConfigError) as caught:
+        compose_and_check(typed, whole=False)
+    assert caught.value.mistakes == ["trainer.max_epoch: unknown key; did you mean trainer.max_epochs?", NOT_ALL]
+
+
+@pytest.mark.parametrize("typed", [["trainer.max_epoch=3"], ["trainer.max_epoch=3", "model=gan/dcgan"]])
+def test_where_nothing_else_was_typed_no_check_is_offered(typed: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
         compose_and_check(typed, whole=False)
     assert caught.value.mistakes == ["trainer.max_epoch: unknown key; did you mean trainer.max_epochs?"]

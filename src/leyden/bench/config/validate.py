@@ -29,6 +29,8 @@ KINDS = {
     "logger": "lightning.pytorch.loggers.Logger",
 }
 """What a part, or each member of a group of parts, is made of."""
+NOT_ALL = "other values may be wrong, too, which would have to wait for PyTorch: use `leyden check` to see all at once"
+"""The last mistake where they were not looked at."""
 ENDS = "lightning.pytorch.callbacks.EarlyStopping"
 """The callback that ends a run without limits."""
 
@@ -55,9 +57,12 @@ def compose_and_check(overrides: Sequence[str], whole: bool = True, here: bool =
     absent = absent_places(composed, wrong) if here else []
     mistakes = [*wrong.values(), *absent, *check_early(composed)]
     others = {_key(text) for text in rest} - {*groups()}
-    if not mistakes or (whole and not all(any(told.startswith(key) for told in mistakes) for key in others)):
+    unknown = not all(any(told.startswith(key) for told in mistakes) for key in others)
+    if not mistakes or (whole and unknown):
         load_torch()
         mistakes = [*dict.fromkeys([*mistakes, *check(composed)])]
+    elif unknown:
+        mistakes.append(NOT_ALL)
     if mistakes:
         raise ConfigError(mistakes)
     return composed
