@@ -20,6 +20,7 @@ LITTLE: dict[str, Any] = {
     "data.source.val": 8,
     "data.source.test": 8,
     "model.source_epochs": 1,
+    "model.teacher_epochs": 1,
     "model.source_views": 1,
     "model.score_threshold": 1e-4,  # what has learnt so little predicts boxes, too
     "model.eval_draws": 1,

@@ -152,13 +152,17 @@ class TransferImages(ImageDataModule):
 
     def examples(self, stage: Stage) -> Split:
         """The examples of the target classes; of the training split the few labelled ones, repeated."""
-        split, chosen, labels = _of_classes(self.source, stage, self.spec["class_names"])
         if stage == "train":
-            picked = few_per_class(labels, self.labels_per_class, mix(self.seed, 2), self.spec["class_names"])
-            if self.epoch_size is not None and self.epoch_size > len(picked):
-                picked = picked.repeat(-(-self.epoch_size // len(picked)))[: self.epoch_size]
-            chosen, labels = chosen[picked], labels[picked]
-        return select(split, chosen, labels)
+            return self.labelled(self.labels_per_class, self.epoch_size)
+        return select(*_of_classes(self.source, stage, self.spec["class_names"]))
+
+    def labelled(self, count: int | None, epoch_size: int | None) -> Split:
+        """Training examples of the target classes: ``count`` of each (None: all), repeated up to ``epoch_size``."""
+        split, chosen, labels = _of_classes(self.source, "train", self.spec["class_names"])
+        picked = few_per_class(labels, count, mix(self.seed, 2), self.spec["class_names"])
+        if epoch_size is not None and epoch_size > len(picked):
+            picked = picked.repeat(-(-epoch_size // len(picked)))[:epoch_size]
+        return select(split, chosen[picked], labels[picked])
 
     def loader(self, stage: Stage) -> Loader:
         """Batches of a stage; of what a frozen network made of the images, where ``cache`` has been called."""

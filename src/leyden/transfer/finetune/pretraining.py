@@ -45,7 +45,7 @@ def pretrained_state(
     file = None
     if folder is not None and isinstance(batches.split, InMemory):
         start = nn.ModuleList([net, head])  # their random weights are a part of the key
-        spec = {"batches": _signature(batches, batches.split), "recipe": recipe, "scale": head.scale}
+        spec = {"batches": task_signature(batches, batches.split), "recipe": recipe, "scale": head.scale}
         file = folder / f"source_task_{key_of(start, **spec)}.pt"
     log.info("source task: %d examples, %d epochs", len(batches.split), recipe.epochs)
     if load_network(net, file) is None:
@@ -56,7 +56,7 @@ def pretrained_state(
     return {key: value.cpu() for key, value in net.state_dict().items()}
 
 
-def _signature(batches: Loader, split: InMemory) -> list[object]:
+def task_signature(batches: Loader, split: InMemory) -> list[object]:
     """Everything that decides what is seen: images and labels, their order, and how they are changed."""
     digest = hashlib.sha256(split.columns.images.cpu().numpy().tobytes())
     digest.update(split.columns.labels.cpu().numpy().tobytes())
@@ -64,7 +64,15 @@ def _signature(batches: Loader, split: InMemory) -> list[object]:
     return [digest.hexdigest(), batches.seed, batches.batch_size, views.count, vars(views.then)]
 
 
-def pretrain(net: nn.Module, head: nn.Module, batches: Loader, epochs: int, lr: float, weight_decay: float) -> float:
+def pretrain(
+    net: nn.Module,
+    head: nn.Module,
+    batches: Loader,
+    epochs: int,
+    lr: float,
+    weight_decay: float,
+    what: str = "source task",
+) -> float:
     """Trains ``head(net(images))`` on labelled batches by AdamW, in place; on every rank the same.
 
     Args:
@@ -74,6 +82,7 @@ def pretrain(net: nn.Module, head: nn.Module, batches: Loader, epochs: int, lr: 
         epochs: passes over ``batches``.
         lr: learning rate at the start; it falls to zero along a cosine.
         weight_decay: AdamW's.
+        what: is learnt, for the progress lines.
 
     Returns:
         Accuracy on the augmented training images of the last epoch.
@@ -84,7 +93,7 @@ def pretrain(net: nn.Module, head: nn.Module, batches: Loader, epochs: int, lr: 
     schedule = scheduled(optimizer, cosine, epochs * len(batches))
     net.train()
     seen = ((images.to(device), labels.to(device)) for _ in range(epochs) for images, labels in batches)
-    shown = metered(seen, "source task", epochs, len(batches))
+    shown = metered(seen, what, epochs, len(batches))
     correct = fit_classifier(nn.Sequential(net, head), shown, optimizer, schedule)
     last = correct[-len(batches) :] if epochs else []
     return torch.cat(last).float().mean().item() if last else 0.0

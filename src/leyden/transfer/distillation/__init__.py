@@ -1,0 +1,1 @@
+"""Distillation: a small student network learns what a large teacher knows."""
