@@ -15,6 +15,7 @@ from leyden.data.source.attributes.table import Attributes, one_hot
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.mnist import Mnist5000
 from leyden.data.source.builtin.surfaces import lit_patch, part_of
+from leyden.data.source.targets import Target
 from leyden.data.splits import STAGES, InMemory, Stage
 
 Handwriting = Literal["digits", "mnist_5000"]
@@ -129,6 +130,11 @@ class ColouredDigits(ImageSource):
     def factors(self, stage: Stage) -> SceneFactors:
         """What each scene of ``split(stage)`` was made of, in the same order."""
         return self._scenes(stage)[1]
+
+    def targets(self, stage: Stage) -> dict[str, Target]:
+        """The factors as targets: digit, colour and texture are classes, x, y and size numbers."""
+        values = self.factors(stage)._asdict()
+        return {name: Target(column, list(FACTORS.get(name, []))) for name, column in values.items()}
 
     def _scenes(self, stage: Stage) -> tuple[LabelledImages, SceneFactors]:
         if stage not in self._made:
