@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from leyden.data.duplicates import find_alike, fingerprints
+from leyden.data.inspection.duplicates import find_alike, fingerprints
 from leyden.data.source.files.decoder import read_image
 from leyden.data.source.files.layout import find_files
 

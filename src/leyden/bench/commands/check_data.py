@@ -26,9 +26,9 @@ def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
     composed = compose_and_check(without_default_lab(overrides), whole=False, here=True)
     from torchvision.transforms.v2.functional import to_pil_image  # here, because they bring torch
 
-    from leyden.data.inspection import inspect
+    from leyden.data.inspection.inspect import inspect
     from leyden.data.source import Source
-    from leyden.report.inspection import inspection_report, inspection_sheet, issue_counts, issue_table
+    from leyden.report.inspection.report import inspection_report, inspection_sheet, issue_counts, issue_table
     from leyden.training.logs import setup_logging
 
     setup_logging(None)

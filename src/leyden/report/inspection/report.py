@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from leyden.data.inspection import Inspection, examples_to_show
+from leyden.data.inspection.inspect import Inspection, examples_to_show
+from leyden.data.inspection.texts import TextInspection
 from leyden.data.issues import EFFECTS, DataIssue, Effect, by_kind, printable
 from leyden.data.source import Source
-from leyden.data.text_inspection import TextInspection
+from leyden.report.inspection.texts import text_sheet, text_tables
 from leyden.report.text import csv_table, markdown_table
-from leyden.report.text_inspection import text_sheet, text_tables
 from leyden.visualization.detection.annotated import draw_annotated
 from leyden.visualization.labelled import draw_sheet
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from leyden.data.inspection.texts import TextInspection
 from leyden.data.issues import printable
 from leyden.data.source import Source
 from leyden.data.source.text.text_source import TextSource
-from leyden.data.text_inspection import TextInspection
 from leyden.report.text import markdown_table
-from leyden.visualization.text import draw_lengths
+from leyden.visualization.charts import draw_lengths
 
 QUOTED = 160
 """Letters of an example that are printed."""

@@ -7,10 +7,10 @@ import numpy as np
 from painted import NAMES, write_voc
 from PIL import Image
 
-from leyden.data.inspection import inspect
+from leyden.data.inspection.inspect import inspect
 from leyden.data.source.annotations.voc import VOC
 from leyden.data.source.files.image_folder import ImageFolder
-from leyden.report.inspection import inspection_report, inspection_sheet, issue_counts, issue_table
+from leyden.report.inspection.report import inspection_report, inspection_sheet, issue_counts, issue_table
 
 
 def test_report_of_odd_files_is_whole(tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from leyden.data.inspection import inspect
+from leyden.data.inspection.inspect import inspect
+from leyden.data.inspection.texts import TextInspection
 from leyden.data.source.builtin.python_topics import PythonTopics
 from leyden.data.source.text.csv_text import CsvText
-from leyden.data.text_inspection import TextInspection
-from leyden.report.inspection import inspection_report, inspection_sheet, issue_counts, issue_table
+from leyden.report.inspection.report import inspection_report, inspection_sheet, issue_counts, issue_table
 
 
 def seen_of(folder: Path) -> tuple[CsvText, TextInspection]:

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from leyden.data.columns import Scenes
-from leyden.data.duplicates import find_alike, fingerprints
+from leyden.data.inspection.duplicates import find_alike, fingerprints
+from leyden.data.inspection.texts import TextInspection, inspect_texts
 from leyden.data.issues import DataIssue, Effect, printable
 from leyden.data.source import ImageSource, Source
 from leyden.data.source.annotations.annotated import MIN_BOX_SIZE, AnnotatedImages, Corners, validate_box
 from leyden.data.source.files.image_folder import ImageList
 from leyden.data.splits import STAGES, Split, Stage, Subset
-from leyden.data.text_inspection import TextInspection, inspect_texts
 
 SIZES = (32**2, 96**2)
 """Square pixels of the source's images: COCO's border between small and medium boxes, and between those and large."""

@@ -9,7 +9,7 @@ from skimage import data
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from leyden.data.duplicates import MAX_DISTANCE, are_alike, find_alike, fingerprints
+from leyden.data.inspection.duplicates import MAX_DISTANCE, are_alike, find_alike, fingerprints
 
 PHOTOS = [Image.fromarray(getattr(data, name)()) for name in ("astronaut", "chelsea", "coffee", "rocket")]
 

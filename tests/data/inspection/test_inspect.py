@@ -8,7 +8,7 @@ from PIL import Image
 from skimage import data
 
 from leyden.data.columns import Scenes
-from leyden.data.inspection import examples_to_show, inspect
+from leyden.data.inspection.inspect import examples_to_show, inspect
 from leyden.data.source.annotations.annotated import AnnotatedImages
 from leyden.data.source.annotations.voc import VOC
 from leyden.data.source.builtin.digit_scenes import DigitScenes

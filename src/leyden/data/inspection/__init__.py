@@ -1,0 +1,1 @@
+"""What `leyden check-data` looks for in a source."""

@@ -1,0 +1,1 @@
+"""What `leyden check-data` prints and draws."""
