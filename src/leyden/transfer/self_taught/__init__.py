@@ -1,0 +1,1 @@
+"""Self-taught learning: features from unlabelled images of other classes."""
