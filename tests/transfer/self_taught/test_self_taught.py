@@ -10,7 +10,9 @@ from sklearn.linear_model import LogisticRegression
 
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.faces import Faces
+from leyden.transfer.self_taught.coding import sparse_codes
 from leyden.transfer.self_taught.data import SelfTaughtImages
+from leyden.transfer.self_taught.features import CodedFeatures
 from leyden.transfer.self_taught.linear import fit_linear
 from leyden.transfer.self_taught.self_taught import SelfTaught
 
@@ -65,7 +67,7 @@ def test_a_single_label_takes_no_cross_validation() -> None:
 
 def test_a_run_with_its_rows_predicts_from_its_checkpoint(tmp_path: Path) -> None:
     data = digits()
-    model = SelfTaught(**data.spec, atoms=24, epochs=3)
+    model = SelfTaught(**data.spec, atoms=12, epochs=1, regions=1)
     trainer = Trainer(
         accelerator="cpu", max_epochs=3, logger=False, default_root_dir=tmp_path, enable_progress_bar=False,
         enable_model_summary=False,
@@ -74,8 +76,7 @@ def test_a_run_with_its_rows_predicts_from_its_checkpoint(tmp_path: Path) -> Non
     found = trainer.test(model, data, verbose=False)[0]
     assert trainer.global_step == 1
     assert 0.6 < found["test/accuracy"] <= 1
-    assert model.pca_map.shape == model.images_map.shape == (24, 64)
-    torch.testing.assert_close(model.pca_map @ model.pca_map.T, torch.eye(24), atol=1e-5, rtol=0)
+    torch.testing.assert_close(model.components @ model.components.T, torch.eye(24), atol=1e-5, rtol=0)  # as many
     images, labels = data.split("test").columns
     loaded = SelfTaught.load_from_checkpoint(trainer.checkpoint_callback.best_model_path, weights_only=True)
     assert float((loaded(images).argmax(1) == labels).float().mean()) == pytest.approx(found["test/accuracy"], abs=1e-6)
@@ -84,18 +85,38 @@ def test_a_run_with_its_rows_predicts_from_its_checkpoint(tmp_path: Path) -> Non
     ]
 
 
-def test_rows_are_pixels_components_and_images() -> None:
-    model = SelfTaught(["a", "b"], 1, 2)
-    model.pca_map, model.images_map = torch.eye(4)[:2], torch.eye(4)
-    x = torch.tensor([[1.0, 2, 3, 4]])
-    assert torch.equal(model.features("pixels", x), x)
-    assert torch.equal(model.features("pca", x), x[:, :2])
-    torch.testing.assert_close(model.features("images", x), x - model.beta / 2)
+def test_patches_are_coded_everywhere_and_pooled() -> None:
+    """Features are the means over quarters of the image, of codes parted by sign."""
+    net = CodedFeatures(1, 8, 0.1, 4, 2)
+    images = Digits().split("train").columns.images[:70]
+    net.fit(images, 6, 1, 0)
+    features = net(images)
+    assert features.shape == (70, 2 * 6 * 4)
+    patch = images[3, 0, 2:6, 1:5].flatten().float() / 255  # place (2, 1) of 5 x 5
+    code = sparse_codes((patch - patch.mean())[None], net.dictionary, 0.1)
+    torch.testing.assert_close(net.codes(images)[3, 11], code[0], atol=1e-5, rtol=0)
+    quarter = net.codes(images)[3].view(5, 5, 6)[:3, :3].clamp(min=0).mean((0, 1))
+    torch.testing.assert_close(features[3].view(12, 2, 2)[:6, 0, 0], quarter, atol=1e-6, rtol=0)
+
+
+def test_whole_images_are_coded_less_their_mean() -> None:
+    net = CodedFeatures(1, 8, 0.1, None, 2)
+    images = Digits().split("train").columns.images[:50]
+    net.fit(images, 6, 1, 0, learnt=False)
+    assert net(images).shape == (50, 6)
+    torch.testing.assert_close(net.dictionary.norm(dim=1), torch.ones(6))
+    torch.testing.assert_close(net.parts(images).mean((0, 1)), torch.zeros(64), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"atoms": 0}, "model.atoms=0"), ({"beta": 0.0}, "beta=0.0"), ({"classifier": "tree"}, "there are logistic, svm")],
+    [
+        ({"atoms": 0}, "model.atoms=0"),
+        ({"beta": 0.0}, "beta=0.0"),
+        ({"classifier": "tree"}, "there are logistic, svm"),
+        ({"patch": 9}, "model.patch=9, regions=2: a patch has 2 to 8 pixels"),
+        ({"patch": 8}, "1 to as many regions as places"),
+    ],
 )
 def test_options_out_of_range(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -53,7 +53,7 @@ def _machine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     least = min((y[known] == sign).sum() for sign in (-1, 1))
     if least == 0:
         return np.full(len(y), y[known][0] if known.any() else 1.0)
-    machine = LinearSVC(random_state=0)
+    machine = LinearSVC(random_state=0, max_iter=50_000)
     if least > 1:
         folds = StratifiedKFold(int(min(3, least)), shuffle=True, random_state=0)
         return GridSearchCV(machine, {"C": COSTS}, cv=folds).fit(x[known], y[known]).predict(x)

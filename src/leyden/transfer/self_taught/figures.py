@@ -1,66 +1,61 @@
-"""What is drawn of sparse coding: the dictionary, images as sums of atoms, how many atoms an image takes."""
+"""What is drawn of sparse coding: the dictionary, images or patches as sums of atoms, how many atoms they take."""
 
-from typing import Protocol
-
+import torch
 from torch import Tensor
 
+from leyden.transfer.self_taught.features import CodedFeatures
 from leyden.visualization.charts import draw_histogram
 from leyden.visualization.grid import grid, upscale
 from leyden.visualization.labelled import draw_sheet
 
-CODED, PARTS, MOST = 200, 6, 100
+CODED, PARTS, MOST = 100, 6, 100
 """Images whose sparsity is drawn; atoms that are drawn of one; atoms of the dictionary."""
 EXAMPLES = 8
-"""Images that are taken apart."""
+"""Images, or patches, that are taken apart."""
 
 
-class Coded(Protocol):
-    """What is asked of the classifier."""
-
-    dictionary: Tensor
-    mean: Tensor
-
-    def codes(self, images: Tensor) -> Tensor:
-        """uint8 images to sparse codes."""
-        ...
-
-
-def drawn(net: Coded, images: Tensor, channels: int, side: int) -> dict[str, Tensor]:
+def drawn(net: CodedFeatures, images: Tensor) -> dict[str, Tensor]:
     """Images by tag.
 
     Args:
         net: fitted.
         images: uint8 (N, C, S, S), N >= 1.
-        channels: of the images.
-        side: in pixels.
     """
+    images = images[:: max(1, len(images) // CODED)][:CODED]
     codes = net.codes(images)
-    used = (codes != 0).float().mean(0)
-    order = used.argsort(descending=True)[:MOST]
-    counts = (codes != 0).sum(1).float().cpu()
-    title = f"Atoms of {codes.shape[1]} that an image is made of, in {len(images)} test images"
-    step = max(1, len(images) // EXAMPLES)
+    used = (codes != 0).flatten(0, 1).float()
+    order = used.mean(0).argsort(descending=True)[:MOST]
+    counts = used.sum(1).cpu()
     bins = min(40, int(counts.max() - counts.min()) + 1)
+    what = "an image" if net.patch is None else f"a patch of {net.patch} x {net.patch} pixels"
+    title = f"Atoms of {codes.shape[2]} that {what} is made of, in {len(images)} test images"
+    step = max(1, len(images) // EXAMPLES)
     return {
-        "dictionary": upscale(grid(as_images(net.dictionary[order], channels, side), 10), 480),
-        "codes": sums(net, images[::step][:EXAMPLES], codes[::step][:EXAMPLES], channels, side),
+        "dictionary": upscale(grid(_as_images(net, net.dictionary[order]), 10), 480),
+        "codes": _sums(net, images[::step][:EXAMPLES], codes[::step][:EXAMPLES]),
         "sparsity": draw_histogram(counts, "atoms", title, float(counts.mean()), f"mean {counts.mean():.1f}", bins),
     }
 
 
-def as_images(atoms: Tensor, channels: int, side: int) -> Tensor:
-    """Atoms (N, D) as uint8 images (N, C, S, S): 0 is grey, the greatest magnitude of each black or white."""
-    scaled = atoms / atoms.abs().amax(1, keepdim=True).clamp(min=1e-12)
-    return ((scaled + 1) * 127.5).round().byte().view(-1, channels, side, side).cpu()
+def _as_images(net: CodedFeatures, parts: Tensor) -> Tensor:
+    """Parts (N, D) around 0 as uint8 images (N, C, S, S): 0 is grey, the greatest magnitude of each black or white."""
+    scaled = parts / parts.abs().amax(1, keepdim=True).clamp(min=1e-12)
+    side = net.patch or net.image_size
+    return ((scaled + 1) * 127.5).round().byte().view(-1, net.channels, side, side).cpu()
 
 
-def sums(net: Coded, images: Tensor, codes: Tensor, channels: int, side: int) -> Tensor:
-    """A row for each image: itself, what its code makes of it, and its greatest parts, each atom with its weight."""
+def _sums(net: CodedFeatures, images: Tensor, codes: Tensor) -> Tensor:
+    """A row for each image: itself or its patch of most contrast, what its code makes of it, and its greatest atoms."""
+    parts = net.parts(images)
+    place = parts.norm(dim=2).argmax(1)
+    each = torch.arange(len(images), device=place.device)
+    part, code = parts[each, place], codes[each, place]
     shown, captions = [], []
-    made = ((codes @ net.dictionary + net.mean).clamp(0, 1) * 255).round().byte().view(images.shape).cpu()
-    for image, code, again in zip(images.cpu(), codes.cpu(), made, strict=True):
-        greatest = code.abs().argsort(descending=True)[:PARTS]
-        shown += [image, again, *as_images(net.dictionary.cpu()[greatest], channels, side)]
-        captions += ["image", f"its {int((code != 0).sum())} atoms", *(f"{float(code[i]):+.2f} x" for i in greatest)]
-    title = "Images, their sums of atoms (and the mean image), and the greatest parts of each"
-    return draw_sheet(shown, captions, "There is no image.", columns=PARTS + 2, side=72, title=title)
+    for image, own, one in zip(images.cpu(), part, code, strict=True):
+        greatest = one.abs().argsort(descending=True)[:PARTS]
+        pair = _as_images(net, torch.stack([own, one @ net.dictionary]))
+        shown += [image, *pair, *_as_images(net, net.dictionary[greatest])]
+        named = "less the mean" if net.patch is None else "its patch"
+        captions += ["image", named, f"{int((one != 0).sum())} atoms", *(f"{float(one[i]):+.2f} x" for i in greatest)]
+    title = "What is coded, the sum of its atoms, and the greatest of them"
+    return draw_sheet(shown, captions, "There is no image.", columns=PARTS + 3, side=72, title=title)
