@@ -13,6 +13,7 @@ from torchvision import models
 from leyden.nets.backbone import Backbone
 from leyden.nets.published.efficientnet_lite import EfficientNetLite0
 from leyden.nets.published.googlenet import googlenet
+from leyden.nets.published.lenet import lenet
 from leyden.nets.published.vgg import vgg
 from leyden.nets.published.xception import xception
 from leyden.nets.resnet import resnet
@@ -64,11 +65,11 @@ def backbone(
 
     Args:
         name: ``resnet`` (a small one for small images), ``vit`` (a small transformer on patches),
-            ``vgg11|vgg11_lrn|vgg13|vgg16_c|vgg16|vgg19`` with or without
-            ``_bn``, ``googlenet`` (the paper's), ``googlenet_bn`` and ``inception_v3`` (torchvision's), ``xception``,
+            ``lenet`` (DANN's, for digits), ``vgg11|vgg11_lrn|vgg13|vgg16_c|vgg16|vgg19`` with or without ``_bn``,
+            ``googlenet`` (the paper's), ``googlenet_bn`` and ``inception_v3`` (torchvision's), ``xception``,
             ``efficientnet_lite0`` (its weights come inside a package), ``resnet18`` to ``resnet152``,
-            ``mobilenet_v2``, ``mobilenet_v3_small|large``, ``squeezenet1_0|1_1``,
-            ``shufflenet_v2_x0_5`` to ``x2_0``; ``timm/NAME`` where timm is installed.
+            ``mobilenet_v2``, ``mobilenet_v3_small|large``, ``squeezenet1_0|1_1``, ``shufflenet_v2_x0_5`` to ``x2_0``;
+            ``timm/NAME`` where timm is installed.
         channels: of the images.
         image_size: side of the square images in pixels.
         widths: of ``resnet``: channels of each stage; of ``vit``: the last is its width.
@@ -82,6 +83,8 @@ def backbone(
         return Backbone(name, resnet(channels, widths, strides, blocks), channels, image_size, channels)
     if name == "vit":
         return Backbone(name, vit(channels, widths[-1], math.prod(strides), blocks), channels, image_size, channels)
+    if name == "lenet":
+        return Backbone(name, lenet(channels), channels, image_size, channels)
     net, stages, in_channels, taps = published(name, channels)
     # Both hold the very same tensors, so identity says which published key belongs to which of ours.
     places = {id(value): key for key, value in net.state_dict(keep_vars=True).items()}
@@ -124,7 +127,7 @@ def published(name: str, channels: int = 3) -> Published:
 
 def names() -> list[str]:
     """All backbones but timm's."""
-    own = ["resnet", "vit", *VGG, *(f"{name}_bn" for name in VGG), "googlenet", "googlenet_bn"]
+    own = ["resnet", "vit", "lenet", *VGG, *(f"{name}_bn" for name in VGG), "googlenet", "googlenet_bn"]
     own += ["inception_v3", "xception", "efficientnet_lite0"]
     depths = [f"resnet{depth}" for depth in (18, 34, 50, 101, 152)]
     return [*own, *depths, *FEATURES, *(f"shufflenet_v2_x{width}" for width in ("0_5", "1_0", "1_5", "2_0"))]

@@ -103,6 +103,41 @@ def draw_domains(left_right: Mapping[str, Tensor], labels: Tensor, names: Sequen
     return render(figure)
 
 
+def draw_weighted(
+    places: Tensor, weights: Tensor, labels: Tensor, names: Sequence[str], others: Tensor, title: str
+) -> Tensor:
+    """Weighted source examples among those of the target, on a plane: the area of a dot is its weight.
+
+    Args:
+        places: (N, 2) of the source, on axes with a meaning of their own.
+        weights: (N,) 0 or more.
+        labels: (N,) classes of the source.
+        names: of the classes.
+        others: (M, 2) of the target, small grey crosses.
+        title: above.
+
+    Returns:
+        uint8 (3, 600, 900).
+
+    Raises:
+        ValueError: places, weights and labels differ in number.
+    """
+    if not len(places) == len(weights) == len(labels):
+        raise ValueError(f"there are {len(places)} places, {len(weights)} weights and {len(labels)} labels")
+    palette = class_colours(len(names))
+    figure = new_figure(WIDTH, HEIGHT, title)
+    axes = new_axes(figure, "first principal component of both domains", "second", (1, 1, 1))
+    (x, y), (other_x, other_y) = places.cpu().numpy().T, others.cpu().numpy().T
+    axes.scatter(other_x, other_y, s=14, marker="x", linewidths=0.8, color="0.6")
+    area = (weights.double() / weights.double().mean().clamp(min=1e-12) * 40).cpu().numpy()
+    axes.scatter(x, y, s=area, c=palette[labels.cpu()], alpha=0.75, edgecolors="0.2", linewidths=0.5)
+    marks = [Line2D([], [], color=colour, marker="o", markersize=8, ls="") for colour in palette]
+    marks += [Line2D([], [], color="0.6", marker="x", markersize=8, ls="")]
+    legend = [*(f"{name}, source" for name in names), "target"]
+    add_legend(figure, marks, legend, legend_columns(legend, WIDTH))
+    return render(figure)
+
+
 def draw_trade_offs(
     panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], y: str, title: str
 ) -> Tensor:

@@ -219,9 +219,11 @@ class DomainEstimator(EstimatorTask):
         if directions is not None and self.channels and self.image_size and self.features.backbone is None:
             log_components(self, directions, self.channels, self.image_size)
         if self.net.adaptation.weighs:
-            inputs, labels = drawn(data.pairs()[0].source, self.options.max_examples, mix(data.seed, 0))
+            pair, most = data.pairs()[0], self.options.max_examples
+            inputs, labels = drawn(pair.source, most, mix(data.seed, 0))
+            target = drawn(pair.target, most, mix(data.seed, 1))[0]
             weights = self.net.adaptation.get_buffer("weights")
-            log_weights(self, weights, inputs, labels, self.class_names)
+            log_weights(self, weights, inputs, labels, self.class_names, target)
 
     def advise(self, data: Any, overrides: list[str]) -> str:
         """Whether the domains differ, by how much, and what to do about it; labels are not used.

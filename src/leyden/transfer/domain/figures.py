@@ -7,14 +7,14 @@ from lightning import LightningModule
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from leyden.transfer.domain.adaptation import effective_count
+from leyden.transfer.domain.adaptation import effective_count, moments
 from leyden.transfer.evaluation import ClassifierEvaluator
 from leyden.visualization.charts import draw_bars, draw_histogram
 from leyden.visualization.confusion import draw_confusion
 from leyden.visualization.embedding import embed
 from leyden.visualization.labelled import draw_sheet
 from leyden.visualization.logging import log_image
-from leyden.visualization.scatter import draw_domains
+from leyden.visualization.scatter import draw_domains, draw_weighted
 
 SHOWN = 12
 """Components, or examples of the greatest and of the least weight, on a sheet."""
@@ -96,12 +96,34 @@ def log_components(task: LightningModule, directions: Tensor, channels: int, sid
     log_image(task, "components", draw_sheet([*shown], captions, "There is no component.", title=title))
 
 
-def log_weights(task: LightningModule, weights: Tensor, inputs: Tensor, labels: Tensor, names: Sequence[str]) -> None:
-    """Draws how the weights (N,) of the source are distributed, and of images those of the greatest and the least."""
+def log_weights(
+    task: LightningModule, weights: Tensor, inputs: Tensor, labels: Tensor, names: Sequence[str], target: Tensor
+) -> None:
+    """Draws how the weights of the source are distributed, and which examples have them.
+
+    Of images a sheet of the greatest and the least; of rows all, on the plane of the principal components.
+
+    Args:
+        task: its loggers get the images.
+        weights: (N,) of the source.
+        inputs: its images (N, C, S, S) or rows (N, D).
+        labels: (N,) of its classes.
+        names: of the classes.
+        target: (M, D) rows of the target; of images not used.
+    """
     count = effective_count(weights)
     title = f"Weights of {len(weights)} source examples; they vary like {count:.0f} of equal weight"
     log_image(task, "weights", draw_histogram(weights, "weight", title, 1.0, "1: without weights"))
     if inputs.ndim != 4:
+        if inputs.shape[1] < 2:
+            return
+        both = torch.cat([inputs, target]).cpu().double()
+        mean, std = moments(both)
+        standard = (both - mean) / std
+        plane = standard @ torch.linalg.eigh(standard.T @ standard).eigenvectors[:, -2:].flip(1)
+        title = f"{len(weights)} source examples, each as large as its weight"
+        own, others = plane.split([len(inputs), len(target)])
+        log_image(task, "weighted_examples", draw_weighted(own, weights.cpu(), labels, names, others, title))
         return
     order = weights.cpu().argsort(descending=True).tolist()
     chosen = [*order[:SHOWN], *order[-SHOWN:]] if len(order) >= 2 * SHOWN else order

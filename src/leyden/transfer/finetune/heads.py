@@ -1,5 +1,8 @@
 """What is new on top of an inherited network: classifiers, and adapters between frozen stages."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,6 +25,22 @@ class LinearHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, F) to logits (B, classes)."""
         return self.linear(self.dropout(features))
+
+
+class HiddenHead(nn.Sequential):
+    """A classifier with hidden layers: linear and ReLU for each, then dropout and a linear layer.
+
+    Args:
+        features: length of a feature vector.
+        classes: how many.
+        hidden: units of each hidden layer; none leaves a ``LinearHead``.
+        dropout: share of what the last layer gets that a training step blanks.
+    """
+
+    def __init__(self, features: int, classes: int, hidden: Sequence[int], dropout: float = 0.0) -> None:
+        widths = [features, *hidden]
+        layers = [[nn.Linear(a, b), nn.ReLU()] for a, b in pairwise(widths)]
+        super().__init__(*(module for layer in layers for module in layer), LinearHead(widths[-1], classes, dropout))
 
 
 class CosineHead(nn.Module):

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD
 
@@ -19,7 +19,7 @@ from leyden.transfer.domain.deep.monitor import log_criteria, log_domains, log_h
 from leyden.transfer.domain.deep.options import DomainOptions
 from leyden.transfer.domain.deep.selection import MONITORS
 from leyden.transfer.domain.unlabelled import UnlabelledTest
-from leyden.transfer.finetune.heads import LinearHead
+from leyden.transfer.finetune.heads import HiddenHead, LinearHead
 from leyden.visualization.logging import logs_now
 
 
@@ -30,6 +30,13 @@ def annealed(progress: float) -> float:
         progress: p of the run, 0 to 1.
     """
     return (1 + 10 * progress) ** -0.75
+
+
+def new_head(features: int, classes: int, options: DomainOptions) -> nn.Module:
+    """Features (B, F) to logits (B, classes): linear, or behind hidden layers."""
+    if options.head:
+        return HiddenHead(features, classes, options.head, options.dropout)
+    return LinearHead(features, classes, options.dropout)
 
 
 class DomainTask(ClassifierTask):
@@ -59,7 +66,7 @@ class DomainTask(ClassifierTask):
     def __init__(self, class_names: list[str], channels: int, image_size: int, **options: Any) -> None:
         given = self.options_type(**options)
         body = new_backbone(given.backbone, channels, image_size, given.widths, given.strides, given.blocks)
-        head = LinearHead(body.num_features, len(class_names), given.dropout)
+        head = new_head(body.num_features, len(class_names), given)
         super().__init__(class_names, channels, image_size, Classifier(body, head))
         self.options = given
         self.monitor, self.mode = MONITORS[given.selection]

@@ -12,7 +12,7 @@ class DomainOptions:
     """Backbone, weight of the adaptation, how the checkpoint is chosen, optimizer.
 
     Raises:
-        ValueError: a negative weight, an unknown selection.
+        ValueError: a negative weight, an unknown selection, a hidden layer without units.
     """
 
     backbone: str = "resnet"
@@ -26,8 +26,10 @@ class DomainOptions:
     """Of "resnet": of each stage."""
     blocks: int = 1
     """Of "resnet": residual blocks per stage."""
+    head: Sequence[int] = ()
+    """Units of the classifier's hidden layers; none: a linear classifier on the features."""
     dropout: float = 0.0
-    """Before the classifier: fraction of the features that a step blanks."""
+    """Before the classifier's last layer: fraction of its inputs that a step blanks."""
     domain_weight: float = 1.0
     """Of what adapts to the target; 0 trains on the source alone, the floor row."""
     selection: Selection = "source"
@@ -45,5 +47,7 @@ class DomainOptions:
     def __post_init__(self) -> None:
         if self.domain_weight < 0:
             raise ValueError(f"model.domain_weight={self.domain_weight}: should be 0 or more")
+        if any(width < 1 for width in self.head):
+            raise ValueError(f"model.head={list(self.head)}: units of hidden layers should be 1 or more")
         if self.selection not in get_args(Selection):
             raise ValueError(f"model.selection={self.selection!r}: there are {', '.join(get_args(Selection))}")
