@@ -1,6 +1,7 @@
 """Classifiers behind a map of two domains: nearest neighbour, logistic regression, linear support vector machine."""
 
-from typing import Literal, get_args
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -104,3 +105,14 @@ def linear_rule(
     if len(coefficients) == 1:
         coefficients, intercepts = (np.concatenate([-v / 2, v / 2]) for v in (coefficients, intercepts))
     return torch.from_numpy(coefficients), torch.from_numpy(intercepts), torch.from_numpy(learner.classes_)
+
+
+def named_rows(logits: Tensor, class_names: Sequence[str]) -> list[dict[str, Any]]:
+    """Label, probability and the probabilities of all classes for logits (N, classes)."""
+    rows = []
+    for own in logits.softmax(1):
+        probability, place = own.max(0)
+        by_class = dict(zip(class_names, own.tolist(), strict=True))
+        row = {"label": class_names[int(place)], "probability": round(float(probability), 4)}
+        rows.append({**row, "probabilities": by_class})
+    return rows

@@ -18,6 +18,7 @@ from leyden.data.columns import Images
 from leyden.data.splits import InMemory, decode, fit_image
 from leyden.transfer.classifier import predicted_classes
 from leyden.transfer.domain.adaptation import Adaptation, Adapted, AdaptedClassifier, check_features, validated
+from leyden.transfer.domain.classifiers import named_rows
 from leyden.transfer.domain.deep.selection import a_distance
 from leyden.transfer.domain.features import FrozenFeatures, drawn, evenly
 from leyden.transfer.domain.figures import TaskFigures, log_clouds, log_components, log_source_confusion, log_weights
@@ -68,7 +69,7 @@ class DomainEstimator(EstimatorTask):
         self.class_names, self.channels, self.image_size = class_names, channels, image_size
         self.feature_names, self.tasks = feature_names, list(tasks or ["source to target"])
         self.input_type = "images" if feature_names is None else "rows"
-        self.features = FrozenFeatures(channels, image_size, self.options.backbone)
+        self.features = FrozenFeatures(channels, image_size, self.options.backbone, self.options.cache)
         self.nets = nn.ModuleList(self.new_net(adaptation()) for _ in self.tasks)
         self.val_accuracies, self.test_accuracies = (
             nn.ModuleList(MulticlassAccuracy(len(class_names), average="micro") for _ in self.tasks) for _ in range(2)
@@ -288,14 +289,3 @@ class DomainEstimator(EstimatorTask):
                 )
         logits = self(torch.stack(list(inputs)).to(self.device))
         return Predictions(named_rows(logits, self.class_names), [])
-
-
-def named_rows(logits: Tensor, class_names: Sequence[str]) -> list[dict[str, Any]]:
-    """Label, probability and the probabilities of all classes for logits (N, classes)."""
-    rows = []
-    for own in logits.softmax(1):
-        probability, place = own.max(0)
-        by_class = dict(zip(class_names, own.tolist(), strict=True))
-        row = {"label": class_names[int(place)], "probability": round(float(probability), 4)}
-        rows.append({**row, "probabilities": by_class})
-    return rows

@@ -12,6 +12,7 @@ class EstimatorKwargs(TypedDict, total=False):
 
     backbone: str
     weights: str
+    cache: str | None
     standardise: Standardise
     classifier: Kind
     c: float
@@ -27,6 +28,8 @@ class EstimatorOptions:
     """ "none": pixels, or rows as they are; else the network of the zoo whose frozen features are adapted."""
     weights: str = "none"
     """Of the backbone: "imagenet", a name of torchvision's, a file, a record's folder; "none": random."""
+    cache: str | None = "memory"
+    """Each image goes through the backbone once in a run ("memory") or once in all runs (a folder); None: each time."""
     standardise: Standardise = "joint"
     """Mean 0 and deviation 1 over both domains ("joint"), over each ("domain"), or "none"."""
     classifier: Kind = "nearest"

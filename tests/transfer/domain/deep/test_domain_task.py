@@ -53,6 +53,18 @@ def test_any_backbone_of_the_zoo(technique: type[DomainTask]) -> None:
     assert rows[0]["label"] in model.class_names
 
 
+def test_lenet_with_hidden_layers() -> None:
+    """DANN's network of digits: features are 48 maps of 4 x 4, the classifier has two hidden layers of 100."""
+    model = DANN(list("0123456789"), 3, 28, backbone="lenet", head=[100, 100], dropout=0.5)
+    assert model.net.backbone.num_features == 768
+    assert [tuple(layer.weight.shape) for layer in model.net.head.modules() if isinstance(layer, torch.nn.Linear)] == [
+        (100, 768), (100, 100), (10, 100)
+    ]  # fmt: skip
+    assert model(torch.zeros(2, 3, 28, 28, dtype=torch.uint8)).shape == (2, 10)
+    with pytest.raises(ValueError, match=r"model.head=\[0\]: units of hidden layers should be 1 or more"):
+        DANN(list("ab"), 1, 16, head=[0])
+
+
 @pytest.mark.parametrize(
     ("word", "metric", "mode"),
     [("source", "val/accuracy", "max"), ("entropy", "val/entropy", "min"), ("im", "val/im", "max"),
