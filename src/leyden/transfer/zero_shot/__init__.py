@@ -1,0 +1,1 @@
+"""Zero-shot learning: classes of which no example was seen, known by their attributes."""
