@@ -49,7 +49,8 @@ def test_probe_separates_lines_but_not_xor() -> None:
 
 def test_few_labels_are_those_that_all_classes_have() -> None:
     labels = torch.tensor([0] * 9 + [1] * 3)
-    assert few_counts(labels, [1, 3, 5]) == [1, 3]
+    assert few_counts(labels, [1, 3, 5], 2) == [1, 3]
+    assert few_counts(labels, [1], 3) == []
     assert few_pixels(torch.full((2, 3, 64, 64), 255, dtype=torch.uint8)).shape == (2, 3 * 16 * 16)
 
 

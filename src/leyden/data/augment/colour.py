@@ -96,22 +96,20 @@ def noise(images: Tensor, u: Tensor, deviation: float) -> Tensor:
     always the same, and each image gets a window of it, wrapped around the borders, at a random place.
 
     Args:
-        images: (B, C, S, S) float in [0, 1], S at most 256.
+        images: (B, C, S, S) float in [0, 1].
         u: (B, 2) in [0, 1): the window's place.
         deviation: standard deviation, as a fraction of the range of values.
     """
     channels, side = images.shape[1], images.shape[-1]
-    tile = _noise_tile(channels, TILE + side).to(images.device)
+    tile = _noise_tile(channels, TILE + side, images.device)
     top, left = (u * TILE).long().unbind(1)
     windows = tile.unfold(1, side, 1).unfold(2, side, 1)  # (C, places, places, S, S), a view
     return (images + deviation * windows[:, top, left].transpose(0, 1)).clamp_(0, 1)
 
 
 @lru_cache(maxsize=4)
-def _noise_tile(channels: int, side: int) -> Tensor:
+def _noise_tile(channels: int, side: int, device: torch.device) -> Tensor:
     """(channels, side, side) of standard normal numbers that repeat after ``TILE``, equal in all runs."""
     numbers = torch.randn(channels, TILE, TILE, generator=torch.Generator().manual_seed(0), device="cpu")
-    more = side - TILE
-    return torch.cat(
-        [torch.cat([numbers, numbers[:, :more]], 1), torch.cat([numbers, numbers[:, :more]], 1)[:, :, :more]], 2
-    )
+    times = -(-side // TILE)
+    return numbers.repeat(1, times, times)[:, :side, :side].to(device)

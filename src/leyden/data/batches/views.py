@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from leyden.data.augment import colour, geometry
-from leyden.data.columns import Images, LabelledImages
+from leyden.data.columns import Images
 from leyden.data.images import ImageDataModule
 from leyden.data.loader import Loader
 from leyden.data.source import ImageSource
@@ -177,6 +177,7 @@ class ViewImages(ImageDataModule):
         self.other = labelled or source
         self.check(self.other)
         self.classes = classes
+        self._labelled: dict[Stage, Split] = {}
         self.view = RandomView(scale, ratio, degrees, shear, flip, jitter, grey, blur, noise)
         self.augment = MakeViews(views, self.view)
 
@@ -215,12 +216,15 @@ class ViewImages(ImageDataModule):
         Raises:
             ValueError: there are no classes.
         """
+        if stage in self._labelled:
+            return self._labelled[stage]
         split = self.other.split(stage)
         labels = labels_of(split)
         place = torch.full((len(self.other.class_names),), -1)
         place[[self.other.class_names.index(name) for name in self.class_names]] = torch.arange(len(self.class_names))
         chosen = (place[labels] >= 0).nonzero().flatten()
-        return self.prepared(select(split, chosen, place[labels[chosen]]))
+        self._labelled[stage] = self.prepared(select(split, chosen, place[labels[chosen]]))
+        return self._labelled[stage]
 
     def loader(self, stage: Stage) -> Loader:
         """Batches of views, in validation and test the same ones each time."""
@@ -232,9 +236,3 @@ class ViewImages(ImageDataModule):
     def in_order(self, split: Split) -> Loader:
         """A split's images as they are, in order, the same on every rank."""
         return Loader(self.on_device(split), self.eval_batch_size, workers=self.workers, whole=True)
-
-
-def columns_of(loader: Loader) -> LabelledImages:
-    """All batches of labelled images of a loader as one, on the CPU."""
-    images, labels = zip(*((batch.images.cpu(), batch.labels.cpu()) for batch in loader), strict=True)
-    return LabelledImages(torch.cat(images), torch.cat(labels))

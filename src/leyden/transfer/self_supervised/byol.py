@@ -111,9 +111,9 @@ class BYOL(SelfSupervisedTask):
                 "a batch of one image: its batch norms have nothing to compare. Set data.batch_size to 2 or more, and "
                 "give two training images or more"
             )
-        predicted = self.predictor(self.embeddings(torch.cat([first, second]))).chunk(2)
+        predicted = self.predictor(self.embeddings(torch.cat([first, second]))).float().chunk(2)
         with torch.no_grad():
-            wanted = self.target(torch.cat([second, first])).chunk(2)
+            wanted = self.target(torch.cat([second, first])).float().chunk(2)
         return sum(regression_loss(p, z) for p, z in zip(predicted, wanted, strict=True))  # type: ignore[return-value]
 
     def optimizer_step(

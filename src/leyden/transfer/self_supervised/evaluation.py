@@ -68,13 +68,14 @@ def log_evaluation(
         options: of the technique.
     """
     encoders: dict[str, Encoder] = {"features": backbone, "before": before, "pixels": few_pixels}
-    named = bool(data.class_names)
+    named = len(data.class_names) > 1  # a single class has nothing to be told from
+    names = data.class_names if named else []
     train, test = (data.labelled(stage) if named else data.split(stage) for stage in ("train", "test"))
     trained, tested = (features_of(encoders, data.in_order(split), task.device) for split in (train, test))
     if named:
         scores = probe_scores(trained, tested, data.class_names, options, data.seed)
         if options.supervised_steps:
-            few = few_counts(trained.labels, options.labels)
+            few = few_counts(trained.labels, options.labels, len(names))
             known = Task(train, trained.labels, test, tested.labels, data, options.supervised_steps)
             scores |= {f"supervised_{count}": supervised_accuracy(before, known, count) for count in few}
         task.log_dict({f"test/{name}": value for name, value in scores.items()}, sync_dist=True)
@@ -82,8 +83,8 @@ def log_evaluation(
             per_class = len(trained.labels) / len(data.class_names)
             log_image(task, "labels", draw_scores(scores, per_class))
     if task.trainer.is_global_zero:
-        log_planes(task, tested, data.class_names, options.embedding)
-        log_neighbours(task, train, test, trained, tested, data.class_names)
+        log_planes(task, tested, names, options.embedding)
+        log_neighbours(task, train, test, trained, tested, names)
         log_views(task, data)
 
 
@@ -105,9 +106,9 @@ def few_pixels(images: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(images.float() / 255, min(PIXELS, images.shape[-1])).flatten(1)
 
 
-def few_counts(labels: Tensor, counts: Sequence[int]) -> list[int]:
-    """Those of ``counts`` that every class of ``labels`` (N,) has as examples."""
-    least = int(labels.bincount().min())
+def few_counts(labels: Tensor, counts: Sequence[int], classes: int) -> list[int]:
+    """Those of ``counts`` of which each of so many ``classes`` has as many examples in ``labels`` (N,)."""
+    least = int(labels.bincount(minlength=classes).min())
     return [count for count in counts if count <= least]
 
 
@@ -115,7 +116,7 @@ def probe_scores(
     train: Features, test: Features, names: Sequence[str], options: SelfSupervisedOptions, seed: int
 ) -> dict[str, float]:
     """Accuracies by nearest neighbours and linear probes of each kind of features, by metric without ``test/``."""
-    counts = few_counts(train.labels, options.labels)
+    counts = few_counts(train.labels, options.labels, len(names))
     draws = {
         count: [few_per_class(train.labels, count, mix(seed, 7, i), names) for i in range(options.draws)]
         for count in counts
