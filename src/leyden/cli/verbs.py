@@ -111,6 +111,7 @@ USE = {
             _option("--class", dest="label", metavar="CLASS", help="of the samples: a name or number (default: all)"),
             _option("--seed", type=int, help="of the samples: the same number draws the same (default: any)"),
             _option("--threshold", type=float, help="least score of a detection (default: the detector's)"),
+            _option("--support", type=_existing, metavar="FOLDER", help="few-shot: a folder of examples per new class"),
         ),
     ),
     "evaluate": Verb(f"{_COMMANDS}.evaluate:evaluate", "test a record's best checkpoint again", _RECORD),

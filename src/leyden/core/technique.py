@@ -60,6 +60,21 @@ class Predicts(Protocol):
 
 
 @runtime_checkable
+class TakesSupport(Protocol):
+    """Predicts classes of which it is shown a few examples, without training. Behind ``leyden predict --support``."""
+
+    def set_support(self, images: Sequence[Tensor], labels: Tensor, class_names: list[str]) -> None:
+        """Makes these the classes that ``predict`` knows from now on.
+
+        Args:
+            images: S of uint8 (C, H, W), of any sizes.
+            labels: (S,) int64, places in ``class_names``; each class has an example at least.
+            class_names: of N classes.
+        """
+        ...
+
+
+@runtime_checkable
 class Samples(Protocol):
     """Makes new examples from noise. Behind ``leyden predict --count``."""
 

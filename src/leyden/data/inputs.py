@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from leyden.core.technique import TakesSupport
 from leyden.data.issues import Tally, printable
 from leyden.data.source.files.decoder import read_image
-from leyden.data.source.files.layout import IMAGE_ENDINGS, find_files
+from leyden.data.source.files.layout import IMAGE_ENDINGS, find_files, subfolders
 from leyden.data.splits import Split
 
 ENDINGS = {"images": IMAGE_ENDINGS, "text": (".txt", ".md", ".rst"), "rows": (".csv",), "incomplete_rows": (".csv",)}
@@ -117,6 +118,27 @@ def input_examples(split: Split, count: int, kind: str) -> list[Input]:
         Input(f"test_{i:05d}{ending}", partial(lambda i: split[i]._asdict()[kind], i))
         for i in range(min(count, len(split)))
     ]
+
+
+def take_support(model: object, folder: Path) -> None:
+    """Shows a technique the examples of a folder, which has a folder of images for each class.
+
+    Raises:
+        ValueError: it learns from no examples, there are fewer than two classes, one without an image, or an image
+            cannot be read.
+    """
+    if not isinstance(model, TakesSupport):
+        raise ValueError(
+            f"{type(model).__name__} takes no examples of new classes: leave --support out, or train a technique of "
+            "few-shot learning, such as model=transfer/protonet"
+        )
+    files = {path.name: find_files(path) for path in subfolders(folder)}
+    if empty := [name for name, found in files.items() if not found]:
+        raise ValueError(f"--support {printable(folder)}: no image in {empty[0]}: add one, or move the folder away")
+    if len(files) < 2:
+        raise ValueError(f"--support {printable(folder)}: give a folder of images for each of two classes or more")
+    labels = torch.tensor([label for label, found in enumerate(files.values()) for _ in found])
+    model.set_support([read_image(file) for found in files.values() for file in found], labels, list(files))
 
 
 def in_chunks(inputs: list[Input], report: Callable[[str], None]) -> Iterator[list[tuple[str, Any]]]:

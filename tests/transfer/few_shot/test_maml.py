@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.func import functional_call, grad
 from torch.nn import functional as F
 
-from leyden.data.batches.episode_images import EpisodeImages
 from leyden.data.batches.episodes import Episode
 from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.glyphs import Glyphs
 from leyden.transfer.few_shot.adaptation import adaptation
+from leyden.transfer.few_shot.episode_images import EpisodeImages
 from leyden.transfer.few_shot.maml import MAML
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 

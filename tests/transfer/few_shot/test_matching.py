@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from leyden.data.batches.episode_images import EpisodeImages
 from leyden.data.source.builtin.glyphs import Glyphs
+from leyden.transfer.few_shot.episode_images import EpisodeImages
 from leyden.transfer.few_shot.matching import FullContext, MatchingNetwork, attention_logits
 from training import assert_resumed_is_as_if_left_alone, quiet_trainer
 

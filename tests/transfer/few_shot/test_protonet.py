@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 from leyden.core.optim import Schedule
 from leyden.core.technique import PredictOptions
-from leyden.data.batches.episode_images import EpisodeImages
 from leyden.data.batches.episodes import Episode
 from leyden.data.source.builtin.glyphs import Glyphs
 from leyden.data.splits import labels_of
 from leyden.transfer.few_shot.conv4 import Conv4
+from leyden.transfer.few_shot.episode_images import EpisodeImages
 from leyden.transfer.few_shot.figures import draw_episode
 from leyden.transfer.few_shot.protonet import ProtoNet
 from leyden.transfer.few_shot.prototypes import prototype_logits, prototypes

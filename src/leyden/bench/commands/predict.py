@@ -11,7 +11,7 @@ from leyden.bench.config.instantiate import build
 from leyden.bench.run.checkpoint import load_best
 from leyden.bench.run.record import Record
 from leyden.core.technique import PredictOptions, Predicts, Samples, WritesFiles, verbs_of
-from leyden.data.inputs import Input, in_chunks, input_examples, input_files
+from leyden.data.inputs import Input, in_chunks, input_examples, input_files, take_support
 from leyden.data.issues import Tally
 from leyden.data.splits import Split
 from leyden.report.predictions import PredictionWriter
@@ -28,6 +28,7 @@ def predict(
     label: str | None = None,
     seed: int | None = None,
     threshold: float | None = None,
+    support: Path | None = None,
 ) -> bool:
     """Prints a line for each input or sample; writes ``predictions.json``, ``predictions.csv`` and images of them.
 
@@ -44,6 +45,7 @@ def predict(
         label: the class that is sampled, by name or number, for conditional techniques.
         seed: of the samples' noise; None draws another each time and prints it.
         threshold: least score of a detection; None takes the detector's own.
+        support: folder with a folder of examples for each class, for few-shot learning; None takes the record's own.
 
     Returns:
         whether all inputs could be read; the others were reported on stderr and left out.
@@ -57,6 +59,8 @@ def predict(
     if count < 1:
         raise ValueError(f"--count {count}: ask for 1 or more")
     model = load_best(record)
+    if support is not None:
+        take_support(model, support)
     writer = PredictionWriter(output or record.folder / "predictions")
     if isinstance(model, Predicts):
         _refuse(f"{type(model).__name__} predicts, it samples nothing", {"--class": label, "--seed": seed})
@@ -93,8 +97,7 @@ def _predict(model: Predicts, inputs: list[Input], options: PredictOptions, writ
     if not writer.rows:
         raise ValueError(f"none of {len(inputs)} inputs could be read; nothing was written")
     writer.finish(model.prediction_files if isinstance(model, WritesFiles) else None)
-    unread = len(inputs) - len(writer.rows)
-    if unread:
+    if unread := len(inputs) - len(writer.rows):
         print(f"{unread} of {len(inputs)} inputs could not be read", file=sys.stderr)
     return not unread
 

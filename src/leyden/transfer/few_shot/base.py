@@ -13,16 +13,19 @@ from torchmetrics import MeanMetric
 from leyden.core.attached import attached_data
 from leyden.core.optim import SCHEDULES, Schedule, scheduled
 from leyden.core.technique import NO_OPTIONS, Exportable, Predictions, PredictOptions
-from leyden.data.batches.episode_images import EpisodeImages
 from leyden.data.batches.episodes import Episode
 from leyden.data.columns import LabelledImages
 from leyden.data.splits import fit_image
 from leyden.transfer.classifier import predicted_classes
 from leyden.transfer.few_shot.conv4 import Conv4
+from leyden.transfer.few_shot.episode_images import EpisodeImages
 from leyden.transfer.few_shot.figures import Embedded, draw_embedded, draw_episode
 from leyden.transfer.few_shot.prototypes import prototype_logits, prototypes
 from leyden.transfer.few_shot.scores import EpisodeScores, accuracy
 from leyden.visualization.logging import log_image, logs_now
+
+LEAST = 5
+"""Queries of an episode that is drawn on a plane."""
 
 
 class FewShotTask(LightningModule):
@@ -133,15 +136,15 @@ class FewShotTask(LightningModule):
     def test_step(self, batch: Episode, batch_index: int) -> None:
         """Updates the test's means by an episode, and draws the first one."""
         logits = self._score(batch, self.scores)
-        if len(batch.extra_images):
-            whole = batch.with_extra()
-            self.second = f"accuracy_{len(whole.support_labels) // int(whole.support_labels[-1] + 1)}shot"
-            self._score(whole, self.more_scores)
         if batch_index == 0:
             log_image(self, "episode", draw_episode(batch, logits.argmax(1)))
-            places = self.embedded(batch)
-            if places is not None and (drawn := draw_embedded(batch, places, logits.argmax(1))) is not None:
-                log_image(self, "embedding", drawn)
+        if len(batch.extra_images):
+            batch = batch.with_extra()
+            self.second = f"accuracy_{len(batch.support_labels) // int(batch.support_labels[-1] + 1)}shot"
+            logits = self._score(batch, self.more_scores)
+        places = self.embedded(batch) if batch_index == 0 and len(logits) >= LEAST else None
+        if places is not None:
+            log_image(self, "embedding", draw_embedded(batch, places, logits.argmax(1)))
 
     def _score(self, episode: Episode, scores: EpisodeScores) -> Tensor:
         logits = self.logits(episode)

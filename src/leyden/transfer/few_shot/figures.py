@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from leyden.data.batches.episodes import Episode
 from leyden.visualization.embedding import embed
-from leyden.visualization.figure import TITLE, add_legend, class_colours, new_figure, render
+from leyden.visualization.figure import TICK, TITLE, add_legend, class_colours, new_figure, render
 from leyden.visualization.labelled import draw_sheet, thumbnail
 
 FRAME = 4
@@ -68,7 +68,7 @@ def _framed(image: Tensor, colour: tuple[int, int, int]) -> Tensor:
     return framed
 
 
-def draw_embedded(episode: Episode, places: Embedded, predicted: Tensor) -> Tensor | None:
+def draw_embedded(episode: Episode, places: Embedded, predicted: Tensor) -> Tensor:
     """An episode's images on a plane by t-SNE, as pixels and as embeddings, coloured by class.
 
     Args:
@@ -77,11 +77,12 @@ def draw_embedded(episode: Episode, places: Embedded, predicted: Tensor) -> Tens
         predicted: (N Q,) int64 class that each query was taken for; those that are wrong are crossed out.
 
     Returns:
-        uint8 (3, H, W); None where there are fewer than five images.
+        uint8 (3, 560, 900).
+
+    Raises:
+        ValueError: fewer than five images.
     """
     count = len(episode.support_images) + len(episode.query_images)
-    if count < 5:
-        return None
     pixels = torch.cat([episode.support_images, episode.query_images]).flatten(1).float() / 255
     members = F.one_hot(episode.support_labels).float()
     parts = [places.support, places.queries]
@@ -93,6 +94,7 @@ def draw_embedded(episode: Episode, places: Embedded, predicted: Tensor) -> Tens
     classes = members.shape[1]
     palette = class_colours(classes)
     figure = new_figure(900, 560, "An episode by t-SNE: only neighbourhoods mean something")
+    first = [int((episode.support_labels == label).nonzero()[0]) for label in range(classes)]
     wrong = (predicted != episode.query_labels).cpu().numpy()
     colours = palette[torch.cat([episode.support_labels, episode.query_labels, torch.arange(classes)]).cpu()]
     kinds = {"example": ("s", 80, slice(0, len(members))), "query": ("o", 30, slice(len(members), count))}
@@ -103,6 +105,9 @@ def draw_embedded(episode: Episode, places: Embedded, predicted: Tensor) -> Tens
             axes.scatter(*plane[part].T.numpy(), c=colours[part], s=size, marker=mark, edgecolors="black", lw=0.6)
         missed = plane[kinds["query"][2]].numpy()[wrong]
         axes.scatter(*missed.T, c="black", s=70, marker="x", lw=1.5)
+        named = plane[-classes:] if places.centres is not None else plane[first]
+        for label, (x, y) in enumerate(named.tolist()):
+            axes.annotate(_letter(label), (x, y), (7, 7), textcoords="offset points", fontsize=TICK, weight="bold")
         axes.set_title(name, fontsize=TITLE)
         axes.set(xticks=[], yticks=[])
         axes.set_aspect("equal", adjustable="datalim")
