@@ -138,7 +138,7 @@ def main() -> None:
             skada = median(with_skada(name) for _ in range(ROUNDS))
             line += f"   skada {skada:6.2f} ({1e3 / skada:4.0f}/s)"
         except ImportError as error:
-            line += f"   skada: {error}"
+            line += f"   skada is left out: {error}; pip install skada skorch"
         print(line, flush=True)
 
 
