@@ -16,6 +16,7 @@ MODELS = sorted(
 LITTLE: dict[str, Any] = {
     "data.batch_size": 4,
     "data.eval_batch_size": 8,
+    "data.train_size": 40,
     "data.source.train": 32,
     "data.source.val": 8,
     "data.source.test": 8,

@@ -17,6 +17,8 @@ from leyden.data.splits import Split
 
 ENDINGS = {"images": IMAGE_ENDINGS, "text": (".txt", ".md", ".rst"), "rows": (".csv",), "incomplete_rows": (".csv",)}
 """Of files that are found in a folder, by a technique's ``input_type``."""
+COLUMNS = {"text": "texts"}
+"""Of examples, where it is not called as the kind."""
 CHUNK, CHUNK_BYTES = 64, 30_000_000
 """Inputs are read and predicted so many at a time, or fewer large ones: a folder of photographs exceeds any memory, and
 super-resolution makes each many times larger."""
@@ -35,6 +37,8 @@ class Input(NamedTuple):
 def input_files(source: Path, output: Path, kind: str, tally: Tally) -> list[Input]:
     """The inputs behind a path: that file, or all below that folder but hidden ones and earlier predictions.
 
+    A file of text holds a text in each line, as one that is given by itself; in a folder each file is a text.
+
     Args:
         source: a file or a folder.
         output: where predictions go; if it lies in ``source``, what is there is no input.
@@ -52,8 +56,8 @@ def input_files(source: Path, output: Path, kind: str, tally: Tally) -> list[Inp
         raise ValueError(f"--output {output} would mix predictions with the files of --input: choose another folder")
     read = partial(read_image, tally=tally) if kind == "images" else read_text
     tables = {"rows": csv_rows, "incomplete_rows": csv_incomplete_rows}
-    if kind in tables and folder.is_file():
-        return tables[kind](source)
+    if folder.is_file() and (by_line := {**tables, "text": text_lines}.get(kind)):
+        return by_line(source)
     if folder.is_file():
         return [Input(printable(source.name), partial(read, source))]
     if not folder.is_dir():
@@ -104,6 +108,19 @@ def csv_incomplete_rows(file: Path) -> list[Input]:
     return [Input(f"{printable(file.name)}:{line}", partial(rows.__getitem__, line)) for line in range(len(rows))]
 
 
+def text_lines(file: Path) -> list[Input]:
+    """An input for each line of a text file that is not empty, named by the line's number.
+
+    Raises:
+        ValueError: the file cannot be read, or no line has anything in it.
+    """
+    lines = [(number, line.strip()) for number, line in enumerate(read_text(file).split("\n"), 1)]
+    found = [Input(f"{printable(file.name)}:{number}", partial(str, line)) for number, line in lines if line]
+    if not found:
+        raise ValueError(f"{printable(file)}: no line has anything in it: give a text in each line")
+    return found
+
+
 def _row(rows: Tensor, line: int) -> Tensor:
     row = rows[line]
     if not row.isfinite().all():
@@ -115,7 +132,7 @@ def input_examples(split: Split, count: int, kind: str) -> list[Input]:
     """The first ``count`` examples of a split: the column that a technique predicts from."""
     ending = ".png" if kind == "images" else ""
     return [
-        Input(f"test_{i:05d}{ending}", partial(lambda i: split[i]._asdict()[kind], i))
+        Input(f"test_{i:05d}{ending}", partial(lambda i: split[i]._asdict()[COLUMNS.get(kind, kind)], i))
         for i in range(min(count, len(split)))
     ]
 

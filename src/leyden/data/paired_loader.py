@@ -1,6 +1,6 @@
-"""Batches of two splits of different lengths, side by side."""
+"""Batches of two splits of different lengths, side by side, and of several such pairs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from leyden.data.loader import Loader
@@ -50,3 +50,32 @@ class PairedLoader:
     def _round_after_round(self) -> Iterator[Any]:
         while True:
             yield from self.second
+
+
+class SideBySide:
+    """A tuple with a batch of each loader per step; the place in all is stored and restored exactly.
+
+    An epoch ends with the shortest.
+
+    Args:
+        loaders: one for each task.
+    """
+
+    def __init__(self, loaders: Sequence[PairedLoader]) -> None:
+        self.loaders = list(loaders)
+
+    def __len__(self) -> int:
+        """Steps of an epoch."""
+        return min(map(len, self.loaders))
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from zip(*self.loaders, strict=False)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place in each."""
+        return {"loaders": [loader.state_dict() for loader in self.loaders]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Makes the next iteration go on behind the last batches that were handed out."""
+        for loader, own in zip(self.loaders, state["loaders"], strict=True):
+            loader.load_state_dict(own)

@@ -38,3 +38,14 @@ class TextSpec(TypedDict):
     """The token of each number, from 0."""
     context: int
     """Tokens of an example."""
+
+
+class TfidfSpec(TypedDict):
+    """How texts become rows of a table whose ``feature_names`` are n-grams; see ``leyden.data.text.tfidf``."""
+
+    ngrams: int
+    """The most words of a feature."""
+    sublinear: bool
+    """Whether 1 + ln(count) stands for the count."""
+    idf: list[float]
+    """One per feature."""

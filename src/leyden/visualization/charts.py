@@ -11,6 +11,7 @@ from torch import Tensor
 from leyden.visualization.figure import (
     COLOURS,
     HEIGHT,
+    LABEL,
     MARKERS,
     TICK,
     WIDTH,
@@ -236,4 +237,37 @@ def draw_lengths(words: Mapping[str, Tensor], title: str) -> Tensor:
     axes.grid(color="0.88")
     names = [f"{name}: {len(count):,}" for name, count in words.items()]
     add_legend(figure, lines, names, min(4, len(names)))  # type: ignore[arg-type]  # StepPatch has a handle, too
+    return render(figure)
+
+
+def draw_words(panels: Mapping[str, Mapping[str, tuple[float, float]]], class_names: Sequence[str]) -> Tensor:
+    """Words with bars to the right (second class) and to the left (first class), panels side by side on one scale.
+
+    Args:
+        panels: by title, words from the top, each with its weight and, as a dot, that of the source alone; a panel may
+            be empty.
+        class_names: of the two classes.
+
+    Returns:
+        uint8 (3, H, 900 or more); H grows with the longest panel.
+    """
+    rows = max([1, *map(len, panels.values())])
+    figure = new_figure(WIDTH // 2 * max(2, len(panels)), 170 + 26 * rows)
+    most = max([1e-9, *(abs(weight) for words in panels.values() for both in words.values() for weight in both)])
+    for place, (title, words) in enumerate(panels.items()):
+        axes = new_axes(figure, "weight", "", (1, len(panels), place + 1))
+        heights = [height for height, _ in words.values()]
+        colours = [COLOURS[0] if height >= 0 else COLOURS[1] for height in heights]
+        axes.barh(range(len(heights)), heights, height=0.75, color=colours)
+        axes.scatter([alone for _, alone in words.values()], range(len(heights)), s=36, color="black", zorder=3)
+        axes.set_yticks(range(len(heights)), [word if len(word) <= 22 else f"{word[:21]}…" for word in words])
+        axes.set_ylim(rows - 0.4, -0.6)
+        axes.set_xlim(-1.05 * most, 1.05 * most)
+        axes.set_title(title, fontsize=LABEL)
+        axes.axvline(0, color="0.2", linewidth=1)
+        axes.grid(axis="x", color="0.88")
+    marks = [Line2D([], [], color=colour, marker="s", markersize=10, linestyle="") for colour in COLOURS[1::-1]]
+    marks.append(Line2D([], [], color="black", marker="o", markersize=6, linestyle=""))
+    names = [*(f"for {name}" for name in class_names), "learnt from the source alone"]
+    add_legend(figure, marks, names, 3)
     return render(figure)

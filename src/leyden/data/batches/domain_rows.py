@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import permutations
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 
@@ -12,11 +12,20 @@ from leyden.data.batches.domain_pair import Pair, few_of_each
 from leyden.data.columns import LabelledRows, Rows
 from leyden.data.loader import Loader
 from leyden.data.module import DataModule, hashed
+from leyden.data.paired_loader import PairedLoader, SideBySide
 from leyden.data.source.rows.row_source import RowSource
 from leyden.data.specs import TableSpec
 from leyden.data.splits import InMemory, Split, Stage
 
 Labels = Literal["source", "target"]
+
+
+class RowDomains(NamedTuple):
+    """A training batch of two domains of rows."""
+
+    source: LabelledRows
+    target: Rows
+    """As many rows as of the source; their labels are not here."""
 
 
 class DomainRowsSpec(TableSpec):
@@ -39,7 +48,7 @@ class DomainRows(DataModule):
             training split, or, under the protocol "whole", one half, and the other half is tested.
         target_labels: so many training examples of the target per class are labelled, drawn by the seed; for techniques
             that need a few.
-        batch_size: rows per step; what is fitted at once does not use it.
+        batch_size: rows of each domain per step; what is fitted at once does not use it.
         eval_batch_size: rows per validation or test batch.
         seed: of what is drawn.
 
@@ -126,11 +135,21 @@ class DomainRows(DataModule):
         return [self._of(domains, "test") for domains in self.domains]
 
     def loader(self, stage: Stage) -> Any:
-        """Batches of a stage; in validation and test a loader for each pair, none where nothing validates."""
+        """Batches of a stage; in validation and test a loader for each pair, none where nothing validates.
+
+        A training batch is ``RowDomains``, of several pairs a tuple with one of each.
+        """
         if stage == "train":
-            return Loader(self.pairs()[0].source, self.batch_size, train=True, seed=self.seed)
+            loaders = [self._both(pair, mix(self.seed, 11 * number)) for number, pair in enumerate(self.pairs())]
+            return loaders[0] if len(loaders) == 1 else SideBySide(loaders)
         splits = [self._of(domains, stage) for domains in self.domains]
         return [Loader(split, self.eval_batch_size, train=False, seed=self.seed) for split in splits if len(split)]
+
+    def _both(self, pair: Pair, seed: int) -> PairedLoader:
+        """Batches of both domains of a pair."""
+        splits = ((pair.source, seed), (pair.target, mix(seed, 4)))
+        first, second = (Loader(split, self.batch_size, train=not self.overfits, seed=own) for split, own in splits)
+        return PairedLoader(first, second, RowDomains)
 
     def _of(self, domains: tuple[RowSource, RowSource], stage: Stage) -> InMemory[LabelledRows]:
         source, target = domains
@@ -164,6 +183,7 @@ class DomainPairs(DomainRows):
         source: of one of the domains.
         domains: the words that name all of them, as ``source.domain`` names one.
         labels: as of ``DomainRows``.
+        batch_size: rows of each domain per step; what is fitted at once does not use it.
         eval_batch_size: rows per test batch.
         seed: of what is drawn.
 
@@ -176,6 +196,7 @@ class DomainPairs(DomainRows):
         source: RowSource,
         domains: Sequence[str],
         labels: Labels = "source",
+        batch_size: int = 64,
         eval_batch_size: int = 1024,
         seed: int = 0,
     ) -> None:
@@ -183,7 +204,7 @@ class DomainPairs(DomainRows):
             raise ValueError(f"data.domains={list(domains)}: a pair needs two different ones or more")
         self.check(source)
         found = [source.of_domain(domain) for domain in domains]
-        super().__init__(found[0], found[1], labels, 0, 64, eval_batch_size, seed)
+        super().__init__(found[0], found[1], labels, 0, batch_size, eval_batch_size, seed)
         self.domains = list(permutations(found, 2))
 
 

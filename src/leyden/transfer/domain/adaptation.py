@@ -3,6 +3,8 @@
 from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
+from scipy.sparse import csr_matrix
+from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 
 from leyden.core.estimator import register_estimates
@@ -61,25 +63,35 @@ class AdaptedClassifier(nn.Module):
             as they are ("none"). What is new counts as of the target domain.
         classifier: see ``FeatureClassifier``, ``c`` also.
         c: inverse weight of its penalty.
+        svd: so many singular directions of both domains' features together are kept first; None: all features.
 
     Raises:
-        ValueError: another word, or a nearest neighbour behind a technique that weights examples.
+        ValueError: another word, ``svd`` below 1, or a nearest neighbour behind a technique that weights examples.
     """
 
     mean: Tensor
     std: Tensor
+    singular: Tensor
 
     def __init__(
-        self, classes: int, adaptation: Adaptation, standardise: Standardise, classifier: Kind, c: float
+        self,
+        classes: int,
+        adaptation: Adaptation,
+        standardise: Standardise,
+        classifier: Kind,
+        c: float,
+        svd: int | None = None,
     ) -> None:
         super().__init__()
         if standardise not in get_args(Standardise):
             raise ValueError(f"model.standardise={standardise!r}: there are {', '.join(get_args(Standardise))}")
         if adaptation.weighs and classifier == "nearest":
             raise ValueError("model.classifier=nearest takes no weights of examples: choose logistic or svm")
-        self.adaptation, self.standardise = adaptation, standardise
+        if svd is not None and svd < 1:
+            raise ValueError(f"model.svd={svd}: should be 1 direction or more, or null")
+        self.adaptation, self.standardise, self.svd = adaptation, standardise, svd
         self.classifier = FeatureClassifier(classes, classifier, c)
-        register_estimates(self, "mean", "std")
+        register_estimates(self, "mean", "std", "singular")
 
     def fit(self, source: Tensor, labels: Tensor, target: Tensor) -> Adapted:
         """Fits all three.
@@ -100,6 +112,9 @@ class AdaptedClassifier(nn.Module):
     def prepare(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Both domains' features, checked and standardised; what new examples need is kept."""
         check_features(source, target)
+        if self.svd is not None:
+            self.singular = leading_directions(torch.cat([source, target]), self.svd)
+            source, target = source @ self.singular, target @ self.singular
         (mean_s, std_s), (self.mean, self.std) = self._moments(source, target)
         return (source - mean_s) / std_s, (target - self.mean) / self.std
 
@@ -113,7 +128,13 @@ class AdaptedClassifier(nn.Module):
 
     def codes(self, x: Tensor) -> Tensor:
         """Features (N, D) of the target domain to float64 codes (N, D')."""
-        return self.adaptation((x - self.mean) / self.std)
+        return self.adaptation(self.standardised(x))
+
+    def standardised(self, x: Tensor) -> Tensor:
+        """Features (N, D) of the target domain, in the singular directions if there are any, standardised."""
+        if self.svd is not None:
+            x = x @ self.singular
+        return (x - self.mean) / self.std
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (N, D) of the target domain to logits (N, classes)."""
@@ -124,6 +145,20 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and population deviation (D,) of features (N, D); a deviation of 0 counts as 1."""
     deviation = x.std(0, correction=0)
     return x.mean(0), torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+
+
+def leading_directions(x: Tensor, count: int) -> Tensor:
+    """The first ``count`` right singular vectors (D, count) of features (N, D), which are not centred.
+
+    By scikit-learn's randomised algorithm (Halko et al. 2011), always with the same random numbers.
+
+    Raises:
+        ValueError: there are not so many.
+    """
+    if count > min(x.shape):
+        raise ValueError(f"model.svd={count}: {x.shape[0]} examples of {x.shape[1]} features have {min(x.shape)}")
+    vectors = randomized_svd(csr_matrix(x.cpu().numpy()), count, random_state=0)[2]
+    return torch.from_numpy(vectors.T.copy()).to(x)
 
 
 def check_features(source: Tensor, target: Tensor) -> None:

