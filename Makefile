@@ -43,6 +43,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/backbones.py
 	$(BIN)/python tests/benchmarks/cache.py
 	$(BIN)/python tests/benchmarks/domains.py
+	$(BIN)/python tests/benchmarks/episodes.py
 	$(BIN)/python tests/benchmarks/views.py
 
 bench-scale: setup

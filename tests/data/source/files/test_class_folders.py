@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from PIL import Image
@@ -67,3 +68,16 @@ def test_what_does_not_go_is_refused(tmp_path: Path) -> None:
     paint(tmp_path, "flat")
     with pytest.raises(ValueError, match="flat holds images beside class folders"):
         ClassFolders(str(tmp_path), test="flat").prepare()
+
+
+def test_small_sets_of_omniglot_share_two_alphabets(tmp_path: Path, dev_data: Path) -> None:
+    for part in ("small1", "small2"):
+        with ZipFile(dev_data / "omniglot" / f"images_background_{part}.zip") as packed:
+            packed.extractall(tmp_path)
+    source = ClassFolders(str(tmp_path), "images_background_small1", "images_background_small2", channels=1)
+    found = classes(source)
+    assert len(found["train"] + found["val"]) == 136
+    alphabets = {stage: {name.split("/")[0] for name in names} for stage, names in found.items()}
+    assert alphabets["test"] == {"Japanese_(katakana)", "Sanskrit", "Tagalog"}
+    assert alphabets["train"] | alphabets["val"] == {"Balinese", "Early_Aramaic", "Greek", "Korean", "Latin"}
+    assert len(source.split("test")) == 20 * (47 + 42 + 17)
