@@ -2,10 +2,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from leyden.bench.commands.verify import verify
 from leyden.bench.config.compose import compose
 from leyden.bench.run.record import Record, RecordError
+from leyden.core.allow_list import NotAllowedError
 
 LAB = """\
 # @package _global_
@@ -146,3 +148,15 @@ def test_record_that_is_not_done_is_not_verified(ran: list[Record], tmp_path: Pa
     assert verify([str(record.folder)]) is False
     with pytest.raises(RecordError):
         verify([str(tmp_path)])
+
+
+def test_control_of_a_foreign_record_runs_no_foreign_code(ran: list[Record], tmp_path: Path) -> None:
+    """The config is the lab's own, but the overrides, of which the control is made, are not."""
+    record = Record.create(compose(lab(tmp_path, DIFFERENCE)), tmp_path / "outputs" / "mine" / "0")
+    finish(record, 0.8)
+    typed = [*record.overrides, "+callbacks.mine._target_=subprocess.run"]
+    (record.folder / "overrides.yaml").write_text(yaml.safe_dump({"overrides": typed, "choices": {}}))
+    with pytest.raises(NotAllowedError, match=r"callbacks\.mine\._target_: refused"):
+        verify([str(record.folder)])
+    assert ran == []
+    assert not (tmp_path / "outputs" / "controls").exists()

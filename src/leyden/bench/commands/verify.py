@@ -10,6 +10,7 @@ from leyden.bench.run.lab import composed_control, left_out, with_controls
 from leyden.bench.run.record import Record, new_folder
 from leyden.bench.sweep import sweep
 from leyden.bench.sweep.store import records_in, run_stored
+from leyden.core.allow_list import check_folder
 from leyden.report.labs.expectations import controls, expect_yaml, outcome_table, outcomes, unknown_metrics
 from leyden.report.labs.settings import same_run
 
@@ -32,17 +33,20 @@ def verify(words: Sequence[str], to_paste: bool = False, allow: Collection[str] 
     Raises:
         ConfigError: overrides that cannot be composed; nothing is run.
         RecordError: a folder that is no record, or a control that is being run elsewhere.
+        NotAllowedError: a record, or a control of it, would run code that is not allowed, or write elsewhere.
     """
     folders = [Path(word) for word in words if "=" not in word]
     typed = [word for word in words if "=" in word]
-    records, status = [open_record(folder, allow) for folder in folders], 0
+    given = [open_record(folder, allow) for folder in folders]
+    records, status = [*given], 0
     if typed or not folders:
         typed = [*typed, *([] if any(word.startswith("seed=") for word in typed) else [SEEDS])]
         swept, status = _sweep(typed)
         records += swept
     done = [record for record in records if record.status["status"] == "done"]
     reasons = {record.folder: reason for record in done if (reason := left_out(record))}
-    needed = _run_controls([record for record in done if record.folder not in reasons])
+    kept = [record for record in done if record.folder not in reasons]
+    needed = _run_controls(kept, [record for record in given if record in kept])
     pairs = with_controls(records, [*records, *needed])
     found = outcomes(pairs)
     for line in [*(f"{folder}: {reason}" for folder, reason in reasons.items()), *unknown_metrics(r for r, _ in pairs)]:
@@ -63,11 +67,22 @@ def _sweep(typed: Sequence[str]) -> tuple[list[Record], int]:
     return records_in(Path(compose(paths).config["paths"]["outputs"]) / "sweeps" / name), status
 
 
-def _run_controls(records: Sequence[Record]) -> list[Record]:
-    """A record of each control that the labs of some runs name: one that is there, done or begun, or a new one."""
-    wanted = [
-        composed_control(record, name) for record in records for name in controls(record.config["lab"].get("expect"))
-    ]
+def _run_controls(records: Sequence[Record], given: Collection[Record]) -> list[Record]:
+    """A record of each control that the labs of some runs name: one that is there, done or begun, or a new one.
+
+    Args:
+        records: the runs.
+        given: those that may come from someone else, and with them the overrides of their controls.
+
+    Raises:
+        NotAllowedError: a control of these would run foreign code or write elsewhere.
+    """
+    wanted = []
+    for record in records:
+        for name in controls(record.config["lab"].get("expect")):
+            wanted.append(composed_control(record, name))
+            if record in given:
+                check_folder(record.folder, [wanted[-1].config], record.allow)
     outputs = {Path(composed.config["paths"]["outputs"]) for composed in wanted}
     files = [file for folder in sorted(outputs) for file in sorted(folder.rglob("config.yaml"))]
     stored = [Record(file.parent) for file in files if file.with_name("status.json").is_file()]
