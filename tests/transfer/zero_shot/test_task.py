@@ -88,7 +88,7 @@ def test_pixels_need_no_network() -> None:
     data = scenes()
     task = small(data, backbone="none")
     assert task.features.size == 3 * 16 * 16
-    features, labels = task.features.of(data.split("val"))
+    features, labels = task.features.of(data.split("val"), task.device)
     assert features.shape == (len(labels), 768)
     assert 0 <= features.min() <= features.max() <= 1
 

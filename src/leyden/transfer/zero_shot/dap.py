@@ -153,14 +153,14 @@ class DAP(EstimatorTask, ZeroShotTask):
         """Trains or loads the features' network, chooses the penalty, and fits."""
         described = self.described()
         self.features.load(described, self.device)
-        train, val = (self.features.of(whole(described, stage)) for stage in ("train", "val"))
+        train, val = (self.features.of(whole(described, stage), self.device) for stage in ("train", "val"))
         accuracies = {penalty: self._validate(penalty, train, val) for penalty in ([self.c] if self.c else PENALTIES)}
         penalty = max(accuracies, key=lambda tried: accuracies[tried])
         self._validate(penalty, train, val)
         self.classifiers.load_state_dict(self.validated.state_dict())
         if self.refit:
             split = described.trained_and_validated()
-            x, labels = self.features.of(split if isinstance(split, InMemory) else decode(split))
+            x, labels = self.features.of(split if isinstance(split, InMemory) else decode(split), self.device)
             self.classifiers.fit(x, labels, self.binary, penalty)
         left_out = len(self.attribute_names) - int(self.classifiers.learnt.sum())
         return {"train/c": penalty, "train/attributes_left_out": float(left_out)}

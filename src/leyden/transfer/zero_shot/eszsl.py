@@ -122,12 +122,14 @@ class ESZSL(EstimatorTask, ZeroShotTask):
         """Trains or loads the features' network, chooses gamma and lambda, and solves."""
         described = self.described()
         self.features.load(described, self.device)
-        x, labels = self.features.of(whole(described, "train"))
-        gamma, lam, self.validated_map = self._chosen(x, labels, *self.features.of(whole(described, "val")))
+        x, labels = self.features.of(whole(described, "train"), self.device)
+        gamma, lam, self.validated_map = self._chosen(
+            x, labels, *self.features.of(whole(described, "val"), self.device)
+        )
         self.map = self.validated_map
         if self.refit:
             split = described.trained_and_validated()
-            x, labels = self.features.of(split if isinstance(split, InMemory) else decode(split))
+            x, labels = self.features.of(split if isinstance(split, InMemory) else decode(split), self.device)
             self.map = bilinear_map(x, *self._numbered(labels), gamma, lam)
         return {"train/log10_gamma": math.log10(gamma), "train/log10_lam": math.log10(lam)}
 

@@ -65,10 +65,9 @@ class Features(nn.Module):
         return inputs.flatten(1) / 255 if self.backbone is None else self.backbone(inputs)
 
     @torch.no_grad()
-    def of(self, split: InMemory) -> tuple[Tensor, Tensor]:
-        """Features (N, D) float64, in evaluation mode, and labels (N,) of a whole split, on this module's device."""
+    def of(self, split: InMemory, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Features (N, D) float64, in evaluation mode, and labels (N,) of a whole split, on ``device``."""
         inputs, labels = split.columns[0], split.columns[1]
-        device = next((value.device for value in self.state_dict().values()), inputs.device)
         with evaluation_mode(self):
             parts = [self(part.to(device)).double() for part in inputs.split(PART)]
         return torch.cat(parts), labels.to(device)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Literal, Unpack
+from typing import Any, ClassVar, Literal, Unpack
 
 import torch
 from lightning import LightningModule
@@ -50,7 +50,7 @@ class ZeroShotTask(LightningModule):
     monitor: str = "val/harmonic"
     mode: Literal["min", "max"] = "max"
     main_image: str = "attributes"
-    options_type: type[ZeroShotOptions] = ZeroShotOptions
+    options_type: ClassVar[type[ZeroShotOptions]] = ZeroShotOptions
     attributes: Tensor
     groups: Tensor
     calibration: Tensor
@@ -129,10 +129,10 @@ class ZeroShotTask(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Chooses ``calibration`` and logs U, S and H at it."""
+        if not self.ready:
+            return
         found = self.val_found.compute()
         self.val_found.reset()
-        if not len(found):
-            return
         curve = calibration_curve(found)
         self.calibration.fill_(curve.best())
         figures = {**curve.at(curve.best())._asdict(), "accuracy": unseen_accuracy(found)}
