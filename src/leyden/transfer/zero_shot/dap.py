@@ -23,9 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leyden.core.estimator import EstimatorTask
-from leyden.data.splits import InMemory, Stage, decode
+from leyden.data.splits import STAGES, Stage
 from leyden.metrics.generalised import GeneralisedAccuracy, unseen_accuracy
-from leyden.transfer.zero_shot.features import whole
 from leyden.transfer.zero_shot.options import ZeroShotKwargs
 from leyden.transfer.zero_shot.task import ZeroShotTask
 
@@ -153,14 +152,13 @@ class DAP(EstimatorTask, ZeroShotTask):
         """Trains or loads the features' network, chooses the penalty, and fits."""
         described = self.described()
         self.features.load(described, self.device)
-        train, val = (self.features.of(whole(described, stage), self.device) for stage in ("train", "val"))
+        train, val = (self.features.of(described.split(stage), self.device) for stage in STAGES[:2])
         accuracies = {penalty: self._validate(penalty, train, val) for penalty in ([self.c] if self.c else PENALTIES)}
         penalty = max(accuracies, key=lambda tried: accuracies[tried])
         self._validate(penalty, train, val)
         self.classifiers.load_state_dict(self.validated.state_dict())
         if self.refit:
-            split = described.trained_and_validated()
-            x, labels = self.features.of(split if isinstance(split, InMemory) else decode(split), self.device)
+            x, labels = self.features.of(described.trained_and_validated(), self.device)
             self.classifiers.fit(x, labels, self.binary, penalty)
         left_out = len(self.attribute_names) - int(self.classifiers.learnt.sum())
         return {"train/c": penalty, "train/attributes_left_out": float(left_out)}

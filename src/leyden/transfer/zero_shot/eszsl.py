@@ -24,9 +24,8 @@ import torch
 from torch import Tensor
 
 from leyden.core.estimator import EstimatorTask
-from leyden.data.splits import InMemory, Stage, decode
+from leyden.data.splits import Stage
 from leyden.metrics.generalised import GeneralisedAccuracy, unseen_accuracy
-from leyden.transfer.zero_shot.features import whole
 from leyden.transfer.zero_shot.options import ZeroShotKwargs
 from leyden.transfer.zero_shot.task import ZeroShotTask
 
@@ -122,14 +121,12 @@ class ESZSL(EstimatorTask, ZeroShotTask):
         """Trains or loads the features' network, chooses gamma and lambda, and solves."""
         described = self.described()
         self.features.load(described, self.device)
-        x, labels = self.features.of(whole(described, "train"), self.device)
-        gamma, lam, self.validated_map = self._chosen(
-            x, labels, *self.features.of(whole(described, "val"), self.device)
-        )
+        x, labels = self.features.of(described.split("train"), self.device)
+        held = self.features.of(described.split("val"), self.device)
+        gamma, lam, self.validated_map = self._chosen(x, labels, *held)
         self.map = self.validated_map
         if self.refit:
-            split = described.trained_and_validated()
-            x, labels = self.features.of(split if isinstance(split, InMemory) else decode(split), self.device)
+            x, labels = self.features.of(described.trained_and_validated(), self.device)
             self.map = bilinear_map(x, *self._numbered(labels), gamma, lam)
         return {"train/log10_gamma": math.log10(gamma), "train/log10_lam": math.log10(lam)}
 

@@ -10,8 +10,7 @@ from leyden.core.seeding import mix
 from leyden.data.batches.attributes import ByAttributes
 from leyden.data.columns import LabelledImages
 from leyden.data.loader import Loader
-from leyden.data.module import hashed
-from leyden.data.splits import InMemory, decode
+from leyden.data.splits import Split
 from leyden.nets.auxiliary import load_network, save_network, train_auxiliary
 from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone as new_backbone
@@ -65,12 +64,12 @@ class Features(nn.Module):
         return inputs.flatten(1) / 255 if self.backbone is None else self.backbone(inputs)
 
     @torch.no_grad()
-    def of(self, split: InMemory, device: torch.device) -> tuple[Tensor, Tensor]:
+    def of(self, split: Split, device: torch.device) -> tuple[Tensor, Tensor]:
         """Features (N, D) float64, in evaluation mode, and labels (N,) of a whole split, on ``device``."""
-        inputs, labels = split.columns[0], split.columns[1]
         with evaluation_mode(self):
-            parts = [self(part.to(device)).double() for part in inputs.split(PART)]
-        return torch.cat(parts), labels.to(device)
+            batches = [(self(inputs.to(device)).double(), labels) for inputs, labels in Loader(split, PART, whole=True)]
+        features, labels = (torch.cat(part) for part in zip(*batches, strict=True))
+        return features, labels.to(device)
 
     def load(self, data: ByAttributes, device: torch.device) -> None:
         """Takes over the network's weights, or trains it on the seen classes; the same on every rank.
@@ -84,38 +83,58 @@ class Features(nn.Module):
         if self.options.weights != SEEN:
             load_pretrained(self.backbone, find_weights(self.options.weights, self.backbone), self.backbone.stage_names)
             return
-        split = whole(data, "train")
-        labels = split.columns.labels.unique(return_inverse=True)[1]
-        task = InMemory(LabelledImages(split.columns.images, labels))
         with train_auxiliary(device, mix(data.seed, 4)):
-            head = nn.Linear(self.backbone.num_features, int(labels.max()) + 1).to(device)
-            file = self._file(task, head, data.seed)
+            head = nn.Linear(self.backbone.num_features, len(data.division.train)).to(device)
+            file = self._file(data, head)
             if load_network(self.backbone, file) is None:
-                self._learn(task, head, data.seed)
+                self._learn(data, head, device)
                 if file is not None:
                     save_network(self.backbone, file)
 
-    def _learn(self, task: InMemory, head: nn.Module, seed: int) -> None:
-        """Trains the network, ``head`` behind it, to tell the classes of ``task`` apart."""
+    def _learn(self, data: ByAttributes, head: nn.Module, device: torch.device) -> None:
+        """Trains the network, ``head`` behind it, to tell apart the classes that are trained on."""
         assert self.backbone is not None
-        o = self.options
-        batches = Loader(task, o.source_batch_size, train=True, seed=mix(seed, 3), whole=True)
-        log.info("seen classes: %d images, %d epochs", len(task), o.source_epochs)
+        o, split = self.options, data.on_device(data.split("train"))
+        numbers = Numbered(data.division.train, len(data.source.class_names), device)
+        batches = Loader(
+            split,
+            o.source_batch_size,
+            train=True,
+            seed=mix(data.seed, 3),
+            augment=numbers,
+            workers=data.workers,
+            whole=True,
+        )
+        log.info("seen classes: %d examples, %d epochs", len(split), o.source_epochs)
         accuracy = pretrain(self.backbone, head, batches, o.source_epochs, o.source_lr, o.source_weight_decay)
-        log.info("seen classes: accuracy %.3f on the training images of the last epoch", accuracy)
+        log.info("seen classes: accuracy %.3f on the training examples of the last epoch", accuracy)
 
-    def _file(self, task: InMemory, head: nn.Module, seed: int) -> Path | None:
+    def _file(self, data: ByAttributes, head: nn.Module) -> Path | None:
         """Where the network is kept, under a key of everything that decides it."""
         o = self.options
         if o.cache is None or self.backbone is None:
             return None
-        content = hashed(value.cpu().numpy().tobytes() for value in task.columns)
         recipe = [o.source_epochs, o.source_lr, o.source_batch_size, o.source_weight_decay]
         start = nn.ModuleList([self.backbone, head])  # their random weights are a part of the key
-        return Path(o.cache) / f"seen_{key_of(start, content=content, recipe=recipe, seed=seed)}.pt"
+        key = key_of(start, data=data.fingerprint, classes=data.division.train, recipe=recipe, seed=data.seed)
+        return Path(o.cache) / f"seen_{key}.pt"
 
 
-def whole(data: ByAttributes, stage: str) -> InMemory:
-    """A split of the data as the model gets it, in memory."""
-    split = data.split(stage)  # type: ignore[arg-type]  # a word of Stage
-    return split if isinstance(split, InMemory) else decode(split)
+class Numbered:
+    """Gives labels the numbers 0, 1, ... of the classes that are trained on; an ``Augment`` without random numbers.
+
+    Args:
+        places: of these classes among all.
+        classes: how many there are in all.
+        device: of the batches.
+    """
+
+    draws = 0
+
+    def __init__(self, places: list[int], classes: int, device: torch.device) -> None:
+        self.numbers = torch.full((classes,), -1, device=device)
+        self.numbers[torch.tensor(places, device=device)] = torch.arange(len(places), device=device)
+
+    def __call__(self, batch: LabelledImages, u: Tensor) -> LabelledImages:
+        """The batch with the labels (B,) replaced; ``u`` (B, 0) is not used."""
+        return batch._replace(labels=self.numbers[batch.labels.to(self.numbers.device)])
