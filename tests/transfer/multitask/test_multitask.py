@@ -69,7 +69,7 @@ def test_scores_by_hand() -> None:
     scores.update(outputs(), columns, UNITS)
     found = {name: float(value) for name, value in scores.compute().items()}
     # predicted 11 and 8 are exact; colour: 0 right, 1 wrong; all logits of shape are equal, so the first class
-    assert found == pytest.approx({"accuracy_colour": 0.5, "r2_x": 1.0, "accuracy_shape": 0.5, "score": 2 / 3})
+    assert found == pytest.approx({"colour_accuracy": 0.5, "x_r2": 1.0, "shape_accuracy": 0.5, "score": 2 / 3})
 
 
 def test_one_trunk_or_one_each() -> None:
@@ -107,7 +107,7 @@ def test_every_weighting_learns(weighting: str, new_trainer: Callable) -> None:
     before = total()
     trainer.fit(model, data)
     assert total() < before
-    assert {"val/score", "val/accuracy_digit", "val/r2_x", "val/accuracy_colour"} <= trainer.callback_metrics.keys()
+    assert {"val/score", "val/digit_accuracy", "val/x_r2", "val/colour_accuracy"} <= trainer.callback_metrics.keys()
 
 
 @pytest.mark.parametrize("weighting", ["uncertainty", "gradnorm", "pcgrad"])
@@ -172,5 +172,5 @@ def test_the_test_logs_scores_and_draws(new_trainer: Callable, monkeypatch: pyte
     model, trainer = new_model(data, weighting="gradnorm"), new_trainer(max_epochs=1, log_every_n_steps=2)
     trainer.fit(model, data)
     scores = trainer.test(model, data, verbose=False)[0]
-    assert scores.keys() == {f"test/{name}" for name in ("accuracy_digit", "r2_x", "accuracy_colour", "score")}
+    assert scores.keys() == {f"test/{name}" for name in ("digit_accuracy", "x_r2", "colour_accuracy", "score")}
     assert {tag: image.shape[0] for tag, image in drawn.items()} == {"tasks": 3, "predictions": 3}

@@ -24,7 +24,7 @@ def draw_tasks(history: Sequence[Sequence[float]], names: Sequence[str], scores:
     Args:
         history: rows of an optimizer step and T factors above 0; without any, only scores are drawn.
         names: of the T tasks.
-        scores: ``accuracy_NAME`` or ``r2_NAME`` of each, and ``score``, their mean.
+        scores: ``NAME_accuracy`` or ``NAME_r2`` of each, and ``score``, their mean.
 
     Returns:
         uint8 (3, H, W).
@@ -48,7 +48,7 @@ def draw_tasks(history: Sequence[Sequence[float]], names: Sequence[str], scores:
         add_legend(panels[0], marks, names, legend_columns(names, 560))
     axes = new_axes(panels[-1], "accuracy, or R² of a number", "")
     axes.set_title(f"Test: mean {scores['score']:.3f}", fontsize=LABEL)
-    reached = [next(v for k, v in scores.items() if k in (f"accuracy_{name}", f"r2_{name}")) for name in names]
+    reached = [next(v for k, v in scores.items() if k in (f"{name}_accuracy", f"{name}_r2")) for name in names]
     colours = [COLOURS[i % len(COLOURS)] for i in range(len(names))]
     bars = axes.barh(range(len(names)), [max(0.0, value) for value in reached], height=0.7, color=colours)
     axes.bar_label(bars, [f"{value:.3f}" for value in reached], padding=4, fontsize=TICK)

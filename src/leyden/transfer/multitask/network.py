@@ -114,7 +114,7 @@ class TaskScores(nn.Module):
             self.seen[number] += int(known.sum())
 
     def compute(self) -> dict[str, Tensor]:
-        """``accuracy_NAME`` and ``r2_NAME`` of each task, and ``score``; begins anew.
+        """``NAME_accuracy`` and ``NAME_r2`` of each task, and ``score``; begins anew.
 
         Raises:
             ValueError: fewer than two known targets of a task.
@@ -128,7 +128,7 @@ class TaskScores(nn.Module):
                     "data.targets"
                 )
             value = metric.compute()
-            found[f"{'accuracy' if classes else 'r2'}_{name}"] = value
+            found[f"{name}_{'accuracy' if classes else 'r2'}"] = value
             parts.append(value.clamp(min=0))
             metric.reset()
         self.seen = [0] * len(self.seen)
