@@ -6,7 +6,10 @@ from typing import Literal
 LOWER = (
     r"loss\w*|fid\w*|kid\w*|swd|mode_kl|lpips|cycle_\w|error_\w+|bits_per_char|perplexity|ms_per_image\w*|\w*seconds"
 )
-HIGHER = r"\w*accuracy|.+_r2|score|precision|recall|density|coverage|modes|psnr_y|ssim_y|(voc\d*_)?ap(\d+|_\w+)*|ar(\d+|_\w+)"
+HIGHER = (
+    r"\w*accuracy|.+_r2|score|precision|recall|density|coverage|modes|psnr_y|ssim_y|"
+    r"(voc\d*_)?ap(\d+|_\w+)*|ar(\d+|_\w+)"
+)
 SUFFIX = r"(_(ab|ba|bicubic|srresnet))?"
 """Of a way of translating, or of the network that a score is of."""
 BASELINE = re.compile(r".*(/samples|(?<!_over)_floor|_noise|/judge_accuracy)")
