@@ -14,7 +14,7 @@ def documented() -> list[tuple[str, str]]:
     pairs = []
     for _, names, _, word, _ in lines:
         for name in re.findall(r"`([\w/.<>]+)`", names):
-            name = name.replace("<class>", "dog").replace("<kind>", "class")
+            name = name.replace("<class>", "dog").replace("<kind>", "class").replace("<target>", "digit")
             first = re.sub(r"(small|ar1)/.*", r"\1", name)
             if first.startswith(("test/", "val/", "train")) and word.strip() in ("higher", "lower"):
                 pairs.append((first, word.strip()))
