@@ -114,7 +114,7 @@ def test_whole_images_are_coded_less_their_mean() -> None:
         ({"atoms": 0}, "model.atoms=0"),
         ({"beta": 0.0}, "beta=0.0"),
         ({"classifier": "tree"}, "there are logistic, svm"),
-        ({"patch": 9}, "model.patch=9, regions=2: a patch has 2 to 8 pixels"),
+        ({"patch": 9}, "model.patch=9, regions=3: a patch has 2 to 8 pixels"),
         ({"patch": 8}, "1 to as many regions as places"),
     ],
 )

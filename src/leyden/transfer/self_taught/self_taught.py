@@ -99,7 +99,7 @@ class SelfTaught(EstimatorTask, ClassifierTask):
         atoms: int = 32,
         beta: float = 0.1,
         patch: int | None = 4,
-        regions: int = 2,
+        regions: int = 3,
         epochs: int = 3,
         classifier: Classifier = "logistic",
         c: float | None = None,
