@@ -1,7 +1,10 @@
 """Sparse codes of images for a dictionary that is given, and the dictionary that makes them sparse."""
 
+import warnings
+
 import torch
 from sklearn.decomposition import MiniBatchDictionaryLearning
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 STEPS = 300
@@ -34,12 +37,15 @@ def learn_dictionary(images: Tensor, atoms: int, beta: float, epochs: int, seed:
         max_iter=epochs,
         batch_size=64,
         fit_algorithm="cd",
-        transform_max_iter=10_000,  # of the codes within the fit, too
         tol=0.0,
         max_no_improvement=None,
         random_state=seed,
     )
-    return torch.from_numpy(learner.fit(images.cpu().numpy()).components_).to(images)
+    with warnings.catch_warnings():
+        # Codes within the fit should have a duality gap of 1e-8 ||x||^2, which is more than a dictionary needs.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        learner.fit(images.cpu().numpy())
+    return torch.from_numpy(learner.components_).to(images)
 
 
 def sparse_codes(images: Tensor, dictionary: Tensor, beta: float, steps: int = STEPS) -> Tensor:
