@@ -9,8 +9,10 @@ from zero_shot_toy import UNSEEN, described
 
 from leyden.core.technique import PredictOptions
 from leyden.data.batches.attributes import AttributeImages
+from leyden.data.columns import LabelledImages
 from leyden.data.source.scenes.coloured_digits import ColouredDigits
 from leyden.transfer.zero_shot.eszsl import ESZSL
+from leyden.transfer.zero_shot.features import Numbered
 from leyden.transfer.zero_shot.figures import ZeroShotFigures
 from leyden.transfer.zero_shot.heatmap import draw_heat, in_units
 from training import quiet_trainer
@@ -131,3 +133,9 @@ def test_areas_of_attributes_are_those_of_the_roc() -> None:
         torch.tensor([0, 0, 1, 1]), torch.tensor([True, True]),
     )  # fmt: skip
     assert figures.areas(torch.tensor([[0.0, 4.0], [1.0, 4.0]])) == {"stripes": 0.75}  # all have four legs
+
+
+def test_a_network_learns_numbers_of_the_seen_classes() -> None:
+    numbered = Numbered([1, 4, 6], 8, torch.device("cpu"))
+    batch = LabelledImages(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.tensor([6, 1, 4]))
+    assert numbered(batch, torch.empty(3, 0)).labels.tolist() == [2, 0, 1]
