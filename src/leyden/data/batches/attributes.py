@@ -71,8 +71,12 @@ class ByAttributes(DataModule):
 
     - training: the training examples of the classes that are trained on;
     - validation: the validation examples of these classes (or a tenth of their training examples, which is not trained
-      on then, where the source has none), and all examples of the classes that validate but the test's;
-    - test: the test examples of these two groups, and all examples of the unseen classes.
+      on then, where the source has none) and of the classes that validate;
+    - test: the test examples of these two groups and of the unseen classes.
+
+    A class that validates, or an unseen one, without examples in the source's split of that name brings its others. No
+    example leaves its split otherwise: what the training examples of a source share, such as who wrote them, would make
+    new classes look easier to learn than they are, and the calibration would be wrong.
     """
 
     attributes_from: str | None
@@ -146,9 +150,9 @@ class ByAttributes(DataModule):
             return self._joined([("train", kept)])
         if stage == "val":
             known: tuple[Stage, Tensor] = ("val", validated) if len(validated) else ("train", back)
-            return self._joined([known, *((part, self._of(part, groups.val)) for part in STAGES[:2])])
-        parts_of_test = [(part, self._of(part, groups.test)) for part in STAGES]
-        return self._joined([("test", self._of("test", [*groups.train, *groups.val])), *parts_of_test])
+            return self._joined([known, *self._of_new("val", groups.val)])
+        seen = self._of("test", [*groups.train, *groups.val])
+        return self._joined([("test", seen), *self._of_new("test", groups.test)])
 
     def _chosen(self, wanted: Sequence[tuple[Stage, list[int]]]) -> Split:
         return self._joined([(part, self._of(part, places)) for part, places in wanted])
@@ -156,6 +160,12 @@ class ByAttributes(DataModule):
     def _of(self, part: Stage, places: Sequence[int]) -> Tensor:
         """Which examples of a split of the source are of some classes, (N,)."""
         return torch.isin(self._source_labels()[part], torch.tensor(places, dtype=torch.int64)).nonzero().flatten()
+
+    def _of_new(self, part: Stage, places: Sequence[int]) -> list[tuple[Stage, Tensor]]:
+        """The examples of classes that training does not see: those of a split, of classes without any all others."""
+        absent = sorted(set(places) - set(self._source_labels()[part].tolist()))
+        own: list[tuple[Stage, Tensor]] = [(part, self._of(part, places))]
+        return own + [(other, self._of(other, absent)) for other in STAGES[:2] if other != part]
 
     def _joined(self, parts: Sequence[tuple[Stage, Tensor]]) -> Split:
         """Examples of several splits of the source as one, in memory if all are."""
