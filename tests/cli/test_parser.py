@@ -105,7 +105,7 @@ def test_every_verb_knows_the_searchpath(verb: str, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("LEYDEN_SEARCHPATH", str(tmp_path))
     assert main([verb, "seed=1"]) == 0
     given = called[0].get("overrides") or called[0]["words"]
-    assert [text for text in given if not text.startswith("-")] == [f"hydra.searchpath=['file://{tmp_path}']", "seed=1"]
+    assert [text for text in given if not text.startswith("-")] == [f"hydra.searchpath=[file://{tmp_path}]", "seed=1"]
     assert sys.path[-1] == str(tmp_path)
     assert os.environ["PYTHONPATH"] == f"here{os.pathsep}{tmp_path}"
 

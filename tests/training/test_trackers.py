@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from leyden.core.allow_list import refuse_links
 from leyden.training.loggers import About
 from leyden.training.trackers import MLflow, Wandb
 
@@ -50,6 +51,11 @@ class Told:
     def __init__(self, **given: Any) -> None:
         self.given, self.config, self.summary, self.rows = given, Config(), dict[str, Any](), list[Any]()
         self.finished = False
+        logs = Path(given["dir"]) / "wandb" / "offline-run-1" / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        (logs / "debug-core.log").symlink_to(Path(given["dir"]).parent / "core.log")
+        (logs.parents[1] / "latest-run").unlink(missing_ok=True)
+        (logs.parents[1] / "latest-run").symlink_to(logs.parent)
 
     def log(self, row: dict[str, Any]) -> None:
         self.rows.append(row)
@@ -65,6 +71,7 @@ def test_wandb_goes_on_in_the_same_run(tmp_path: Path, monkeypatch: pytest.Monke
     for _ in range(2):
         logger = Wandb(str(tmp_path), entity="us", mode="offline")
         logger.begin(ABOUT)
+        refuse_links(tmp_path)
     logger.log_metrics({"val/loss": 0.5, "test/loss": 9.0}, step=7)
     logger.log_image("samples", [IMAGE], step=7)
     logger.end({"test/loss": 0.125}, "as expected")

@@ -6,6 +6,7 @@ remembers where its lab came from, and for ``PYTHONPATH=FOLDER``.
 """
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,5 +57,6 @@ def added_to(overrides: Sequence[str]) -> list[str]:
         return [*overrides]
     from leyden.bench.config.variants import quoted
 
-    places = ",".join(quoted(f"file://{folder}") for folder in conf_folders(overrides))
-    return [f"{KEY}[{places}]", *(text for text in overrides if not text.startswith(KEY))]
+    places = [f"file://{folder}" for folder in conf_folders(overrides)]
+    shown = ",".join(place if re.fullmatch(r"[\w./:-]+", place, re.ASCII) else quoted(place) for place in places)
+    return [f"{KEY}[{shown}]", *(text for text in overrides if not text.startswith(KEY))]

@@ -79,6 +79,7 @@ class Wandb(Tracker, WandbLogger):
         """Names the run and notes its hyperparameters and texts."""
         self.remember("wandb", self._run)
         self.experiment.name = about.name
+        self._drop_link()
         self.experiment.notes = about.texts.get("question", "")
         self.log_hyperparams(about.typed)
 
@@ -101,6 +102,12 @@ class Wandb(Tracker, WandbLogger):
         """Writes the final metrics into the run's summary."""
         self.experiment.summary.update({**metrics, "verdict": verdict})
         self.experiment.finish()  # or the next run of this process would be logged into this one
+        self._drop_link()
+
+    def _drop_link(self) -> None:
+        """Removes wandb's link to a log in the user's cache: a record with links that lead out of it is refused."""
+        for link in (self.folder / "wandb").glob("*/logs/debug-core.log"):
+            link.unlink(missing_ok=True)  # it is there twice, through the link `latest-run`
 
 
 class MLflow(Tracker, MLFlowLogger):
