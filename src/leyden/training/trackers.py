@@ -106,8 +106,9 @@ class Wandb(Tracker, WandbLogger):
 
     def _drop_link(self) -> None:
         """Removes wandb's link to a log in the user's cache: a record with links that lead out of it is refused."""
-        for link in (self.folder / "wandb").glob("*/logs/debug-core.log"):
-            link.unlink(missing_ok=True)  # it is there twice, through the link `latest-run`
+        for file in (self.folder / "wandb").glob("*/logs/*"):  # a whole name would find no link to a file that is gone
+            if file.is_symlink():
+                file.unlink()
 
 
 class MLflow(Tracker, MLFlowLogger):
