@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from leyden.bench.config.compose import compose
+from leyden.bench.config.groups import options
 from leyden.cli import app, main
 from leyden.cli.examples import EXAMPLES
 from leyden.cli.help import GROUPS, overview
@@ -66,6 +67,8 @@ def test_help_of_run_has_user_groups_alone(capsys: pytest.CaptureFixture[str]) -
     assert len(text.splitlines()) < 60
     assert all(f"  {group}=..." in text for group in GROUPS)
     assert not {"_common", "_adversarial", "_target_"} & {*text.split()}
+    assert f"gan/... ({len([name for name in options('model') if name.startswith('gan/')])})" in text
+    assert "; by name: leyden list labs\n" in text
 
 
 def test_help_of_sweep_has_its_keys(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """What ``leyden --help``, ``leyden run --help`` and ``leyden sweep --help`` print. Imports neither Hydra nor torch."""
 
 import textwrap
+from collections import Counter
 
 from leyden.bench.config.groups import CONF, options
 from leyden.cli.verbs import SECTIONS
@@ -18,6 +19,8 @@ GROUPS = {
     "debug": "does it run at all?",
 }
 """Groups that users choose from, and what each is."""
+FAMILIES = {"experiment": ("_", "labs"), "model": ("/", "models")}
+"""Groups with too many options to name: what stands behind the family in each, and the word for ``leyden list``."""
 RUN = """\
 usage: leyden run [GROUP=OPTION ...] [KEY=VALUE ...]
 
@@ -99,6 +102,11 @@ def sweep_help() -> str:
 
 def _group(group: str, meaning: str) -> str:
     names = "  ".join(options(group))
+    if group in FAMILIES:
+        sign, kind = FAMILIES[group]
+        counts = Counter(name.partition(sign)[0] for name in options(group))
+        names = "  ".join(f"{family}{sign}... ({count})" for family, count in counts.items())
+        meaning += f"; by name: leyden list {kind}"
     return f"  {group}=...  {meaning}\n{_filled(' ' * 6, names)}"
 
 
