@@ -33,7 +33,7 @@ def verify(words: Sequence[str], to_paste: bool = False, allow: Collection[str] 
     Raises:
         ConfigError: overrides that cannot be composed; nothing is run.
         RecordError: a folder that is no record, or a control that is being run elsewhere.
-        NotAllowedError: a record, or a control of it, would run code that is not allowed, or write elsewhere.
+        NotAllowedError: a record or its control would run code that is not allowed, or write elsewhere.
     """
     folders = [Path(word) for word in words if "=" not in word]
     typed = [word for word in words if "=" in word]
@@ -46,7 +46,7 @@ def verify(words: Sequence[str], to_paste: bool = False, allow: Collection[str] 
     done = [record for record in records if record.status["status"] == "done"]
     reasons = {record.folder: reason for record in done if (reason := left_out(record))}
     kept = [record for record in done if record.folder not in reasons]
-    needed = _run_controls(kept, [record for record in given if record in kept])
+    needed = _run_controls(kept, given)
     pairs = with_controls(records, [*records, *needed])
     found = outcomes(pairs)
     for line in [*(f"{folder}: {reason}" for folder, reason in reasons.items()), *unknown_metrics(r for r, _ in pairs)]:
@@ -70,12 +70,7 @@ def _sweep(typed: Sequence[str]) -> tuple[list[Record], int]:
 def _run_controls(records: Sequence[Record], given: Collection[Record]) -> list[Record]:
     """A record of each control that the labs of some runs name: one that is there, done or begun, or a new one.
 
-    Args:
-        records: the runs.
-        given: those that may come from someone else, and with them the overrides of their controls.
-
-    Raises:
-        NotAllowedError: a control of these would run foreign code or write elsewhere.
+    Those ``given`` may be someone else's, and so the overrides of which their controls are made.
     """
     wanted = []
     for record in records:
