@@ -59,11 +59,12 @@ def test_stages_share_the_classes_as_promised(table: Path) -> None:
 def test_numbers_and_files_name_classes(table: Path, tmp_path: Path) -> None:
     listed = tmp_path / "unseen.txt"
     listed.write_text("animal 0\nanimal 1\n\n")
-    data = prepared(attributes=str(table), unseen=str(listed), val_classes=2)
-    assert data.division == ([2, 3, 4, 5], [6, 7], [0, 1])
+    data = prepared(attributes=str(table), unseen=str(listed), val_classes=["animal 2", "animal 3"])
+    assert data.division == ([4, 5, 6, 7], [2, 3], [0, 1])
     drawn = prepared(attributes=str(table), unseen=2)
-    assert drawn.division.test == [6, 7]
-    assert len(drawn.division.val) == 2
+    assert [len(group) for group in drawn.division] == [4, 2, 2]
+    assert drawn.division == prepared(attributes=str(table), unseen=2, val_classes=2).division
+    assert set(drawn.division.test) < set(prepared(attributes=str(table), unseen=3).division.test)
     assert drawn.division.val != prepared(attributes=str(table), unseen=2, seed=1).division.val
 
 
@@ -81,7 +82,7 @@ def test_held_out_combinations_are_unseen_by_themselves() -> None:
     [
         ({"unseen": None}, r"data.unseen leaves 0 of 8 classes to the test"),
         ({"unseen": ["animal 1", "anima 2"]}, r"data.unseen: 1 of 2 .* 'anima 2': .* 'animal 2'"),
-        ({"unseen": 2, "val_classes": ["animal 7"]}, "data.val_classes: .* 'animal 7'"),
+        ({"unseen": ["animal 6", "animal 7"], "val_classes": ["animal 7"]}, "data.val_classes: .* 'animal 7'"),
         ({"unseen": 2, "val_classes": 1}, "data.val_classes leaves 1 of 8 classes to validation"),
         ({"unseen": 4, "val_classes": 3}, "leave 1 of 8 classes for training"),
         ({"unseen": 2, "attributes": None}, "knows no attributes of its classes"),

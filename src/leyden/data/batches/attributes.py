@@ -116,8 +116,7 @@ class ByAttributes(DataModule):
         rest = [place for place in sorted(present["train"] | present["val"]) if place not in test]
         alone = sorted(set(rest) - present["train"])
         if self.val_classes is None and not alone:
-            order = torch.randperm(len(rest), generator=torch.Generator().manual_seed(mix(self.seed, 11))).tolist()
-            alone = sorted(rest[i] for i in order[: max(LEAST, round(VALIDATED * len(rest)))])
+            alone = self._drawn(rest, max(LEAST, round(VALIDATED * len(rest))), "val_classes")
         val = self._places(self.val_classes, [names[place] for place in rest], alone, "val_classes", rest)
         train = [place for place in rest if place not in val]
         for key, found in (("unseen", test), ("val_classes", val), (None, train)):
@@ -183,15 +182,21 @@ class ByAttributes(DataModule):
             self._labels = {stage: labels_of(self.source.split(stage)).cpu() for stage in STAGES}
         return self._labels
 
+    def _drawn(self, places: Sequence[int], count: int, key: str) -> list[int]:
+        """So many of some places, drawn by the seed; for the same key and seed fewer are among more."""
+        seed = mix(self.seed, 11 if key == "val_classes" else 12)
+        order = torch.randperm(len(places), generator=torch.Generator().manual_seed(seed)).tolist()
+        return sorted(places[i] for i in order[: max(0, count)])
+
     def _places(
         self, wanted: Wanted, names: list[str], own: list[int], key: str, places: Sequence[int] | None = None
     ) -> list[int]:
-        """Places of the classes that an option names: a list, the last so many, a file with a name per line."""
+        """Places of the classes that an option names: a list, so many by the seed, a file with a name per line."""
         places = list(range(len(names))) if places is None else places
         if wanted is None:
             return own
         if isinstance(wanted, int):
-            return [*places[len(places) - wanted :]] if wanted else []
+            return self._drawn(places, wanted, key)
         if isinstance(wanted, str):
             file = Path(wanted).expanduser()
             if not file.is_file():
@@ -214,8 +219,8 @@ class AttributeImages(ByAttributes, ImageDataModule):
         source: images with classes.
         attributes: a CSV file, a folder of AwA's or CUB's, or ``att_splits.mat``, see ``read_attributes``; null: the
             source's own.
-        unseen: the classes that only the test sees: names, the last so many, or a file with a name per line; null:
-            those of which the source has test examples alone.
+        unseen: the classes that only the test sees: names, so many drawn by the seed, or a file with a name per line;
+            null: those of which the source has test examples alone.
         val_classes: the classes that validate, likewise, of the rest; null: those of which the source has no training
             examples, or a fifth, drawn by the seed.
         image_size: side of the square images in pixels; null keeps the source's own.
