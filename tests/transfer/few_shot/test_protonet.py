@@ -14,7 +14,7 @@ from leyden.data.source.builtin.glyphs import Glyphs
 from leyden.data.splits import labels_of
 from leyden.transfer.few_shot.conv4 import Conv4
 from leyden.transfer.few_shot.episode_images import EpisodeImages
-from leyden.transfer.few_shot.figures import draw_episode
+from leyden.transfer.few_shot.figures import class_plane, draw_embedded, draw_episode
 from leyden.transfer.few_shot.protonet import ProtoNet
 from leyden.transfer.few_shot.prototypes import prototype_logits, prototypes
 from leyden.transfer.few_shot.scores import accuracy
@@ -121,6 +121,20 @@ def test_an_episode_is_drawn() -> None:
     sheet = draw_episode(episode, episode.query_labels)
     assert sheet.dtype == torch.uint8
     assert sheet.shape[0] == 3
+
+
+def test_class_means_lie_farthest_apart_on_the_plane() -> None:
+    generator = torch.Generator().manual_seed(0)
+    means = torch.randn(3, 6, generator=generator)  # three means span a plane, which shows all of their distances
+    plane = class_plane(means, means)
+    torch.testing.assert_close(torch.cdist(plane, plane), torch.cdist(means, means))
+    beside = torch.cat([means, means + 100 * torch.linalg.svd(means - means.mean(0))[2][-1]])
+    torch.testing.assert_close(class_plane(beside, means), plane.repeat(2, 1), atol=1e-4, rtol=1e-4)
+    data = glyphs(test_shots=2)
+    episode = next(iter(data.test_dataloader())).with_extra()
+    with torch.no_grad():
+        places = ProtoNet(**data.spec, width=8).eval().embedded(episode)
+    assert draw_embedded(episode, places, episode.query_labels).shape == (3, 560, 900)
 
 
 def test_new_images_are_of_the_nearest_prototypes_class(tmp_path: Path) -> None:

@@ -24,9 +24,6 @@ from leyden.transfer.few_shot.prototypes import prototype_logits, prototypes
 from leyden.transfer.few_shot.scores import EpisodeScores, accuracy
 from leyden.visualization.logging import log_image, logs_now
 
-LEAST = 5
-"""Queries of an episode that is drawn on a plane."""
-
 
 class FewShotTask(LightningModule):
     """Base: a network on images, trained by one episode a step; a child adds ``logits`` and ``classifier``.
@@ -142,8 +139,7 @@ class FewShotTask(LightningModule):
             batch = batch.with_extra()
             self.second = f"accuracy_{len(batch.support_labels) // int(batch.support_labels[-1] + 1)}shot"
             logits = self._score(batch, self.more_scores)
-        places = self.embedded(batch) if batch_index == 0 and len(logits) >= LEAST else None
-        if places is not None:
+        if batch_index == 0 and (places := self.embedded(batch)) is not None:
             log_image(self, "embedding", draw_embedded(batch, places, logits.argmax(1)))
 
     def _score(self, episode: Episode, scores: EpisodeScores) -> Tensor:

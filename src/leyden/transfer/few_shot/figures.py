@@ -5,10 +5,9 @@ from typing import NamedTuple
 import torch
 from matplotlib.lines import Line2D
 from torch import Tensor
-from torch.nn import functional as F
 
 from leyden.data.batches.episodes import Episode
-from leyden.visualization.embedding import embed
+from leyden.transfer.few_shot.prototypes import prototypes
 from leyden.visualization.figure import TICK, TITLE, add_legend, class_colours, new_figure, render
 from leyden.visualization.labelled import draw_sheet, thumbnail
 
@@ -68,46 +67,45 @@ def _framed(image: Tensor, colour: tuple[int, int, int]) -> Tensor:
     return framed
 
 
+def class_plane(points: Tensor, means: Tensor) -> Tensor:
+    """Places (P, 2) of points (P, D) on the plane in which class means (N, D) lie farthest apart (their first PCA)."""
+    centre = means.mean(0)
+    directions = torch.linalg.svd(means - centre, full_matrices=False)[2][:2]
+    return (points - centre) @ directions.T
+
+
 def draw_embedded(episode: Episode, places: Embedded, predicted: Tensor) -> Tensor:
-    """An episode's images on a plane by t-SNE, as pixels and as embeddings, coloured by class.
+    """An episode's images on the plane in which its classes lie farthest apart, as pixels and as embeddings.
 
     Args:
-        episode: on any device.
+        episode: on any device; of two classes or more.
         places: its embeddings.
         predicted: (N Q,) int64 class that each query was taken for; those that are wrong are crossed out.
 
     Returns:
         uint8 (3, 560, 900).
-
-    Raises:
-        ValueError: fewer than five images.
     """
-    count = len(episode.support_images) + len(episode.query_images)
-    pixels = torch.cat([episode.support_images, episode.query_images]).flatten(1).float() / 255
-    members = F.one_hot(episode.support_labels).float()
-    parts = [places.support, places.queries]
-    before = [pixels]
-    if places.centres is not None:
-        parts.append(places.centres)
-        before.append(members.T @ pixels[: len(members)] / members.sum(0)[:, None])
-    panels = {"pixels": embed(torch.cat(before)), "embeddings": embed(torch.cat(parts))}
-    classes = members.shape[1]
-    palette = class_colours(classes)
-    figure = new_figure(900, 560, "An episode by t-SNE: only neighbourhoods mean something")
-    first = [int((episode.support_labels == label).nonzero()[0]) for label in range(classes)]
-    wrong = (predicted != episode.query_labels).cpu().numpy()
-    colours = palette[torch.cat([episode.support_labels, episode.query_labels, torch.arange(classes)]).cpu()]
-    kinds = {"example": ("s", 80, slice(0, len(members))), "query": ("o", 30, slice(len(members), count))}
+    labels = episode.support_labels.cpu()
+    pixels = torch.cat([episode.support_images, episode.query_images]).flatten(1).cpu().float() / 255
+    features = torch.cat([places.support, places.queries]).cpu().float()
+    examples, count, classes = len(labels), len(pixels), int(labels.max()) + 1
+    kinds = {"example": ("s", 80, slice(0, examples)), "query": ("o", 30, slice(examples, count))}
     if places.centres is not None:
         kinds["prototype"] = ("*", 260, slice(count, count + classes))
-    for axes, (name, plane) in zip(figure.subplots(1, 2), panels.items(), strict=True):
+    colours = class_colours(classes)[torch.cat([labels, episode.query_labels.cpu(), torch.arange(classes)])]
+    wrong = (predicted != episode.query_labels).cpu().numpy()
+    figure = new_figure(900, 560, "The plane in which the classes of an episode lie farthest apart")
+    for axes, (name, points) in zip(
+        figure.subplots(1, 2), {"pixels": pixels, "embeddings": features}.items(), strict=True
+    ):
+        means = prototypes(points[:examples], labels)
+        plane = class_plane(torch.cat([points, means]), means)
         for mark, size, part in reversed(kinds.values()):
             axes.scatter(*plane[part].T.numpy(), c=colours[part], s=size, marker=mark, edgecolors="black", lw=0.6)
-        missed = plane[kinds["query"][2]].numpy()[wrong]
+        missed = plane[examples:count].numpy()[wrong]
         axes.scatter(*missed.T, c="black", s=70, marker="x", lw=1.5)
-        named = plane[-classes:] if places.centres is not None else plane[first]
-        for label, (x, y) in enumerate(named.tolist()):
-            axes.annotate(_letter(label), (x, y), (7, 7), textcoords="offset points", fontsize=TICK, weight="bold")
+        for label, place in enumerate(plane[count:].tolist()):
+            axes.annotate(_letter(label), place, (7, 7), textcoords="offset points", fontsize=TICK, weight="bold")
         axes.set_title(name, fontsize=TITLE)
         axes.set(xticks=[], yticks=[])
         axes.set_aspect("equal", adjustable="datalim")
