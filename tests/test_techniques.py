@@ -108,7 +108,7 @@ def test_three_steps_then_all_that_it_declares(model: str, tmp_path: Path) -> No
         assert len(first.rows) == 3
         assert equal(first, same)
         assert not equal(first, other)
-    if isinstance(again, Exports):
+    if isinstance(again, Exports) and getattr(again, "input_type", "images") == "images":  # rows have no such network
         graph, channels, side, names, _ = again.export_network()
         with torch.no_grad():
             out = graph(torch.zeros(2, channels, side, side, dtype=torch.uint8))

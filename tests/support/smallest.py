@@ -78,7 +78,8 @@ def lab_of(model: str) -> list[str]:
             (variant for variant in re.findall(rf"^    (.+): {{model: {model}[,}}]", text, re.MULTILINE)), None
         )
         heirs = [name, *(heir for heir, own in texts.items() if f"\n  - {name}\n" in own)]
-        if inside and (lab := next((heir for heir in heirs if not heir.startswith("_")), None)):
+        free = [heir for heir in heirs if not heir.startswith("_") and "paths.data=" not in texts[heir]]
+        if inside and (lab := next(iter(free), None)):
             return [f"experiment={lab}", f"lab.variant='{inside}'"]
     raise ValueError(f"no lab trains {model}: add experiments/{model.replace('/', '_')}.yaml, or a variant of a lab")
 
