@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
 from leyden.visualization.figure import (
@@ -44,6 +45,7 @@ def draw_tasks(history: Sequence[Sequence[float]], names: Sequence[str], scores:
         axes.set_yscale("log")
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0.5), max(high, 2.0))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # powers of ten need no formula
         axes.grid(color="0.88")
         add_legend(panels[0], marks, names, legend_columns(names, 560))
     axes = new_axes(panels[-1], "accuracy, or R² of a number", "")
