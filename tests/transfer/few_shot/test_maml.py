@@ -116,9 +116,9 @@ def test_without_an_inner_rate_it_is_the_plain_loss() -> None:
 
 def test_first_order_is_the_gradient_at_the_adapted_weights() -> None:
     episode = episode_of()
-    model = model_of(second_order=False, ways=3)
+    model = model_of(second_order=False, ways=3, inner_steps=1, inner_lr=0.4)
     found = gradients(model, episode)
-    whole = gradients(model_of(ways=3), episode)
+    whole = gradients(model_of(ways=3, inner_steps=1, inner_lr=0.4), episode)
     adapted = model.trajectory(LabelledImages(*episode[:2]), 1, second_order=False)[-1]
     ends = {name: value.detach().requires_grad_() for name, value in adapted.items()}
     loss = F.cross_entropy(model.classify(ends, episode.query_images, model._fresh(), own=True), episode.query_labels)
