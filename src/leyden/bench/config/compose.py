@@ -117,7 +117,8 @@ def finish(config: DictConfig, choices: Mapping[str, str], overrides: Sequence[s
     if whole:
         del plain["lab"]["variants"]  # a run is one of them
     plain["lab"]["name"] = choices.get("experiment") or "no_experiment"
-    chosen = {name: option for name, option in choices.items() if name.split("@")[0] in groups() and option is not None}
+    known = {name: option for name, option in choices.items() if name.split("@")[0] in groups()}
+    chosen = {name: option for name, option in known.items() if option is not None or not whole}  # else its place alone
     return Composed(plain, chosen, list(overrides), dict(_copies(raw)), variants)
 
 
