@@ -63,7 +63,7 @@ def test_commands_compose(page: str, tmp_path: Path, capsys: pytest.CaptureFixtu
         if any(re.search("oops|searchpath|my_lab|softmax_regression", word) for word in words) and verb != "new":
             continue  # a mistake on purpose; a lab or technique outside, which have their own tests below
         if verb in COMPOSES:
-            given = [re.sub(r"FOLDER|FILE|\.\.\.$", str(tmp_path), word) for word in words if "=" in word]
+            given = [re.sub(r"FOLDER|FILE|\.\.\.$", str(tmp_path), w) for w in words if "=" in w or w[0] == "~"]
             if verb == "advise" and given:
                 given = [f"experiment={OWN}", *given]
             compose_and_check([first(one) for one in OverridesParser.create().parse_overrides(given)])
