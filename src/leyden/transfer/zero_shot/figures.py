@@ -89,8 +89,8 @@ class ZeroShotFigures:
             task, "class_accuracy", draw_bars(dict(zip(names, shares, strict=True)), "accuracy", title, mean=True)
         )
         if self.images:
-            step = max(1, len(self.images) // SHOWN)
-            shown, captions = self.images[::step][:SHOWN], self.captions[::step][:SHOWN]
+            places = torch.linspace(0, len(self.images) - 1, min(SHOWN, len(self.images))).round().int().tolist()
+            shown, captions = [self.images[i] for i in places], [self.captions[i] for i in places]
             title = "Classes that were never seen: what they are, and what they were taken for"
             log_image(task, "unseen", draw_sheet(shown, captions, "", title=title))
 
@@ -122,7 +122,9 @@ class ZeroShotFigures:
 def draw_calibration(curve: Curve, constant: float) -> Tensor:
     """U, S and H over the constant that is taken off the scores of seen classes: uint8 (3, 600, 900)."""
     places = torch.linspace(0, len(curve.constants) - 1, min(POINTS, len(curve.constants))).round().long()
-    x = curve.constants[places].tolist()
+    inner = curve.starts[1:]  # beyond the margins nothing changes any more
+    edge = 0.05 * max(float(inner[-1] - inner[0]), 1e-6)
+    x = curve.constants.clamp(float(inner[0]) - edge, float(inner[-1]) + edge)[places].tolist()
     lines = {"unseen classes, U": curve.unseen, "seen classes, S": curve.seen, "harmonic mean, H": curve.harmonic}
     curves = {name: (x, values[places].tolist(), None) for name, values in lines.items()}
     title = "Generalised zero-shot learning; dashed: the constant that validation chose"

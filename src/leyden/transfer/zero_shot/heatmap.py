@@ -31,7 +31,7 @@ def draw_heat(panels: Mapping[str, Tensor], classes: Sequence[str], attributes: 
     left, below = LETTER * max(map(len, names)) + 20, LETTER * max(map(len, attributes)) + 20
     width = left + len(panels) * (side * len(attributes) + 24) + 90
     figure = new_figure(max(640, width), max(240, CELL * len(names) + below + 90), title)
-    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for place, (own, (name, values)) in enumerate(zip(axes, panels.items(), strict=True)):
         shown = own.imshow(values[chosen].numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="none")
         own.set_title(name, fontsize=LABEL)
