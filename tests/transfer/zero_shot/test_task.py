@@ -42,8 +42,10 @@ def test_rows_are_predicted_with_the_runner_up_of_the_other_group(fitted) -> Non
     predictions = task.predict(list(rows))
     assert predictions.images == []
     for row, label in zip(predictions.rows, labels.tolist(), strict=True):
-        assert row["seen"] == (data.source.class_names.index(row["label"]) not in UNSEEN)
-        assert row["score"] >= row["otherwise_score"]
+        new = data.source.class_names.index(row["label"]) in UNSEEN
+        assert row["training"] == ("never seen" if new else "seen")
+        assert (data.source.class_names.index(row["otherwise"]) in UNSEEN) is not new
+        assert row["lead"] >= 0
         if label in UNSEEN:
             assert row["label"] == f"class {label}"
 
@@ -83,7 +85,7 @@ def test_images_by_a_network_that_is_trained_and_kept(tmp_path: Path) -> None:
     images = list(data.split("test").columns.images[:2])
     predictions = task.predict(images)
     assert len(predictions.images) == 2
-    assert set(predictions.rows[0]) == {"label", "seen", "score", "otherwise", "otherwise_score"}
+    assert set(predictions.rows[0]) == {"label", "training", "otherwise", "lead"}
 
 
 def test_pixels_need_no_network() -> None:

@@ -170,8 +170,8 @@ class ZeroShotTask(LightningModule):
     def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:
         """The class of each image or row, among the seen and the unseen ones.
 
-        A row holds the label, whether the class was "seen" in training, the best class of the other group, by how much
-        it is behind, and of images the drawing says the same.
+        A row holds the label, whether "training" has seen the class, the best class of the other group, and the lead
+        over it in calibrated scores.
 
         Args:
             inputs: uint8 (C, H, W) of any size, or rows (D,).
@@ -196,7 +196,7 @@ class ZeroShotTask(LightningModule):
         rows = [self._row(own) for own in scores]
         if self.feature_names is not None:
             return Predictions(rows, [])
-        captions = [f"{row['label']}\n{'seen' if row['seen'] else 'never seen'} in training" for row in rows]
+        captions = [f"{row['label']}\n{row['training']} in training" for row in rows]
         return Predictions(rows, [draw_labelled(image, text) for image, text in zip(inputs, captions, strict=True)])
 
     def _row(self, scores: Tensor) -> dict[str, Any]:
@@ -207,10 +207,9 @@ class ZeroShotTask(LightningModule):
         runner_up = int(scores.masked_fill(~other, -torch.inf).argmax())
         return {
             "label": self.class_names[best],
-            "seen": bool(seen[best]),
-            "score": round(float(scores[best]), 4),
+            "training": "seen" if seen[best] else "never seen",
             "otherwise": self.class_names[runner_up],
-            "otherwise_score": round(float(scores[runner_up]), 4),
+            "lead": round(float(scores[best] - scores[runner_up]), 4),
         }
 
     def export_network(self) -> Exportable:
