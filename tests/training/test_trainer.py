@@ -55,8 +55,8 @@ def test_what_runs_is_let_through(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "cure"),
     [
-        ("devices", 0, "is 0: a CPU takes a number of processes from 1, or auto"),
-        ("devices", [], "is []: a CPU takes a number of processes from 1, or auto"),
+        ("devices", 0, "is 0: on a CPU it should be a number of processes from 1, or auto"),
+        ("devices", [], "is []: on a CPU it should be a number of processes from 1, or auto"),
         ("max_time", "soon", "is 'soon': should be a duration, such as '00:01:30:00' (days first)"),
     ],
 )

@@ -79,7 +79,7 @@ def trainer_mistakes(
         if given.get(name):
             wrong[name] = "leaves no checkpoint to test and record: leave it out; debug=smoke tries a lab in seconds"
     if given.get("accelerator") == "cpu" and not re.fullmatch(r"auto|0*[1-9]\d*", str(given.get("devices", 1))):
-        wrong["devices"] = f"is {given['devices']!r}: a CPU takes a number of processes from 1, or auto"
+        wrong["devices"] = f"is {given['devices']!r}: on a CPU it should be a number of processes from 1, or auto"
     if given.get("max_time") is not None and not _lasts(given["max_time"]):
         wrong["max_time"] = f"is {given['max_time']!r}: should be a duration, such as '00:01:30:00' (days first)"
     if given.get("accelerator") == "cpu" and str(given.get("precision")) in HALF:

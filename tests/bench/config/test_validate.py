@@ -84,7 +84,10 @@ def test_mistake_names_key_and_cure(word: str, message: str) -> None:
         ("model.lr=-1", "model.lr (command line): should not be negative, is -1"),
         ("data.batch_size=0", "data.batch_size (command line): should be 1 or more, is 0"),
         ("trainer.max_epochs=-2", "trainer.max_epochs (command line): should be 0 or more, or -1 for all, is -2"),
-        ("trainer.devices=[0]", "trainer.devices (command line): is [0]: a CPU takes a number of processes from 1"),
+        (
+            "trainer.devices=[0]",
+            "trainer.devices (command line): is [0]: on a CPU it should be a number of processes from 1",
+        ),
         ("+trainer.callbacks=null", "trainer.callbacks (command line): comes from the data or the run; leave it out"),
     ],
 )
