@@ -11,6 +11,8 @@ ROWS, NAMED = 40, 60
 """Classes that are drawn at most, evenly chosen, and attributes up to which each has its name."""
 CELL, LETTER = 16, 7
 """Pixels of a cell's side and of a letter's width."""
+FEW, LARGE = 12, 36
+"""Up to so many rows and columns, cells have such a side."""
 
 
 def draw_heat(panels: Mapping[str, Tensor], classes: Sequence[str], attributes: Sequence[str], title: str) -> Tensor:
@@ -28,9 +30,12 @@ def draw_heat(panels: Mapping[str, Tensor], classes: Sequence[str], attributes: 
     chosen = torch.linspace(0, len(classes) - 1, min(ROWS, len(classes))).round().long().unique()
     names = [classes[place] for place in chosen.tolist()]
     side = CELL if len(attributes) <= NAMED else max(2, CELL * NAMED // len(attributes))
+    row = CELL
+    if max(len(attributes), len(names)) <= FEW:
+        side = row = LARGE
     left, below = LETTER * max(map(len, names)) + 20, LETTER * max(map(len, attributes)) + 20
     width = left + len(panels) * (side * len(attributes) + 24) + 90
-    figure = new_figure(max(640, width), max(240, CELL * len(names) + below + 90), title)
+    figure = new_figure(max(640, width), max(240, row * len(names) + below + 90), title)
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for place, (own, (name, values)) in enumerate(zip(axes, panels.items(), strict=True)):
         shown = own.imshow(values[chosen].numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="none")
