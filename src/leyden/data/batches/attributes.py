@@ -19,6 +19,7 @@ from leyden.data.columns import LabelledRows
 from leyden.data.images import ImageDataModule
 from leyden.data.module import DataModule
 from leyden.data.source import ImageSource, Source
+from leyden.data.source.attributes.choice import Wanted, chosen_classes, drawn
 from leyden.data.source.attributes.files import read_attributes
 from leyden.data.source.attributes.table import Attributes, HasAttributes
 from leyden.data.source.rows.row_source import RowSource
@@ -26,12 +27,12 @@ from leyden.data.splits import STAGES, InMemory, Split, Stage, Subset, labels_of
 
 LEAST = 2
 """Classes of a group: among fewer there is nothing to choose."""
+UNSEEN, VALIDATING = 12, 11
+"""Tell the draws of the two groups apart: each has its own."""
 VALIDATED = 0.2
 """Of the seen classes, where nobody says which ones validate."""
 HELD_BACK = 0.1
 """Of the training examples of the classes that are trained on, where the source validates on none of these classes."""
-
-Wanted = int | list[str] | str | None
 
 
 class Division(NamedTuple):
@@ -112,12 +113,14 @@ class ByAttributes(DataModule):
         names, labels = list(self.source.class_names), self._source_labels()
         present = {stage: set(labels[stage].tolist()) for stage in STAGES}
         own = present["test"] - present["train"] - present["val"]
-        test = self._places(self.unseen, names, sorted(own), "unseen")
+        everyone = list(range(len(names)))
+        test = chosen_classes(self.unseen, "unseen", names, everyone, sorted(own), mix(self.seed, UNSEEN))
         rest = [place for place in sorted(present["train"] | present["val"]) if place not in test]
         alone = sorted(set(rest) - present["train"])
         if self.val_classes is None and not alone:
-            alone = self._drawn(rest, max(LEAST, round(VALIDATED * len(rest))), "val_classes")
-        val = self._places(self.val_classes, [names[place] for place in rest], alone, "val_classes", rest)
+            alone = drawn(rest, max(LEAST, round(VALIDATED * len(rest))), mix(self.seed, VALIDATING))
+        of_rest = [names[place] for place in rest]
+        val = chosen_classes(self.val_classes, "val_classes", of_rest, rest, alone, mix(self.seed, VALIDATING))
         train = [place for place in rest if place not in val]
         for key, found in (("unseen", test), ("val_classes", val), (None, train)):
             if len(found) < LEAST:
@@ -181,35 +184,6 @@ class ByAttributes(DataModule):
         if self._labels is None:
             self._labels = {stage: labels_of(self.source.split(stage)).cpu() for stage in STAGES}
         return self._labels
-
-    def _drawn(self, places: Sequence[int], count: int, key: str) -> list[int]:
-        """So many of some places, drawn by the seed; for the same key and seed fewer are among more."""
-        seed = mix(self.seed, 11 if key == "val_classes" else 12)
-        order = torch.randperm(len(places), generator=torch.Generator().manual_seed(seed)).tolist()
-        return sorted(places[i] for i in order[: max(0, count)])
-
-    def _places(
-        self, wanted: Wanted, names: list[str], own: list[int], key: str, places: Sequence[int] | None = None
-    ) -> list[int]:
-        """Places of the classes that an option names: a list, so many by the seed, a file with a name per line."""
-        places = list(range(len(names))) if places is None else places
-        if wanted is None:
-            return own
-        if isinstance(wanted, int):
-            return self._drawn(places, wanted, key)
-        if isinstance(wanted, str):
-            file = Path(wanted).expanduser()
-            if not file.is_file():
-                raise FileNotFoundError(
-                    f"data.{key}={wanted}: a list of class names, how many, or a file with a name per line "
-                    f"(looked from {Path.cwd()})"
-                )
-            wanted = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        table = Attributes(names, ["place"], torch.tensor(places, dtype=torch.float32)[:, None])
-        try:
-            return sorted(table.of(wanted).values.flatten().long().tolist())
-        except ValueError as error:
-            raise ValueError(f"data.{key}: {str(error).replace('have no attributes', 'are not to be had')}") from error
 
 
 class AttributeImages(ByAttributes, ImageDataModule):
