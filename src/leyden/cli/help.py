@@ -5,6 +5,7 @@ from collections import Counter
 
 from leyden.bench.config.groups import CONF, options
 from leyden.cli.verbs import SECTIONS
+from leyden.core.text.shell import command
 from leyden.core.text.yaml_comments import comments
 
 WIDTH = 110
@@ -106,7 +107,7 @@ def _group(group: str, meaning: str) -> str:
         sign, kind = FAMILIES[group]
         counts = Counter(name.partition(sign)[0] for name in options(group))
         names = "  ".join(f"{family}{sign}... ({count})" for family, count in counts.items())
-        meaning += f"; by name: leyden list {kind}"
+        meaning += f"; by name: {command('list', kind)}"
     return f"  {group}=...  {meaning}\n{_filled(' ' * 6, names)}"
 
 
