@@ -130,7 +130,7 @@ def main() -> None:
     logging.disable()
     print(f"ms per training step and steps per second, medians of {ROUNDS} rounds, {torch.get_num_threads()} threads")
     for name in WEIGHT:
-        rounds = [with_leyden([*LAB, f"lab.variant='{name}'"], plain_step(name)) for _ in range(ROUNDS)]
+        rounds = [with_leyden([*LAB, f"lab.variant='{name}'"], STEPS, plain_step(name)) for _ in range(ROUNDS)]
         ours, theirs = (median(side) for side in zip(*rounds, strict=True))
         ratio = median(a / b for a, b in rounds)
         line = f"{name:11} leyden {ours:6.2f} ({1e3 / ours:4.0f}/s)  plain {theirs:6.2f}  ratio {ratio:.2f}"

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.optim import Adam
 
 ROUNDS, STEPS = 3, 120
-LAB = ["experiment=transfer_fewshot_glyphs", *QUIET, f"trainer.max_steps={STEPS}"]
+LAB = ["experiment=transfer_fewshot_glyphs", *QUIET]
 
 
 def plain_step() -> Callable[[], None]:
@@ -56,7 +56,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     logging.disable()
     print(f"ms, medians of {ROUNDS} rounds, {torch.get_num_threads()} threads")
-    rounds = [with_leyden(LAB, plain_step()) for _ in range(ROUNDS)]
+    rounds = [with_leyden(LAB, STEPS, plain_step()) for _ in range(ROUNDS)]
     ours, theirs = (median(side) for side in zip(*rounds, strict=True))
     ratio, episode = median(a / b for a, b in rounds), median(per_episode() for _ in range(ROUNDS))
     print(f"step of ProtoNet: leyden {ours:.2f}  plain {theirs:.2f}  ratio {ratio:.3f}")

@@ -14,13 +14,13 @@ from leyden.bench.run.devices import computes_bf16
 ROUNDS = 3
 VALIDATION = ["trainer.check_val_every_n_epoch=1", "trainer.val_check_interval=1.0"]  # none, but Lightning asks
 TECHNIQUES = {
-    "transfer_finetune": ["trainer.max_steps=40", "model.weights=null"],
-    "gan_vanilla": ["trainer.max_steps=160"],
-    "gan_conditional": ["trainer.max_steps=32"],
-    "gan_dcgan": ["trainer.max_steps=32"],
-    "gan_lapgan": ["trainer.max_steps=32"],
-    "gan_srgan": ["trainer.max_steps=30", "model.mse_steps=15", *VALIDATION],
-    "detection_ssd": ["trainer.max_steps=20", "data.source.train=640"],
+    "transfer_finetune": (40, ["model.weights=null"]),
+    "gan_vanilla": (160, []),
+    "gan_conditional": (32, []),
+    "gan_dcgan": (32, []),
+    "gan_lapgan": (32, []),
+    "gan_srgan": (30, ["model.mse_steps=15", *VALIDATION]),
+    "detection_ssd": (20, ["data.source.train=640"]),
 }
 PRECISIONS = ("32-true", "bf16-mixed") if computes_bf16() else ("32-true",)
 VARIANTS = list(product(PRECISIONS, ("contiguous", "channels_last")))
@@ -29,12 +29,13 @@ VARIANTS = list(product(PRECISIONS, ("contiguous", "channels_last")))
 def main() -> None:
     warnings.filterwarnings("ignore")
     print(f"ms per training step, medians of {ROUNDS} rounds; ratio to 32-true contiguous")
-    for name, words in TECHNIQUES.items():
+    for name, (steps, words) in TECHNIQUES.items():
         times: dict[tuple[str, str], list[float]] = {variant: [] for variant in VARIANTS}
         for _ in range(ROUNDS):
             for precision, layout in VARIANTS:
                 chosen = [f"trainer.precision={precision}", f"model.memory_format={layout}"]
-                times[precision, layout].append(with_leyden([f"experiment={name}", *words, *chosen, *QUIET])[0])
+                lab = [f"experiment={name}", *words, *chosen, *QUIET]
+                times[precision, layout].append(with_leyden(lab, steps)[0])
         base = median(times[VARIANTS[0]])
         for (precision, layout), values in times.items():
             print(

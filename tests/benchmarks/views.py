@@ -114,8 +114,8 @@ def main() -> None:
     logging.disable()
     print(f"SimCLR, medians of {ROUNDS} rounds, {torch.get_num_threads()} threads")
     for name, lab in LABS.items():
-        words = [*lab, *QUIET, "trainer.val_check_interval=null", f"trainer.max_steps={STEPS}"]
-        rounds = [with_leyden(words, plain_step(words)) for _ in range(ROUNDS)]
+        words = [*lab, *QUIET]
+        rounds = [with_leyden(words, STEPS, plain_step(words)) for _ in range(ROUNDS)]
         ours, theirs = (median(side) for side in zip(*rounds, strict=True))
         ratio = median(a / b for a, b in rounds)
         print(f"{name:20} leyden {ours:7.2f}  plain {theirs:7.2f} ms per step  ratio {ratio:.2f}", flush=True)
