@@ -35,6 +35,15 @@ class PredictOptions(NamedTuple):
     threshold: float | None = None
     """Least score of a detection, 0 to 1."""
 
+    def refuse_threshold(self, technique: object) -> None:
+        """Of a technique whose predictions have no score to be held against one.
+
+        Raises:
+            ValueError: a threshold is given.
+        """
+        if self.threshold is not None:
+            raise ValueError(f"{type(technique).__name__} finds no boxes: leave --threshold out")
+
 
 NO_OPTIONS = PredictOptions()
 

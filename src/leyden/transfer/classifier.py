@@ -133,8 +133,7 @@ class ClassifierTask(LightningModule):
         Raises:
             ValueError: a threshold is given.
         """
-        if options.threshold is not None:
-            raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
+        options.refuse_threshold(self)
         self.eval()
         fitted = (fit_image(image, self.image_size, self.channels, self.crop).to(self.device) for image in inputs)
         return predicted_classes(inputs, (self(image[None])[0] for image in fitted), self.class_names)

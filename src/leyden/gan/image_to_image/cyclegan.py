@@ -270,8 +270,7 @@ class CycleGAN(AdversarialTask):
         Raises:
             ValueError: a threshold is given.
         """
-        if options.threshold is not None:
-            raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
+        options.refuse_threshold(self)
         rows: list[dict[str, Any]] = [{"width": self.image_size, "height": self.image_size} for _ in inputs]
         fitted = [fit_image(image, self.image_size, self.channels).to(self.device) for image in inputs]
         translated = [self.translate(image[None])[0].cpu() for image in fitted]

@@ -286,8 +286,7 @@ class SRGAN(AdversarialTask):
         Raises:
             ValueError: a threshold is given.
         """
-        if options.threshold is not None:
-            raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
+        options.refuse_threshold(self)
         rows: list[dict[str, Any]] = []
         enlarged = []
         for image in inputs:

@@ -37,9 +37,8 @@ BatchNorm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
 class SameConv2d(nn.Conv2d):
     """A convolution with TensorFlow's padding "SAME": (B, C, H, W) to (B, C', H / stride, W / stride), rounded up.
 
-    Depthwise ones learn in 32 bits where a CPU would use bfloat16: oneDNN's gradients of kernels of side 5 and of
-    stride 2 take there 4 to 11 times as long (on an EPYC with AVX512-BF16, channels_last), and a step of the lab
-    own_boxes 1.91 s instead of 1.15 s (16 images of 320 px, one thread).
+    Depthwise ones learn in 32 bits where a CPU would use bfloat16: there oneDNN's gradients of kernels of side 5 and of
+    stride 2 take several times as long.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -200,8 +200,7 @@ class MultiTask(LightningModule):
         Raises:
             ValueError: a threshold is given.
         """
-        if options.threshold is not None:
-            raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
+        options.refuse_threshold(self)
         self.eval()
         rows, drawn = [], []
         for image in inputs:

@@ -187,8 +187,7 @@ class SelfSupervisedTask(LightningModule):
         Raises:
             ValueError: a threshold is given, or no images were kept.
         """
-        if options.threshold is not None:
-            raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
+        options.refuse_threshold(self)
         self.eval()
         images = torch.stack([fit_image(image, self.image_size, self.channels) for image in inputs])
         return predict_neighbours(self, self.bank, images, self.device)

@@ -260,8 +260,7 @@ class MAE(SelfSupervisedTask):
         Raises:
             ValueError: a threshold is given.
         """
-        if options.threshold is not None:
-            raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
+        options.refuse_threshold(self)
         self.eval()
         rows, drawn = [], []
         for image in inputs:

@@ -180,8 +180,7 @@ class ZeroShotTask(LightningModule):
         Raises:
             ValueError: a threshold is given, it is not fitted, or a row has another number of features.
         """
-        if options.threshold is not None:
-            raise ValueError(f"{type(self).__name__} finds no boxes: leave --threshold out")
+        options.refuse_threshold(self)
         if not self.ready:
             raise ValueError(f"{type(self).__name__} is not fitted: train it, or load a checkpoint")
         self.eval()
