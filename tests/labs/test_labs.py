@@ -7,6 +7,7 @@ turned out to be, is skipped and says so.
 
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -29,8 +30,12 @@ FROM_OUTSIDE = {
     "detection_transfer": CELLS,
     "gan_srgan_t91": ["paths.data={data}/super_resolution"],
     "transfer_domain_office": ["paths.data={data}/office_caltech_surf"],
+    "transfer_domain_products": ["paths.data={data}"],
+    "transfer_fewshot_omniglot": ["paths.data=."],
 }
-"""Labs whose pictures and weights do not come with a package, and the words that say where they are."""
+"""Labs whose data or weights do not come with a package, and the overrides that say where they are."""
+UNPACKED = {"transfer_fewshot_omniglot": "omniglot/images_background_small?.zip"}
+"""Archives that a lab's user unpacks first, into a folder of their own name."""
 AFTER = {"transfer_reuse": "transfer_task_a", "detection_nms": "detection_ssd"}
 """Labs that start from another's record."""
 MADE_OF = {"detection_race"}
@@ -100,13 +105,20 @@ def allowance() -> Allowance:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("experiment", LABS)
 def test_a_lab_reaches_what_it_expects(
-    experiment: str, leyden: Callable, records: Callable, allowance: Allowance, request: pytest.FixtureRequest
+    experiment: str,
+    leyden: Callable,
+    records: Callable,
+    allowance: Allowance,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
 ) -> None:
     assert compose([f"experiment={experiment}"]).config["lab"]["expect"], "a lab says what a sound run reaches"
     words = [f"experiment={experiment}"]
     if experiment in FROM_OUTSIDE:
         dev_data = request.getfixturevalue("dev_data")
         words += [word.format(data=dev_data) for word in FROM_OUTSIDE[experiment]]
+        for archive in dev_data.glob(UNPACKED[experiment]) if experiment in UNPACKED else ():
+            shutil.unpack_archive(archive, tmp_path / archive.parent.name)
     allowance.spend(minutes(experiment))
     if experiment in AFTER:
         assert leyden("run", f"experiment={AFTER[experiment]}").returncode == 0
@@ -116,6 +128,12 @@ def test_a_lab_reaches_what_it_expects(
     verified = leyden("verify", str(folder))
     print(verified.stdout)
     assert verified.returncode == 0, verified.stdout
+
+
+def test_labs_from_outside_are_listed() -> None:
+    labs = {*options("experiment")} - OWN
+    data = {name: str(compose([f"experiment={name}", "paths.data=OUTSIDE"]).config["data"]) for name in labs}
+    assert {name for name in labs if "OUTSIDE" in data[name]} == FROM_OUTSIDE.keys()
 
 
 def test_the_tour_comes_first() -> None:
