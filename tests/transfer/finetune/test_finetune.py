@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from leyden.nets.strategies.plan import l2_sp_penalty
+from leyden.nets.strategies.strategies import STRATEGIES
 from leyden.transfer.finetune.finetune import Finetune
-from leyden.transfer.finetune.plan import l2_sp_penalty
-from leyden.transfer.finetune.strategies import STRATEGIES
 
 ALL = ("stem", "stage1", "stage2")
 CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # inherited, and frozen during two epochs

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from leyden.nets import zoo
 from leyden.nets.backbone import Backbone
+from leyden.nets.strategies.strategies import DEFAULTS, new_strategy
 from leyden.transfer.finetune.network import TransferNet
-from leyden.transfer.finetune.strategies import DEFAULTS, new_strategy
 
 
 def new_backbone(norms: bool = True) -> Backbone:

@@ -16,10 +16,10 @@ from leyden.data.loader import Loader
 from leyden.data.splits import InMemory, fit_image
 from leyden.nets.auxiliary import load_network, save_network
 from leyden.nets.backbone import Backbone
+from leyden.nets.strategies.computed import key_of
 from leyden.nets.weights import best_checkpoint, find_weights, load_pretrained
 from leyden.transfer.classifier import Classifier, ClassifierTask
 from leyden.transfer.distillation.stages import tapped
-from leyden.transfer.finetune.features import key_of
 from leyden.transfer.finetune.pretraining import Recipe, pretrain, task_signature
 
 log = logging.getLogger(__name__)

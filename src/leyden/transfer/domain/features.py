@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from leyden.core.files import write_whole
 from leyden.data.splits import InMemory, Split, decode
+from leyden.nets.strategies.computed import key_of
 from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone as new_backbone
 from leyden.transfer.classifier import evaluation_mode
-from leyden.transfer.finetune.features import key_of
 
 NONE = "none"
 PART = 64

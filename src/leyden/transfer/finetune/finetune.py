@@ -1,8 +1,8 @@
 """Fine-tuning: a network that has learnt one task becomes the starting point for another.
 
-Which layers take over weights and which are trained is the strategy's business (``strategies.py``, the lecture's
-decision table and beyond); which network it is, that of the backbone (``leyden.nets``). Yosinski et al. 2014, "How
-transferable are features in deep neural networks?", ask the question that this technique answers.
+Which layers take over weights and which are trained is the strategy's business (``leyden.nets.strategies``, the
+lecture's decision table and beyond); which network it is, that of the backbone (``leyden.nets``). Yosinski et al. 2014,
+"How transferable are features in deep neural networks?", ask the question that this technique answers.
 
 The classifier is new. ``linear`` is the usual one; ``cosine`` is that of Qi et al. 2018, "Low-Shot Learning with
 Imprinted Weights", and Chen et al. 2019, "A Closer Look at Few-shot Classification": the cosine between feature and
@@ -36,6 +36,8 @@ from leyden.data.columns import LabelledImages
 from leyden.nets.backbone import Backbone
 from leyden.nets.memory_format import MemoryFormat, arrange
 from leyden.nets.published.googlenet import AUXILIARY_WEIGHT
+from leyden.nets.strategies.plan import l2_sp_penalty
+from leyden.nets.strategies.strategies import DEFAULTS, L2SP, Adapters, Options, StrategyName, new_strategy
 from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone as new_backbone
 from leyden.transfer.advise import advice_for, format_advice
@@ -44,9 +46,7 @@ from leyden.transfer.data import TransferImages
 from leyden.transfer.finetune.features import cache_frozen, first_features, labelled_features
 from leyden.transfer.finetune.heads import CosineHead, LinearHead
 from leyden.transfer.finetune.network import TransferNet
-from leyden.transfer.finetune.plan import l2_sp_penalty
 from leyden.transfer.finetune.pretraining import Recipe, pretrained_state
-from leyden.transfer.finetune.strategies import DEFAULTS, L2SP, Adapters, Options, StrategyName, new_strategy
 from leyden.visualization.logging import logs_now
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Finetune(ClassifierTask):
         channels: of the images; given by the data.
         image_size: side of the square images in pixels; given by the data.
         crop: how ``predict`` brings images to that size (``fit_image``); taken from the data when training starts.
-        strategy: which layers inherit and which learn, see ``strategies.py``.
+        strategy: which layers inherit and which learn, see ``leyden.nets.strategies.strategies``.
         truncate: options of that strategy: at, rebuild, freeze.
         last_k: options of that strategy: k.
         gradual: options of that strategy: unfreeze_every.

@@ -6,9 +6,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from leyden.nets.backbone import Backbone, pool
 from leyden.nets.published.googlenet import AuxiliaryClassifier
+from leyden.nets.strategies.plan import Plan, by_rate, draw_plan, drop_gradients, frozen_at, frozen_stages
 from leyden.transfer.classifier import Classifier
 from leyden.transfer.finetune.heads import Adapter
-from leyden.transfer.finetune.plan import Plan, draw_plan, frozen_at
 
 
 class TransferNet(Classifier):
@@ -71,8 +71,7 @@ class TransferNet(Classifier):
         """How many leading stages are frozen for ever, so that what they give can be computed once."""
         if self.adapters:
             return 0
-        fates = [stage.trained_from for stage in self.plan.values()]
-        return next((i for i, joins in enumerate(fates) if joins is not None), len(fates))
+        return frozen_stages(self.plan)
 
     def inherited(self) -> list[nn.Parameter]:
         """The parameters of inherited stages, from the image upwards."""
@@ -81,18 +80,11 @@ class TransferNet(Classifier):
 
     def rates(self) -> dict[float, list[nn.Parameter]]:
         """What learns, by its factor on the learning rate; what is new has 1."""
-        of_stage = {id(p): self.plan[name].rate for name in self.plan for p in self.backbone.stages[name].parameters()}
-        groups: dict[float, list[nn.Parameter]] = {}
-        for parameter in self.parameters():
-            if parameter.requires_grad:
-                groups.setdefault(of_stage.get(id(parameter), 1.0), []).append(parameter)
-        return groups
+        return by_rate(self.plan, dict(self.backbone.stages.items()), self.parameters())
 
     def drop_frozen_gradients(self) -> None:
         """For stages that have not joined yet: without a gradient an optimizer neither moves nor decays a weight."""
-        for name in frozen_at(self.plan, self.epoch):
-            for parameter in self.backbone.stages[name].parameters():
-                parameter.grad = None
+        drop_gradients(self.plan, dict(self.backbone.stages.items()), self.epoch)
 
     def train(self, mode: bool = True) -> "TransferNet":
         """Sets the mode of what learns; what is frozen stays in evaluation mode, as its batch norms must not adapt."""

@@ -12,8 +12,8 @@ from leyden.core.optim import cosine, scheduled
 from leyden.data.loader import Loader
 from leyden.data.splits import InMemory
 from leyden.nets.auxiliary import fit_classifier, load_network, save_network
+from leyden.nets.strategies.computed import key_of
 from leyden.training.progress import metered
-from leyden.transfer.finetune.features import key_of
 from leyden.transfer.finetune.heads import CosineHead
 
 log = logging.getLogger(__name__)

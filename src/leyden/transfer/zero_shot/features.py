@@ -12,10 +12,10 @@ from leyden.data.columns import LabelledImages
 from leyden.data.loader import Loader
 from leyden.data.splits import Split
 from leyden.nets.auxiliary import load_network, save_network, train_auxiliary
+from leyden.nets.strategies.computed import key_of
 from leyden.nets.weights import find_weights, load_pretrained
 from leyden.nets.zoo import backbone as new_backbone
 from leyden.transfer.classifier import evaluation_mode
-from leyden.transfer.finetune.features import key_of
 from leyden.transfer.finetune.pretraining import pretrain
 from leyden.transfer.zero_shot.options import ZeroShotOptions
 

@@ -1,14 +1,14 @@
 """The strategies of fine-tuning: the lecture's four (head, full, truncate, scratch) and six from the literature.
 
 A strategy is a small class: its fields are its own options, ``plan`` says what it means for a backbone's stages. In a
-config and in ``Finetune`` its options stand under its name, as plain values: ``truncate: {at: stage1}``.
+config and in a technique its options stand under its name, as plain values: ``truncate: {at: stage1}``.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal
 
-from leyden.transfer.finetune.plan import Plan, StagePlan
+from leyden.nets.strategies.plan import Plan, StagePlan
 
 StrategyName = Literal[
     "head", "full", "truncate", "scratch", "last_k", "gradual", "discriminative", "l2_sp", "bn_only", "adapter"
@@ -181,28 +181,31 @@ DEFAULTS: dict[str, Options] = {name: asdict(strategy()) for name, strategy in S
 """Every strategy's options as plain values."""
 
 
-def new_strategy(name: str, options: Mapping[str, Options]) -> Strategy:
+def new_strategy(
+    name: str, options: Mapping[str, Options], known: Mapping[str, type[Strategy]] = STRATEGIES
+) -> Strategy:
     """The strategy of a name, with its options.
 
     Args:
-        name: a key of ``STRATEGIES``.
+        name: a key of ``known``.
         options: by strategy; also those of other strategies, which are checked and not used, so that a sweep over
             strategies can give each its own.
+        known: the strategies of this kind of network.
 
     Raises:
         ValueError: an unknown strategy, an option that a strategy does not have, or one of the wrong type; the message
             says what there is.
     """
-    if name not in STRATEGIES:
-        raise ValueError(f"model.strategy={name!r}: there are {', '.join(STRATEGIES)}")
+    if name not in known:
+        raise ValueError(f"model.strategy={name!r}: there are {', '.join(known)}")
     for owner, given in options.items():
-        _check(owner, given)
-    return STRATEGIES[name](**options.get(name, {}))
+        _check(owner, given, known[owner])
+    return known[name](**options.get(name, {}))
 
 
-def _check(owner: str, given: Options) -> None:
+def _check(owner: str, given: Options, strategy: type[Strategy]) -> None:
     """Refuses options that the strategy ``owner`` does not have, and values of another type."""
-    types = {field.name: type(field.default) for field in fields(STRATEGIES[owner])}
+    types = {field.name: type(field.default) for field in fields(strategy)}
     for key, value in given.items():
         if key not in types:
             known = f"{owner} has {', '.join(types)}" if types else f"{owner} has no options"

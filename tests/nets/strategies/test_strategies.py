@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from leyden.transfer.finetune.plan import StagePlan, draw_plan, frozen_at, l2_sp_penalty
-from leyden.transfer.finetune.strategies import DEFAULTS, STRATEGIES, Adapters, StrategyName, new_strategy
+from leyden.nets.strategies.plan import StagePlan, draw_plan, frozen_at, l2_sp_penalty
+from leyden.nets.strategies.strategies import DEFAULTS, STRATEGIES, Adapters, StrategyName, new_strategy
 
 FROZEN, NEW = (True, None, 1.0), (False, 0, 1.0)
 PLANS: dict[str, list[tuple[bool, int | None, float]]] = {

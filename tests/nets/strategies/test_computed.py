@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from leyden.transfer.finetune.features import compute, key_of
+from leyden.nets.strategies.computed import compute, key_of
 
 
 class Counting:
