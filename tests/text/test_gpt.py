@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from leyden.data.text.tokenizer import Characters
 from leyden.nets.transformer import Attention
 from leyden.text.gpt import GPT, GPTNet
 
@@ -13,7 +14,7 @@ LETTERS = ["\ufffd", "\0", *"abcdefghijklmnopqrstuvwxyz"]
 
 def small(context: int = 16, **options: float) -> GPT:
     torch.manual_seed(0)
-    return GPT(LETTERS, context, layers=2, heads=2, width=16, **options).eval()
+    return GPT(Characters(LETTERS).spec, context, layers=2, heads=2, width=16, **options).eval()
 
 
 def sharp(context: int = 16, **options: float) -> GPT:
@@ -120,4 +121,4 @@ def test_the_seed_decides_what_is_drawn() -> None:
 
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
     with pytest.raises(ValueError, match="3 heads do not divide a width of 16"):
-        GPT(LETTERS, 8, heads=3, width=16)
+        GPT(Characters(LETTERS).spec, 8, heads=3, width=16)

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from leyden.data.batches.tokens import END, UNKNOWN, CharacterWindows
+from leyden.data.batches.tokens import CharacterWindows
 from leyden.data.columns import Texts, Tokens
 from leyden.data.source import Source
 from leyden.data.splits import InMemory
+from leyden.data.text.tokenizer import END, UNKNOWN, Characters
 from leyden.metrics.ngram import NGrams
 from leyden.text.gpt import GPT
 from leyden.text.language_model import LanguageModel
@@ -23,7 +24,7 @@ class Constant(LanguageModel):
     """Predicts the same whatever it reads."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(VOCABULARY, 3, **{**OPTIONS, **options})
+        super().__init__(Characters(VOCABULARY).spec, 3, **{**OPTIONS, **options})
 
     def forward(self, tokens: Tensor) -> Tensor:
         return P.log().expand(*tokens.shape, -1)
@@ -84,7 +85,7 @@ def test_ngrams_are_scored_on_the_same_characters() -> None:
     found = quiet_trainer().test(model, data, verbose=False)[0]
     train, test = data.stream("train").tolist(), data.stream("test").tolist()[:13]  # three windows
     for order in (3, 5):
-        bits = NGrams(train, order, len(data.vocabulary)).bits(test)
+        bits = NGrams(train, order, data.tokenizer.size).bits(test)
         assert found[f"test/bits_per_char_{order}gram"] == pytest.approx(bits, rel=1e-6)
     assert found["test/bits_per_char"] > 0
 

@@ -106,6 +106,17 @@ class Tokens(NamedTuple):
     """(B, T) int64, places in a vocabulary."""
 
 
+class LabelledTokens(NamedTuple):
+    """Whole texts as numbers, with their classes."""
+
+    tokens: Tensor
+    """(B, T) int64, places in a vocabulary; padding behind the end of the shorter ones."""
+    lengths: Tensor
+    """(B,) int64 tokens of each text, 1 .. T."""
+    labels: Tensor
+    """(B,) int64, 0 .. classes - 1."""
+
+
 def collate(examples: Sequence[Columns]) -> Columns:
     """One batch of several examples: tensors are stacked, numbers become a tensor, everything else a list."""
     first = examples[0]

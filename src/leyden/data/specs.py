@@ -3,7 +3,7 @@
 A model is built as ``Model(**options, **data.spec)``, so what the data knows is never typed twice.
 """
 
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 
 class PixelSpec(TypedDict):
@@ -31,13 +31,27 @@ class TableSpec(TypedDict):
     """One per column of ``rows``, in that order."""
 
 
+class TokenizerSpec(TypedDict):
+    """How texts become numbers and numbers texts; see ``leyden.data.text.tokenizer``."""
+
+    kind: Literal["characters", "subwords"]
+    content: str
+    """Of characters a JSON list, the token of each number; of subwords the JSON of the library ``tokenizers``."""
+
+
 class TextSpec(TypedDict):
     """Text as numbers."""
 
-    vocabulary: list[str]
-    """The token of each number, from 0."""
+    tokenizer: TokenizerSpec
     context: int
-    """Tokens of an example."""
+    """Tokens of an example, at most."""
+
+
+class LabelledTextSpec(TextSpec):
+    """Texts with classes."""
+
+    class_names: list[str]
+    """In the order of the labels."""
 
 
 class TfidfSpec(TypedDict):

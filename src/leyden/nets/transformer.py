@@ -1,9 +1,9 @@
-"""A transformer's block (Vaswani et al. 2017, "Attention Is All You Need"), normalised first as in GPT-2.
+"""A transformer's block (Vaswani et al. 2017, "Attention Is All You Need"), norms first (GPT-2) or last (BERT).
 
 Shapes: B sequences, T tokens, D channels, H heads of D / H channels each, S tokens that were seen before.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -38,38 +38,63 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
-        """(B, T, D) to (B, T, D) and the keys and values so far; with a cache, T must be 1."""
+    def forward(self, x: Tensor, cache: Cache | None = None, real: Tensor | None = None) -> tuple[Tensor, Cache]:
+        """(B, T, D) to (B, T, D) and the keys and values so far.
+
+        Args:
+            x: the tokens' channels; with a cache, T must be 1.
+            cache: of the tokens before.
+            real: (B, T) bool, True at tokens that are no padding; nobody attends to the others. None: all are. Not
+                together with a cache or ``causal``, where padding behind the text is out of sight anyway.
+        """
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, H, T, D / H)
         if cache is not None:
             k, v = torch.cat([cache.keys, k], 2), torch.cat([cache.values, v], 2)  # (B, H, S + T, D / H)
         drop = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=self.causal and cache is None)
+        seen = None if real is None else real[:, None, None, :]  # (B, 1, 1, T)
+        y = F.scaled_dot_product_attention(q, k, v, seen, drop, is_causal=self.causal and cache is None)
         y = self.out(y.transpose(1, 2).flatten(2))  # (B, T, D)
         return F.dropout(y, self.dropout, self.training), Cache(k, v)
 
 
 class Block(nn.Module):
-    """Attention, then two linear layers, each behind a layer norm and beside a shortcut.
+    """Attention, then two linear layers, each beside a shortcut, with a layer norm before it or behind the sum.
 
     Args:
         width: D.
         heads: of the attention.
         causal: see ``Attention``.
         dropout: of attention weights and of both branches.
+        norm_first: True: x + f(norm(x)), as GPT-2; False: norm(x + f(x)), as Vaswani et al. and BERT.
+        gelu: "tanh", the approximation of GPT-2, or "none", the exact one of BERT.
+        eps: of the layer norms; BERT has 1e-12.
+        hidden: channels between the two linear layers; None: 4 D.
     """
 
-    def __init__(self, width: int, heads: int, causal: bool, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        causal: bool,
+        dropout: float = 0.0,
+        norm_first: bool = True,
+        gelu: Literal["none", "tanh"] = "tanh",
+        eps: float = 1e-5,
+        hidden: int | None = None,
+    ) -> None:
         super().__init__()
-        self.norm_1 = nn.LayerNorm(width)
+        hidden = hidden or 4 * width
+        self.norm_first = norm_first
+        self.norm_1 = nn.LayerNorm(width, eps)
         self.attention = Attention(width, heads, causal, dropout)
-        self.norm_2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Linear(4 * width, width), nn.Dropout(dropout)
-        )
+        self.norm_2 = nn.LayerNorm(width, eps)
+        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(gelu), nn.Linear(hidden, width), nn.Dropout(dropout))
 
-    def forward(self, x: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
-        """(B, T, D) to (B, T, D) and the attention's cache."""
-        attended, cache = self.attention(self.norm_1(x), cache)
-        x = x + attended
-        return x + self.mlp(self.norm_2(x)), cache
+    def forward(self, x: Tensor, cache: Cache | None = None, real: Tensor | None = None) -> tuple[Tensor, Cache]:
+        """(B, T, D) to (B, T, D) and the attention's cache; arguments as the attention's."""
+        attended, cache = self.attention(self.norm_1(x) if self.norm_first else x, cache, real)
+        if self.norm_first:
+            x = x + attended
+            return x + self.mlp(self.norm_2(x)), cache
+        x = self.norm_1(x + attended)
+        return self.norm_2(x + self.mlp(x)), cache

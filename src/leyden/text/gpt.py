@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from leyden.data.specs import TokenizerSpec
 from leyden.nets.transformer import Block, Cache
 from leyden.text.language_model import LanguageModel
 
@@ -62,7 +63,7 @@ class GPT(LanguageModel):
     """Trains a GPT on windows of tokens; the best ``val/bits_per_char`` marks the checkpoint.
 
     Args:
-        vocabulary: the token of each number; given by the data.
+        tokenizer: which numbers stand for which text; given by the data.
         context: tokens that a prediction may look back on; given by the data.
         layers: blocks of attention.
         heads: of each block; they divide ``width``.
@@ -82,7 +83,7 @@ class GPT(LanguageModel):
 
     def __init__(
         self,
-        vocabulary: list[str],
+        tokenizer: TokenizerSpec,
         context: int,
         layers: int = 4,
         heads: int = 4,
@@ -95,9 +96,9 @@ class GPT(LanguageModel):
         temperature: float = 0.8,
         top_k: int | None = None,
     ) -> None:
-        super().__init__(vocabulary, context, lr, weight_decay, warmup, sample_length, temperature, top_k)
+        super().__init__(tokenizer, context, lr, weight_decay, warmup, sample_length, temperature, top_k)
         self.save_hyperparameters(logger=False)
-        self.net = GPTNet(len(vocabulary), context, layers, heads, width, dropout)
+        self.net = GPTNet(self.tokenizer.size, context, layers, heads, width, dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens (B, T), T up to ``context``, to logits (B, T, V) of the token behind each."""

@@ -13,8 +13,10 @@ from torch.optim import AdamW
 from leyden.core.attached import attached_data
 from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
 from leyden.core.technique import Predictions
-from leyden.data.batches.tokens import END, CharacterWindows
+from leyden.data.batches.tokens import CharacterWindows
 from leyden.data.columns import Tokens
+from leyden.data.specs import TokenizerSpec
+from leyden.data.text.tokenizer import build_tokenizer
 from leyden.metrics.ngram import NGrams
 from leyden.visualization.logging import log_text, logs_now
 
@@ -30,7 +32,7 @@ class LanguageModel(LightningModule):
     """Learns to predict each token from those before it; a technique gives ``forward`` and ``generate``.
 
     Args:
-        vocabulary: the token of each number; given by the data.
+        tokenizer: which numbers stand for which text; given by the data.
         context: tokens that a prediction may look back on; given by the data.
         lr: AdamW's greatest rate.
         weight_decay: AdamW's, of weights and embeddings; norms and biases are spared.
@@ -51,7 +53,7 @@ class LanguageModel(LightningModule):
 
     def __init__(
         self,
-        vocabulary: list[str],
+        tokenizer: TokenizerSpec,
         context: int,
         lr: float,
         weight_decay: float,
@@ -65,10 +67,10 @@ class LanguageModel(LightningModule):
             raise ValueError(f"model.temperature={temperature} must be above 0, model.warmup={warmup} in [0, 1)")
         if sample_length < 1 or (top_k is not None and top_k < 1):
             raise ValueError(f"model.sample_length={sample_length} and model.top_k={top_k} count from 1")
-        self.vocabulary, self.context = vocabulary, context
+        self.tokenizer, self.context = build_tokenizer(tokenizer), context
         self.lr, self.weight_decay, self.warmup = lr, weight_decay, warmup
         self.sample_length, self.temperature, self.top_k = sample_length, temperature, top_k
-        self.register_buffer("characters", torch.tensor([len(token) for token in vocabulary]), persistent=False)
+        self.register_buffer("characters", torch.tensor(self.tokenizer.characters), persistent=False)
 
     def generate(self, start: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
         """``count`` tokens behind each of ``start`` (B, T): (B, count) int64."""
@@ -110,7 +112,7 @@ class LanguageModel(LightningModule):
         if len(train) > MAX_COUNTED:
             log.info("n-grams are not scored: %d training tokens are more than %d", len(train), MAX_COUNTED)
             return
-        ngrams = NGrams(train.tolist(), max(FLOORS), len(self.vocabulary))
+        ngrams = NGrams(train.tolist(), max(FLOORS), self.tokenizer.size)
         read = [int(windows[0, 0]), *windows[:, 1:].flatten().tolist()]
         for order in FLOORS:
             self.log(f"test/bits_per_char_{order}gram", ngrams.bits(read, order), rank_zero_only=True)
@@ -132,14 +134,14 @@ class LanguageModel(LightningModule):
         generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
         training = self.training
         self.eval()
-        start = torch.full((count, 1), self.vocabulary.index(END), device=self.device)
+        start = torch.full((count, 1), self.tokenizer.end, device=self.device)
         tokens = self.generate(start, self.sample_length, generator)
         self.train(training)
         return Predictions([{"text": self.decode(row)} for row in tokens.tolist()], [])
 
     def decode(self, tokens: list[int]) -> str:
-        """The text of some tokens, up to the first ``END``."""
-        return "".join(self.vocabulary[token] for token in tokens).split(END)[0]
+        """The text of some tokens, up to the first end."""
+        return self.tokenizer.decode(tokens[: tokens.index(end)] if (end := self.tokenizer.end) in tokens else tokens)
 
     def draw(self, logits: Tensor, generator: torch.Generator | None) -> Tensor:
         """A token for each row of logits (B, V), by ``temperature`` and ``top_k``: (B,) int64."""

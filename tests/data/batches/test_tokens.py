@@ -2,11 +2,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from leyden.data.batches.tokens import END, UNKNOWN, CharacterWindows, RandomWindows
+from leyden.data.batches.tokens import CharacterWindows, RandomWindows
 from leyden.data.columns import Texts
 from leyden.data.source import Source
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.splits import InMemory
+from leyden.data.text.tokenizer import END, UNKNOWN
 
 TEXTS = {"train": ["abracadabra", "cab"], "val": ["badge", "cafe"], "test": ["a" * 9]}
 
@@ -21,7 +22,7 @@ class Words(Source):
 
 
 def read(data: CharacterWindows, numbers: Tensor) -> str:
-    return "".join(data.vocabulary[number] for number in numbers.tolist())
+    return "".join(data.tokenizer.vocabulary[number] for number in numbers.tolist())
 
 
 def windows(data: CharacterWindows, epochs: int = 1) -> list[str]:
@@ -31,7 +32,8 @@ def windows(data: CharacterWindows, epochs: int = 1) -> list[str]:
 
 def test_vocabulary_is_that_of_training() -> None:
     data = CharacterWindows(Words(), context=3)
-    assert data.spec == {"vocabulary": [UNKNOWN, END, "a", "b", "c", "d", "r"], "context": 3}
+    assert data.tokenizer.vocabulary == [UNKNOWN, END, "a", "b", "c", "d", "r"]
+    assert data.spec == {"tokenizer": data.tokenizer.spec, "context": 3}
     assert read(data, data.stream("val")) == f"bad{UNKNOWN}{UNKNOWN}{END}ca{UNKNOWN}{UNKNOWN}{END}"
 
 

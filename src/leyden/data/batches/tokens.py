@@ -14,19 +14,16 @@ from leyden.data.module import DataModule
 from leyden.data.source import Source
 from leyden.data.specs import TextSpec
 from leyden.data.splits import InMemory, Stage
+from leyden.data.text.tokenizer import Tokenizer
+from leyden.data.text.tokenizer_sources import train_tokenizer
 
 log = logging.getLogger(__name__)
-
-UNKNOWN = "\ufffd"
-"""The token, with number 0, of characters that training never saw."""
-END = "\0"
-"""The token, with number 1, behind every text."""
 
 
 class CharacterWindows(DataModule):
     """Batches of ``Tokens`` (B, context + 1): ``context`` characters to predict, and the one before them.
 
-    The texts of a split form one stream, ``END`` behind each. Training windows begin at random places of it, new ones
+    The texts of a split form one stream, an end behind each. Training windows begin at random places of it, new ones
     in each epoch. Validation and test windows lie side by side: each character but the stream's first is predicted
     once; a rest too short for a window is left out. The vocabulary is that of the training split.
 
@@ -62,12 +59,12 @@ class CharacterWindows(DataModule):
     @property
     def spec(self) -> TextSpec:
         """What the model must know; valid after ``prepare_data``."""
-        return TextSpec(vocabulary=self.vocabulary, context=self.context)
+        return TextSpec(tokenizer=self.tokenizer.spec, context=self.context)
 
     @cached_property
-    def vocabulary(self) -> list[str]:
-        """``UNKNOWN``, ``END``, then the characters of the training split, sorted."""
-        return [UNKNOWN, END, *sorted({character for text in self.texts("train") for character in text} - {END})]
+    def tokenizer(self) -> Tokenizer:
+        """Of the characters of the training split."""
+        return train_tokenizer("characters", self.texts("train"))
 
     def texts(self, stage: Stage) -> list[str]:
         """The texts of a split."""
@@ -75,9 +72,9 @@ class CharacterWindows(DataModule):
         return [split[i].texts for i in range(len(split))]
 
     def stream(self, stage: Stage) -> Tensor:
-        """All characters of a split as one row of numbers (N,) int64, ``END`` behind each text."""
-        numbers = {character: number for number, character in enumerate(self.vocabulary)}
-        return torch.tensor([numbers.get(character, 0) for text in self.texts(stage) for character in (*text, END)])
+        """All characters of a split as one row of numbers (N,) int64, the end's behind each text."""
+        texts = self.tokenizer.encode_all(self.texts(stage))
+        return torch.tensor([number for text in texts for number in (*text, self.tokenizer.end)])
 
     def examples(self, stage: Stage) -> InMemory[Tokens]:
         """Windows (context + 1,) of the split's stream, side by side."""
