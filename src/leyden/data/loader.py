@@ -139,7 +139,16 @@ class Loader:
         count = len(self.split)
         order = torch.randperm(count, generator=self._generator(self._epoch, 0)) if self.train else torch.arange(count)
         rank, world = self._rank_and_world()
-        return order[rank::world][: self._share()]
+        return self.arranged(order, self.batch_size * world)[rank::world][: self._share()]
+
+    def arranged(self, order: Tensor, together: int) -> Tensor:
+        """The same examples in another order; a child overrides this to choose which make a batch.
+
+        Args:
+            order: (N,) int64, shuffled in training.
+            together: so many in a row make the batches that all ranks take in one step.
+        """
+        return order
 
     def _share(self) -> int:
         count, (rank, world) = len(self.split), self._rank_and_world()
