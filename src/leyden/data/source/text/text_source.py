@@ -186,18 +186,43 @@ def read_lines(file: Path, encoding: str) -> list[str]:
         content = file.read_bytes()
     except OSError as error:
         raise ValueError(f"{file}: cannot be read ({error.strerror})") from error
+    text = decoded(content, file, "utf-8-sig" if encoding == "utf-8" else encoding)
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    return lines[:-1] if lines and not lines[-1] else lines
+
+
+def decoded(content: bytes, file: Path, encoding: str, start: int = 0) -> str:
+    """Bytes of a file as text.
+
+    Args:
+        content: some of the file's bytes.
+        file: for the message.
+        encoding: of the file; "utf-8-sig" takes a byte-order mark away.
+        start: where in the file they begin.
+
+    Raises:
+        ValueError: bytes that are no such text; the message names file and line.
+    """
     try:
-        text = content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = _lines_before(file, start) + error.object.count(b"\n", 0, error.start) + 1
         raise ValueError(
-            f"{file}:{line}: the byte 0x{content[error.start]:02x} is no {encoding}: set data.source.encoding, such as "
-            "latin-1, or save the file as UTF-8"
+            f"{file}:{line}: the byte 0x{error.object[error.start]:02x} is no {encoding.removesuffix('-sig')}: set "
+            "data.source.encoding, such as latin-1, or save the file as UTF-8"
         ) from error
     except LookupError as error:
         raise ValueError(f"data.source.encoding={encoding}: Python knows no such encoding; utf-8, latin-1") from error
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
-    return lines[:-1] if lines and not lines[-1] else lines
+
+
+def _lines_before(file: Path, place: int) -> int:
+    """How many lines end in the first ``place`` bytes of a file, which may exceed the memory."""
+    count = 0
+    with file.open("rb") as opened:
+        while place > 0 and (block := opened.read(min(place, 2**20))):
+            count += block.count(b"\n")
+            place -= len(block)
+    return count
 
 
 def class_name(label: str, names: Mapping[str, str] | None = None) -> str:
