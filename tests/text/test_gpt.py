@@ -1,13 +1,17 @@
 import math
+from itertools import islice
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from leyden.data.columns import Tokens
 from leyden.data.text.tokenizer import Characters
 from leyden.nets.transformer import Attention
 from leyden.text.gpt import GPT, GPTNet
+from training import quiet_trainer
 
 LETTERS = ["\ufffd", "\0", *"abcdefghijklmnopqrstuvwxyz"]
 
@@ -98,8 +102,7 @@ def test_embeddings_are_the_head() -> None:
 @pytest.mark.parametrize("start", [1, 5, 16])
 def test_cached_keys_change_no_draw(start: int) -> None:
     model, tokens = sharp(), some_tokens(3, start)
-    drawn = model.generate(tokens, 40, torch.Generator().manual_seed(2))
-    assert drawn.shape == (3, 40)
+    drawn = torch.stack([*islice(model.draws(tokens, torch.Generator().manual_seed(2)), 40)], 1)
 
     generator, read = torch.Generator().manual_seed(2), tokens
     with torch.no_grad():
@@ -122,3 +125,40 @@ def test_the_seed_decides_what_is_drawn() -> None:
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
     with pytest.raises(ValueError, match="3 heads do not divide a width of 16"):
         GPT(Characters(LETTERS).spec, 8, heads=3, width=16)
+
+
+def test_texts_end_where_all_have_ended() -> None:
+    model, tokens = sharp(temperature=5.0), some_tokens(3, 5)
+    endless = torch.stack([*islice(model.draws(tokens, torch.Generator().manual_seed(0)), 400)], 1)
+    ended = model.generate(tokens, 400, torch.Generator().manual_seed(0))
+    assert torch.equal(ended, endless[:, : ended.shape[1]])
+    last = [(row == 1).nonzero()[0].item() for row in endless]
+    assert ended.shape[1] == max(last) + 1 < 400
+
+
+@pytest.mark.parametrize("greedy", [{"temperature": 0.0}, {"temperature": 1e-4}, {"top_k": 1}, {"top_p": 1e-6}])
+def test_greedy_takes_the_likeliest_each_time(greedy: dict[str, float]) -> None:
+    model, tokens = sharp(**greedy), some_tokens(2, 4)
+    drawn = model.generate(tokens, 10, torch.Generator().manual_seed(0))
+    for i in range(drawn.shape[1]):
+        read = torch.cat([tokens, drawn[:, :i]], 1)
+        assert torch.equal(drawn[:, i], model(read)[:, -1].argmax(-1))
+
+
+def test_loaded_weights_are_still_tied(tmp_path: Path) -> None:
+    model, tokens = sharp(), some_tokens(2, 9)
+    trainer = quiet_trainer()
+    trainer.strategy.connect(model)
+    trainer.save_checkpoint(tmp_path / "gpt.ckpt")
+    again = GPT.load_from_checkpoint(tmp_path / "gpt.ckpt", weights_only=True).eval()
+    assert torch.equal(again(tokens), model(tokens))
+    with torch.no_grad():
+        again.net.token.weight[5] += 1.0
+    assert not torch.equal(again(tokens)[..., 5], model(tokens)[..., 5])  # the head has moved with the embedding
+
+
+def test_windows_of_a_batch_do_not_see_each_other() -> None:
+    model, tokens = sharp(), some_tokens(4, 17)
+    together = model.losses(Tokens(tokens))[0]
+    alone = torch.cat([model.losses(Tokens(row[None]))[0] for row in tokens])
+    torch.testing.assert_close(together, alone)

@@ -1,19 +1,23 @@
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from leyden.data.batches.tokens import CharacterWindows
+from leyden.core.technique import PredictOptions
+from leyden.data.batches.tokens import TokenWindows
 from leyden.data.columns import Texts, Tokens
 from leyden.data.source import Source
 from leyden.data.splits import InMemory
 from leyden.data.text.tokenizer import END, UNKNOWN, Characters
+from leyden.data.text.tokenizer_sources import train_tokenizer
 from leyden.metrics.ngram import NGrams
+from leyden.text.figures import Moment
 from leyden.text.gpt import GPT
 from leyden.text.language_model import LanguageModel
-from training import quiet_trainer
+from training import Kept, quiet_trainer
 
 VOCABULARY = [UNKNOWN, END, "a", "b", "ab"]
 P = torch.tensor([0.05, 0.1, 0.5, 0.25, 0.1])
@@ -57,51 +61,90 @@ def test_text_ends_at_the_first_end() -> None:
     assert Constant().decode([1, 2]) == ""
 
 
-def test_temperature_flattens_and_sharpens() -> None:
-    logits = P.log().expand(20_000, -1)
-    for temperature in (0.5, 1.0, 2.0):
-        drawn = Constant(temperature=temperature).draw(logits, torch.Generator().manual_seed(0))
-        expected = P ** (1 / temperature)
-        torch.testing.assert_close(drawn.bincount(minlength=5) / 20_000, expected / expected.sum(), atol=0.01, rtol=0)
-
-
-def test_no_temperature_or_one_token_is_greedy() -> None:
-    logits = torch.randn(500, 5, generator=torch.Generator().manual_seed(0))
-    for model in (Constant(temperature=1e-4), Constant(temperature=1.0, top_k=1)):
-        assert torch.equal(model.draw(logits, torch.Generator().manual_seed(1)), logits.argmax(1))
-
-
-def test_top_k_leaves_the_likeliest() -> None:
-    logits = P.log().expand(6000, -1)
-    drawn = Constant(top_k=2).draw(logits, torch.Generator().manual_seed(0))
-    torch.testing.assert_close(drawn.bincount(minlength=5) / 6000, torch.tensor([0, 0, 2, 1, 0]) / 3, atol=0.02, rtol=0)
-    every = (Constant(top_k=k).draw(logits, torch.Generator().manual_seed(0)) for k in (None, 5, 9))
-    assert len({tuple(drawn.tolist()) for drawn in every}) == 1
-
-
-def test_ngrams_are_scored_on_the_same_characters() -> None:
-    data = CharacterWindows(Words(), context=4, eval_batch_size=2)
+def test_ngrams_are_scored_beside_it() -> None:
+    data = TokenWindows(Words(), context=4, eval_batch_size=2)
     model = GPT(**data.spec, layers=1, heads=1, width=8)
     found = quiet_trainer().test(model, data, verbose=False)[0]
-    train, test = data.stream("train").tolist(), data.stream("test").tolist()[:13]  # three windows
-    for order in (3, 5):
-        bits = NGrams(train, order, data.tokenizer.size).bits(test)
-        assert found[f"test/bits_per_char_{order}gram"] == pytest.approx(bits, rel=1e-6)
+    train, test = data.stream("train").tokens.tolist(), data.stream("test").tokens.tolist()
+    bits = {order: NGrams(train, order, data.tokenizer.size).bits(test) for order in range(1, 8)}
+    for name, expected in {"3gram": bits[3], "5gram": bits[5], "best_ngram": min(bits.values())}.items():
+        assert found[f"test/bits_per_char_{name}"] == pytest.approx(expected, rel=1e-6)
     assert found["test/bits_per_char"] > 0
 
 
+def test_subwords_are_held_against_the_same_ngrams() -> None:
+    pytest.importorskip("tokenizers")
+    found = []
+    for kind in ("characters", "bpe"):
+        data = TokenWindows(Words(), kind, 270, context=2)
+        model = GPT(**data.spec, layers=1, heads=1, width=8)
+        found.append(quiet_trainer().test(model, data, verbose=False)[0])
+    assert found[0]["test/bits_per_char_3gram"] == found[1]["test/bits_per_char_3gram"]
+
+
+def test_a_uniform_model_s_bits_are_known() -> None:
+    """Whatever the tokens are, bits are those of all of them, by characters of the text."""
+    pytest.importorskip("tokenizers")
+    data = TokenWindows(Words(), "bpe", 270, context=2, eval_batch_size=1)
+    model = GPT(**data.spec, layers=1, heads=1, width=8)
+    torch.nn.init.zeros_(model.net.token.weight)
+    found = quiet_trainer().test(model, data, verbose=False)[0]
+    tokens, characters = len(data.stream("test").tokens), len("cadabra abra") + 1
+    assert found["test/bits_per_char"] == pytest.approx(math.log2(data.tokenizer.size) * tokens / characters, rel=1e-5)
+
+
+def test_another_tokenizer_s_data_are_refused() -> None:
+    data = TokenWindows(Words(), context=4)
+    model = GPT(Characters([UNKNOWN, END, "x"]).spec, 4, layers=1, heads=1, width=8)
+    with pytest.raises(ValueError, match="the data's tokenizer is not the model's"):
+        quiet_trainer().test(model, data, verbose=False)
+
+
 def test_it_learns_a_text_by_heart() -> None:
-    data = CharacterWindows(Words(), context=8, batch_size=8, epoch_size=80)
+    data = TokenWindows(Words(), context=8, batch_size=8, epoch_size=80)
     torch.manual_seed(0)
-    model = GPT(**data.spec, layers=1, heads=2, width=32, lr=1e-2, temperature=1e-3, sample_length=22)
-    quiet_trainer(max_epochs=12, gradient_clip_val=1.0).fit(model, data)
+    model = GPT(**data.spec, layers=1, heads=2, width=32, lr=1e-2, temperature=0, sample_length=22)
+    kept = Kept()
+    quiet_trainer(max_epochs=12, gradient_clip_val=1.0, limit_val_batches=1.0, logger=kept).fit(model, data)
+    assert kept.pictures.keys() == {"learning"}
     assert model.sample(1, seed=0).rows[0]["text"] == "background"
+    assert list(model.continue_text("back")) == [*"ground", ""]
+    rows = model.predict(["backg", "b"]).rows
+    assert rows == [{"prompt": "backg", "continuation": "round"}, {"prompt": "b", "continuation": "ackground"}]
+    assert [moment.step for moment in model.moments] == [10 * epoch for epoch in range(1, 13)]
+    assert model.moments[-1].texts[0] == "background"
 
 
 def test_classes_and_values_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="Constant knows no classes"):
         Constant().sample(1, label="3")
-    with pytest.raises(ValueError, match=r"model.temperature=0"):
-        Constant(temperature=0)
-    with pytest.raises(ValueError, match=r"model.top_k=0 count from 1"):
-        Constant(top_k=0)
+    with pytest.raises(ValueError, match=r"model.warmup=1 must be"):
+        Constant(warmup=1)
+    with pytest.raises(ValueError, match="Constant finds no boxes"):
+        Constant().predict(["a"], PredictOptions(threshold=0.5))
+
+
+def test_a_half_drawn_character_waits_for_its_rest() -> None:
+    pytest.importorskip("tokenizers")
+    tokenizer = train_tokenizer("bpe", ["plain"], 262)
+    numbers = tokenizer.encode("a\u4f60b")  # one byte, three bytes, one byte
+
+    class Reciting(LanguageModel):
+        def draws(self, start: Tensor, generator: torch.Generator | None = None) -> Iterator[Tensor]:
+            yield from (torch.tensor([number]) for number in numbers)
+
+    model = Reciting(tokenizer.spec, 4, **OPTIONS | {"sample_length": 5})
+    assert list(model.continue_text("")) == ["a", "", "", "\u4f60", "b", ""]
+    model.sample_length = 3  # in the midst of it
+    assert "".join(model.continue_text("")) == "a\ufffd"
+
+
+def test_how_it_learnt_outlives_a_checkpoint() -> None:
+    model, again = Constant(), Constant()
+    model.moments = [Moment(10, 3.5, ["a"]), Moment(20, 3.0, ["ab", ""])]
+    checkpoint: dict[str, Any] = {}
+    model.on_save_checkpoint(checkpoint)
+    again.on_load_checkpoint(checkpoint)
+    assert again.moments == model.moments
+    again.on_load_checkpoint({"moments": checkpoint["moments"][:1]})  # the best of the run is an earlier one
+    assert again.moments == model.moments

@@ -12,6 +12,8 @@ Weights are drawn from N(0, 0.02), those that end a shortcut's branch from N(0, 
 Departures: attention and the rest share one dropout, 0 by default; tokens are characters unless the data has others.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,6 +21,7 @@ from torch.nn import functional as F
 from leyden.data.specs import TokenizerSpec
 from leyden.nets.transformer import Block, Cache
 from leyden.text.language_model import LanguageModel
+from leyden.text.sampling import Sampling
 
 
 class GPTNet(nn.Module):
@@ -73,9 +76,11 @@ class GPT(LanguageModel):
         lr: AdamW's greatest rate.
         weight_decay: AdamW's, of weights and embeddings.
         warmup: part of the steps in which the rate grows; then it falls to 0 along half a cosine.
-        sample_length: tokens of a sample.
-        temperature: what logits are divided by before a token is drawn; below 1 the likely ones become likelier.
+        sample_length: tokens of a sample, at most: it ends where a text ends.
+        temperature: what logits are divided by before a token is drawn; below 1 the likely ones become likelier, 0
+            takes the likeliest.
         top_k: only so many of the likeliest tokens can be drawn; null: all.
+        top_p: only the fewest likeliest tokens can be drawn that have this probability together; null: all.
 
     Raises:
         ValueError: the heads do not divide the width, or a value is outside its range.
@@ -95,8 +100,10 @@ class GPT(LanguageModel):
         sample_length: int = 300,
         temperature: float = 0.8,
         top_k: int | None = None,
+        top_p: float | None = None,
     ) -> None:
-        super().__init__(tokenizer, context, lr, weight_decay, warmup, sample_length, temperature, top_k)
+        sampling = Sampling(temperature, top_k, top_p)
+        super().__init__(tokenizer, context, lr, weight_decay, warmup, sample_length, sampling)
         self.save_hyperparameters(logger=False)
         self.net = GPTNet(self.tokenizer.size, context, layers, heads, width, dropout)
 
@@ -105,19 +112,19 @@ class GPT(LanguageModel):
         return self.net(tokens)[0]
 
     @torch.no_grad()
-    def generate(self, start: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """``count`` tokens drawn one by one behind each of ``start`` (B, T): (B, count) int64.
+    def draws(self, start: Tensor, generator: torch.Generator | None = None) -> Iterator[Tensor]:
+        """Tokens (B,) int64 behind each of ``start`` (B, T), one after the other, without end.
 
         Keys and values of earlier tokens are kept. When ``context`` places are full, the later half of the tokens is
         read anew from the first place on, so that each draw still looks back on half a context or more.
         """
-        drawn: list[Tensor] = []
-        unread, caches = start[:, -self.context :], None
-        for _ in range(count):
+        recent, caches = start[:, -self.context :], None
+        unread = recent
+        while True:
             logits, caches = self.net(unread, caches)
-            drawn.append(self.draw(logits[:, -1], generator))
-            unread = drawn[-1].unsqueeze(1)
+            unread = self.draw(logits[:, -1], generator).unsqueeze(1)
+            yield unread[:, 0]
+            recent = torch.cat([recent, unread], 1)
             if caches[0].keys.shape[2] == self.context:
-                tokens = torch.cat([start, torch.stack(drawn, 1)], 1)
-                unread, caches = tokens[:, -(self.context // 2 + 1) :], None
-        return torch.stack(drawn, 1)
+                recent = unread = recent[:, -(self.context // 2 + 1) :]
+                caches = None

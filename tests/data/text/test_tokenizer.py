@@ -50,6 +50,16 @@ def test_texts_come_back() -> None:
     assert words.decode(words.encode("The naïve CAT, twice")) == "the naive cat, twice"
 
 
+def test_pieces_are_no_references_of_a_config() -> None:
+    pytest.importorskip("tokenizers")
+    made = train_tokenizer("bpe", ["${a} ${b}"] * 9, 300)
+    assert "${" in made.vocabulary
+    assert "${" not in made.spec["content"]
+    again = build_tokenizer(made.spec)
+    assert again.spec == made.spec
+    assert again.decode(again.encode("${c}")) == "${c}"
+
+
 def test_special_tokens_have_fixed_numbers() -> None:
     pytest.importorskip("tokenizers")
     for kind in ("bpe", "wordpiece"):

@@ -136,8 +136,8 @@ class Subwords(Tokenizer):
 
     @cached_property
     def spec(self) -> TokenizerSpec:
-        """The library's own JSON."""
-        return TokenizerSpec(kind="subwords", content=self.tokens.to_str())
+        """The library's own JSON; a piece ``${`` is escaped, because configs take it for a reference."""
+        return TokenizerSpec(kind="subwords", content=self.tokens.to_str().replace("${", r"\u0024{"))
 
     @cached_property
     def characters(self) -> list[int]:

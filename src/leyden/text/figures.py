@@ -1,0 +1,83 @@
+"""How a language model learns: its bits per character over the steps, and what it wrote meanwhile."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from matplotlib.figure import SubFigure
+from torch import Tensor
+
+from leyden.visualization.figure import COLOURS, LABEL, TICK, WIDTH, new_axes, new_figure, render, wide_enough
+
+LETTERS = 88
+"""Of a sample's line."""
+LINES = 2
+"""Of a sample."""
+SHOWN = 4
+"""Moments whose samples are shown."""
+
+
+class Moment(NamedTuple):
+    """A validation."""
+
+    step: int
+    bits: float
+    """Per character."""
+    texts: list[str]
+    """What the model wrote."""
+
+
+def draw_learning(moments: Sequence[Moment], floors: Mapping[str, float], title: str) -> Tensor:
+    """A curve of bits per character with the floors as dashed lines across, and samples of some moments below.
+
+    Args:
+        moments: one at least, in the order of their steps.
+        floors: bits per character by name, such as those of n-grams.
+        title: above the chart.
+
+    Returns:
+        uint8 (3, H, 900).
+
+    Raises:
+        ValueError: no moments.
+    """
+    if not moments:
+        raise ValueError("no validation yet: there is nothing to draw")
+    figure = new_figure(WIDTH, 880, title)
+    chart, samples = figure.subfigures(2, 1, squeeze=False, height_ratios=[5, 3.8])[:, 0]
+    axes = new_axes(chart, "optimizer steps", "bits per character, validation")
+    steps, bits = [moment.step for moment in moments], [moment.bits for moment in moments]
+    axes.plot(steps, bits, color=COLOURS[0], marker="o", markersize=6, linewidth=2.4)
+    axes.annotate(f"{bits[-1]:.3f}", (steps[-1], bits[-1]), (6, -4), textcoords="offset points", fontsize=TICK)
+    for i, (name, height) in enumerate(sorted(floors.items(), key=lambda pair: -pair[1])):
+        axes.axhline(height, color=COLOURS[1], linestyle="--", linewidth=1.4)
+        # By turns left and right of each other, because two floors may lie close together.
+        place = (0.99 if i % 2 else 0.72, height)
+        label = f"{name} {height:.3f}"
+        axes.text(*place, label, transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=TICK - 2)
+    axes.grid(color="0.88")
+    axes.set_ylim(wide_enough([*bits, *floors.values()]))
+    axes.margins(x=0.08)
+    _write(samples, moments)
+    return render(figure)
+
+
+def _write(figure: SubFigure, moments: Sequence[Moment]) -> None:
+    """Samples of the first moment, the last one and some between, as text."""
+    count = min(SHOWN, len(moments))
+    chosen = [moments[round(i * (len(moments) - 1) / max(1, count - 1))] for i in range(count)]
+    axes = figure.subplots()
+    axes.axis("off")
+    for place, moment in enumerate(chosen):
+        top = 1 - place / SHOWN
+        axes.text(
+            0, top, f"what it writes after {moment.step:,} steps ({moment.bits:.2f})", fontsize=LABEL - 2, va="top"
+        )
+        text = "  |  ".join(" ".join(text.split()) for text in moment.texts if text.strip()) or "(nothing)"
+        lines = textwrap.wrap(_drawable(text), LETTERS)[:LINES]
+        axes.text(0, top - 0.075, "\n".join(lines), family="monospace", fontsize=TICK - 2, va="top", color="0.25")
+
+
+def _drawable(text: str) -> str:
+    """Without signs that a chart's typeface lacks, and without what it takes for formulae."""
+    return "".join(sign if sign.isprintable() and ord(sign) < 0x250 else "\ufffd" for sign in text).replace("$", r"\$")
