@@ -117,6 +117,25 @@ class LabelledTokens(NamedTuple):
     """(B,) int64, 0 .. classes - 1."""
 
 
+IGNORED = -100
+"""The target where nothing is asked; what torch's cross-entropy passes over."""
+
+
+class MaskedTokens(NamedTuple):
+    """Texts with hidden tokens, for masked language models."""
+
+    tokens: Tensor
+    """(B, T) int64, what is read; padding behind the shorter texts."""
+    targets: Tensor
+    """(B, T) int64, the tokens that are asked for, ``IGNORED`` elsewhere."""
+    real: Tensor
+    """(B, T) bool, false where there is padding."""
+    segments: Tensor
+    """(B, T) int64, 1 in the second of two texts, else 0."""
+    follows: Tensor
+    """(B,) int64: 0, the second text follows the first; 1, it is of another; ``IGNORED``, there is one alone."""
+
+
 def collate(examples: Sequence[Columns]) -> Columns:
     """One batch of several examples: tensors are stacked, numbers become a tensor, everything else a list."""
     first = examples[0]

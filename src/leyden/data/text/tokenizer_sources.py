@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ from typing import Literal, get_args
 
 import torch
 
+from leyden.data.text.published import published_folder, published_tokenizer
 from leyden.data.text.tokenizer import END, NAMES, UNKNOWN, Characters, Subwords, Tokenizer, build_tokenizer
 
 Kind = Literal["characters", "bpe", "wordpiece"]
@@ -26,8 +28,8 @@ def tokenizer_of(word: str, texts: Sequence[str], size: int = 4000, key: str = "
     """The tokenizer that a word of the config means.
 
     Args:
-        word: ``characters``, ``bpe`` or ``wordpiece``, trained on ``texts``; ``minilm``, the one of the package; or a
-            path that ``read_tokenizer`` knows.
+        word: ``characters``, ``bpe`` or ``wordpiece``, trained on ``texts``; ``minilm``, the one of the package; a
+            path that ``read_tokenizer`` knows; or a name on the Hugging Face hub, such as ``distilgpt2``.
         texts: of the training split alone.
         size: so many tokens at most, of what is trained as subwords.
         key: the config key that gave the word, for messages.
@@ -41,12 +43,17 @@ def tokenizer_of(word: str, texts: Sequence[str], size: int = 4000, key: str = "
         return train_tokenizer(word, texts, size)  # type: ignore[arg-type]
     if word == "minilm":
         return Subwords(minilm_file("tokenizer.json").decode())
-    if not Path(word).expanduser().exists():
+    path, words = Path(word).expanduser(), (*get_args(Kind), "minilm")
+    if path.exists():
+        return read_tokenizer(path, key)
+    try:
+        if meant := get_close_matches(word, words, 1, 0.75):  # the hub need not be asked
+            raise FileNotFoundError(f"{key}: no file or folder {word!r} (looked from {Path.cwd()}): {meant[0]}?")
+        return Subwords(published_tokenizer(published_folder(word, key, weights=False), key))
+    except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{key}: no file or folder {word!r} (looked from {Path.cwd()}); it can be {', '.join(get_args(Kind))}, "
-            "minilm, a tokenizer.json, a folder with one, or the folder of an earlier run"
-        )
-    return read_tokenizer(Path(word).expanduser(), key)
+            f"{error}; {key} can be {', '.join(words)}, a tokenizer.json, or the folder of an earlier run"
+        ) from error
 
 
 def train_tokenizer(kind: Kind, texts: Sequence[str], size: int = 4000) -> Tokenizer:
@@ -123,20 +130,22 @@ def _wordpiece(texts: Sequence[str], size: int) -> str:
 
 
 def read_tokenizer(path: Path, key: str = "data.tokenizer") -> Tokenizer:
-    """The tokenizer of a ``tokenizer.json``, a folder with one, a checkpoint, or a record (the newest of several).
+    """The tokenizer of a ``tokenizer.json``, a published folder, a checkpoint, or a record (the newest of several).
 
     Raises:
         FileNotFoundError: a folder has neither; the message says what was looked for.
         ImportError: the library ``tokenizers`` is not installed.
         ValueError: no tokenizer, or a checkpoint of a technique that reads no text.
     """
-    if path.is_dir() and not (path / "tokenizer.json").is_file():
+    if path.is_dir() and (path / "tokenizer.json").is_file():
+        path = path / "tokenizer.json"
+    elif path.is_dir() and (path / "config.json").is_file():
+        return Subwords(published_tokenizer(path, key))
+    elif path.is_dir():
         records = sorted(path.glob("**/checkpoints/best.ckpt"), key=lambda file: file.stat().st_mtime)
         if not records:
             raise FileNotFoundError(f"{key}: {path} has no tokenizer.json and holds no record of a run; give another")
         path = records[-1]
-    elif path.is_dir():
-        path = path / "tokenizer.json"
     if path.suffix == ".ckpt":
         options = torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("hyper_parameters", {})
         if "tokenizer" not in options:

@@ -1,0 +1,1 @@
+"""Networks for language: encoders, and how published weights become theirs."""
