@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.model_summary import get_human_readable_count
 from torch import Tensor
 
 from leyden.core.seeding import mix
+from leyden.training.global_batch import GlobalBatch
 from leyden.training.loggers import RunLogger
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class FiniteLoss(Callback):
     def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Raises before weights behind a loss that was not finite are saved."""
         self._check(trainer)
+        super().on_save_checkpoint(trainer, module, checkpoint)
 
     def _check(self, trainer: Trainer) -> None:
         if self._loss is None or math.isfinite(loss := self._loss.item()):
@@ -103,6 +105,25 @@ class LastValues(Callback):
     def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Takes up the values of the checkpoint."""
         self._before = checkpoint.get("metrics", {})
+
+
+class OfEveryRun(StepSeed, FiniteLoss, LastValues, GlobalBatch, callbacks.Timer):
+    """What every run has, as one callback.
+
+    Lightning calls each callback at each of some eight moments of a step, whether it has something to do then or not;
+    five of them would take 3 % of a step of 5 ms.
+
+    Args:
+        seed: see ``StepSeed``.
+        scale_lr: see ``GlobalBatch``.
+    """
+
+    def __init__(self, seed: int, scale_lr: bool = False) -> None:
+        StepSeed.__init__(self, seed)
+        FiniteLoss.__init__(self)
+        LastValues.__init__(self)
+        GlobalBatch.__init__(self, scale_lr)
+        callbacks.Timer.__init__(self)
 
 
 class Summary(callbacks.ModelSummary):

@@ -11,7 +11,7 @@ from typing import Any
 import lightning
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
@@ -27,9 +27,8 @@ from leyden.core.seeding import mix
 from leyden.core.technique import Shows, Technique, verbs_of
 from leyden.report.labs.ending import verdict
 from leyden.training.about import about_run
-from leyden.training.callbacks import FiniteLoss, LastValues, StepSeed
+from leyden.training.callbacks import OfEveryRun
 from leyden.training.checkpoint import AtomicCheckpointIO
-from leyden.training.global_batch import GlobalBatch
 from leyden.training.loggers import About, RunLogger
 from leyden.training.logs import setup_logging
 from leyden.training.trainer import refuse_few_batches
@@ -71,13 +70,12 @@ def run(record: Record) -> dict[str, float]:
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # a connector sets it
         metrics: dict[str, float] = {}
         for callback in callbacks:
-            if isinstance(callback, LastValues):
-                metrics |= callback.of(trainer)
+            if isinstance(callback, OfEveryRun):
+                metrics |= callback.of(trainer) | {"train_seconds": callback.time_elapsed()}
             if isinstance(callback, ModelCheckpoint) and callback.best_model_score is not None:
                 metrics[f"best/{model.monitor}"] = float(callback.best_model_score)
-        seconds = sum(callback.time_elapsed() for callback in callbacks if isinstance(callback, Timer))
-        metrics |= {"steps": trainer.global_step, "epochs": trainer.current_epoch, "train_seconds": seconds}
-        log.info("trained for %.0f s", seconds)
+        metrics |= {"steps": trainer.global_step, "epochs": trainer.current_epoch}
+        log.info("trained for %.0f s", metrics["train_seconds"])
 
         chosen = best(record, technique_of(config))
         tested = trainer.test(model, data, ckpt_path=chosen, weights_only=True, verbose=False)[0]
@@ -113,11 +111,7 @@ def assemble(config: dict[str, Any], folder: Path, allow: Collection[str] = ()) 
         default_root_dir=str(folder),
         callbacks=[
             *build_all(config["callbacks"], allow),
-            StepSeed(config["seed"]),
-            FiniteLoss(),
-            LastValues(),
-            GlobalBatch(config["scale_lr"]),
-            Timer(),
+            OfEveryRun(config["seed"], config["scale_lr"]),
             ModelCheckpoint(kept, "best", monitor=model.monitor, mode=model.mode, enable_version_counter=False),
             LastCheckpoint(kept / "last.ckpt", config["checkpoint"]["every_n_steps"]),
         ],
