@@ -136,6 +136,30 @@ class MaskedTokens(NamedTuple):
     """(B,) int64: 0, the second text follows the first; 1, it is of another; ``IGNORED``, there is one alone."""
 
 
+class TextPairs(NamedTuple):
+    """Whole texts, each with a summary."""
+
+    texts: list[str]
+    """B strings."""
+    summaries: list[str]
+    """B strings."""
+
+
+class TokenPairs(NamedTuple):
+    """Texts and their summaries as numbers, both padded behind their ends."""
+
+    tokens: Tensor
+    """(B, S) int64, places in a vocabulary."""
+    lengths: Tensor
+    """(B,) int64, tokens of each text."""
+    summaries: Tensor
+    """(B, T) int64, places in the same vocabulary; an end behind the last token of each."""
+    summary_lengths: Tensor
+    """(B,) int64, tokens of each summary, its end included."""
+    places: Tensor
+    """(B,) int64, the pair's number in its split, where it is written whole."""
+
+
 def collate(examples: Sequence[Columns]) -> Columns:
     """One batch of several examples: tensors are stacked, numbers become a tensor, everything else a list."""
     first = examples[0]

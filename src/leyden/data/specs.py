@@ -54,6 +54,13 @@ class LabelledTextSpec(TextSpec):
     """In the order of the labels."""
 
 
+class PairSpec(TextSpec):
+    """Texts with summaries; one tokenizer serves both."""
+
+    summary_context: int
+    """Tokens of a summary, its end included, at most."""
+
+
 class TfidfSpec(TypedDict):
     """How texts become rows of a table whose ``feature_names`` are n-grams; see ``leyden.data.text.tfidf``."""
 

@@ -1,20 +1,15 @@
 """Texts in a table: a CSV or TSV file with a heading, or JSON lines, by the names of its columns."""
 
-import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from leyden.core.start.nearest import nearest
 from leyden.data.source.text.imdb_folder import SPLITS
-from leyden.data.source.text.text_source import Text, TextSource, class_name, read_lines
-
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-JSON_LINES = (".jsonl", ".ndjson")
+from leyden.data.source.text.table_file import check_column, check_ending, read_table
+from leyden.data.source.text.text_source import Text, TextSource, class_name
 
 
 class CsvText(TextSource):
@@ -56,18 +51,13 @@ class CsvText(TextSource):
         self.file, self.text, self.label, self.split_column = Path(file).expanduser(), text, label, split_column
         self.domain_column, self.domain = domain_column, domain
         self.names, self.encoding = class_names, encoding
-        if self.file.suffix.lower() not in (*DELIMITERS, *JSON_LINES):
-            raise ValueError(f"data.source.file={file}: should end in {', '.join((*DELIMITERS, *JSON_LINES))}")
+        check_ending(self.file)
 
     def read(self) -> Iterator[Text]:
         """Every row of the domain."""
-        table = self._table()
+        table = read_table(self.file, self.encoding, self.tally)
         for key in ("text", "label", "split_column", "domain_column"):
-            column = getattr(self, key)
-            if column is not None and column not in table:
-                raise ValueError(
-                    f"{self.file} has no column {column!r}, which data.source.{key} names{nearest(column, table)}"
-                )
+            check_column(table, getattr(self, key), self.file, key)
         domains = table[self.domain_column] if self.domain_column is not None else pd.Series(self.domain, table.index)
         if self.domain_column is not None and not (domains == self.domain).any():
             raise ValueError(
@@ -87,37 +77,3 @@ class CsvText(TextSource):
         if word not in SPLITS:
             raise ValueError(f"{self.file}:{row}: {word!r} is no split{nearest(word, SPLITS)}")
         return SPLITS[word]
-
-    def _table(self) -> pd.DataFrame:
-        """All rows as text, each numbered by the line in which it begins; lines without a word are no rows."""
-        if not self.file.is_file():
-            raise FileNotFoundError(f"data.source.file={self.file}: no such file (looked from {Path.cwd()})")
-        lines = read_lines(self.file, self.encoding)
-        if self.file.suffix.lower() in JSON_LINES:
-            rows = {number: _object(line, self.file, number) for number, line in enumerate(lines, 1) if line.strip()}
-            table = pd.DataFrame.from_dict(rows, orient="index", dtype=object)
-            return table.map(lambda value: "" if value is None or value != value else str(value))
-        delimiter = DELIMITERS[self.file.suffix.lower()]
-        try:
-            table = pd.read_csv(
-                io.StringIO("\n".join(lines)), sep=delimiter, dtype=str, keep_default_na=False, skip_blank_lines=False
-            )
-        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise ValueError(f"{self.file}: no table with {delimiter!r} between columns ({error})") from error
-        table = table.fillna("")
-        ends = table.apply(lambda column: column.str.count("\n")).sum(axis=1).to_numpy()  # inside quoted cells
-        table = table.set_axis(2 + np.arange(len(table)) + np.r_[0, ends[:-1].cumsum()].astype(int), axis=0)
-        blank = (table == "").all(axis=1)
-        if blank.any():
-            self.tally.add("blank line, passed over", self.file, int(blank.sum()))
-        return table[~blank]
-
-
-def _object(line: str, file: Path, number: int) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file}:{number}: no JSON ({error.msg}): each line holds one object") from error
-    if not isinstance(found, dict):
-        raise ValueError(f'{file}:{number}: {type(found).__name__}, no object: write {{"text": ..., "label": ...}}')
-    return found

@@ -1,0 +1,1 @@
+"""Sources of pairs: a text and its summary."""
