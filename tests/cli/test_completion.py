@@ -24,7 +24,8 @@ def test_verbs_and_options() -> None:
     assert candidates("leyden ") == [*VERBS, "--help", "--version"]
     assert candidates("leyden comp") == ["compare", "completion"]
     assert candidates("leyden predict x --") == [
-        "--help", "--allow", "--input", "--output", "--count", "--class", "--seed", "--threshold", "--support",
+        "--help", "--allow", "--input", "--output", "--count", "--prompt", "--class", "--seed", "--threshold",
+        "--support",
     ]  # fmt: skip
     assert candidates("leyden run --c") == ["--cfg"]
     assert candidates("leyden completion ") == ["bash", "zsh"]

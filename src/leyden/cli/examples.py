@@ -7,7 +7,11 @@ EXAMPLES = {
     "resume": ["leyden resume last", "leyden resume outputs/sweeps/mine"],
     "check": ["leyden check experiment=gan_dcgan model.lr_generator=oops"],
     "find-lr": ["leyden find-lr experiment=tour_transfer --steps 40"],
-    "predict": ["leyden predict last --input photos", "leyden predict tour_gan --count 64 --seed 1 --output samples"],
+    "predict": [
+        "leyden predict last --input photos",
+        "leyden predict tour_gan --count 64 --seed 1 --output samples",
+        "leyden predict text_gpt --prompt 'The following' --count 5 --seed 1",
+    ],
     "evaluate": ["leyden evaluate last"],
     "export": ["leyden export last --output model.onnx"],
     "compare": ["leyden compare mine", "leyden compare tour_gan outputs/sweeps/mine --metric test/fid --to page"],

@@ -107,9 +107,10 @@ USE = {
                 "--input", dest="source", type=_existing, help="a file or a folder of files; default: the test split"
             ),
             _option("--output", type=Path, help="folder for the predictions; default: <record>/predictions"),
-            _option("--count", type=int, default=16, help="test examples or samples (default %(default)s)"),
+            _option("--count", type=int, help="test examples or samples (default 16), or continuations (default 1)"),
+            _option("--prompt", metavar="TEXT", help="of a language model: the begin of a text, which it continues"),
             _option("--class", dest="label", metavar="CLASS", help="of the samples: a name or number (default: all)"),
-            _option("--seed", type=int, help="of the samples: the same number draws the same (default: any)"),
+            _option("--seed", type=int, help="of what is drawn: the same number draws the same (default: any)"),
             _option("--threshold", type=float, help="least score of a detection (default: the detector's)"),
             _option("--support", type=_existing, metavar="FOLDER", help="few-shot: a folder of examples per new class"),
         ),

@@ -5,7 +5,7 @@ verb of the command line. The bench asks ``isinstance(model, Predicts)`` and not
 repository takes part by having these members; it need not import or inherit anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -97,6 +97,20 @@ class Samples(Protocol):
 
         Raises:
             ValueError: there is no such class, or the technique does not know classes.
+        """
+        ...
+
+
+@runtime_checkable
+class Continues(Protocol):
+    """Writes on behind a text. Behind ``leyden predict --prompt``."""
+
+    def continue_text(self, prompt: str, seed: int | None = None) -> Iterator[str]:
+        """A continuation in pieces, each as soon as it is drawn.
+
+        Args:
+            prompt: the text's begin, perhaps "".
+            seed: of the draws; None draws other ones each time.
         """
         ...
 
