@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from matplotlib.figure import SubFigure
@@ -27,13 +28,19 @@ class Moment(NamedTuple):
     """What the model wrote."""
 
 
-def draw_learning(moments: Sequence[Moment], floors: Mapping[str, float], title: str) -> Tensor:
+def draw_learning(
+    moments: Sequence[Moment],
+    floors: Mapping[str, float],
+    title: str,
+    others: Mapping[str, Sequence[tuple[int, float]]] = MappingProxyType({}),
+) -> Tensor:
     """A curve of bits per character with the floors as dashed lines across, and samples of some moments below.
 
     Args:
         moments: one at least, in the order of their steps.
         floors: bits per character by name, such as those of n-grams.
         title: above the chart.
+        others: further curves by name, steps with bits per character.
 
     Returns:
         uint8 (3, H, 900).
@@ -49,6 +56,10 @@ def draw_learning(moments: Sequence[Moment], floors: Mapping[str, float], title:
     steps, bits = [moment.step for moment in moments], [moment.bits for moment in moments]
     axes.plot(steps, bits, color=COLOURS[0], marker="o", markersize=6, linewidth=2.4)
     axes.annotate(f"{bits[-1]:.3f}", (steps[-1], bits[-1]), (6, -4), textcoords="offset points", fontsize=TICK)
+    for name, curve in others.items():
+        if curve:
+            axes.plot(*zip(*curve, strict=True), color=COLOURS[2], marker="s", markersize=5, linewidth=2)
+            axes.annotate(name, curve[len(curve) // 2], (6, 6), textcoords="offset points", fontsize=TICK)
     for i, (name, height) in enumerate(sorted(floors.items(), key=lambda pair: -pair[1])):
         axes.axhline(height, color=COLOURS[1], linestyle="--", linewidth=1.4)
         # By turns left and right of each other, because two floors may lie close together.
@@ -56,7 +67,7 @@ def draw_learning(moments: Sequence[Moment], floors: Mapping[str, float], title:
         label = f"{name} {height:.3f}"
         axes.text(*place, label, transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=TICK - 2)
     axes.grid(color="0.88")
-    axes.set_ylim(wide_enough([*bits, *floors.values()]))
+    axes.set_ylim(wide_enough([*bits, *floors.values(), *(bits for curve in others.values() for _, bits in curve)]))
     axes.margins(x=0.08)
     _write(samples, moments)
     return render(figure)

@@ -91,9 +91,7 @@ class LanguageModel(LightningModule):
     def losses(self, batch: Tokens) -> tuple[Tensor, Tensor]:
         """Cross-entropy of each prediction, nats, and the characters that it is about: (B, T) both."""
         before, after = batch.tokens[:, :-1], batch.tokens[:, 1:]
-        logits = self(before)  # (B, T, V)
-        nats = F.cross_entropy(logits.flatten(0, 1), after.flatten(), reduction="none")
-        return nats.view_as(after), self.characters[after]
+        return token_nats(self(before), after), self.characters[after]
 
     def setup(self, stage: str) -> None:
         """Refuses data whose tokens are not the model's.
@@ -120,23 +118,31 @@ class LanguageModel(LightningModule):
         """Averages bits per character over the split."""
         self._score("val", batch)
 
+    @property
+    def learns(self) -> bool:
+        """Whether a validation is one of a training, not of a check before it or of a record."""
+        return self.trainer.state.fn == "fit" and not self.trainer.sanity_checking
+
     def on_validation_epoch_end(self) -> None:
         """Logs what the model writes by now."""
         texts = [row["text"] for row in self.sample(self.samples_shown, seed=0).rows]
         log_text(self, "samples", "\n\n---\n\n".join(f"```\n{text}\n```" for text in texts))
-        if not self.trainer.sanity_checking and self.trainer.state.fn == "fit":
+        if self.learns:
             bits = float(self.trainer.callback_metrics[self.monitor])
             self.moments.append(Moment(self.global_step, bits, [text[:200] for text in texts]))
 
     def on_train_end(self) -> None:
-        """Draws how it learnt, with the n-grams' bits across: all of the validation split."""
-        data = attached_data(self.trainer, TokenWindows)
+        """Draws how it learnt, with the bits of n-grams on all of the validation split across."""
         if not self.trainer.is_global_zero or not self.moments:
             return
-        floors = (
-            {} if data is None or (found := self._ngrams(data)) is None else floor_lines(found.bits(data.texts("val")))
-        )
-        log_image(self, "learning", draw_learning(self.moments, floors, "How it learnt, and what it wrote"))
+        data = attached_data(self.trainer, TokenWindows)
+        ngrams = None if data is None else self._ngrams(data)
+        floors = {} if data is None or ngrams is None else floor_lines(ngrams.bits(data.texts("val")))
+        log_image(self, self.main_image, self.draw_chart(floors))
+
+    def draw_chart(self, floors: dict[str, float]) -> Tensor:
+        """How it learnt and what it wrote, beside some floors in bits per character: uint8 (3, H, W)."""
+        return draw_learning(self.moments, floors, "How it learnt, and what it wrote")
 
     def test_step(self, batch: Tokens, batch_idx: int) -> None:
         """Averages bits per character over the split."""
@@ -239,13 +245,22 @@ class LanguageModel(LightningModule):
             self._floors = ngram_floors(data.texts("train"), data.stream("train").characters)
         return self._floors
 
-    def _score(self, stage: Stage, batch: Tokens) -> None:
-        nats, characters = self.losses(batch)
+    def log_bits(self, name: str, stage: Stage, nats: Tensor, tokens: Tensor) -> None:
+        """Logs a mean over the characters of a split, of nats (B, T) of the predicted tokens (B, T)."""
         data = attached_data(self.trainer, TokenWindows)
-        per_token = nats.mean() / math.log(2)
+        per_token, count = nats.mean() / math.log(2), nats.numel()
         if data is not None:
-            bits, count = per_token * data.tokens_per_character(stage), nats.numel()
+            bits = per_token * data.tokens_per_character(stage)
         else:
-            count = int(characters.sum())
-            bits = per_token * nats.numel() / count
-        self.log(f"{stage}/bits_per_char", bits, batch_size=count, prog_bar=True, sync_dist=True)
+            characters = int(self.characters[tokens].sum())
+            bits, count = per_token * count / characters, characters
+        self.log(name, bits, batch_size=count, prog_bar=name == self.monitor, sync_dist=True)
+
+    def _score(self, stage: Stage, batch: Tokens) -> None:
+        before, after = batch.tokens[:, :-1], batch.tokens[:, 1:]
+        self.log_bits(f"{stage}/bits_per_char", stage, token_nats(self(before), after), after)
+
+
+def token_nats(logits: Tensor, tokens: Tensor) -> Tensor:
+    """-ln p of the tokens (B, T) by logits (B, T, V): (B, T)."""
+    return F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view_as(tokens)

@@ -125,8 +125,17 @@ class TokenWindows(DataModule):
         """Random windows to train on, those side by side for evaluation and where the trainer overfits."""
         if stage != "train" or self.overfits:
             return super().loader(stage)
-        windows = RandomWindows(self.split(stage).tokens, self.context, self.epoch_size or len(self.split(stage)))
-        return Loader(self.on_device(windows), self.batch_size, train=True, seed=self.seed, limit=self.taken)
+        return self.training_windows()
+
+    def training_windows(self, whole: bool = False) -> Loader:
+        """Batches of random windows of the training split.
+
+        Args:
+            whole: all ranks get the same ones, for what each trains by itself.
+        """
+        split = self.split("train")
+        windows = self.on_device(RandomWindows(split.tokens, self.context, self.epoch_size or len(split)))
+        return Loader(windows, self.batch_size, train=True, seed=self.seed, whole=whole, limit=self.taken)
 
 
 class Windows:

@@ -1,0 +1,138 @@
+"""A student of a language model: its loss, its teacher's places, what a checkpoint keeps."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from leyden.data.batches.tokens import TokenWindows
+from leyden.data.columns import Texts, Tokens
+from leyden.data.source import Source
+from leyden.data.splits import InMemory
+from leyden.text.distill import DistilledGPT, soft_loss
+from leyden.text.gpt import GPT
+from leyden.text.teacher import read_teacher
+from training import Kept, quiet_trainer
+
+
+class Words(Source):
+    produces, name = "text", "words"
+
+    def split(self, stage: str) -> InMemory[Texts]:
+        texts = {"train": ["background"] * 9, "val": ["abra cadabra"], "test": ["cadabra abra"]}
+        return InMemory(Texts(texts[stage]))
+
+
+def windows(**options: Any) -> TokenWindows:
+    return TokenWindows(Words(), **{"context": 4, "batch_size": 4, "epoch_size": 12, **options})
+
+
+def student(data: TokenWindows, **options: Any) -> DistilledGPT:
+    torch.manual_seed(0)
+    small = {"teacher_width": 8, "teacher_heads": 2, "teacher_steps": 3, "width": 4, "heads": 2, "layers": 1}
+    return DistilledGPT(**data.spec, **{**small, "sample_length": 3, **options})
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a GPT that has learnt the text by heart."""
+    folder, data = tmp_path_factory.mktemp("run"), windows(context=8, epoch_size=80, batch_size=8)
+    torch.manual_seed(0)
+    model = GPT(**data.spec, layers=1, heads=2, width=32, lr=1e-2)
+    trainer = quiet_trainer(max_epochs=8)
+    trainer.fit(model, data)
+    trainer.save_checkpoint(folder / "checkpoints" / "best.ckpt")
+    return folder
+
+
+def test_soft_loss_is_cross_entropy_less_the_teacher_s_own() -> None:
+    s, t = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0)).unbind(0)
+    p = t.softmax(-1)
+    own = -(p * p.log()).sum(-1).mean()
+    torch.testing.assert_close(soft_loss(s, t), F.cross_entropy(s, p) - own)
+    assert soft_loss(t, t).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_its_gradient_does_not_fall_with_the_temperature() -> None:
+    """At a high T it is (student - teacher) / V per token, both with zero mean."""
+    s, t = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0)).unbind(0)
+    s, t = s - s.mean(-1, keepdim=True), t - t.mean(-1, keepdim=True)
+    s.requires_grad_()
+    soft_loss(s, t, 1000.0).backward()
+    torch.testing.assert_close(s.grad, (s - t).detach() / 5 / 6, atol=1e-4, rtol=0)
+
+
+def test_a_record_s_teacher_predicts_as_it_did(record: Path) -> None:
+    data = windows()
+    net = read_teacher(record.parent, data.tokenizer.spec, 4)
+    own = GPT.load_from_checkpoint(record / "checkpoints" / "best.ckpt", weights_only=True).eval()
+    tokens = data.split("train").sample(torch.arange(3), torch.zeros(3, 0)).tokens[:, :4]
+    assert torch.equal(net.eval()(tokens)[0], own(tokens))
+
+
+def test_all_three_are_scored_and_drawn(record: Path) -> None:
+    """Student, control and teacher are scored beside each other, and drawn."""
+    data, kept = windows(context=8), Kept()
+    model = student(data, teacher=str(record), width=16, layers=1)
+    trainer = quiet_trainer(max_epochs=6, limit_val_batches=1.0, logger=kept)
+    trainer.fit(model, data)
+    found = trainer.test(model, data, verbose=False)[0]
+    names = {"test/bits_per_char", "test/bits_per_char_alone", "test/bits_per_char_teacher"}
+    assert names < found.keys()
+    assert all(math.isfinite(found[name]) for name in names)
+    assert kept.pictures.keys() == {"learning"}
+    assert [step for step, _ in model.controls] == [moment.step for moment in model.moments] == [3, 6, 9, 12, 15, 18]
+
+
+def test_each_network_learns_from_its_own_loss(record: Path) -> None:
+    data = windows(context=8)
+    batch = data.split("train").sample(torch.arange(4), torch.zeros(4, 0))
+    grads = []
+    for control in (True, False):
+        model = student(data, teacher=str(record), control=control)
+        quiet_trainer(max_steps=1).fit(model, data)
+        model.training_step(Tokens(batch.tokens), 1).backward()
+        grads.append([p.grad for p in model.net.parameters()])
+        assert all(p.grad is None for p in model.teacher.parameters())  # type: ignore[union-attr]
+    assert all(torch.equal(one, other) for one, other in zip(*grads, strict=True))
+    teacher = model.teacher(batch.tokens[:, :-1])[0].flatten(0, 1)  # type: ignore[misc]
+    logits = model(batch.tokens[:, :-1]).flatten(0, 1)
+    assert model.training_step(batch, 1).item() == pytest.approx(soft_loss(logits, teacher).item())
+
+
+def test_the_control_begins_as_the_student_does() -> None:
+    model = student(windows())
+    assert all(torch.equal(a, b) for a, b in zip(model.net.parameters(), model.control.parameters(), strict=True))  # type: ignore[union-attr]
+
+
+def test_a_teacher_of_the_run_comes_with_its_checkpoint(tmp_path: Path) -> None:
+    data = windows()
+    model = student(data)
+    trainer = quiet_trainer(max_epochs=1)
+    trainer.fit(model, data)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    again = DistilledGPT.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
+    for one, other in zip(again.teacher.parameters(), model.teacher.parameters(), strict=True):  # type: ignore[union-attr]
+        assert torch.equal(one, other)
+    assert not any(name.startswith("_teacher") for name in model.state_dict())
+
+
+def test_wrong_teachers_and_weights_are_refused(record: Path, tmp_path: Path) -> None:
+    data = windows()
+    with pytest.raises(ValueError, match=r"has another tokenizer.*set data.tokenizer="):
+        read_teacher(record, {"kind": "characters", "content": "[]"}, 4)
+    with pytest.raises(ValueError, match=r"looks back on 8 tokens: set data.context to that"):
+        read_teacher(record, data.tokenizer.spec, 9)
+    with pytest.raises(FileNotFoundError, match=r"holds no record"):
+        read_teacher(tmp_path, data.tokenizer.spec, 4)
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({"hyper_parameters": {}, "state_dict": {}}, tmp_path / "checkpoints" / "best.ckpt")
+    with pytest.raises(ValueError, match=r"is of no GPT: give a run of model=text/gpt, or model.teacher=train"):
+        read_teacher(tmp_path, data.tokenizer.spec, 4)
+    with pytest.raises(ValueError, match=r"model.distill_temperature=0 must be above 0"):
+        student(data, distill_temperature=0)
+    with pytest.raises(ValueError, match="neither text nor teacher"):
+        student(data, soft_weight=0.0)
