@@ -24,6 +24,7 @@ LITTLE: dict[str, Any] = {
     "data.source.val_each": 1,
     "data.source.test_each": 1,
     "model.source_epochs": 1,
+    "model.pretraining_steps": 2,
     "model.teacher_epochs": 1,
     "model.source_views": 1,
     "model.score_threshold": 1e-4,  # what has learnt so little predicts boxes, too

@@ -56,6 +56,16 @@ class Attention(nn.Module):
         y = self.out(y.transpose(1, 2).flatten(2))  # (B, T, D)
         return F.dropout(y, self.dropout, self.training), Cache(k, v)
 
+    def weights(self, x: Tensor, real: Tensor | None = None) -> Tensor:
+        """The weights softmax(q k / sqrt(D / H)) that ``forward`` applies without dropout or cache: (B, H, T, T)."""
+        q, k, _ = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+        if real is not None:
+            scores = scores.masked_fill(~real[:, None, None, :], -torch.inf)
+        if self.causal:
+            scores = scores.masked_fill(torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1), -torch.inf)
+        return scores.softmax(-1)
+
 
 class Block(nn.Module):
     """Attention, then two linear layers, each beside a shortcut, with a layer norm before it or behind the sum.

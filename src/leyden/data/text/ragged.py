@@ -1,6 +1,7 @@
 """Texts of different lengths in memory, and batches of like lengths: little of a batch is padding."""
 
 from copy import copy
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ class Ragged:
         lengths: (N,) int64, of each text, from 1; they add up to S.
         labels: (N,) int64 classes.
         pad: the token behind shorter texts; features have 0 there.
+        starts: (N,) int64, where each text begins among the values; None: in their order.
 
     Raises:
         ValueError: the lengths do not add up.
@@ -27,11 +29,13 @@ class Ragged:
 
     draws = 0
 
-    def __init__(self, values: Tensor, lengths: Tensor, labels: Tensor, pad: int = 0) -> None:
+    def __init__(
+        self, values: Tensor, lengths: Tensor, labels: Tensor, pad: int = 0, starts: Tensor | None = None
+    ) -> None:
         if int(lengths.sum()) != len(values) or len(lengths) != len(labels):
             raise ValueError(f"{len(labels)} texts of {int(lengths.sum())} tokens together, but {len(values)} values")
         self.values, self.lengths, self.labels, self.pad = values, lengths, labels, pad
-        self.starts = lengths.cumsum(0) - lengths
+        self.starts = lengths.cumsum(0) - lengths if starts is None else starts
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -64,6 +68,20 @@ class Ragged:
         return LabelledTokens(padded, lengths.to(device), self.labels[indices].to(device))
 
 
+class HasLengths(Protocol):
+    """A split that draws batches of texts (``leyden.data.splits.Sampled``), and knows their lengths."""
+
+    draws: int
+    lengths: Tensor
+    """(N,) int64 tokens of each text, on the CPU."""
+
+    def __len__(self) -> int: ...
+
+    def sample(self, indices: Tensor, u: Tensor) -> Any:
+        """The texts ``indices`` (B,), drawn by ``u`` (B, draws)."""
+        ...
+
+
 class BucketLoader(Loader):
     """Batches of texts of like lengths, in an order that is a function of (seed, epoch).
 
@@ -78,30 +96,32 @@ class BucketLoader(Loader):
         seed: see ``Loader``.
         limit: see ``Loader``.
         whole: see ``Loader``.
+        lengths: (N,) int64, by which texts are alike; None: those of the split.
     """
 
-    split: Ragged
+    split: HasLengths
 
     def __init__(
         self,
-        split: Ragged,
+        split: HasLengths,
         batch_size: int,
         *,
         train: bool = False,
         seed: int = 0,
         limit: int | float = 1.0,
         whole: bool = False,
+        lengths: Tensor | None = None,
     ) -> None:
         super().__init__(split, batch_size, train=train, seed=seed, limit=limit, whole=whole)
+        self.lengths = split.lengths if lengths is None else lengths
 
     def arranged(self, order: Tensor, together: int) -> Tensor:
         """The same texts, those of each batch of like lengths."""
-        lengths = self.split.lengths[order]
         if not self.train:
-            return order[lengths.argsort(stable=True)]
+            return order[self.lengths[order].argsort(stable=True)]
         full = len(order) // together * together  # the ragged end is dropped before it would be the longest texts
         if not full:
             return order
         pools = order[:full].split(POOL * together)
-        batches = torch.cat([pool[self.split.lengths[pool].argsort(stable=True)] for pool in pools]).view(-1, together)
+        batches = torch.cat([pool[self.lengths[pool].argsort(stable=True)] for pool in pools]).view(-1, together)
         return batches[torch.randperm(len(batches), generator=self._generator(self._epoch, 2))].flatten()

@@ -144,14 +144,14 @@ class Sentences(DataModule):
 
     def loader(self, stage: Stage) -> Loader:
         """Batches of like lengths, of tokens or of what a frozen network made of them."""
-        train = stage == "train"
-        split = self.on_device(self.computed.get(stage) or self.split(stage))
-        options = {
-            "train": train and not self.overfits, "seed": self.seed, "limit": self.taken if train else 1.0
-        }  # fmt: skip
-        size = self.batch_size if train else self.eval_batch_size
-        assert isinstance(split, Ragged)
-        return BucketLoader(split, size, **options) if self.bucket else Loader(split, size, **options)  # type: ignore[arg-type]
+        train, texts = stage == "train", self.split(stage)
+        assert isinstance(texts, Ragged)
+        split = self.on_device(self.computed.get(stage) or texts)
+        size, shuffle = (self.batch_size, not self.overfits) if train else (self.eval_batch_size, False)
+        limit = self.taken if train else 1.0
+        if not self.bucket:
+            return Loader(split, size, train=shuffle, seed=self.seed, limit=limit)
+        return BucketLoader(split, size, train=shuffle, seed=self.seed, limit=limit, lengths=texts.lengths)
 
     def in_order(self, stage: Stage) -> BucketLoader:
         """All texts of a stage from the shortest to the longest, the same on every rank."""

@@ -57,10 +57,11 @@ def by_rate(
 
 
 def drop_gradients(plan: Plan, stages: Mapping[str, nn.Module], epoch: int) -> None:
-    """For stages that have not joined yet: without a gradient an optimizer neither moves nor decays a weight."""
-    for name in frozen_at(plan, epoch):
-        for parameter in stages[name].parameters():
-            parameter.grad = None
+    """For stages that join later: without a gradient an optimizer neither moves nor decays a weight."""
+    for name, stage in plan.items():
+        if stage.trained_from is not None and epoch < stage.trained_from:
+            for parameter in stages[name].parameters():
+                parameter.grad = None
 
 
 def l2_sp_penalty(
