@@ -31,7 +31,8 @@ CPU = {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "max_steps": -1, "st
         ("gradient_clip_algorithm", "most"), ("num_nodes", 0), ("profiler", "x"),
         *(("max_time", value) for value in ("long", "", "00:00:00:00", "1:30", {}, {"weks": 1}, {"minutes": -1})),
         ("fast_dev_run", True), ("barebones", True), ("enable_checkpointing", False), ("num_sanity_val_steps", -2),
-        ("overfit_batches", -1), ("min_epochs", 3), ("reload_dataloaders_every_n_epochs", -1),
+        *(("overfit_batches", value) for value in (-1, 1.5, math.nan)), ("limit_predict_batches", math.nan),
+        ("min_epochs", 3), ("reload_dataloaders_every_n_epochs", -1),
     ],
 )  # fmt: skip
 def test_what_no_run_survives_is_named(name: str, value: Any) -> None:
@@ -43,7 +44,7 @@ def test_what_no_run_survives_is_named(name: str, value: Any) -> None:
     [
         ("devices", 2), ("devices", "auto"), ("max_time", "00:01:00:00"), ("limit_val_batches", 1), ("strategy", "ddp"),
         ("limit_val_batches", 1.0), ("gradient_clip_val", 0.5), ("accumulate_grad_batches", 4),
-        ("precision", "bf16-mixed"),
+        ("precision", "bf16-mixed"), ("overfit_batches", 0.0), ("overfit_batches", 2), ("limit_predict_batches", 0),
         ("devices", "3"), ("max_time", {"minutes": 90}), ("max_time", timedelta(hours=1)),
         ("val_check_interval", 0.25), ("max_steps", 5), ("deterministic", "warn"), ("accelerator", "auto"),
     ],
@@ -56,6 +57,11 @@ def test_what_runs_is_let_through(name: str, value: Any) -> None:
     ("name", "value", "cure"),
     [
         ("devices", 0, "is 0: on a CPU it should be a number of processes from 1, or auto"),
+        (
+            "overfit_batches",
+            math.nan,
+            "should be a number of batches from 1, or a share above 0.0 up to 1.0, or 0 for none",
+        ),
         ("devices", [], "is []: on a CPU it should be a number of processes from 1, or auto"),
         ("max_time", "soon", "is 'soon': should be a duration, such as '00:01:30:00' (days first)"),
     ],

@@ -27,6 +27,8 @@ UNLIMITED = ("max_epochs", "max_steps", "num_sanity_val_steps")
 """Where -1 means all."""
 SHARES = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "val_check_interval")
 """A number of batches, or as a float a share of them; of none there would be no metric."""
+OTHER_SHARES = ("overfit_batches", "limit_predict_batches")
+"""The same, and there may be none."""
 OWN_STEPS = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
 """What Lightning does to gradients only where it takes the optimizer's steps itself."""
 OF_DEVICES = ("accelerator", "devices", "strategy", "precision", "num_nodes", "sync_batchnorm", "profiler")
@@ -60,10 +62,12 @@ def trainer_mistakes(
         value = given.get(name)
         if value is not None and not value >= least and not (name in UNLIMITED and value == -1):
             wrong[name] = f"should be {least} or more{', or -1 for all' if name in UNLIMITED else ''}, is {value}"
-    for name in SHARES:
-        value = given.get(name)
-        if isinstance(value, int | float) and not (value > 0 and (isinstance(value, int) or value <= 1)):
-            wrong[name] = f"should be a number of batches from 1, or a share above 0.0 up to 1.0, is {value}"
+    for name in (*SHARES, *OTHER_SHARES):
+        value, none = given.get(name), name in OTHER_SHARES
+        sound = not isinstance(value, int | float) or (value > 0 and (isinstance(value, int) or value <= 1))
+        if not sound and not (none and value == 0):
+            zero = ", or 0 for none" if none else ""
+            wrong[name] = f"should be a number of batches from 1, or a share above 0.0 up to 1.0{zero}, is {value}"
     for unit in ("epochs", "steps"):
         fewest, most = given.get(f"min_{unit}"), given.get(f"max_{unit}")
         if fewest is not None and most is not None and -1 != most < fewest:
