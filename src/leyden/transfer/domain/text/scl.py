@@ -19,7 +19,7 @@ multiplied by alpha / sqrt(h), so that both parts have about length 1 and alpha 
 """
 
 from functools import partial
-from typing import Unpack
+from typing import Any, Unpack
 
 import torch
 from scipy.linalg import cho_factor, cho_solve
@@ -31,6 +31,7 @@ from leyden.transfer.domain.adaptation import Adaptation, Adapted, moments
 from leyden.transfer.domain.estimator import DomainEstimator
 from leyden.transfer.domain.options import EstimatorKwargs
 from leyden.transfer.domain.text.options import TextOptions
+from leyden.transfer.domain.text.pivots import SHOWN, log_pivots
 
 
 def mutual_information(occurs: Tensor, labels: Tensor) -> Tensor:
@@ -113,6 +114,8 @@ class Correspondence(Adaptation):
 
     places: Tensor
     information: Tensor
+    predictors: Tensor
+    """(D, up to ``SHOWN``) weights of the first pivots' predictors."""
     theta: Tensor
     mean: Tensor
     scale: Tensor
@@ -126,13 +129,14 @@ class Correspondence(Adaptation):
             )
         self.pivots, self.dimensions, self.alpha = pivots, dimensions, alpha
         self.ridge, self.min_count = ridge, min_count
-        register_estimates(self, "places", "information", "theta", "mean", "scale")
+        register_estimates(self, "places", "information", "predictors", "theta", "mean", "scale")
 
     def fit(self, source: Tensor, labels: Tensor, target: Tensor) -> Adapted:
         """Finds pivots by the source's labels, and correspondences by all examples."""
         self.places, self.information = choose_pivots(source, labels, target, self.pivots, self.min_count)
         x = torch.cat([source, target])
         w = pivot_predictors(x, self.places, self.ridge)
+        self.predictors = w[:, :SHOWN].clone()
         self.theta = torch.linalg.svd(w, full_matrices=False).U[:, : self.dimensions]
         self.mean, deviation = moments(x @ self.theta)
         self.scale = self.alpha / (self.theta.shape[1] ** 0.5 * deviation)
@@ -183,3 +187,11 @@ class SCL(DomainEstimator):
         adaptation = partial(Correspondence, pivots, dimensions, alpha, ridge, min_count)
         super().__init__(class_names, channels, image_size, feature_names, tasks, adaptation, **options)
         self.save_hyperparameters(logger=False)
+
+    def _draw(self, data: Any) -> None:
+        """The pivots, too, where features are words."""
+        super()._draw(data)
+        scl = self.net.adaptation
+        if isinstance(scl, Correspondence) and self.options.tfidf and self.options.svd is None and self.feature_names:
+            pair = data.pairs()[0]
+            log_pivots(self, scl.places, scl.information, scl.predictors, pair, self.feature_names, self.class_names)
