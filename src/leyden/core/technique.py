@@ -128,11 +128,25 @@ class Exportable(NamedTuple):
     """What a user of the file must know besides, such as the names of the classes."""
 
 
+class ExportableText(NamedTuple):
+    """A network of texts that can leave PyTorch."""
+
+    network: nn.Module
+    """Takes int64 tokens (N, T) and lengths (N,), any N, T up to ``context``; returns a tensor or a tuple of these."""
+    vocabulary_size: int
+    """Tokens are numbers below it."""
+    context: int
+    outputs: tuple[str, ...]
+    """A name for each tensor."""
+    metadata: dict[str, str]
+    """What a user of the file must know besides, such as the tokenizer."""
+
+
 @runtime_checkable
 class Exports(Protocol):
     """Has a network for ``leyden export``."""
 
-    def export_network(self) -> Exportable:
+    def export_network(self) -> Exportable | ExportableText:
         """The network as it predicts, in evaluation mode."""
         ...
 

@@ -19,6 +19,8 @@ ENDINGS = {"images": IMAGE_ENDINGS, "text": (".txt", ".md", ".rst"), "rows": (".
 """Of files that are found in a folder, by a technique's ``input_type``."""
 COLUMNS = {"text": "texts"}
 """Of examples, where it is not called as the kind."""
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+"""Of tables with texts."""
 CHUNK, CHUNK_BYTES = 64, 30_000_000
 """Inputs are read and predicted so many at a time, or fewer large ones: a folder of photographs exceeds any memory, and
 super-resolution makes each many times larger."""
@@ -37,7 +39,8 @@ class Input(NamedTuple):
 def input_files(source: Path, output: Path, kind: str, tally: Tally) -> list[Input]:
     """The inputs behind a path: that file, or all below that folder but hidden ones and earlier predictions.
 
-    A file of text holds a text in each line, as one that is given by itself; in a folder each file is a text.
+    A file of text holds a text in each line, as one that is given by itself, a table one in each row of its column
+    "text"; in a folder each file is a text.
 
     Args:
         source: a file or a folder.
@@ -56,6 +59,8 @@ def input_files(source: Path, output: Path, kind: str, tally: Tally) -> list[Inp
         raise ValueError(f"--output {output} would mix predictions with the files of --input: choose another folder")
     read = partial(read_image, tally=tally) if kind == "images" else read_text
     tables = {"rows": csv_rows, "incomplete_rows": csv_incomplete_rows}
+    if kind == "text" and folder.is_file() and folder.suffix.lower() in DELIMITERS:
+        return csv_texts(source)
     if folder.is_file() and (by_line := {**tables, "text": text_lines}.get(kind)):
         return by_line(source)
     if folder.is_file():
@@ -106,6 +111,29 @@ def csv_incomplete_rows(file: Path) -> list[Input]:
         ) from error
     rows = torch.from_numpy(table.to_numpy(copy=True))
     return [Input(f"{printable(file.name)}:{line}", partial(rows.__getitem__, line)) for line in range(len(rows))]
+
+
+def csv_texts(file: Path) -> list[Input]:
+    """An input for each row of a ``.csv`` or ``.tsv`` file with a heading: its column "text", or its only one.
+
+    Raises:
+        ValueError: the file cannot be read, it has several columns and none is called so, or a row has no text.
+    """
+    import pandas as pd  # here: reading images does without it
+
+    try:
+        table = pd.read_csv(
+            file, sep=DELIMITERS[file.suffix.lower()], dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{printable(file)}: no table of UTF-8 text below a heading ({error})") from error
+    column = "text" if "text" in table or len(table.columns) > 1 else table.columns[0]
+    if column not in table:
+        columns = ", ".join(printable(str(name)) for name in table.columns)
+        raise ValueError(f"{printable(file)}: call the column with the texts 'text'; there are {columns}")
+    if not len(table):
+        raise ValueError(f"{printable(file)}: no row below the heading: give a text in each")
+    return [Input(f"{printable(file.name)}:{row}", partial(str, text)) for row, text in enumerate(table[column])]
 
 
 def text_lines(file: Path) -> list[Input]:

@@ -1,6 +1,6 @@
 """A network as an ONNX model, checked against PyTorch; the packages come with the extra ``export``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -8,35 +8,51 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from leyden.core.technique import Exportable, ExportableText
+
+NORMALISATION = "the network's own: it takes uint8 pixels, 0 to 255, as leyden.data.splits.fit_image makes them"
 CHECKED_BATCHES = (1, 2, 5)
-"""Sizes at which the model's outputs are compared; the network is traced with 2 images."""
+"""Sizes at which the model's outputs are compared; the network is traced with 2 examples."""
 TOLERANCE = 1e-4
 """Largest difference, relative to the largest number, that float32 sums in another order may make; usual is 1e-6."""
 
 
-def to_onnx(
-    network: nn.Module, channels: int, image_size: int, outputs: Sequence[str], metadata: dict[str, str]
-) -> tuple[bytes, float]:
+def to_onnx(exportable: Exportable | ExportableText, metadata: dict[str, str]) -> tuple[bytes, float]:
     """The model's bytes, and how far its outputs are from PyTorch's, relative to the largest of each.
 
     Args:
-        network: takes uint8 images (N, channels, image_size, image_size), any N.
-        channels: of the images.
-        image_size: side in pixels.
-        outputs: a name for each tensor that it returns.
-        metadata: written into the model.
+        exportable: the network and what it takes.
+        metadata: written into the model, besides what ``exportable`` says of itself.
 
     Raises:
         ValueError: PyTorch cannot export the network, the outputs differ by more than ``TOLERANCE``, or the extra
             ``export`` is not installed.
     """
     onnx, onnxruntime = _packages()
-    proto = _translate(network, _images(2, channels, image_size), outputs)
-    onnx.helper.set_model_props(proto, metadata)
+    network, names = exportable.network, exportable.outputs
+    proto = _translate(network, _inputs(exportable, 2), names)
+    onnx.helper.set_model_props(proto, {**_described(exportable), **metadata, **exportable.metadata})
     content = proto.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    batches = [_images(size, channels, image_size) for size in CHECKED_BATCHES]
-    return content, max(_difference(session, network, images, outputs) for images in batches)
+    batches = [_inputs(exportable, size) for size in CHECKED_BATCHES]
+    return content, max(_difference(session, network, inputs, names) for inputs in batches)
+
+
+def _described(exportable: Exportable | ExportableText) -> dict[str, str]:
+    """What the network takes, for the file's metadata."""
+    if isinstance(exportable, ExportableText):
+        return {"context": str(exportable.context), "vocabulary_size": str(exportable.vocabulary_size)}
+    sizes = {"image_size": str(exportable.image_size), "channels": str(exportable.channels)}
+    return {**sizes, "normalisation": NORMALISATION}
+
+
+def _inputs(exportable: Exportable | ExportableText, count: int) -> dict[str, Tensor]:
+    """What a batch of so many is, by the inputs' names."""
+    if not isinstance(exportable, ExportableText):
+        return {"images": _images(count, exportable.channels, exportable.image_size)}
+    generator, length = torch.Generator().manual_seed(count), min(exportable.context, 5 + 2 * count)
+    tokens = torch.randint(exportable.vocabulary_size, (count, length), generator=generator)
+    return {"tokens": tokens, "lengths": torch.arange(count) % (length - 2) + 3}
 
 
 def _packages() -> tuple[Any, Any]:
@@ -48,16 +64,17 @@ def _packages() -> tuple[Any, Any]:
         raise ValueError(f"export needs a package more ({error}): pip install 'leyden[export]'") from error
 
 
-def _translate(model: nn.Module, images: Tensor, names: Sequence[str]) -> Any:
-    """``model`` as an ``onnx.ModelProto`` that takes any number of such ``images`` (B, C, S, S)."""
+def _translate(model: nn.Module, inputs: Mapping[str, Tensor], names: Sequence[str]) -> Any:
+    """``model`` as an ``onnx.ModelProto`` that takes any number of such inputs, texts of any length."""
+    shapes = tuple({0: "batch", 1: "length"} if name == "tokens" else {0: "batch"} for name in inputs)
     try:
         with torch.no_grad():
             program = torch.onnx.export(
                 model,
-                (images,),
-                input_names=["images"],
+                tuple(inputs.values()),
+                input_names=list(inputs),
                 output_names=list(names),
-                dynamic_shapes=({0: "batch"},),
+                dynamic_shapes=shapes,
                 verbose=False,
             )
     except RuntimeError as error:  # its own message is advice for PyTorch's developers; the cause is the news
@@ -68,24 +85,25 @@ def _translate(model: nn.Module, images: Tensor, names: Sequence[str]) -> Any:
 
 
 @torch.no_grad()
-def _difference(session: Any, model: nn.Module, images: Tensor, names: Sequence[str]) -> float:
-    """How far the file's outputs for ``images`` (B, C, S, S) are from the model's, relative to the largest of each.
+def _difference(session: Any, model: nn.Module, inputs: Mapping[str, Tensor], names: Sequence[str]) -> float:
+    """How far the file's outputs are from the model's, relative to the largest of each.
 
     Raises:
         ValueError: farther than ``TOLERANCE``, or of another shape.
     """
-    outputs = model(images)
+    outputs, shape = model(*inputs.values()), tuple(next(iter(inputs.values())).shape)
+    what = f"{shape[0]} {'images' if 'images' in inputs else 'texts'}"
     differences = []
-    given = session.run(None, {"images": images.numpy()})
+    given = session.run(None, {name: value.numpy() for name, value in inputs.items()})
     for name, expected, found in zip(names, [outputs] if isinstance(outputs, Tensor) else outputs, given, strict=True):
         if found.shape != expected.shape:
-            raise ValueError(f"refused: for {tuple(images.shape)} the file gives {found.shape}, not {expected.shape}")
+            raise ValueError(f"refused: for {shape} the file gives {found.shape}, not {expected.shape}")
         largest = expected.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
         difference = float((torch.from_numpy(found) - expected).abs().max() / largest)
         if not difference <= TOLERANCE:  # NaN is refused too
             raise ValueError(
-                f"refused: for {len(images)} images the file's {name} differ from PyTorch's by {difference:.1e} of the "
-                f"largest, more than {TOLERANCE:.0e}; does forward depend on anything but its images and weights?"
+                f"refused: for {what} the file's {name} differ from PyTorch's by {difference:.1e} of the largest, more "
+                f"than {TOLERANCE:.0e}; does forward depend on anything but its inputs and weights?"
             )
         differences.append(difference)
     return max(differences)

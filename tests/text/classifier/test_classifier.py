@@ -6,7 +6,7 @@ import torch
 from toy_classifier import SMALL, toy_classifier, toy_data, toy_trainer
 
 from leyden.core.technique import PredictOptions, Predicts
-from leyden.data.text.ragged import Ragged
+from leyden.data.ragged import Ragged
 from leyden.text.classifier.classifier import TextClassifier
 from leyden.text.classifier.floor import tfidf_accuracy
 

@@ -9,15 +9,14 @@ from leyden.core.technique import Exports, verbs_of
 from leyden.nets.onnx import to_onnx
 from leyden.training.logs import setup_logging
 
-NORMALISATION = "the network's own: it takes uint8 pixels, 0 to 255, as leyden.data.splits.fit_image makes them"
-
 
 def export(record: Record, output: Path | None = None) -> None:
-    """Writes the best checkpoint's network (``Exports``): ``images``, uint8 (batch, C, S, S), of any batch size.
+    """Writes the best checkpoint's network (``Exports``), for any batch size: of ``images``, uint8 (batch, C, S, S), or
+    of ``tokens`` (batch, length) and ``lengths`` (batch,), int64.
 
     The outputs are those that the technique names, such as ``logits`` (batch, classes). The file's metadata hold
-    ``image_size`` (pixels), ``channels``, ``normalisation``, ``record`` (its folder), ``technique``, and what the
-    technique adds, such as ``class_names``.
+    ``image_size`` (pixels), ``channels``, ``normalisation``, or ``context`` and ``vocabulary_size``; ``record`` (its
+    folder), ``technique``, and what the technique adds, such as ``class_names``.
 
     Args:
         record: of a technique that ``Exports``.
@@ -36,16 +35,9 @@ def export(record: Record, output: Path | None = None) -> None:
             f"{name} has no network that can leave PyTorch (export_network, see leyden.core.technique); its verbs are: "
             f"{verbs_of(model)}"
         )
-    network, channels, side, names, metadata = model.export_network()
-    metadata = {
-        "image_size": str(side),
-        "channels": str(channels),
-        "normalisation": NORMALISATION,
-        "record": str(record.folder.absolute()),
-        "technique": technique_of(record.config),
-        **metadata,
-    }
-    content, difference = to_onnx(network, channels, side, names, metadata)
+    exportable = model.export_network()
+    metadata = {"record": str(record.folder.absolute()), "technique": technique_of(record.config)}
+    content, difference = to_onnx(exportable, metadata)
     write_file(output, content)
-    listed = " and ".join(names)
+    listed = " and ".join(exportable.outputs)
     print(f"{output}: {len(content) / 1e6:.1f} MB; {listed} differ from PyTorch's by {difference:.0e} of the largest")

@@ -10,10 +10,10 @@ from torch import Tensor
 from leyden.data.columns import TextPairs, TokenPairs
 from leyden.data.loader import Loader
 from leyden.data.module import DataModule
+from leyden.data.ragged import BucketLoader, Ragged
 from leyden.data.source.pairs.pair_source import PairSource
 from leyden.data.specs import PairSpec
 from leyden.data.splits import InMemory, Split, Stage
-from leyden.data.text.ragged import BucketLoader, Ragged
 from leyden.data.text.tokenizer import Tokenizer
 from leyden.data.text.tokenizer_sources import tokenizer_of
 

@@ -12,10 +12,10 @@ from leyden.core.seeding import mix
 from leyden.data.columns import LabelledTexts
 from leyden.data.loader import Loader
 from leyden.data.module import DataModule
+from leyden.data.ragged import BucketLoader, Ragged
 from leyden.data.source.text.text_source import TextSource, words_of
 from leyden.data.specs import LabelledTextSpec
 from leyden.data.splits import InMemory, Split, Stage
-from leyden.data.text.ragged import BucketLoader, Ragged
 from leyden.data.text.tokenizer import Tokenizer
 from leyden.data.text.tokenizer_sources import tokenizer_of
 

@@ -27,29 +27,24 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from leyden.core.attached import attached_data
 from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
-from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
+from leyden.core.technique import NO_OPTIONS, ExportableText, Predictions, PredictOptions
 from leyden.data.columns import LabelledTokens
 from leyden.data.specs import TokenizerSpec
-from leyden.data.text.sentences import Sentences, frame
+from leyden.data.text.sentences import Sentences
 from leyden.data.text.tokenizer import build_tokenizer
 from leyden.nets.strategies.strategies import Options, new_strategy
 from leyden.text.checkpoints import build_encoder, encoder_of
 from leyden.text.classifier.computed import cache_frozen, first_features
-from leyden.text.classifier.evaluation import TextEvaluator, attributions, padded, pieces
+from leyden.text.classifier.evaluation import TextEvaluator
 from leyden.text.classifier.floor import tfidf_accuracy
 from leyden.text.classifier.network import Pooling, TextNet
+from leyden.text.classifier.prediction import exportable, predict_texts
 from leyden.text.classifier.pretraining import Recipe, pretrain
 from leyden.text.classifier.strategies import DEFAULTS, TEXT_STRATEGIES, StrategyName
 from leyden.text.nets.encoder import Encoder, EncoderSpec
 from leyden.visualization.logging import logs_now
-from leyden.visualization.tokens import ColouredText, draw_tokens
 
 log = logging.getLogger(__name__)
-
-PREDICTED = 64
-"""Texts that are predicted at once."""
-PREDICT_STEPS = 4
-"""Of integrated gradients, in the images of predictions."""
 
 
 class TextClassifier(LightningModule):
@@ -246,7 +241,6 @@ class TextClassifier(LightningModule):
         """Restores the features before training."""
         self.before = checkpoint["before"]
 
-    @torch.no_grad()
     def predict(self, inputs: Sequence[str], options: PredictOptions = NO_OPTIONS) -> Predictions:
         """The class of each text, and an image of what it rests on where the encoder can be looked into.
 
@@ -259,17 +253,11 @@ class TextClassifier(LightningModule):
         """
         options.refuse_threshold(self)
         self.eval()
-        rows, images = [], []
-        for first in range(0, len(inputs), PREDICTED):
-            framed, cut = frame(
-                self.tokenizer.encode_all(inputs[first : first + PREDICTED]), self.tokenizer, self.context
-            )
-            tokens, lengths = padded(framed, self.tokenizer.pad, self.device)
-            found = [self._row(own, place in cut) for place, own in enumerate(self(tokens, lengths).softmax(1))]
-            rows += found
-            if self.net.explains:
-                images += self._explained(framed, found)
-        return Predictions(rows, images)
+        return predict_texts(self.net, self.tokenizer, self.context, self.class_names, inputs)
+
+    def export_network(self) -> ExportableText:
+        """Logits (N, C) of tokens (N, T) and lengths (N,); LoRA's sums are merged into the matrices."""
+        return exportable(self.net, self.tokenizer, self.context, self.class_names)
 
     def configure_optimizers(self) -> Any:
         """AdamW on what is trained, each inherited stage at its own rate, warm-up and a cosine."""
@@ -279,21 +267,6 @@ class TextClassifier(LightningModule):
         optimizer = torch.optim.AdamW(groups, fused=True)
         schedule = scheduled(optimizer, lambda t: warmup_cosine(t, h.warmup), self.trainer.estimated_stepping_batches)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _row(self, probabilities: Tensor, cut: bool) -> dict[str, Any]:
-        probability, predicted = probabilities.max(0)
-        by_class = dict(zip(self.class_names, probabilities.tolist(), strict=True))
-        row = {"label": self.class_names[int(predicted)], "probability": round(float(probability), 4)}
-        return {**row, "probabilities": by_class, **({"cut_to_tokens": self.context} if cut else {})}
-
-    def _explained(self, texts: list[list[int]], rows: list[dict[str, Any]]) -> list[Tensor]:
-        classes = [self.class_names.index(row["label"]) for row in rows]
-        values = attributions(self.net, self.tokenizer, texts, classes, PREDICT_STEPS)
-        captions = [f"{row['label']}, {row['probability']:.0%}" for row in rows]
-        return [
-            draw_tokens([ColouredText(caption, pieces(self.tokenizer, text), own)])
-            for caption, text, own in zip(captions, texts, values, strict=True)
-        ]
 
     def _pretrain(self, data: Sentences) -> None:
         h = self._arguments

@@ -9,8 +9,8 @@ import torch
 from lightning import Trainer
 from torch import Tensor
 
+from leyden.data.ragged import Ragged
 from leyden.data.splits import Stage
-from leyden.data.text.ragged import Ragged
 from leyden.data.text.sentences import Sentences
 from leyden.nets.strategies.computed import compute, key_of
 from leyden.text.classifier.network import TextNet

@@ -11,13 +11,13 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from leyden.data.columns import LabelledTokens
 from leyden.data.text.tokenizer import Tokenizer
 from leyden.text.classifier.attribution import attention_maps, integrated_gradients
+from leyden.text.classifier.drawing import ColouredText, draw_attention, draw_tokens
 from leyden.text.classifier.network import TextNet
 from leyden.visualization.charts import draw_bars
 from leyden.visualization.confusion import draw_confusion
 from leyden.visualization.embedding import embed
 from leyden.visualization.logging import log_embedding, log_image, log_text
 from leyden.visualization.scatter import draw_points
-from leyden.visualization.tokens import ColouredText, draw_attention, draw_tokens
 
 SHOWN = 6
 """Right texts, and as many wrong ones."""

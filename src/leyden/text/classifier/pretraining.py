@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
 from leyden.data.columns import IGNORED, MaskedTokens
+from leyden.data.ragged import BucketLoader
 from leyden.data.text.corruption import MaskedSequences
 from leyden.data.text.pieces import cut_texts
-from leyden.data.text.ragged import BucketLoader
 from leyden.data.text.tokenizer import Tokenizer
 from leyden.nets.auxiliary import load_network, save_network
 from leyden.nets.strategies.computed import key_of

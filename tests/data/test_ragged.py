@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from leyden.data.text.ragged import BucketLoader, Ragged
+from leyden.data.ragged import BucketLoader, Ragged
 
 LENGTHS = torch.arange(400) * 7 % 23 + 1
 
