@@ -45,6 +45,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/domains.py
 	$(BIN)/python tests/benchmarks/episodes.py
 	$(BIN)/python tests/benchmarks/views.py
+	$(BIN)/python tests/benchmarks/language.py
 
 bench-scale: setup
 	$(BIN)/python tests/benchmarks/scale.py

@@ -47,7 +47,8 @@ class Attention(nn.Module):
             real: (B, T) bool, True at tokens that are no padding; nobody attends to the others. None: all are. Not
                 together with a cache or ``causal``, where padding behind the text is out of sight anyway.
         """
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, H, T, D / H)
+        # Each (B, H, T, D / H); taken apart before they are permuted, which spares a copy on the way back.
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
         if cache is not None:
             k, v = torch.cat([cache.keys, k], 2), torch.cat([cache.values, v], 2)  # (B, H, S + T, D / H)
         drop = self.dropout if self.training else 0.0

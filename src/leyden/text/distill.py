@@ -105,7 +105,7 @@ class DistilledGPT(GPT):
         if not hard_weight + soft_weight:
             raise ValueError("neither text nor teacher: set model.hard_weight or model.soft_weight above 0")
         drawn = (sample_length, temperature, top_k, top_p)
-        super().__init__(tokenizer, context, layers, heads, width, dropout, lr, weight_decay, warmup, *drawn)
+        super().__init__(tokenizer, context, layers, heads, width, dropout, "none", lr, weight_decay, warmup, *drawn)
         self.save_hyperparameters(logger=False)
         self.control = copy.deepcopy(self.net) if control else None
         self.controls: list[tuple[int, float]] = []
@@ -193,7 +193,7 @@ class DistilledGPT(GPT):
     def _new_teacher(self) -> GPTNet:
         h: Any = self.hparams
         size = (h.teacher_layers, h.teacher_heads, h.teacher_width, h.teacher_dropout)
-        return GPTNet(self.tokenizer.size, self.context, *size)
+        return GPTNet(self.tokenizer.size, self.context, *size, gelu="none")
 
     def _find_teacher(self) -> None:
         """The record's teacher, unless there is one, frozen and on the student's device."""

@@ -77,7 +77,7 @@ def read_teacher(folder: Path, tokenizer: TokenizerSpec, context: int) -> GPTNet
     if h["context"] < context:
         raise ValueError(f"{KEY}: {file.parent.parent} looks back on {h['context']} tokens: set data.context to that")
     size = saved["state_dict"]["net.token.weight"].shape[0]
-    net = GPTNet(size, h["context"], h["layers"], h["heads"], h["width"], dropout=0.0)
+    net = GPTNet(size, h["context"], h["layers"], h["heads"], h["width"], dropout=0.0, gelu=h.get("gelu", "none"))
     state = {name.removeprefix("net."): value for name, value in saved["state_dict"].items() if name.startswith("net.")}
     net.load_state_dict(state)
     return net

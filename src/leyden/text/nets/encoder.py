@@ -1,7 +1,7 @@
 """What all encoders of text have in common: tokens in, a vector for each token out, in named stages."""
 
 import json
-from typing import Literal, Protocol, TypedDict, runtime_checkable
+from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -66,11 +66,11 @@ class OwnEncoder(Encoder):
 
     Args:
         kind: of the network, see ``EncoderSpec``.
-        sizes: vocabulary_size, context, layers, heads, width.
+        sizes: vocabulary_size, context, layers, heads, width; of a GPT also gelu.
         causal: see ``Encoder``.
     """
 
-    def __init__(self, kind: Literal["bert", "gpt"], sizes: dict[str, int], causal: bool = False) -> None:
+    def __init__(self, kind: Literal["bert", "gpt"], sizes: dict[str, Any], causal: bool = False) -> None:
         super().__init__(kind, sizes["vocabulary_size"], sizes["context"], sizes["width"], causal)
         self.spec = EncoderSpec(kind=kind, content=json.dumps(sizes))
 

@@ -25,6 +25,7 @@ class GPTEncoder(OwnEncoder):
             "layers": layers,
             "heads": heads,
             "width": width,
+            "gelu": net.gelu,
         }
         super().__init__("gpt", sizes, causal=True)
         self.net = net
