@@ -67,6 +67,17 @@ def test_merged_lora_gives_the_same_logits() -> None:
     torch.testing.assert_close(logits(merged), logits(model), rtol=0, atol=1e-5)
 
 
+def test_others_begin_with_a_plain_encoder() -> None:
+    model = toy_classifier(DATA, strategy="lora")
+    toy_trainer(max_steps=2).fit(model, DATA)
+    real = model.net.real(BATCH.tokens, BATCH.lengths)
+    plain = model.eval().encoder
+    assert plain.state_dict().keys() == toy_classifier(DATA).encoder.state_dict().keys()
+    torch.testing.assert_close(plain(BATCH.tokens, real), model.net.encoder(BATCH.tokens, real), rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match="this record has adapters between its layers"):
+        _ = toy_classifier(DATA, strategy="adapter").encoder
+
+
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_padding_changes_nothing(pooling: Any) -> None:
     model = toy_classifier(DATA, pooling=pooling).eval()

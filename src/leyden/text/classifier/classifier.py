@@ -38,7 +38,7 @@ from leyden.text.classifier.computed import cache_frozen, first_features
 from leyden.text.classifier.evaluation import TextEvaluator
 from leyden.text.classifier.floor import tfidf_accuracy
 from leyden.text.classifier.network import Pooling, TextNet
-from leyden.text.classifier.prediction import exportable, predict_texts
+from leyden.text.classifier.prediction import exportable, plain_encoder, predict_texts
 from leyden.text.classifier.pretraining import Recipe, pretrain
 from leyden.text.classifier.strategies import DEFAULTS, TEXT_STRATEGIES, StrategyName
 from leyden.text.nets.encoder import Encoder, EncoderSpec
@@ -75,6 +75,7 @@ class TextClassifier(LightningModule):
         pretraining_steps: of the masked language model.
         pretraining_lr: its greatest rate.
         pretraining_batch_size: its texts per step.
+        pretraining_seed: of its beginning, the order and what is hidden; the same for all runs, so that they share it.
         cache: what frozen stages make of the texts is computed once and kept in "memory", or in the folder that is
             named, where other runs find it, and the pre-trained encoder too; null computes it in every step.
         embedding: so many validation texts are drawn by their features before and after training; 0: none.
@@ -112,6 +113,7 @@ class TextClassifier(LightningModule):
         pretraining_steps: int = 2000,
         pretraining_lr: float = 2e-3,
         pretraining_batch_size: int = 64,
+        pretraining_seed: int = 0,
         cache: str | None = "memory",
         embedding: int = 200,
         encoder: EncoderSpec | None = None,
@@ -152,8 +154,12 @@ class TextClassifier(LightningModule):
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder, for others that begin with it."""
-        return self.net.encoder
+        """The encoder, for others that begin with it; LoRA's sums are merged into its matrices.
+
+        Raises:
+            ValueError: adapters stand between its layers.
+        """
+        return plain_encoder(self.net)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Tokens (B, T) int64 and lengths (B,) to logits (B, C)."""
@@ -270,6 +276,6 @@ class TextClassifier(LightningModule):
 
     def _pretrain(self, data: Sentences) -> None:
         h = self._arguments
-        recipe = Recipe(h.pretraining_steps, h.pretraining_lr, h.pretraining_batch_size, data.seed)
+        recipe = Recipe(h.pretraining_steps, h.pretraining_lr, h.pretraining_batch_size, h.pretraining_seed)
         folder = None if h.cache in (None, "memory") else Path(h.cache)
         pretrain(self.net.encoder, self.tokenizer, data.unlabelled(), recipe, folder)

@@ -12,9 +12,11 @@ from leyden.core.technique import ExportableText, Predictions
 from leyden.data.text.sentences import frame
 from leyden.data.text.tokenizer import Tokenizer
 from leyden.nets.strategies.lora import merge_lora
+from leyden.text.classifier.adapters import AdaptedLinear
 from leyden.text.classifier.drawing import ColouredText, draw_tokens
 from leyden.text.classifier.evaluation import attributions, padded, pieces
 from leyden.text.classifier.network import TextNet
+from leyden.text.nets.encoder import Encoder
 
 AT_ONCE = 64
 """Texts of a batch."""
@@ -59,6 +61,21 @@ def _row(probabilities: Tensor, class_names: Sequence[str]) -> dict[str, Any]:
     return {
         "label": class_names[int(predicted)], "probability": round(float(probability), 4), "probabilities": by_class
     }  # fmt: skip
+
+
+def plain_encoder(net: TextNet) -> Encoder:
+    """An encoder without what a strategy put into it: the network's own, or with LoRA a copy in which it is merged.
+
+    Raises:
+        ValueError: adapters stand between its layers, and cannot be left out.
+    """
+    if not net.adapted:
+        return net.encoder
+    encoder = copy.deepcopy(net.encoder)
+    merge_lora(encoder)
+    if any(isinstance(module, AdaptedLinear) for module in encoder.modules()):
+        raise ValueError("this record has adapters between its layers: give model.weights one of another strategy")
+    return encoder
 
 
 def exportable(net: TextNet, tokenizer: Tokenizer, context: int, class_names: Sequence[str]) -> ExportableText:
