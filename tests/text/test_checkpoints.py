@@ -12,10 +12,11 @@ from torch import nn
 from leyden.data.specs import TokenizerSpec
 from leyden.data.text.tokenizer import build_tokenizer
 from leyden.data.text.tokenizer_sources import minilm_file, read_tokenizer, tokenizer_of, train_tokenizer
-from leyden.text.checkpoints import build_encoder, encoder_of
+from leyden.text.checkpoints import build_encoder, encoder_of, gpt_of
 from leyden.text.nets.bert import BertEncoder
 from leyden.text.nets.encoder import Encoder
 from leyden.text.nets.foreign import ForeignEncoder
+from leyden.text.nets.gpt_encoder import GPTEncoder
 
 transformers: Any = pytest.importorskip("transformers")
 TEXTS = ["the film was good and the actors were fine", "a dull film, all in all"]
@@ -42,7 +43,8 @@ def config_of(kind: str, size: int) -> Any:
     values = {
         "bert": {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64},
         "distilbert": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32},
-        "gpt2": {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 24},
+        "gpt_neo": {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "attention_types": [[["global"], 2]]},
+        "gpt2": {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 24, "bos_token_id": 3, "eos_token_id": 3},
         "t5": {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2},
         "bart": {
             "d_model": 16, "encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 2,
@@ -102,7 +104,31 @@ def test_a_bert_s_folder_is_our_network(tmp_path: Path, tokenizer: TokenizerSpec
     assert_outputs(encoder, theirs)
 
 
-@pytest.mark.parametrize("kind", ["distilbert", "gpt2", "t5", "bart", "albert"])
+def test_a_gpt2_s_folder_is_our_network(tmp_path: Path, tokenizer: TokenizerSpec, no_network: None) -> None:
+    theirs = published(tmp_path, "gpt2", tokenizer)
+    encoder = encoder_of(str(tmp_path), tokenizer, 12)
+    assert isinstance(encoder, GPTEncoder)
+    assert encoder.causal
+    assert_outputs(encoder, theirs)
+    tokens = some_tokens(20)
+    features = encoder.run(tokens, None, 0, 2)
+    torch.testing.assert_close(encoder.run(features, None, 2), encoder(tokens), rtol=0, atol=0)
+    torch.testing.assert_close(encoder.run(tokens, None, 0, 1), encoder.run(tokens, None, 0, -2), rtol=0, atol=0)
+    staged = {id(parameter) for stage in encoder.stages.values() for parameter in stage.parameters()}
+    assert staged == set(map(id, encoder.parameters()))
+    logits = theirs(input_ids=tokens).last_hidden_state @ theirs.wte.weight.T
+    torch.testing.assert_close(gpt_of(str(tmp_path), tokenizer, 12).eval()(tokens)[0], logits, rtol=0, atol=1e-4)
+
+
+def test_a_gpt_goes_on_from_gpts_alone(tmp_path: Path, tokenizer: TokenizerSpec) -> None:
+    published(tmp_path, "bert", tokenizer)
+    with pytest.raises(ValueError, match="is a bert, no GPT-2"):
+        gpt_of(str(tmp_path), tokenizer, 12)
+    net = gpt_of("none", tokenizer, 12, **SIZES)
+    assert (len(net.blocks), len(net.place.weight)) == (2, 12)
+
+
+@pytest.mark.parametrize("kind", ["distilbert", "gpt_neo", "t5", "bart", "albert"])
 def test_other_networks_are_the_library_s(
     tmp_path: Path, tokenizer: TokenizerSpec, no_network: None, kind: str
 ) -> None:
@@ -110,7 +136,7 @@ def test_other_networks_are_the_library_s(
     encoder = encoder_of(str(tmp_path), tokenizer, 12)
     assert isinstance(encoder, ForeignEncoder)
     assert encoder.training
-    assert encoder.causal == (kind == "gpt2")
+    assert encoder.causal == (kind == "gpt_neo")
     assert_outputs(encoder, theirs)
     staged = {id(parameter) for stage in encoder.stages.values() for parameter in stage.parameters()}
     assert staged == set(map(id, encoder.parameters()))

@@ -47,6 +47,13 @@ class TextSpec(TypedDict):
     """Tokens of an example, at most."""
 
 
+class MaskedTextSpec(TextSpec):
+    """Texts with hidden tokens."""
+
+    next_sentence: bool
+    """Whether an example is two texts, of which the second may follow the first."""
+
+
 class LabelledTextSpec(TextSpec):
     """Texts with classes."""
 

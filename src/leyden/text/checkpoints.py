@@ -3,24 +3,24 @@
 import json
 import logging
 from pathlib import Path
-from pkgutil import resolve_name
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import yaml
 from safetensors.torch import load as parse_safetensors
 from torch import Tensor
 
-from leyden.core.allow_list import NotAllowedError, from_environment, why_not
-from leyden.core.yaml_file import LOADER
 from leyden.data.specs import TokenizerSpec
-from leyden.data.text.published import published_folder, published_tokenizer
+from leyden.data.text.published import published_folder
 from leyden.data.text.tokenizer import Tokenizer, build_tokenizer
-from leyden.data.text.tokenizer_sources import minilm_file, read_tokenizer
-from leyden.nets.weights import best_checkpoint
-from leyden.text.nets.bert import BertEncoder
-from leyden.text.nets.convert import bert_weights, is_our_bert, load_strictly
+from leyden.data.text.tokenizer_sources import minilm_file, read_tokenizer, tokenizer_of
+from leyden.text.nets.bert import BertEncoder, BertForPretraining
+from leyden.text.nets.convert import bert_weights, gpt2_weights, is_our_bert, is_our_gpt2, load_strictly
 from leyden.text.nets.encoder import Encoder, EncoderSpec, HasEncoder
 from leyden.text.nets.foreign import ForeignEncoder, build_foreign, load_foreign, read_folder
+from leyden.text.nets.gpt_encoder import Gelu, GPTEncoder
+from leyden.text.records import technique_of
+
+if TYPE_CHECKING:  # text/gpt makes its network by this file
+    from leyden.text.gpt import GPTNet
 
 log = logging.getLogger(__name__)
 
@@ -66,27 +66,85 @@ def encoder_of(
     """
     if spec is not None:
         return build_encoder(spec, context, dropout)
-    own = build_tokenizer(tokenizer)
-    path = Path(weights).expanduser()
-    if weights == "none":
-        return BertEncoder(own.size, context, layers, heads, width, dropout)
-    if weights == "minilm":
-        config, state = json.loads(minilm_file("config.json")), parse_safetensors(minilm_file("model.safetensors"))
-        encoder: Encoder = _own_bert(config, state, dropout, f"{key}=minilm")
-        theirs = build_tokenizer(TokenizerSpec(kind="subwords", content=minilm_file("tokenizer.json").decode()))
-    elif path.suffix == ".ckpt" or (path.is_dir() and not (path / "config.json").is_file()):
-        encoder, theirs = _of_record(path, dropout, key)
+    found = _found(weights, tokenizer, context, (layers, heads, width, dropout), key)
+    return (found.encoder if isinstance(found, BertForPretraining) else found).train()
+
+
+def bert_of(
+    weights: str,
+    tokenizer: TokenizerSpec,
+    context: int,
+    layers: int = 4,
+    heads: int = 4,
+    width: int = 128,
+    dropout: float = 0.0,
+    next_sentence: bool = False,
+    spec: EncoderSpec | None = None,
+    key: str = "model.weights",
+) -> BertForPretraining:
+    """A BERT with the heads that train it; those that the weights lack are random.
+
+    Args:
+        weights: see ``encoder_of``; what is no BERT is refused.
+        tokenizer, context, layers, heads, width, dropout, spec, key: see ``encoder_of``.
+        next_sentence: whether it has the head that says whether two texts belong together.
+
+    Raises:
+        FileNotFoundError, ImportError, NotAllowedError, ValueError: as ``encoder_of``.
+    """
+    if spec is not None:
+        found: Encoder | BertForPretraining = build_encoder(spec, context, dropout)
     else:
-        folder = published_folder(weights, key)
-        encoder = _published(folder, context, dropout, key)
-        theirs = build_tokenizer(TokenizerSpec(kind="subwords", content=published_tokenizer(folder, key)))
-    _refuse_other_tokenizer(own, theirs, encoder, weights, key)
-    if encoder.context < context:
+        found = _found(weights, tokenizer, context, (layers, heads, width, dropout), key)
+    given = None if isinstance(found, Encoder) else found
+    encoder = found if isinstance(found, Encoder) else found.encoder
+    if not isinstance(encoder, BertEncoder):
         raise ValueError(
-            f"{key}={weights} takes {encoder.context} tokens of a text: set data.context={encoder.context}"
+            f"{key}={weights} is a {encoder.name}, no BERT: masked language models go on from minilm, a run of "
+            "text/bert or a checkpoint of BERT"
         )
-    log.info("encoder: %s, %d parameters", weights, sum(p.numel() for p in encoder.parameters()))
-    return encoder.train()
+    net = BertForPretraining(encoder, next_sentence)
+    if given is not None:
+        net.masked = given.masked
+    if given is not None and given.pooler is not None and next_sentence:
+        net.pooler, net.follows = given.pooler, given.follows
+    return net.train()
+
+
+def gpt_of(
+    weights: str,
+    tokenizer: TokenizerSpec,
+    context: int,
+    layers: int = 4,
+    heads: int = 4,
+    width: int = 128,
+    dropout: float = 0.0,
+    gelu: Gelu = "none",
+    spec: EncoderSpec | None = None,
+    key: str = "model.weights",
+) -> "GPTNet":
+    """A GPT that a word means, with its weights.
+
+    Args:
+        weights: ``none``; a run of text/gpt; a folder in the layout of the library ``transformers`` with a GPT-2, such
+            as distilgpt2; or such a name on the Hugging Face hub.
+        gelu: of ``none``; see ``GPTNet``.
+        tokenizer, context, layers, heads, width, dropout, spec, key: see ``encoder_of``.
+
+    Raises:
+        FileNotFoundError, ImportError, NotAllowedError, ValueError: as ``encoder_of``.
+    """
+    if spec is not None:
+        found: Encoder | BertForPretraining = build_encoder(spec, context, dropout)
+    elif weights == "none":
+        size = build_tokenizer(tokenizer).size
+        found = GPTEncoder.of_sizes(size, context, layers, heads, width, dropout, gelu)
+    else:
+        found = _found(weights, tokenizer, context, (layers, heads, width, dropout), key)
+    if not isinstance(found, GPTEncoder):
+        name = found.name if isinstance(found, Encoder) else found.encoder.name
+        raise ValueError(f"{key}={weights} is a {name}, no GPT-2: give a run of text/gpt, gpt2 or distilgpt2")
+    return found.net.train()
 
 
 def build_encoder(spec: EncoderSpec, context: int, dropout: float = 0.0) -> Encoder:
@@ -105,63 +163,85 @@ def build_encoder(spec: EncoderSpec, context: int, dropout: float = 0.0) -> Enco
     if spec["kind"] == "bert":
         return BertEncoder(**content, dropout=dropout)
     if spec["kind"] == "gpt":
-        from leyden.text.gpt import GPTNet  # here: a GPT may take its weights by this file
-        from leyden.text.nets.gpt_encoder import GPTEncoder
-
-        return GPTEncoder(GPTNet(**content, dropout=dropout), content["heads"])
+        return GPTEncoder.of_sizes(**content, dropout=dropout)
     if spec["kind"] == "transformers":
         return ForeignEncoder(build_foreign(content), context)
     raise ValueError(f"an encoder of kind {spec['kind']!r}: there are bert, gpt, transformers")
 
 
-def technique_of(path: Path, key: str) -> Any:
-    """The technique of a record, with its best weights.
+def _found(
+    weights: str, tokenizer: TokenizerSpec, context: int, sizes: tuple[int, int, int, float], key: str
+) -> Encoder | BertForPretraining:
+    """What is at a word, with the heads that train it where these are there, too."""
+    own, path, dropout = build_tokenizer(tokenizer), Path(weights).expanduser(), sizes[-1]
+    if weights == "none":
+        return BertEncoder(own.size, context, *sizes)
+    if weights == "minilm":
+        config, state = json.loads(minilm_file("config.json")), parse_safetensors(minilm_file("model.safetensors"))
+        found: Encoder | BertForPretraining = _own_bert(config, state, dropout, f"{key}=minilm")
+        theirs = tokenizer_of("minilm", [])
+    elif path.suffix == ".ckpt" or (path.is_dir() and not (path / "config.json").is_file()):
+        found, theirs = _of_record(path, dropout, key), read_tokenizer(path, key)
+    else:
+        folder = published_folder(weights, key)
+        found = _published(folder, context, dropout, key)
+        theirs = read_tokenizer(folder, key)
+    encoder = found if isinstance(found, Encoder) else found.encoder
+    _refuse_other_tokenizer(own, theirs, encoder, weights, key)
+    if encoder.context < context:
+        raise ValueError(
+            f"{key}={weights} takes {encoder.context} tokens of a text: set data.context={encoder.context}"
+        )
+    log.info("encoder: %s, %d parameters", weights, sum(p.numel() for p in encoder.parameters()))
+    return found
 
-    Args:
-        path: the folder of a run (of several: the newest), or a checkpoint in one.
-        key: the config key that named it, for messages.
 
-    Raises:
-        FileNotFoundError: there is none.
-        NotAllowedError: the record names code that is not allowed.
-    """
-    checkpoint = best_checkpoint(path, key) if path.is_dir() else path
-    folder = checkpoint.parent.parent
-    if not checkpoint.is_file() or not (folder / "config.yaml").is_file():
-        raise FileNotFoundError(f"{key}: {path} is no checkpoint in the record of a run: give the record's folder")
-    target = yaml.load((folder / "config.yaml").read_text(), LOADER)["model"]["_target_"]
-    if reason := why_not(target, from_environment()):
-        raise NotAllowedError(f"{key}={folder}: refused: {reason}")
-    return resolve_name(target).load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+def _of_record(path: Path, dropout: float, key: str) -> Encoder | BertForPretraining:
+    from leyden.text.bert import Bert  # here: it makes its network by this file
 
-
-def _of_record(path: Path, dropout: float, key: str) -> tuple[Encoder, Tokenizer]:
     technique: Any = technique_of(path, key)
     if not isinstance(technique, HasEncoder):
-        raise ValueError(
-            f"{key}: {path} is a run of {type(technique).__name__}, which has no encoder of text: give one of text/bert"
-        )
-    encoder = build_encoder(technique.encoder.spec, technique.encoder.context, dropout)
-    encoder.load_state_dict(technique.encoder.state_dict())
-    return encoder, read_tokenizer(path, key)
+        name = type(technique).__name__
+        raise ValueError(f"{key}: {path} is a run of {name}, which has no encoder of text: give one of text/bert")
+    known = technique.encoder
+    encoder = build_encoder(known.spec, known.context, dropout)
+    encoder.load_state_dict(known.state_dict())
+    if not isinstance(technique, Bert) or not isinstance(encoder, BertEncoder):
+        return encoder
+    net = BertForPretraining(encoder, technique.net.pooler is not None)
+    net.load_state_dict(technique.net.state_dict())
+    return net
 
 
-def _published(folder: Path, context: int, dropout: float, key: str) -> Encoder:
+def _published(folder: Path, context: int, dropout: float, key: str) -> Encoder | BertForPretraining:
     """Ours where it is the published network, else the library's own."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if is_our_bert(config):
         return _own_bert(config, read_folder(folder, key), dropout, f"{key}: {folder}")
+    if is_our_gpt2(config):
+        encoder = GPTEncoder.of_sizes(
+            config["vocab_size"], config["n_positions"], config["n_layer"], config["n_head"], config["n_embd"], dropout
+        )
+        load_strictly(encoder.net, gpt2_weights(read_folder(folder, key)), f"{key}: {folder}")
+        return encoder
     return ForeignEncoder(load_foreign(folder, key), context)
 
 
-def _own_bert(config: dict[str, Any], state: dict[str, Tensor], dropout: float, where: str) -> BertEncoder:
+def _own_bert(
+    config: dict[str, Any], state: dict[str, Tensor], dropout: float, where: str
+) -> Encoder | BertForPretraining:
     encoder = BertEncoder(
         config["vocab_size"], config["max_position_embeddings"], config["num_hidden_layers"],
         config["num_attention_heads"], config["hidden_size"], dropout,
     )  # fmt: skip
-    found = {name.removeprefix("encoder."): value for name, value in bert_weights(state).items()}
-    load_strictly(encoder, found, where, spare=("pooler.", "masked.", "follows."))
-    return encoder
+    found = bert_weights(state)
+    if "masked.bias" not in found:
+        found = {name.removeprefix("encoder."): value for name, value in found.items()}
+        load_strictly(encoder, found, where, spare=("pooler.", "follows."))
+        return encoder
+    net = BertForPretraining(encoder, {"pooler.linear.weight", "follows.weight"} <= found.keys())
+    load_strictly(net, found, where, spare=("pooler.", "follows."))
+    return net
 
 
 def _refuse_other_tokenizer(own: Tokenizer, theirs: Tokenizer, encoder: Encoder, weights: str, key: str) -> None:

@@ -13,7 +13,6 @@ Departures: attention and the rest share one dropout, 0 by default; tokens are c
 """
 
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +20,11 @@ from torch.nn import functional as F
 
 from leyden.data.specs import TokenizerSpec
 from leyden.nets.transformer import Block, Cache
+from leyden.text.checkpoints import gpt_of
 from leyden.text.language_model import LanguageModel
+from leyden.text.nets.encoder import Encoder, EncoderSpec
+from leyden.text.nets.gpt_encoder import Gelu, GPTEncoder
 from leyden.text.sampling import Sampling
-
-Gelu = Literal["none", "tanh"]
 
 
 class GPTNet(nn.Module):
@@ -95,9 +95,14 @@ class GPT(LanguageModel):
             takes the likeliest.
         top_k: only so many of the likeliest tokens can be drawn; null: all.
         top_p: only the fewest likeliest tokens can be drawn that have this probability together; null: all.
+        weights: ``none``; a run of this technique, a folder in the layout of the library transformers or a name on the
+            Hugging Face hub, of a GPT-2 which then goes on learning, with sizes and activation of its own.
+        encoder: the network of a checkpoint, whose weights come from there; not for configs.
 
     Raises:
-        ValueError: the heads do not divide the width, or a value is outside its range.
+        ValueError: the heads do not divide the width, a value is outside its range, or ``weights`` are no GPT-2's, or
+            were trained with another tokenizer.
+        FileNotFoundError, ImportError: there are no such weights.
     """
 
     def __init__(
@@ -116,11 +121,19 @@ class GPT(LanguageModel):
         temperature: float = 0.8,
         top_k: int | None = None,
         top_p: float | None = None,
+        weights: str = "none",
+        encoder: EncoderSpec | None = None,
     ) -> None:
         sampling = Sampling(temperature, top_k, top_p)
         super().__init__(tokenizer, context, lr, weight_decay, warmup, sample_length, sampling)
         self.save_hyperparameters(logger=False)
-        self.net = GPTNet(self.tokenizer.size, context, layers, heads, width, dropout, gelu)
+        self.net = gpt_of(weights, tokenizer, context, layers, heads, width, dropout, gelu, encoder)
+        self.hparams["encoder"] = self.encoder.spec  # so that a checkpoint needs nothing but itself
+
+    @property
+    def encoder(self) -> Encoder:
+        """What other techniques take of a record: all but the head."""
+        return GPTEncoder(self.net)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens (B, T), T up to ``context``, to logits (B, T, V) of the token behind each."""

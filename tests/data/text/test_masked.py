@@ -64,7 +64,7 @@ def test_a_sequence_is_a_text_in_its_frame() -> None:
     assert (pieces.tokens[:, 0] == tokenizer.start).all()
     assert (pieces.tokens[:, -1] == tokenizer.end).all()
     assert pieces.texts == made.texts("val")
-    assert made.spec == {"tokenizer": tokenizer.spec, "context": 16}
+    assert made.spec == {"tokenizer": tokenizer.spec, "context": 16, "next_sentence": False}
 
 
 def test_packed_sequences_are_one_stream() -> None:

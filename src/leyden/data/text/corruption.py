@@ -36,6 +36,11 @@ def corrupt(tokens: Tensor, u: Tensor, ordinary: Tensor, mask: int, part: float)
     return torch.where(asked, read, tokens), torch.where(asked, tokens, IGNORED)
 
 
+def ordinary_tokens(tokenizer: Tokenizer) -> Tensor:
+    """The numbers of the tokens that are no special ones, (R,) int64, ascending."""
+    return torch.tensor([number for number in range(tokenizer.size) if number not in tokenizer.special])
+
+
 class MaskedSequences:
     """A split whose sequences hide other tokens in each epoch (``leyden.data.splits.Sampled``).
 
@@ -53,8 +58,7 @@ class MaskedSequences:
         assert tokenizer.mask is not None
         self.tokens, self.lengths, self.documents = pieces.tokens, pieces.lengths, pieces.documents
         self.mask, self.pad, self.part, self.context = tokenizer.mask, tokenizer.pad, part, context
-        special = tokenizer.special
-        self.ordinary = torch.tensor([number for number in range(tokenizer.size) if number not in special])
+        self.ordinary = ordinary_tokens(tokenizer)
         self.firsts = torch.arange(len(self.lengths))  # of what a sequence begins with
         if context is None:
             self.draws = 2 * self.tokens.shape[1]

@@ -10,9 +10,10 @@ from torch import Tensor
 from leyden.data.loader import Loader
 from leyden.data.module import DataModule
 from leyden.data.source import Source
-from leyden.data.specs import TextSpec
+from leyden.data.source.text.text_source import words_of
+from leyden.data.specs import MaskedTextSpec
 from leyden.data.splits import InMemory, Stage
-from leyden.data.text.corruption import MaskedSequences
+from leyden.data.text.corruption import MaskedSequences, ordinary_tokens
 from leyden.data.text.pieces import Pieces, cut_texts, pack_texts
 from leyden.data.text.tokenizer import Tokenizer
 from leyden.data.text.tokenizer_sources import tokenizer_of
@@ -78,9 +79,9 @@ class MaskedTexts(DataModule):
         self._pieces: dict[Stage, InMemory[Pieces]] = {}
 
     @property
-    def spec(self) -> TextSpec:
+    def spec(self) -> MaskedTextSpec:
         """What the model must know; valid after ``prepare_data``."""
-        return TextSpec(tokenizer=self.tokenizer.spec, context=self.context)
+        return MaskedTextSpec(tokenizer=self.tokenizer.spec, context=self.context, next_sentence=self.next_sentence)
 
     def prepare_data(self) -> None:
         """Reads the texts and trains the tokenizer."""
@@ -101,9 +102,12 @@ class MaskedTexts(DataModule):
         return found
 
     def texts(self, stage: Stage) -> list[str]:
-        """The texts of a split, in training those of ``more`` behind them."""
-        sources = [self.source] + ([self.more] if self.more is not None and stage == "train" else [])
-        return [split[i].texts for split in (each.split(stage) for each in sources) for i in range(len(split))]
+        """The texts of a split, in training those of ``more`` behind them but for what is validated or tested."""
+        texts = _texts(self.source, stage)
+        if self.more is None or stage != "train":
+            return texts
+        held = {words_of(text) for other in ("val", "test") for text in _texts(self.source, other)}
+        return texts + [text for text in _texts(self.more, stage) if words_of(text) not in held]
 
     def examples(self, stage: Stage) -> InMemory[Pieces]:
         """The pieces of the split's texts."""
@@ -116,6 +120,11 @@ class MaskedTexts(DataModule):
                 self.source.name, len(texts), len(pieces.lengths), int(pieces.lengths.sum()), stage,
             )  # fmt: skip
         return self._pieces[stage]
+
+    @cached_property
+    def ordinary(self) -> Tensor:
+        """The numbers of the tokens that are no special ones, (R,) int64."""
+        return ordinary_tokens(self.tokenizer)
 
     def token_counts(self) -> Tensor:
         """How often each token is in the training split, (V,) int64; 0 for special ones."""
@@ -143,3 +152,8 @@ class MaskedTexts(DataModule):
         framed = (self.tokenizer.start is not None) + 1
         room = (self.context - framed - 1) // 2 if self.next_sentence else self.context - framed
         return cut_texts(texts, self.tokenizer, room)
+
+
+def _texts(source: Source, stage: Stage) -> list[str]:
+    split = source.split(stage)
+    return [split[i].texts for i in range(len(split))]

@@ -1,11 +1,18 @@
 """A GPT as an encoder of text: what it knows of each token before it names the next one."""
 
+from typing import TYPE_CHECKING, Any, Literal, Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leyden.text.gpt import GPTNet
 from leyden.text.nets.encoder import OwnEncoder
+
+if TYPE_CHECKING:  # a GPT may take its weights by ``leyden.text.checkpoints``, which imports this file
+    from leyden.text.gpt import GPTNet
+
+Gelu = Literal["none", "tanh"]
+"""The exact one, or GPT-2's approximation."""
 
 
 class GPTEncoder(OwnEncoder):
@@ -13,22 +20,32 @@ class GPTEncoder(OwnEncoder):
 
     Args:
         net: it works on this very network; its head is not used.
-        heads: of each block's attention.
     """
 
-    def __init__(self, net: GPTNet, heads: int) -> None:
-        (vocabulary_size, width), context = net.token.weight.shape, len(net.place.weight)
-        layers = len(net.blocks)
-        sizes = {
-            "vocabulary_size": vocabulary_size,
-            "context": context,
-            "layers": layers,
-            "heads": heads,
-            "width": width,
-            "gelu": net.gelu,
-        }
-        super().__init__("gpt", sizes, causal=True)
+    def __init__(self, net: "GPTNet") -> None:
+        vocabulary_size, width = net.token.weight.shape
+        first: Any = net.blocks[0]
+        sizes = {"layers": len(net.blocks), "heads": first.attention.heads, "width": width, "gelu": net.gelu}
+        super().__init__(
+            "gpt", {"vocabulary_size": vocabulary_size, "context": len(net.place.weight), **sizes}, causal=True
+        )
         self.net = net
+
+    @classmethod
+    def of_sizes(
+        cls,
+        vocabulary_size: int,
+        context: int,
+        layers: int,
+        heads: int,
+        width: int,
+        dropout: float,
+        gelu: Gelu = "tanh",
+    ) -> Self:
+        """One with random weights; arguments as ``GPTNet``'s."""
+        from leyden.text.gpt import GPTNet
+
+        return cls(GPTNet(vocabulary_size, context, layers, heads, width, dropout, gelu))
 
     @property
     def stages(self) -> dict[str, nn.Module]:
