@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from leyden.text.figures import Moment, draw_learning
+from leyden.text.figures import Moment, draw_learning, spread
 from leyden.text.floors import floor_lines, floor_rows
 
 BITS = {1: 4.0, 2: 3.5, 3: 3.2, 4: 3.1, 5: 3.15, 6: 3.3, 7: 3.6}
@@ -26,3 +26,8 @@ def test_any_text_can_be_drawn() -> None:
 def test_nothing_to_draw_is_said() -> None:
     with pytest.raises(ValueError, match="no validation yet"):
         draw_learning([], {}, "")
+
+
+def test_labels_keep_apart() -> None:
+    assert spread({"b": 3.2, "a": 3.0, "c": 3.05}, 0.25) == {"a": 3.0, "c": 3.25, "b": 3.5}
+    assert spread({"a": 3.0, "b": 4.0}, 0.5) == {"a": 3.0, "b": 4.0}

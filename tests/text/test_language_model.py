@@ -139,6 +139,19 @@ def test_a_half_drawn_character_waits_for_its_rest() -> None:
     assert "".join(model.continue_text("")) == "a\ufffd"
 
 
+def test_what_of_a_prompt_is_lost_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    model = GPT(Characters(VOCABULARY[:4]).spec, 4, layers=1, heads=1, width=8, sample_length=2)
+    "".join(model.continue_text("abba", seed=0))
+    "".join(model.continue_text("ax", seed=0))
+    assert [record.getMessage() for record in caplog.records] == [
+        "the prompt has 4 tokens: what is before the last 4 is not read",
+        "1 tokens of the prompt stand for what training never saw",
+    ]
+    caplog.clear()
+    "".join(model.continue_text("ab", seed=0))
+    assert not caplog.records
+
+
 def test_how_it_learnt_outlives_a_checkpoint() -> None:
     model, again = Constant(), Constant()
     model.moments = [Moment(10, 3.5, ["a"]), Moment(20, 3.0, ["ab", ""])]

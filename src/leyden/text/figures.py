@@ -1,5 +1,6 @@
 """How a language model learns: its bits per character over the steps, and what it wrote meanwhile."""
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -55,22 +56,34 @@ def draw_learning(
     axes = new_axes(chart, "optimizer steps", "bits per character, validation")
     steps, bits = [moment.step for moment in moments], [moment.bits for moment in moments]
     axes.plot(steps, bits, color=COLOURS[0], marker="o", markersize=6, linewidth=2.4)
-    axes.annotate(f"{bits[-1]:.3f}", (steps[-1], bits[-1]), (6, -4), textcoords="offset points", fontsize=TICK)
+    axes.annotate(
+        f"{bits[-1]:.3f}", (steps[-1], bits[-1]), (0, 7), textcoords="offset points", ha="center", fontsize=TICK
+    )
     for name, curve in others.items():
         if curve:
             axes.plot(*zip(*curve, strict=True), color=COLOURS[2], marker="s", markersize=5, linewidth=2)
             axes.annotate(name, curve[len(curve) // 2], (6, 6), textcoords="offset points", fontsize=TICK)
-    for i, (name, height) in enumerate(sorted(floors.items(), key=lambda pair: -pair[1])):
+    low, high = wide_enough([*bits, *floors.values(), *(bits for curve in others.values() for _, bits in curve)])
+    axes.set_ylim(low, high)
+    for height in floors.values():
         axes.axhline(height, color=COLOURS[1], linestyle="--", linewidth=1.4)
-        # By turns left and right of each other, because two floors may lie close together.
-        place = (0.99 if i % 2 else 0.72, height)
-        label = f"{name} {height:.3f}"
-        axes.text(*place, label, transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=TICK - 2)
+    for name, place in spread(floors, (high - low) / 18).items():
+        label, at = f"{name} {floors[name]:.3f}", axes.get_yaxis_transform()
+        axes.text(1.01, place, label, transform=at, va="center", fontsize=TICK - 2, color=COLOURS[1])
     axes.grid(color="0.88")
-    axes.set_ylim(wide_enough([*bits, *floors.values(), *(bits for curve in others.values() for _, bits in curve)]))
     axes.margins(x=0.08)
     _write(samples, moments)
     return render(figure)
+
+
+def spread(heights: Mapping[str, float], gap: float) -> dict[str, float]:
+    """Places of labels near their heights, ``gap`` or more apart, the lowest where it belongs."""
+    places: dict[str, float] = {}
+    least = -math.inf
+    for name, height in sorted(heights.items(), key=lambda pair: pair[1]):
+        places[name] = max(height, least)
+        least = places[name] + gap
+    return places
 
 
 def _write(figure: SubFigure, moments: Sequence[Moment]) -> None:

@@ -1,5 +1,6 @@
 """What every language model does: a loss per token, bits per character, samples while it learns, continuations."""
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -23,6 +24,8 @@ from leyden.text.figures import Moment, draw_learning
 from leyden.text.floors import NGramFloors, floor_lines, floor_rows, ngram_floors
 from leyden.text.sampling import Sampling, draw
 from leyden.visualization.logging import log_image, log_text, logs_now
+
+log = logging.getLogger(__name__)
 
 DRAWN = Sampling()
 
@@ -100,7 +103,7 @@ class LanguageModel(LightningModule):
             ValueError: the data's tokenizer is another one.
         """
         data = attached_data(self.trainer, TokenWindows)
-        if data is not None and data.tokenizer.spec != self.tokenizer.spec:
+        if data is not None and data.tokenizer.vocabulary != self.tokenizer.vocabulary:
             raise ValueError(
                 "the data's tokenizer is not the model's, so its numbers mean other texts: set data.tokenizer to the "
                 "model's record"
@@ -186,7 +189,12 @@ class LanguageModel(LightningModule):
             seed: of the draws; None draws other ones each time.
         """
         self.eval()
-        start = torch.tensor([[self.tokenizer.end, *self.tokenizer.encode(prompt)]], device=self.device)
+        read = self.tokenizer.encode(prompt)
+        if len(read) >= self.context:
+            log.warning("the prompt has %d tokens: what is before the last %d is not read", len(read), self.context)
+        if unknown := read.count(self.tokenizer.unknown):
+            log.warning("%d tokens of the prompt stand for what training never saw", unknown)
+        start = torch.tensor([[self.tokenizer.end, *read]], device=self.device)
         numbers: list[int] = []
         written = ""
         for token in islice(self.draws(start, self._generator(seed)), self.sample_length):

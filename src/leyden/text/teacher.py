@@ -10,6 +10,7 @@ from torch.optim import AdamW
 from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
 from leyden.data.loader import Loader
 from leyden.data.specs import TokenizerSpec
+from leyden.data.text.tokenizer import build_tokenizer
 from leyden.nets.weights import best_checkpoint
 from leyden.text.gpt import GPTNet
 
@@ -69,7 +70,7 @@ def read_teacher(folder: Path, tokenizer: TokenizerSpec, context: int) -> GPTNet
     names = ("context", "layers", "heads", "width", "tokenizer")
     if not h.keys() >= set(names) or "net.place.weight" not in saved["state_dict"]:
         raise ValueError(f"{KEY}: {file} is of no GPT: give a run of model=text/gpt, or {KEY}=train")
-    if h["tokenizer"] != tokenizer:
+    if build_tokenizer(h["tokenizer"]).vocabulary != build_tokenizer(tokenizer).vocabulary:
         raise ValueError(
             f"{KEY}: {file.parent.parent} has another tokenizer, so its probabilities are of other tokens: set "
             f"data.tokenizer={file.parent.parent}"

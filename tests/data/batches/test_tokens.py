@@ -1,3 +1,4 @@
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -74,14 +75,22 @@ def test_windows_depend_on_seed_and_epoch_alone() -> None:
     assert one[:8] != one[8:]
 
 
-def test_resumed_windows_are_those_that_were_left() -> None:
-    whole = windows(TokenWindows(Words(), context=3, batch_size=2, epoch_size=8), epochs=2)
-    stopped = TokenWindows(Words(), context=3, batch_size=2, epoch_size=8)
-    batches = iter(stopped.train_dataloader())
-    next(batches)
-    resumed = TokenWindows(Words(), context=3, batch_size=2, epoch_size=8)
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("taken", [1, 3, 4, 6])
+def test_resumed_windows_are_those_that_were_left(taken: int, mapped: bool, tmp_path: Path) -> None:
+    def data() -> TokenWindows:
+        folder = str(tmp_path) if mapped else None
+        return TokenWindows(Words(), context=3, batch_size=2, epoch_size=8, token_folder=folder)
+
+    whole = windows(data(), epochs=2)  # of four batches each
+    stopped = data()
+    loader = stopped.train_dataloader()
+    for _, _ in zip(range(taken), chain(loader, loader), strict=False):
+        pass
+    resumed = data()
     resumed.load_state_dict(stopped.state_dict())
-    assert windows(resumed, epochs=2) == whole[2:]
+    again = windows(resumed, epochs=2 if taken != 4 else 1)
+    assert again[: len(whole) - 2 * taken] == whole[2 * taken :]
 
 
 def test_fingerprint_sees_every_character(monkeypatch: pytest.MonkeyPatch) -> None:

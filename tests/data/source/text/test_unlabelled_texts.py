@@ -1,5 +1,6 @@
 """Sources of texts without classes: names of a package, files of a folder."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,10 @@ def test_names_are_the_census_s() -> None:
     assert len(set(every)) == 30_000
     assert {"smith", "johnson"} < set(every)
     assert set("".join(every)) == set("abcdefghijklmnopqrstuvwxyz")
+    # Neighbours share a first letter as often as any two names do, which the census's order would make 0.78.
+    chance = sum((sum(name[0] == letter for name in every) / len(every)) ** 2 for letter in set("".join(every)))
+    shared = sum(a[0] == b[0] for part in parts.values() for a, b in pairwise(part)) / len(every)
+    assert shared == pytest.approx(chance, abs=0.01)
     assert sum(len(Names(None).split(stage)) for stage in STAGES) == 88_799
 
 

@@ -1,5 +1,6 @@
 """Surnames inside the package names: short, regular texts, for language models that learn within a minute."""
 
+import hashlib
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -18,7 +19,8 @@ FRACTIONS = (0.8, 0.1, 0.1)
 class Names(Source):
     """The most frequent surnames of the United States' census of 1990, in lower case, each a text.
 
-    A hash of the name decides on its split, so that all are equally frequent; no name is there twice.
+    A hash of the name decides on its split and its place: the census lists names of one frequency backwards by the
+    alphabet, so that in its order each would foretell the next one's first letter. No name is there twice.
 
     Args:
         count: so many of the 88,799, the most frequent ones; null: all.
@@ -48,7 +50,7 @@ class Names(Source):
             )
 
     def split(self, stage: Stage) -> InMemory[Texts]:
-        """Names, the most frequent first."""
+        """Names, in an order that says nothing."""
         return InMemory(Texts(self._splits[stage]))
 
     @cached_property
@@ -56,7 +58,11 @@ class Names(Source):
         self.prepare()
         names = _surnames(Path(str(files("names") / "dist.all.last")))[: self.count]
         parts = zip(STAGES, by_name(names, FRACTIONS), strict=True)
-        return {stage: [names[i] for i in indices] for stage, indices in parts}
+        return {stage: sorted((names[i] for i in indices), key=_digest) for stage, indices in parts}
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 @lru_cache(1)
