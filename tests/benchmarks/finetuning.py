@@ -78,7 +78,7 @@ class WithLoss(nn.Module):
 
 def by_transformers(words: list[str]) -> Callable[[], float]:
     """What trains an epoch by transformers, and returns its sentences per second."""
-    from transformers import Trainer, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainingArguments
 
     data, model, _ = bare(words)
     assert isinstance(data, Sentences)
@@ -99,6 +99,7 @@ def by_transformers(words: list[str]) -> Callable[[], float]:
 
     def epoch() -> float:
         trainer = Trainer(WithLoss(model.net), arguments, data_collator=collate, train_dataset=rows)  # type: ignore[arg-type]
+        trainer.remove_callback(PrinterCallback)
         began = time.perf_counter()
         trainer.train()
         return len(split) // data.batch_size * data.batch_size / (time.perf_counter() - began)

@@ -8,6 +8,7 @@ from toy_classifier import SMALL, toy_classifier, toy_data, toy_trainer
 from leyden.core.technique import PredictOptions, Predicts
 from leyden.data.ragged import Ragged
 from leyden.text.classifier.classifier import TextClassifier
+from leyden.text.classifier.computed import spread
 from leyden.text.classifier.floor import tfidf_accuracy
 
 pytest.importorskip("tokenizers")
@@ -106,3 +107,8 @@ def test_the_floor_is_counted_words() -> None:
     assert tfidf_accuracy(texts, labels, ["good", "bad", "film bad bad"], torch.tensor([1, 0, 1])) == pytest.approx(
         2 / 3
     )
+
+
+def test_features_are_shown_of_all_classes() -> None:
+    assert spread(10, 4).tolist() == [0, 3, 6, 9]
+    assert spread(3, 5).tolist() == [0, 1, 2]

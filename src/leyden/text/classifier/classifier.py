@@ -34,7 +34,7 @@ from leyden.data.text.sentences import Sentences
 from leyden.data.text.tokenizer import build_tokenizer
 from leyden.nets.strategies.strategies import Options, new_strategy
 from leyden.text.checkpoints import build_encoder, encoder_of
-from leyden.text.classifier.computed import cache_frozen, first_features
+from leyden.text.classifier.computed import cache_frozen, some_features, spread
 from leyden.text.classifier.evaluation import TextEvaluator
 from leyden.text.classifier.floor import tfidf_accuracy
 from leyden.text.classifier.network import Pooling, TextNet
@@ -181,7 +181,7 @@ class TextClassifier(LightningModule):
         if data is not None:
             cache_frozen(self.net, data, h.cache, self.trainer)
             if not self.prepared and h.embedding:
-                self.before = first_features(self.net, data, h.embedding, self.device)
+                self.before = some_features(self.net, data, h.embedding, self.device)
         self.prepared.fill_(1)
 
     def on_fit_end(self) -> None:
@@ -235,8 +235,9 @@ class TextClassifier(LightningModule):
         train, test = (data.examples(stage).columns for stage in ("train", "test"))
         self.log("test/accuracy_tfidf", tfidf_accuracy(*train, *test), rank_zero_only=True)
         if len(self.before):
-            labels = data.examples("val").columns.labels[: len(self.before)]
-            after = first_features(self.net, data, len(self.before), self.device)
+            all_labels = data.examples("val").columns.labels
+            labels = all_labels[spread(len(all_labels), len(self.before))]
+            after = some_features(self.net, data, len(self.before), self.device)
             self.evaluator.log_features(self, self.before, after, labels)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

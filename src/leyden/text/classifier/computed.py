@@ -68,15 +68,20 @@ def _through(net: TextNet, data: Sentences, stage: Stage, cache: str, trainer: T
     return Ragged(values, lengths, split.labels, starts=starts)
 
 
+def spread(examples: int, count: int) -> Tensor:
+    """``count`` of so many examples, or all if there are fewer, evenly over them: some sources come class by class."""
+    return torch.linspace(0, examples - 1, min(count, examples)).round().long()
+
+
 @torch.no_grad()
-def first_features(net: TextNet, data: Sentences, count: int, device: torch.device) -> Tensor:
-    """Features (N, D), float32 on the CPU, of the first ``count`` validation texts, or of all if there are fewer."""
+def some_features(net: TextNet, data: Sentences, count: int, device: torch.device) -> Tensor:
+    """Features (N, D), float32 on the CPU, of the validation texts that ``spread`` chooses."""
     split = data.split("val")
     assert isinstance(split, Ragged)
     training = net.training
     net.eval()
     parts = []
-    for part in torch.arange(min(count, len(split))).split(data.eval_batch_size):
+    for part in spread(len(split), count).split(data.eval_batch_size):
         batch = split.sample(part)
         parts.append(net.features(batch.tokens.to(device), batch.lengths.to(device)).float().cpu())
     net.train(training)

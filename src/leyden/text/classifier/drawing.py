@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from matplotlib.figure import SubFigure
+import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -87,28 +87,34 @@ def draw_attention(maps: Sequence[Tensor], tokens: Sequence[str], title: str = "
     Returns:
         uint8 (3, H', W').
     """
-    from leyden.visualization.figure import TITLE, new_figure, render  # here: matplotlib
+    from leyden.visualization.figure import LABEL, TITLE, new_figure, render  # here: matplotlib
 
-    layers, heads = len(maps), min(12, len(maps[0]))
     side = 620
-    figure = new_figure(side + max(300, 75 * heads), max(side + 40, 80 * layers + 90), textwrap.shorten(title, 110))
-    large, small = figure.subfigures(1, 2, squeeze=False, width_ratios=[side, max(300, 75 * heads)])[0]
-    axes = large.subplots()
-    axes.imshow(maps[-1].mean(0).cpu().numpy(), cmap="Blues", vmin=0)
-    axes.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=11)
-    axes.set_yticks(range(len(tokens)), tokens, fontsize=11)
-    axes.set_title("last layer, mean of its heads", fontsize=TITLE - 3)
-    _draw_heads(small, maps, heads)
+    figure = new_figure(side + 560, side + 40, textwrap.shorten(title, 110))
+    large, small = figure.subplots(1, 2, width_ratios=[side, 560])
+    large.imshow(maps[-1].mean(0).cpu().numpy(), cmap="Blues", vmin=0)
+    large.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=11)
+    large.set_yticks(range(len(tokens)), tokens, fontsize=11)
+    large.set_title("last layer, mean of its heads", fontsize=TITLE - 3)
+    heads, places = _all_heads(maps)
+    small.imshow(heads.numpy(), cmap="Blues", vmin=0, vmax=1)
+    small.set_xticks(places[: len(maps[0])], range(1, len(maps[0]) + 1), fontsize=11)
+    small.set_yticks(places[: len(maps)], range(1, len(maps) + 1), fontsize=11)
+    small.set_xlabel("head", fontsize=LABEL)
+    small.set_ylabel("layer", fontsize=LABEL)
+    small.set_title("each head", fontsize=TITLE - 3)
+    for spine in small.spines.values():
+        spine.set_visible(False)
     return render(figure)
 
 
-def _draw_heads(figure: SubFigure, maps: Sequence[Tensor], heads: int) -> None:
-    panels = figure.subplots(len(maps), heads, squeeze=False)
+def _all_heads(maps: Sequence[Tensor]) -> tuple[Tensor, list[float]]:
+    """A matrix with a square for each layer (row) and head (column), and where the squares' middles are."""
+    tokens, gap = maps[0].shape[-1], max(1, maps[0].shape[-1] // 8)
+    step = tokens + gap
+    matrix = torch.full((len(maps) * step - gap, len(maps[0]) * step - gap), torch.nan)
     for row, own in enumerate(maps):
-        for column in range(heads):
-            axes = panels[row][column]
-            axes.imshow(own[column].cpu().numpy(), cmap="Blues", vmin=0, vmax=1)
-            axes.set(xticks=[], yticks=[])
-        panels[row][0].set_ylabel(f"layer {row + 1}", fontsize=11)
-    for column in range(heads):
-        panels[0][column].set_title(f"head {column + 1}" if heads <= 6 else str(column + 1), fontsize=11)
+        for column, head in enumerate(own.cpu()):
+            matrix[row * step : row * step + tokens, column * step : column * step + tokens] = head
+    middles = [place * step + (tokens - 1) / 2 for place in range(max(matrix.shape) // step + 1)]
+    return matrix, middles

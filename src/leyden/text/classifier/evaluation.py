@@ -1,6 +1,7 @@
 """Evaluates a text classifier on a split: confusion, what predictions rest on, features before and after."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 import torch
@@ -60,9 +61,7 @@ class TextEvaluator:
             one = Seen(float(confidence[place]), [], int(batch.labels[place]), int(predicted[place]))
             kept = self.right if one.target == one.predicted else self.wrong
             kept.append(one._replace(tokens=batch.tokens[place, : int(batch.lengths[place])].tolist()))
-        for kept in (self.right, self.wrong):
-            kept.sort(key=lambda one: -one.confidence)
-            del kept[8 * SHOWN :]
+        self.right, self.wrong = self._surest(self.right), self._surest(self.wrong)
 
     def log_images(self, module: LightningModule, net: TextNet, tokenizer: Tokenizer) -> None:
         """Logs the confusion matrix, accuracy by class, the most confident mistakes, saliency, and attention."""
@@ -71,7 +70,7 @@ class TextEvaluator:
         by_class = {n: float(self.confusion[i, i] / totals[i]) for i, n in enumerate(self.class_names) if totals[i]}
         log_image(module, "class_accuracy", draw_bars(by_class, "accuracy", "Accuracy by class", mean=True))
         log_text(module, "wrong", "\n".join(f"- {self._caption(o)}: {tokenizer.decode(o.tokens)}" for o in self.wrong))
-        chosen = [*self._spread(self.right), *self._spread(self.wrong)]
+        chosen = [*self.right[:SHOWN], *self.wrong[:SHOWN]]
         if not chosen or not net.explains:
             return
         values = attributions(net, tokenizer, [one.tokens for one in chosen], [one.predicted for one in chosen], STEPS)
@@ -87,7 +86,7 @@ class TextEvaluator:
             tokens, lengths = padded([short.tokens], tokenizer.pad, module.device)
             maps = [own[0] for own in attention_maps(net, tokens, lengths)]
             names = [tokenizer.vocabulary[number] for number in short.tokens]
-            log_image(module, "attention", draw_attention(maps, names, f"Attention in {self._caption(short)}"))
+            log_image(module, "attention", draw_attention(maps, names, f"Attention: {self._caption(short)}"))
 
     def log_features(self, module: LightningModule, before: Tensor, after: Tensor, labels: Tensor) -> None:
         """Logs features (N, D) before and after training, of texts of the classes ``labels`` (N,); none for N < 5."""
@@ -99,8 +98,11 @@ class TextEvaluator:
         log_image(module, "embedding", draw_points(panels, labels, self.class_names, EMBEDDING))
         log_embedding(module, "features", after, [self.class_names[label] for label in labels.tolist()])
 
-    def _spread(self, kept: list[Seen]) -> list[Seen]:
-        return kept[:: max(1, len(kept) // SHOWN)][:SHOWN]
+    def _surest(self, kept: list[Seen]) -> list[Seen]:
+        """The most confident ones, the classes in turn."""
+        by_class = [[one for one in kept if one.target == label] for label in range(len(self.class_names))]
+        turns = zip_longest(*(sorted(own, key=lambda one: -one.confidence) for own in by_class))
+        return [one for turn in turns for one in turn if one is not None][: 4 * SHOWN]
 
     def _caption(self, one: Seen) -> str:
         target, predicted = self.class_names[one.target], self.class_names[one.predicted]
