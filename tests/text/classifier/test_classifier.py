@@ -96,6 +96,12 @@ def test_a_checkpoint_needs_no_other_file(learnt: TextClassifier, tmp_path: Path
     assert len(again.before) == SMALL["embedding"]
 
 
+def test_numbers_out_of_range_are_refused() -> None:
+    for options in ({"warmup": 1.0}, {"pretraining_steps": -1}):
+        with pytest.raises(ValueError, match=r"must be in \[0, 1\), model\.pretraining_steps=.* from 0"):
+            toy_classifier(DATA, **options)
+
+
 def test_one_class_is_refused() -> None:
     spec = {**DATA.spec, "class_names": ["good"]}
     with pytest.raises(ValueError, match=r"a classifier needs two classes or more, got \['good'\]"):

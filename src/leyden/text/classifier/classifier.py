@@ -121,6 +121,10 @@ class TextClassifier(LightningModule):
         super().__init__()
         if len(class_names) < 2:
             raise ValueError(f"a classifier needs two classes or more, got {class_names}")
+        if not 0 <= warmup < 1 or pretraining_steps < 0:
+            raise ValueError(
+                f"model.warmup={warmup} must be in [0, 1), model.pretraining_steps={pretraining_steps} from 0"
+            )
         self.class_names, self.context, self.tokenizer = class_names, context, build_tokenizer(tokenizer)
         options = {
             "last_k": last_k, "gradual": gradual, "discriminative": discriminative, "adapter": adapter, "lora": lora
