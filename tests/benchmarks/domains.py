@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from steps import QUIET, bare, with_leyden  # beside this file
+from steps import QUIET, TURN, bare, with_leyden  # beside this file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD
@@ -26,7 +26,12 @@ from leyden.transfer.domain.deep.base import annealed
 from leyden.transfer.domain.deep.dann import reversal_strength
 
 ROUNDS, STEPS = 3, 200
-LAB = ["experiment=transfer_domain_digits", "trainer.val_check_interval=null", *QUIET, f"trainer.max_steps={STEPS}"]
+LAB = [
+    "experiment=transfer_domain_digits",
+    "trainer.val_check_interval=null",
+    *QUIET,
+    f"trainer.max_steps={STEPS + TURN}",
+]
 WEIGHT = {"Deep CORAL": 100.0, "DANN": 1.0}
 
 
@@ -46,7 +51,7 @@ def plain_step(name: str) -> Callable[[], None]:
     data, model, _ = bare([*LAB, f"lab.variant='{name}'"])
     model.train()
     sgd = SGD(model.parameters(), lr=0.03, momentum=0.9)
-    schedule = LambdaLR(sgd, lambda step: annealed(min(1.0, step / STEPS)))
+    schedule = LambdaLR(sgd, lambda step: annealed(min(1.0, step / (STEPS + TURN))))
 
     def endless() -> Iterator[Any]:
         loader = data.train_dataloader()
@@ -62,7 +67,7 @@ def plain_step(name: str) -> Callable[[], None]:
         source, other = features.split([len(images), len(target)])
         loss = F.cross_entropy(model.net.head(source), labels)
         if name == "DANN":
-            reversed_features = Reverse.apply(features, reversal_strength(min(1.0, step / STEPS)))
+            reversed_features = Reverse.apply(features, reversal_strength(min(1.0, step / (STEPS + TURN))))
             logits = model.domain_classifier(reversed_features).flatten()
             domains = torch.cat([torch.ones(len(images)), torch.zeros(len(target))])
             loss = loss + WEIGHT[name] * F.binary_cross_entropy_with_logits(logits, domains)
@@ -109,7 +114,7 @@ def with_skada(name: str) -> float:
     images = model.net.backbone.normalise(torch.cat([source.images, target.images])).numpy()
     labels = np.r_[source.labels.numpy(), np.full(len(target.images), -1)]
     domains = np.r_[np.full(len(source.images), 1), np.full(len(target.images), -2)]
-    epoch = -(-max(len(source.images), len(target.images)) // data.batch_size)
+    epoch = max(len(source.images), len(target.images)) // data.batch_size  # skada leaves the rest of an epoch out
     seconds = []
     for epochs in (0, max(1, STEPS // epoch)):
         options = {"layer_name": "features", "reg": WEIGHT[name], "batch_size": data.batch_size, "max_epochs": epochs,

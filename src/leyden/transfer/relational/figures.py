@@ -61,7 +61,7 @@ def completed(task: Completes, examples: Examples) -> dict[str, Tensor]:
         "with holes": seen,
         "means": seen.where(~seen.isnan(), task.column_means),
         "completed": seen.where(~seen.isnan(), task.in_units(examples.found)),
-        "truth": truth,
+        "original": truth,
     }
     if task.channels is not None and task.image_size is not None:
         shown = {title: upscale(grid(_images(task, rows[:SHOWN]), 3), 360) for title, rows in panels.items()}
