@@ -7,7 +7,7 @@ import pytest
 import torch
 from lightning import LightningModule
 
-from leyden.training.callbacks import EarlyStopping, FiniteLoss, LastValues, StepSeed, Summary
+from leyden.training.callbacks import EarlyStopping, FiniteLoss, LastValues, OfEveryRun, StepSeed, Summary
 
 
 def draws(seed: int, rank: int, epoch: int, batch: int) -> tuple[Any, ...]:
@@ -50,6 +50,30 @@ def test_infinite_loss_writes_no_checkpoint(loss: float) -> None:
     module.device = torch.device("cpu")
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
         guard.on_train_batch_end(trainer, module, torch.tensor(loss), None, 0)
+
+
+def test_one_callback_is_all_of_every_run() -> None:
+    """Weights behind a loss that is not finite are refused before the values are noted; the clock goes on."""
+    one = OfEveryRun(0)
+    trainer: Any = SimpleNamespace(
+        callback_metrics={"val/ap": torch.tensor(0.5)}, loggers=[], global_step=1, log_every_n_steps=50,
+        global_rank=0, current_epoch=3, strategy=SimpleNamespace(root_device=torch.device("cpu")),
+    )  # fmt: skip
+    module: Any = SimpleNamespace(device=torch.device("meta"))
+    one.on_train_batch_start(trainer, module, None, 5)
+    assert (float(torch.rand(())), float(np.random.rand()), random.random()) == draws(0, 0, 3, 5)
+    checkpoint: dict[str, Any] = {}
+    one.on_train_batch_end(trainer, module, {"loss": torch.tensor(1.0)}, None, 0)
+    one.on_save_checkpoint(trainer, module, checkpoint)
+    assert checkpoint == {"metrics": {"val/ap": 0.5}}
+    one.on_train_batch_end(trainer, module, {"loss": torch.tensor(torch.nan)}, None, 1)
+    checkpoint = {}
+    with pytest.raises(FloatingPointError):
+        one.on_save_checkpoint(trainer, module, checkpoint)
+    assert not checkpoint
+    one.load_state_dict({"time_elapsed": {"train": 60.0}})
+    one.on_train_start(trainer, module)
+    assert one.time_elapsed() > 60
 
 
 @pytest.mark.parametrize(("mode", "scores"), [("min", [3.0, 2.0, 2.5, 2.6]), ("max", [1.0, 2.0, 1.5, 1.4])])
