@@ -1,0 +1,1 @@
+"""Summaries: sentences chosen from a text, or written by a network that reads it."""
