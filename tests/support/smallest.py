@@ -23,6 +23,7 @@ LITTLE: dict[str, Any] = {
     "data.source.train_each": 2,
     "data.source.val_each": 1,
     "data.source.test_each": 1,
+    "data.source.max_per_package": 20,
     "model.source_epochs": 1,
     "model.pretraining_steps": 2,
     "model.teacher_epochs": 1,
@@ -31,6 +32,7 @@ LITTLE: dict[str, Any] = {
     "model.eval_draws": 1,
     "model.eval_samples": 64,
     "model.svm_images": 8,
+    "model.fitted_texts": 8,
     "model.detail_every": 2,  # LAPGAN's details are among what learns
 }
 """For configs that have the key, with a number."""

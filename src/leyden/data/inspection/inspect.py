@@ -70,7 +70,7 @@ def inspect(source: Source) -> Inspection | TextInspection:
         ValueError: the source has rows, or its files cannot be told apart into splits.
         FileNotFoundError: there are no such files.
     """
-    return inspect_texts(source) if source.produces == "text" else inspect_images(source)
+    return inspect_texts(source) if source.produces in ("text", "text pairs") else inspect_images(source)
 
 
 def inspect_images(source: Source) -> Inspection:

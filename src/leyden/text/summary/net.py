@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from leyden.nets.transformer import Attention, Block, Cache
 
-
 COPIES_FIRST = -1.0
 """Bias of the gate before training: p_gen is about a quarter, so that copying is learnt from the first step on."""
 
@@ -151,7 +150,7 @@ class PointerTransformer(nn.Module):
         self.writer = nn.ModuleList(DecoderBlock(width, heads, dropout) for _ in range(decoder_layers))
         self.read_norm, self.write_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         if copy:
-            self.pointer_query, self.pointer_key = nn.Linear(width, width), nn.Linear(width, width)
+            self.pointer_query, self.pointer_key = nn.Linear(width, width), nn.Linear(width, width, bias=False)
             self.follow = nn.Linear(width, 2)
             self.gate = nn.Linear(2 * width, 1)
         for parameter in self.parameters():

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import AdamW
 
 from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
@@ -102,7 +102,8 @@ class Summariser(SummaryTask):
             raise ValueError(f"model.copy_part={copy_part}, but model.copy=false: set model.copy_part=0")
         self.tokens = build_tokenizer(tokenizer)
         self.net = PointerTransformer(
-            self.tokens.size, context, summary_context, self.tokens.pad, layers, decoder_layers, heads, width, dropout, copy
+            self.tokens.size, context, summary_context, self.tokens.pad, layers, decoder_layers, heads, width, dropout,
+            copy,
         )  # fmt: skip
         self.context, self.summary_context = context, summary_context
         self.copy_part, self.lr, self.weight_decay, self.warmup = copy_part, lr, weight_decay, warmup
@@ -141,7 +142,7 @@ class Summariser(SummaryTask):
         return loss
 
     def first_sentences(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """The texts up to their first stop, an end behind: (B, T) and their lengths (B,), T up to ``summary_context``."""
+        """The texts up to their first stop, an end behind: (B, T <= ``summary_context``), and their lengths (B,)."""
         room = min(tokens.shape[1], self.summary_context - 1)
         begin = tokens[:, :room]
         stop = torch.isin(begin, self.stops)

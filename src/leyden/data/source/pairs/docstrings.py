@@ -16,7 +16,7 @@ from leyden.data.source.pairs.pair_source import Pair, PairSource
 from leyden.data.source.text.text_source import words_of
 from leyden.data.splits import STAGES, Stage
 
-RULES = 1
+RULES = 2
 """Goes up whenever the same docstring would give another pair, so that files made by earlier rules are not read."""
 HEADING = re.compile(
     r"""\.\.\s            # a directive or a comment
@@ -28,7 +28,7 @@ HEADING = re.compile(
     re.VERBOSE,
 )
 ROLE = re.compile(r":[\w:+-]+:`[~.]*([^`<]*?)(?:\s*<[^`>]*>)?`")
-MARKS = re.compile(r"(?<!\w)[`*]+[~.]*(?=\w)|(?<=[^\s`*])[`*]+(?!\w)|::$")
+MARKS = re.compile(r"(?<!\w)[`*]+[~.]*(?=\w)|(?<=[^\s`*])[`*]+(?!\w)|``|::$")
 
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

@@ -35,8 +35,9 @@ class PairSource(Source):
     """Texts with a summary each; a child yields them in ``read``.
 
     Pairs that come without splits are divided 60 / 10 / 30 %; of those with a training and a test split ``holdout`` of
-    the first validates. Left out and counted are pairs one of whose sides is empty, and pairs whose summary has the
-    words of an earlier one's: a copy in the test goes before one in training, so that the splits share none.
+    the first validates. Left out and counted are pairs one of whose sides is empty, pairs whose summary has the
+    words of an earlier one's, and pairs whose text stands in another split, too: a copy in the test goes before one in
+    training, so that the splits share none.
 
     Args:
         name: how log lines and errors call it.
@@ -112,21 +113,23 @@ class PairSource(Source):
         """The pairs with two sides and a summary that no other one has the words of; the test's copy stays."""
         order = {"test": 0, "val": 1, "train": 2, None: 2}
         first: dict[str, Pair] = {}
+        home: dict[str, Pair] = {}  # where a text stands, which may have several summaries in one split
         for pair in sorted(pairs, key=lambda pair: order[pair.stage]):
             if pair.text.strip() and pair.summary.strip():
                 first.setdefault(words_of(pair.summary), pair)
+                home.setdefault(words_of(pair.text), pair)
         kept = []
         for pair in pairs:
             if empty := [side for side in ("text", "summary") if not getattr(pair, side).strip()]:
                 self._leave_out(pair, f"empty {empty[0]}", "left out", f"there is no {empty[0]} here")
-            elif (same := first[words_of(pair.summary)]) is pair:
-                kept.append(pair)
+                continue
+            summed, read = first[words_of(pair.summary)], home[words_of(pair.text)]
+            if summed is not pair:
+                self._leave_out(pair, "same summary", "note", f"has the words of {_place(summed, pair)}")
+            elif read is not pair and (pair.stage is None or read.stage != pair.stage):
+                self._leave_out(pair, "same text", "note", f"has the text of {_place(read, pair)}")
             else:
-                where = f"{same.file}" + (f":{same.line}" if same.line else "")
-                split = f" of the split {same.stage}" if same.stage not in (None, pair.stage) else ""
-                self._leave_out(
-                    pair, "same summary", "note", f"has the words of {where}{split}; that one alone is kept"
-                )
+                kept.append(pair)
         return kept
 
     def _leave_out(self, pair: Pair, kind: str, effect: Effect, what: str) -> None:
@@ -150,6 +153,13 @@ class PairSource(Source):
                 share = self.limit / len(pairs)
                 found[stage] = parts(indices, (share, 1 - share))[0]
         return found
+
+
+def _place(kept: Pair, pair: Pair) -> str:
+    """Where the pair stands that is kept in the place of another."""
+    where = f"{kept.file}" + (f":{kept.line}" if kept.line else "")
+    split = f" of the split {kept.stage}" if kept.stage not in (None, pair.stage) else ""
+    return f"{where}{split}; that one alone is kept"
 
 
 def parts(indices: torch.Tensor, fractions: Sequence[float]) -> list[torch.Tensor]:
