@@ -6,10 +6,14 @@ import pytest
 import torch
 
 from leyden.text.summary.net import PointerTransformer
-from leyden.text.summary.search import beam_search
+from leyden.text.summary.search import Rules, beam_search
 
 PAD, START, END, V = 0, 1, 2, 7
 NEVER = [PAD, START]
+
+
+def rules(longest: int, least: int = 0) -> Rules:
+    return Rules(START, END, NEVER, longest, least, (3,))
 
 
 def net(scale: float = 0.7) -> PointerTransformer:
@@ -35,7 +39,7 @@ def score(model: PointerTransformer, text: torch.Tensor, own: list[int], penalty
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
 def test_many_beams_find_the_best_of_all_texts(penalty: float) -> None:
     model = net()
-    found = beam_search(model, TEXTS, START, END, NEVER, beams=90, longest=4, length_penalty=penalty)
+    found = beam_search(model, TEXTS, rules(4), 90, penalty)
     every = [list(each) for n in range(4) for each in itertools.product(range(3, V), repeat=n)]
     for text, own in zip(TEXTS, found.tokens, strict=True):
         assert own == max(every, key=lambda each: score(model, text, each, penalty))
@@ -43,7 +47,7 @@ def test_many_beams_find_the_best_of_all_texts(penalty: float) -> None:
 
 def test_one_beam_takes_the_likeliest_each_time() -> None:
     model = net()
-    found = beam_search(model, TEXTS, START, END, NEVER, beams=1, longest=4)
+    found = beam_search(model, TEXTS, rules(4), 1)
     for text, own in zip(TEXTS, found.tokens, strict=True):
         memory = model.read(text[None])
         for t in range(len(own) + (len(own) < 3)):
@@ -54,9 +58,9 @@ def test_one_beam_takes_the_likeliest_each_time() -> None:
 
 def test_a_batch_is_as_one_by_one() -> None:
     model = net()
-    both = beam_search(model, TEXTS, START, END, NEVER, beams=3, longest=5)
+    both = beam_search(model, TEXTS, rules(5), 3)
     for i, text in enumerate(TEXTS):
-        alone = beam_search(model, text[None, text != PAD], START, END, NEVER, beams=3, longest=5)
+        alone = beam_search(model, text[None, text != PAD], rules(5), 3)
         assert alone.tokens[0] == both.tokens[i]
         assert alone.copied[0] == pytest.approx(both.copied[i], abs=1e-5)
 
@@ -64,7 +68,7 @@ def test_a_batch_is_as_one_by_one() -> None:
 def test_least_and_greatest_length_hold() -> None:
     model = net()
     for least in (0, 2, 3):
-        found = beam_search(model, TEXTS, START, END, NEVER, 2, longest=5, least=least, stops=[3])
+        found = beam_search(model, TEXTS, rules(5, least), 2)
         for own in found.tokens:
             assert least <= len(own) <= 4
             assert not {PAD, START, END} & {*own}
@@ -72,7 +76,7 @@ def test_least_and_greatest_length_hold() -> None:
 
 
 def test_what_is_copied_is_a_part() -> None:
-    found = beam_search(net(), TEXTS, START, END, NEVER, 2, longest=5, least=3)
+    found = beam_search(net(), TEXTS, rules(5, 3), 2)
     for own, copied, attention in zip(*found, strict=True):
         assert len(own) == len(copied) == len(attention)
         assert all(0 <= part <= 1 + 1e-6 for part in copied)

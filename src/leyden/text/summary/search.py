@@ -6,7 +6,31 @@ import torch
 from torch import Tensor
 
 from leyden.nets.transformer import Cache
-from leyden.text.summary.net import PointerTransformer
+from leyden.text.summary.net import Memory, PointerTransformer
+
+
+class Rules(NamedTuple):
+    """What may be written."""
+
+    start: int
+    """The token that begins every summary."""
+    end: int
+    """The one that ends it."""
+    never: list[int]
+    """Tokens that are not written, such as padding."""
+    longest: int
+    """Tokens of a summary, its end included; there an end is forced."""
+    least: int = 0
+    """Tokens before which neither an end nor one of ``stops`` is written."""
+    stops: tuple[int, ...] = ()
+    """Tokens that end a sentence."""
+
+    def allow(self, chances: Tensor, step: int) -> Tensor:
+        """Chances (..., V) of the token number ``step``, from 0, with 0 where it is not allowed."""
+        if step == self.longest - 1:
+            return torch.zeros_like(chances).index_fill(-1, torch.tensor([self.end], device=chances.device), 1.0)
+        refused = self.never if step >= self.least else [*self.never, self.end, *self.stops]
+        return chances.index_fill(-1, torch.tensor(refused, device=chances.device), 0.0)
 
 
 class Written(NamedTuple):
@@ -15,23 +39,14 @@ class Written(NamedTuple):
     tokens: list[list[int]]
     """Of each text, without start and end."""
     copied: list[list[float]]
-    """Of each token, which part of its probability is the text's, 1 - p_gen at its places."""
+    """Of each token, which part of its probability comes from its places in the text, 0 to 1."""
     attention: list[Tensor]
     """(T, S) each: where each token looked in the text."""
 
 
 @torch.no_grad()
 def beam_search(
-    net: PointerTransformer,
-    tokens: Tensor,
-    start: int,
-    end: int,
-    never: list[int],
-    beams: int = 4,
-    longest: int = 30,
-    length_penalty: float = 1.0,
-    least: int = 0,
-    stops: list[int] | None = None,
+    net: PointerTransformer, tokens: Tensor, rules: Rules, beams: int = 4, length_penalty: float = 1.0
 ) -> Written:
     """The best of ``beams`` texts for each that is read; with one beam the likeliest token each time.
 
@@ -40,61 +55,72 @@ def beam_search(
     Args:
         net: in evaluation mode.
         tokens: (B, S) texts, padded.
-        start: the token that begins every summary.
-        end: the one that ends it.
-        never: tokens that are not written, such as padding.
+        rules: what may be written.
         beams: kept at each step, from 1.
-        longest: tokens of a text; at this length an end is forced.
         length_penalty: 0 prefers short texts, 1 about the mean log-probability of a token.
-        least: tokens before which neither an end nor one of ``stops`` is written.
-        stops: tokens that end a sentence.
     """
-    batch, vocabulary, device = len(tokens), net.token.num_embeddings, tokens.device
-    memory = net.read(tokens).repeated(beams)
-    rows = batch * beams
-    written = torch.full((rows, 1), start, device=device)
-    score = torch.full((batch, beams), -torch.inf, device=device)
-    score[:, 0] = 0  # all beams begin alike: only the first may go on
-    done = torch.zeros(batch, beams, dtype=torch.bool, device=device)
-    lengths = torch.zeros(batch, beams, device=device)
-    attention = torch.zeros(rows, 0, tokens.shape[1], device=device)
-    copied = torch.zeros(rows, 0, device=device)
-    caches: list[Cache] | None = None
-    base = torch.arange(batch, device=device)[:, None] * beams
-    for step in range(longest):
-        mixture, caches = net.write(written, memory, caches)
-        whole = mixture.full(memory.tokens)[:, 0]  # (rows, V)
-        chances = whole.clone()
-        chances[:, never if step >= least else [*never, end, *(stops or [])]] = 0
-        if step == longest - 1:
-            chances = torch.zeros_like(chances).index_fill(1, torch.tensor([end], device=device), 1.0)
-        logs = chances.clamp(min=1e-12).log().view(batch, beams, vocabulary)
-        over = torch.full((vocabulary,), -torch.inf, device=device)
-        over[end] = 0  # a finished text stays as it is
-        logs = torch.where(done[..., None], over, logs)
-        total = score[..., None] + logs
-        long = lengths + (~done).float()
-        ranked = total / ((5 + long[..., None]) / 6) ** length_penalty
-        best = ranked.flatten(1).topk(beams).indices  # (B, beams)
-        parent, token = best // vocabulary, best % vocabulary
-        score = total.flatten(1).gather(1, best)
-        take = (base + parent).flatten()
-        part = mixture.attention[:, 0] * (1 - mixture.p_gen)  # (rows, S)
-        own = (part[take] * (memory.tokens == token.flatten()[:, None])).sum(1)
-        chance = whole[take, token.flatten()].clamp(min=1e-12)
-        copied = torch.cat([copied[take], (own / chance)[:, None]], 1)
-        attention = torch.cat([attention[take], mixture.attention[take]], 1)
-        written = torch.cat([written[take], token.flatten()[:, None]], 1)
-        caches = [Cache(*(x[take] for x in cache)) for cache in caches]
-        lengths = long.gather(1, parent)
-        done = done.gather(1, parent) | (token == end)
-        if done.all():
+    state = _Beams(net.read(tokens).repeated(beams), beams, rules)
+    for step in range(rules.longest):
+        state.extend(net, step, length_penalty)
+        if state.done.all():
             break
-    first = (base[:, 0] + 0).tolist()  # topk sorts: the first beam is the best
-    texts = [written[row, 1:].tolist() for row in first]
-    cut = [text[: text.index(end)] if end in text else text for text in texts]
-    return Written(
-        cut,
-        [copied[row, : len(text)].tolist() for row, text in zip(first, cut, strict=True)],
-        [attention[row, : len(text)] for row, text in zip(first, cut, strict=True)],
-    )
+    return state.best()
+
+
+class _Beams:
+    """B texts of K beams each, grown by a token at a time; R = B K rows, those of a text side by side, the best first.
+
+    Args:
+        memory: of the texts, each K times.
+        beams: K.
+        rules: what may be written.
+    """
+
+    def __init__(self, memory: Memory, beams: int, rules: Rules) -> None:
+        rows, device = len(memory.tokens), memory.tokens.device
+        self.memory, self.beams, self.rules = memory, beams, rules
+        self.written = torch.full((rows, 1), rules.start, device=device)
+        self.score = torch.full((rows // beams, beams), -torch.inf, device=device)
+        self.score[:, 0] = 0  # all beams begin alike: only the first may go on
+        self.done = torch.zeros_like(self.score, dtype=torch.bool)
+        self.lengths = torch.zeros_like(self.score)
+        self.attention = torch.zeros(rows, 0, memory.tokens.shape[1], device=device)
+        self.copied = torch.zeros(rows, 0, device=device)
+        self.caches: list[Cache] | None = None
+
+    def extend(self, net: PointerTransformer, step: int, length_penalty: float) -> None:
+        """Puts a token behind each beam, and keeps the best of all that there are."""
+        mixture, caches = net.write(self.written, self.memory, self.caches)
+        chances = mixture.full(self.memory.tokens)[:, 0]  # (R, V)
+        vocabulary = chances.shape[1]
+        logs = self.rules.allow(chances, step).clamp(min=1e-12).log().unflatten(0, (-1, self.beams))  # (B, K, V)
+        stays = torch.full_like(logs[0, 0], -torch.inf)
+        stays[self.rules.end] = 0
+        total = self.score[..., None] + torch.where(self.done[..., None], stays, logs)
+        lengths = self.lengths + (~self.done).float()
+        ranked = total / ((5 + lengths[..., None]) / 6) ** length_penalty
+        best = ranked.flatten(1).topk(self.beams).indices  # (B, K)
+        parent, token = best // vocabulary, best % vocabulary
+        first = torch.arange(0, len(chances), self.beams, device=best.device)[:, None]
+        rows, own = (first + parent).flatten(), token.flatten()  # (R,)
+
+        self.score = total.flatten(1).gather(1, best)
+        self.lengths = lengths.gather(1, parent)
+        self.done = self.done.gather(1, parent) | (token == self.rules.end)
+        self.written = torch.cat([self.written[rows], own[:, None]], 1)
+        self.caches = [Cache(*(part[rows] for part in cache)) for cache in caches]
+        from_text = (mixture.attention * (1 - mixture.p_gen)[..., None])[:, 0][rows]  # (R, S)
+        from_text = (from_text * (self.memory.tokens == own[:, None])).sum(1) / chances[rows, own].clamp(min=1e-12)
+        self.copied = torch.cat([self.copied[rows], from_text[:, None]], 1)
+        self.attention = torch.cat([self.attention[rows], mixture.attention[rows]], 1)
+
+    def best(self) -> Written:
+        """The first beam of each text, up to its end."""
+        tokens, copied, attention = [], [], []
+        for row in range(0, len(self.written), self.beams):
+            own = self.written[row, 1:].tolist()
+            length = own.index(self.rules.end) if self.rules.end in own else len(own)
+            tokens.append(own[:length])
+            copied.append(self.copied[row, :length].tolist())
+            attention.append(self.attention[row, :length])
+        return Written(tokens, copied, attention)

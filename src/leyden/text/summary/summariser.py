@@ -29,7 +29,7 @@ from leyden.data.specs import TokenizerSpec
 from leyden.data.text.tokenizer import build_tokenizer
 from leyden.text.summary.base import SummaryTask
 from leyden.text.summary.net import PointerTransformer
-from leyden.text.summary.search import Written, beam_search
+from leyden.text.summary.search import Rules, Written, beam_search
 from leyden.visualization.logging import log_image, logs_now
 
 AT_ONCE = 64
@@ -166,10 +166,10 @@ class Summariser(SummaryTask):
         width = max(map(len, read))
         padded = torch.tensor([row + [self.tokens.pad] * (width - len(row)) for row in read], device=self.device)
         never = sorted(self.tokens.special - {self.tokens.end})
-        return read, beam_search(
-            self.net, padded, self.start, self.tokens.end, never, beams, self.summary_context, self.length_penalty,
-            self.least_length, self.stops.tolist(),
-        )  # fmt: skip
+        rules = Rules(
+            self.start, self.tokens.end, never, self.summary_context, self.least_length, tuple(self.stops.tolist())
+        )
+        return read, beam_search(self.net, padded, rules, beams, self.length_penalty)
 
     def summarise(self, texts: Sequence[str], beams: int | None = None) -> list[str]:
         """What the network writes, by so many beams (None: its own); nothing of an empty text."""
