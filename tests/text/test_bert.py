@@ -86,13 +86,19 @@ def test_scores_are_means_over_what_is_asked() -> None:
     logits, targets, _ = model.logits(batch)
     counts = torch.arange(TOKENIZER.size)
     nats = unigram_nats(counts, torch.arange(5, TOKENIZER.size))
-    for part in (slice(0, 3), slice(3, None)):
-        scores.update(logits[part], targets[part], nats)
-    scores.update(logits[:0], targets[:0], nats)
+    logits[::3] += 9 * F.one_hot(targets[::3], TOKENIZER.size)  # some guesses are right
+    masked = torch.arange(len(targets)) % 4 > 0
+    for part in (slice(0, 3), slice(3, 4), slice(4, 5), slice(5, None)):
+        scores.update(logits[part], targets[part], masked[part], nats)
+    scores.update(logits[:0], targets[:0], masked[:0], nats)
     found = scores.take()
     assert found["loss"] == pytest.approx(masked_loss(logits, targets).item(), rel=1e-5)
-    assert found["perplexity"] == pytest.approx(math.exp(found["loss"]))
-    assert found["masked_accuracy"] == pytest.approx((logits.argmax(1) == targets).float().mean().item())
+    logits, targets = logits[masked], targets[masked]
+    assert found["loss_masked"] == pytest.approx(masked_loss(logits, targets).item(), rel=1e-5)
+    assert found["perplexity"] == pytest.approx(math.exp(found["loss_masked"]))
+    right = (logits.argmax(1) == targets).float().mean().item()
+    assert 0 < right < 1
+    assert found["masked_accuracy"] == pytest.approx(right)
     assert found["loss_unigram"] == pytest.approx(nats[targets].mean().item(), rel=1e-5)
     assert scores.take() == {}
 

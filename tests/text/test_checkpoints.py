@@ -9,14 +9,18 @@ import pytest
 import torch
 from torch import nn
 
+from leyden.core.allow_list import NotAllowedError
 from leyden.data.specs import TokenizerSpec
 from leyden.data.text.tokenizer import build_tokenizer
 from leyden.data.text.tokenizer_sources import minilm_file, read_tokenizer, tokenizer_of, train_tokenizer
+from leyden.text.bert import Bert
 from leyden.text.checkpoints import build_encoder, encoder_of, gpt_of
+from leyden.text.gpt import GPT
 from leyden.text.nets.bert import BertEncoder
 from leyden.text.nets.encoder import Encoder
 from leyden.text.nets.foreign import ForeignEncoder
 from leyden.text.nets.gpt_encoder import GPTEncoder
+from training import quiet_trainer
 
 transformers: Any = pytest.importorskip("transformers")
 TEXTS = ["the film was good and the actors were fine", "a dull film, all in all"]
@@ -152,6 +156,37 @@ def test_a_spec_and_weights_are_the_same_again(tmp_path: Path, tokenizer: Tokeni
     assert_outputs(again, theirs)
     assert again.spec == encoder.spec
     assert encoder_of("not looked for", tokenizer, 12, spec=encoder.spec).spec == encoder.spec
+
+
+@pytest.mark.parametrize("technique", [Bert, GPT])
+def test_a_record_is_an_encoder_with_its_weights(tmp_path: Path, tokenizer: TokenizerSpec, technique: Any) -> None:
+    torch.manual_seed(1)
+    model = technique(tokenizer, 12, **SIZES).eval()
+    folder = tmp_path / "runs" / "record"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "config.yaml").write_text(f"model: {{_target_: {technique.__module__}.{technique.__name__}}}")
+    trainer = quiet_trainer(max_steps=1)
+    trainer.strategy.connect(model)
+    trainer.save_checkpoint(folder / "checkpoints" / "best.ckpt")
+    tokens = some_tokens(20)
+    for where in (tmp_path / "runs", folder, folder / "checkpoints" / "best.ckpt"):
+        encoder = encoder_of(str(where), tokenizer, 10).eval()
+        torch.testing.assert_close(encoder(tokens), model.encoder(tokens), rtol=0, atol=0)
+    assert tokenizer_of(str(tmp_path), []).spec == tokenizer
+    again = technique(tokenizer, 12, weights=str(folder)).eval()
+    torch.testing.assert_close(again(tokens), model(tokens), rtol=0, atol=0)  # the head came along
+    with pytest.raises(ValueError, match=r"takes 12 tokens of a text: set data\.context=12"):
+        encoder_of(str(folder), tokenizer, 13)
+
+
+def test_records_that_have_no_encoder_are_refused(tmp_path: Path, tokenizer: TokenizerSpec) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match="no checkpoint in the record of a run"):
+        encoder_of(str(tmp_path), tokenizer, 12)
+    (tmp_path / "config.yaml").write_text("model: {_target_: os.path.join}")
+    with pytest.raises(NotAllowedError, match="refused"):
+        encoder_of(str(tmp_path), tokenizer, 12)
 
 
 def test_another_tokenizer_is_refused(tmp_path: Path, tokenizer: TokenizerSpec) -> None:

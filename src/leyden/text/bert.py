@@ -96,6 +96,7 @@ class Bert(LightningModule):
                 "this tokenizer has no token for what is hidden, such as [MASK]: set data.tokenizer to wordpiece, bpe, "
                 "minilm or the folder of a BERT"
             )
+        self.mask: int = self.tokenizer.mask
         self.lr, self.weight_decay, self.warmup = lr, weight_decay, warmup
         self.net = bert_of(weights, tokenizer, context, layers, heads, width, dropout, next_sentence, encoder)
         self.hparams["encoder"] = self.net.encoder.spec  # so that a checkpoint needs nothing but itself
@@ -189,14 +190,20 @@ class Bert(LightningModule):
         logits, targets, features = self.logits(batch)
         if self._nats is None and (data := attached_data(self.trainer, MaskedTexts)) is not None:
             self._nats = unigram_nats(data.token_counts(), data.ordinary)
-        scores.update(logits, targets, self._nats)
+        masked = batch.tokens[batch.targets != IGNORED] == self.mask
+        scores.update(logits, targets, masked, self._nats)
         if self.next_sentence:
             scores.update_pairs(self.net.pair_logits(features), batch.follows)
 
     def _show(self, scores: dict[str, float]) -> None:
         """Logs guesses for the first texts of the validation split, as text and as an image."""
         data = attached_data(self.trainer, MaskedTexts)
-        if data is None or not scores or not self.trainer.is_global_zero or self.trainer.sanity_checking:
+        if (
+            data is None
+            or "loss_masked" not in scores
+            or not self.trainer.is_global_zero
+            or self.trainer.sanity_checking
+        ):
             return
         from leyden.visualization.filled import Gap, draw_filled  # here: matplotlib takes half a second
 
@@ -206,7 +213,7 @@ class Bert(LightningModule):
         log_text(self, "filled", as_table(found))
         floor = f"; by the frequency of tokens alone {scores['loss_unigram']:.2f}" if "loss_unigram" in scores else ""
         gaps = [Gap(each.text, each.guesses[0], each.hidden[0]) for each in found]
-        log_image(self, "filled", draw_filled(gaps, f"Hidden tokens: loss {scores['loss']:.2f}{floor}"))
+        log_image(self, "filled", draw_filled(gaps, f"Hidden tokens: loss {scores['loss_masked']:.2f}{floor}"))
 
 
 def as_table(filled: Sequence[Filled]) -> str:
