@@ -71,9 +71,12 @@ def files_of(name: str) -> set[str]:
 def in_order(names: set[str]) -> list[str]:
     """The tour, what the last commits touched, the rest; the shortest of each first."""
     changed = changed_files()
-    return sorted(
-        names, key=lambda name: (not name.startswith("tour_"), not files_of(name) & changed, minutes(name), name)
-    )
+
+    def key(name: str) -> tuple[bool, bool, float, str]:
+        tour = name.startswith("tour_")
+        return not tour, not (tour or files_of(name) & changed), minutes(name), name
+
+    return sorted(names, key=key)
 
 
 LABS = [

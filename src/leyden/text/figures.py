@@ -56,9 +56,7 @@ def draw_learning(
     axes = new_axes(chart, "optimizer steps", "bits per character, validation")
     steps, bits = [moment.step for moment in moments], [moment.bits for moment in moments]
     axes.plot(steps, bits, color=COLOURS[0], marker="o", markersize=6, linewidth=2.4)
-    axes.annotate(
-        f"{bits[-1]:.3f}", (steps[-1], bits[-1]), (0, 7), textcoords="offset points", ha="center", fontsize=TICK
-    )
+    axes.annotate(f"{bits[-1]:.3f}", (steps[-1], bits[-1]), (8, -5), textcoords="offset points", fontsize=TICK)
     for name, curve in others.items():
         if curve:
             axes.plot(*zip(*curve, strict=True), color=COLOURS[2], marker="s", markersize=5, linewidth=2)
@@ -71,7 +69,7 @@ def draw_learning(
         label, at = f"{name} {floors[name]:.3f}", axes.get_yaxis_transform()
         axes.text(1.01, place, label, transform=at, va="center", fontsize=TICK - 2, color=COLOURS[1])
     axes.grid(color="0.88")
-    axes.margins(x=0.08)
+    axes.margins(x=0.1)
     _write(samples, moments)
     return render(figure)
 

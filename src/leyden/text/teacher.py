@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -12,6 +13,7 @@ from leyden.data.loader import Loader
 from leyden.data.specs import TokenizerSpec
 from leyden.data.text.tokenizer import build_tokenizer
 from leyden.nets.weights import best_checkpoint
+from leyden.text.checkpoints import build_encoder
 from leyden.text.gpt import GPTNet
 
 log = logging.getLogger(__name__)
@@ -67,8 +69,7 @@ def read_teacher(folder: Path, tokenizer: TokenizerSpec, context: int) -> GPTNet
     file = best_checkpoint(folder, KEY)
     saved = torch.load(file, map_location="cpu", weights_only=True)
     h = saved.get("hyper_parameters", {})
-    names = ("context", "layers", "heads", "width", "tokenizer")
-    if not h.keys() >= set(names) or "net.place.weight" not in saved["state_dict"]:
+    if h.get("encoder", {"kind": None})["kind"] != "gpt" or "net.place.weight" not in saved["state_dict"]:
         raise ValueError(f"{KEY}: {file} is of no GPT: give a run of model=text/gpt, or {KEY}=train")
     if build_tokenizer(h["tokenizer"]).vocabulary != build_tokenizer(tokenizer).vocabulary:
         raise ValueError(
@@ -77,8 +78,8 @@ def read_teacher(folder: Path, tokenizer: TokenizerSpec, context: int) -> GPTNet
         )
     if h["context"] < context:
         raise ValueError(f"{KEY}: {file.parent.parent} looks back on {h['context']} tokens: set data.context to that")
-    size = saved["state_dict"]["net.token.weight"].shape[0]
-    net = GPTNet(size, h["context"], h["layers"], h["heads"], h["width"], dropout=0.0, gelu=h.get("gelu", "none"))
+    encoder: Any = build_encoder(h["encoder"], h["context"])
+    net: GPTNet = encoder.net
     state = {name.removeprefix("net."): value for name, value in saved["state_dict"].items() if name.startswith("net.")}
     net.load_state_dict(state)
     return net

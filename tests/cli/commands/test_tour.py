@@ -27,18 +27,31 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return calls
 
 
-def test_labs_with_their_controls_then_a_page(ran: list, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_labs_whose_packages_are_there(
+    ran: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda name: object())
+    assert tour([f"paths.outputs={tmp_path}"])
+    assert "tour_text" in ran[0]
+    assert "left out" not in capsys.readouterr().err
+
+
+def test_labs_with_their_controls_then_a_page(
+    ran: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
     words = [f"paths.outputs={tmp_path}", "seed=3"]
     assert tour(words)
+    assert "tour_text is left out: it needs names (pip install 'leyden[text]')" in capsys.readouterr().err
     assert sorted(ran[0]) == ["tour_detection", "tour_gan", "tour_transfer", "tour_transfer_scratch"]
+    assert tour(words)
+    assert ran[1] == []  # typed again, nothing is left to do
     text = capsys.readouterr().out
     assert "Two photographs of each class" in text
     assert "test/accuracy of scratch  0.5" in text
     assert f"what to try next: {tmp_path}/tour.html" in text
     assert (tmp_path / "tour.html").read_text().count("<section>") == 4  # and one for what comes then
 
-    assert tour(words)
-    assert ran[1] == []  # typed again, nothing is left to do
     assert tour([words[0], "seed=4"])
     assert len(ran[2]) == 4
 

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from leyden.bench.config.compose import Composed
@@ -36,7 +37,7 @@ def tour(overrides: Sequence[str] = ()) -> bool:
     """
     began = time.monotonic()
     names = [f"experiment={name}" for name in options("experiment") if name.startswith(PREFIX)]
-    composed = [compose_and_check([*overrides, name]) for name in names]
+    composed = [one for one in (compose_and_check([*overrides, name]) for name in names) if _can_run(one)]
     outputs = Path(composed[0].config["paths"]["outputs"])
     labs = [_record(outputs, one) for one in sorted(composed, key=lambda one: -one.config["lab"]["minutes"])]
     others = [
@@ -57,6 +58,14 @@ def tour(overrides: Sequence[str] = ()) -> bool:
     print("", *(part.text() for part in parts), sep="\n\n")
     print(f"\nAll on one page, with what to try next: {(outputs / 'tour.html').absolute()}")
     return all(record.status["status"] == "done" for record in [*labs, *others])
+
+
+def _can_run(composed: Composed) -> bool:
+    """Whether the packages are there that a lab needs; a line says what is left out without them."""
+    lab = composed.config["lab"]
+    if absent := [name for name in lab.get("needs", []) if find_spec(name) is None]:
+        print(f"{lab['name']} is left out: it needs {', '.join(absent)} (pip install 'leyden[text]')", file=sys.stderr)
+    return not absent
 
 
 def _record(outputs: Path, composed: Composed) -> Record:
