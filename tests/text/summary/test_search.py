@@ -12,8 +12,8 @@ PAD, START, END, V = 0, 1, 2, 7
 NEVER = [PAD, START]
 
 
-def rules(longest: int, least: int = 0) -> Rules:
-    return Rules(START, END, NEVER, longest, least, (3,))
+def rules(longest: int, least: int = 0, unique: int = 0) -> Rules:
+    return Rules(START, END, NEVER, longest, least, (3,), unique)
 
 
 def net(scale: float = 0.7) -> PointerTransformer:
@@ -81,3 +81,18 @@ def test_what_is_copied_is_a_part() -> None:
         assert len(own) == len(copied) == len(attention)
         assert all(0 <= part <= 1 + 1e-6 for part in copied)
         torch.testing.assert_close(attention.sum(1), torch.ones(len(own)))
+
+
+@pytest.mark.parametrize(("unique", "refused"), [(0, set()), (1, {4, 5, 6}), (2, {5, 6}), (3, {5, 6}), (4, {6})])
+def test_what_was_written_is_not_written_again(unique: int, refused: set[int]) -> None:
+    written = torch.tensor([[START, 5, 4, 5, 4, 6, 4, 5, 4]])  # 5 and 6 stand behind 4 and behind 5 4, 6 behind 4 5 4
+    logs = rules(20, unique=unique).allow(torch.zeros(1, V), written)
+    assert {*(logs[0] == -torch.inf).nonzero()[:, 0].tolist()} - {*NEVER} == refused
+
+
+def test_no_pair_is_written_twice() -> None:
+    found = beam_search(net(2.0), TEXTS, rules(5, 4, unique=2), 3)
+    for own in found.tokens:
+        pairs = list(itertools.pairwise(own))
+        assert len(own) == 4
+        assert len(pairs) == len({*pairs})

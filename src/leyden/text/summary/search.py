@@ -24,13 +24,28 @@ class Rules(NamedTuple):
     """Tokens before which neither an end nor one of ``stops`` is written."""
     stops: tuple[int, ...] = ()
     """Tokens that end a sentence."""
+    unique: int = 0
+    """So many tokens in a row are not written twice (Paulus et al. 2018, section 2.5, of three); 0: they may be."""
 
-    def allow(self, chances: Tensor, step: int) -> Tensor:
-        """Chances (..., V) of the token number ``step``, from 0, with 0 where it is not allowed."""
+    def allow(self, logs: Tensor, written: Tensor) -> Tensor:
+        """ln P (R, V) of the token behind ``written`` (R, T), -infinity where it is not allowed.
+
+        Args:
+            logs: of the network.
+            written: so far, the start included.
+        """
+        step, device = written.shape[1] - 1, logs.device
         if step == self.longest - 1:
-            return torch.zeros_like(chances).index_fill(-1, torch.tensor([self.end], device=chances.device), 1.0)
-        refused = self.never if step >= self.least else [*self.never, self.end, *self.stops]
-        return chances.index_fill(-1, torch.tensor(refused, device=chances.device), 0.0)
+            refused = torch.full_like(logs, -torch.inf)
+            return refused.index_fill(-1, torch.tensor([self.end], device=device), 0.0)
+        refused_tokens = self.never if step >= self.least else [*self.never, self.end, *self.stops]
+        logs = logs.index_fill(-1, torch.tensor(refused_tokens, device=device), -torch.inf)
+        if 0 < self.unique <= step + 1:
+            before = written.unfold(1, self.unique, 1)  # (R, places, unique)
+            again = (before[..., :-1] == written[:, None, step + 2 - self.unique :]).all(-1)
+            twice = torch.zeros_like(logs).scatter_reduce(1, before[..., -1], again.float(), "amax")
+            logs = logs.masked_fill(twice > 0, -torch.inf)
+        return logs
 
 
 class Written(NamedTuple):
@@ -60,8 +75,8 @@ def beam_search(
         length_penalty: 0 prefers short texts, 1 about the mean log-probability of a token.
     """
     state = _Beams(net.read(tokens).repeated(beams), beams, rules)
-    for step in range(rules.longest):
-        state.extend(net, step, length_penalty)
+    for _ in range(rules.longest):
+        state.extend(net, length_penalty)
         if state.done.all():
             break
     return state.best()
@@ -88,12 +103,13 @@ class _Beams:
         self.copied = torch.zeros(rows, 0, device=device)
         self.caches: list[Cache] | None = None
 
-    def extend(self, net: PointerTransformer, step: int, length_penalty: float) -> None:
+    def extend(self, net: PointerTransformer, length_penalty: float) -> None:
         """Puts a token behind each beam, and keeps the best of all that there are."""
         mixture, caches = net.write(self.written, self.memory, self.caches)
         chances = mixture.full(self.memory.tokens)[:, 0]  # (R, V)
         vocabulary = chances.shape[1]
-        logs = self.rules.allow(chances, step).clamp(min=1e-12).log().unflatten(0, (-1, self.beams))  # (B, K, V)
+        logs = self.rules.allow(chances.clamp(min=1e-12).log(), self.written)
+        logs = logs.unflatten(0, (-1, self.beams))  # (B, K, V)
         stays = torch.full_like(logs[0, 0], -torch.inf)
         stays[self.rules.end] = 0
         total = self.score[..., None] + torch.where(self.done[..., None], stays, logs)

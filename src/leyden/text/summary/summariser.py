@@ -10,7 +10,8 @@ Networks"),
 and training minimises -ln P(w_t | w_1 .. w_{t-1}, text), each word given the true ones before it (teacher forcing).
 
 Departures: attention and states are a transformer's, not an LSTM's; words are pieces of words, so that none is out of
-the vocabulary; a summary of one line does not repeat itself, so there is no coverage. Few pairs do not suffice to learn
+the vocabulary; in the place of coverage, no two tokens in a row are written twice (Paulus, Xiong and Socher 2018, "A
+Deep Reinforced Model for Abstractive Summarization", section 2.5, of three). Few pairs do not suffice to learn
 to copy, so two things help: places behind the one or two tokens that were just written get a learned bonus in the
 attention, as do induction heads (Olsson et al. 2022, "In-context Learning and Induction Heads"); and in the first
 ``copy_part`` of the steps the target is the text's own first sentence.
@@ -58,6 +59,7 @@ class Summariser(SummaryTask):
         warmup: part of the steps in which the rate grows; then it falls to 0 along half a cosine.
         beams: texts that are kept at each step of writing, in tests and predictions; validation keeps one.
         least_length: tokens before which neither the summary nor a sentence ends.
+        unique: so many tokens in a row are not written twice in a summary; 0: they may be.
         length_penalty: how much longer summaries are preferred, 0: not.
 
     Raises:
@@ -81,6 +83,7 @@ class Summariser(SummaryTask):
         warmup: float = 0.1,
         beams: int = 4,
         least_length: int = 8,
+        unique: int = 2,
         length_penalty: float = 1.0,
     ) -> None:
         super().__init__()
@@ -89,10 +92,10 @@ class Summariser(SummaryTask):
             raise ValueError(
                 f"model.copy_part={copy_part}, model.warmup={warmup}, model.dropout={dropout} are in [0, 1)"
             )
-        if beams < 1 or least_length < 0 or min(layers, decoder_layers) < 1:
+        if beams < 1 or least_length < 0 or unique < 0 or min(layers, decoder_layers) < 1:
             raise ValueError(
                 f"model.beams={beams}, layers={layers}, decoder_layers={decoder_layers} count from 1, "
-                f"least_length={least_length} from 0"
+                f"least_length={least_length} and unique={unique} from 0"
             )
         if least_length >= summary_context:
             raise ValueError(
@@ -108,6 +111,7 @@ class Summariser(SummaryTask):
         self.context, self.summary_context = context, summary_context
         self.copy_part, self.lr, self.weight_decay, self.warmup = copy_part, lr, weight_decay, warmup
         self.beams, self.least_length, self.length_penalty = beams, least_length, length_penalty
+        self.unique = unique
         stops = [number for number, token in enumerate(self.tokens.vocabulary) if token in STOPS]
         self.register_buffer("stops", torch.tensor(stops, dtype=torch.int64), persistent=False)
         self.stops: Tensor
@@ -167,8 +171,9 @@ class Summariser(SummaryTask):
         padded = torch.tensor([row + [self.tokens.pad] * (width - len(row)) for row in read], device=self.device)
         never = sorted(self.tokens.special - {self.tokens.end})
         rules = Rules(
-            self.start, self.tokens.end, never, self.summary_context, self.least_length, tuple(self.stops.tolist())
-        )
+            self.start, self.tokens.end, never, self.summary_context, self.least_length, tuple(self.stops.tolist()),
+            self.unique,
+        )  # fmt: skip
         return read, beam_search(self.net, padded, rules, beams, self.length_penalty)
 
     def summarise(self, texts: Sequence[str], beams: int | None = None) -> list[str]:
