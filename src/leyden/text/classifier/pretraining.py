@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch.nn import functional as F
 
 from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
 from leyden.data.columns import IGNORED, MaskedTokens
@@ -18,6 +17,7 @@ from leyden.data.text.tokenizer import Tokenizer
 from leyden.nets.auxiliary import load_network, save_network
 from leyden.nets.strategies.computed import key_of
 from leyden.text.checkpoints import build_encoder
+from leyden.text.masked_scores import masked_loss
 from leyden.text.nets.bert import BertEncoder, BertForPretraining
 from leyden.text.nets.encoder import Encoder
 from leyden.training.progress import metered
@@ -107,7 +107,7 @@ def _fit(net: BertForPretraining, tokenizer: Tokenizer, texts: Sequence[str], re
         tokens, targets, real = batch.tokens.to(device), batch.targets.to(device), batch.real.to(device)
         asked = targets != IGNORED
         logits = net.token_logits(net.encoder(tokens, real)[asked])  # of what is hidden alone, a seventh of the work
-        loss = F.cross_entropy(logits, targets[asked], reduction="sum") / max(len(logits), 1)
+        loss = masked_loss(logits, targets[asked])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP)
