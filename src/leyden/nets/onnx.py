@@ -1,5 +1,6 @@
 """A network as an ONNX model, checked against PyTorch; the packages come with the extra ``export``."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -68,7 +69,9 @@ def _translate(model: nn.Module, inputs: Mapping[str, Tensor], names: Sequence[s
     """``model`` as an ``onnx.ModelProto`` that takes any number of such inputs, texts of any length."""
     shapes = tuple({0: "batch", 1: "length"} if name == "tokens" else {0: "batch"} for name in inputs)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            # Tokens and lengths share the axis of the batch, as they should; it is kept by the name that both have.
+            warnings.filterwarnings("ignore", "# The axis name: batch will not be used", UserWarning)
             program = torch.onnx.export(
                 model,
                 tuple(inputs.values()),
