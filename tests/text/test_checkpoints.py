@@ -18,8 +18,8 @@ from leyden.text.checkpoints import build_encoder, encoder_of, gpt_of
 from leyden.text.gpt import GPT
 from leyden.text.nets.bert import BertEncoder
 from leyden.text.nets.encoder import Encoder
-from leyden.text.nets.foreign import ForeignEncoder
 from leyden.text.nets.gpt_encoder import GPTEncoder
+from leyden.text.nets.library import LibraryEncoder
 from training import quiet_trainer
 
 transformers: Any = pytest.importorskip("transformers")
@@ -138,7 +138,7 @@ def test_other_networks_are_the_library_s(
 ) -> None:
     theirs = published(tmp_path, kind, tokenizer)
     encoder = encoder_of(str(tmp_path), tokenizer, 12)
-    assert isinstance(encoder, ForeignEncoder)
+    assert isinstance(encoder, LibraryEncoder)
     assert encoder.training
     assert encoder.causal == (kind == "gpt_neo")
     assert_outputs(encoder, theirs)

@@ -205,7 +205,7 @@ class Bert(LightningModule):
             or self.trainer.sanity_checking
         ):
             return
-        from leyden.visualization.filled import Gap, draw_filled  # here: matplotlib takes half a second
+        from leyden.visualization.text.filled import Gap, draw_filled  # here: matplotlib takes half a second
 
         texts = data.examples("val").columns.texts
         shown = sorted(texts[:MOST], key=lambda text: len(text.split()) < FEW)[: self.shown]  # short ones say little

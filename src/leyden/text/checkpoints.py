@@ -15,8 +15,8 @@ from leyden.data.text.tokenizer_sources import minilm_file, read_tokenizer, toke
 from leyden.text.nets.bert import BertEncoder, BertForPretraining
 from leyden.text.nets.convert import bert_weights, gpt2_weights, is_our_bert, is_our_gpt2, load_strictly
 from leyden.text.nets.encoder import Encoder, EncoderSpec, HasEncoder
-from leyden.text.nets.foreign import ForeignEncoder, build_foreign, load_foreign, read_folder
 from leyden.text.nets.gpt_encoder import Gelu, GPTEncoder
+from leyden.text.nets.library import LibraryEncoder, build_library_net, load_library_net, read_folder
 from leyden.text.records import technique_of
 
 if TYPE_CHECKING:  # text/gpt makes its network by this file
@@ -165,7 +165,7 @@ def build_encoder(spec: EncoderSpec, context: int, dropout: float = 0.0) -> Enco
     if spec["kind"] == "gpt":
         return GPTEncoder.of_sizes(**content, dropout=dropout)
     if spec["kind"] == "transformers":
-        return ForeignEncoder(build_foreign(content), context)
+        return LibraryEncoder(build_library_net(content), context)
     raise ValueError(f"an encoder of kind {spec['kind']!r}: there are bert, gpt, transformers")
 
 
@@ -224,7 +224,7 @@ def _published(folder: Path, context: int, dropout: float, key: str) -> Encoder 
         )
         load_strictly(encoder.net, gpt2_weights(read_folder(folder, key)), f"{key}: {folder}")
         return encoder
-    return ForeignEncoder(load_foreign(folder, key), context)
+    return LibraryEncoder(load_library_net(folder, key), context)
 
 
 def _own_bert(

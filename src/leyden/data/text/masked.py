@@ -13,8 +13,8 @@ from leyden.data.source import Source
 from leyden.data.source.text.text_source import words_of
 from leyden.data.specs import MaskedTextSpec
 from leyden.data.splits import InMemory, Stage
-from leyden.data.text.corruption import MaskedSequences, ordinary_tokens
-from leyden.data.text.pieces import Pieces, cut_texts, pack_texts
+from leyden.data.text.masking.corruption import MaskedSequences, ordinary_tokens
+from leyden.data.text.masking.pieces import Pieces, cut_texts, pack_texts
 from leyden.data.text.tokenizer import Tokenizer
 from leyden.data.text.tokenizer_sources import tokenizer_of
 

@@ -11,8 +11,8 @@ import torch
 from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
 from leyden.data.columns import IGNORED, MaskedTokens
 from leyden.data.ragged import BucketLoader
-from leyden.data.text.corruption import MaskedSequences
-from leyden.data.text.pieces import cut_texts
+from leyden.data.text.masking.corruption import MaskedSequences
+from leyden.data.text.masking.pieces import cut_texts
 from leyden.data.text.tokenizer import Tokenizer
 from leyden.nets.auxiliary import load_network, save_network
 from leyden.nets.strategies.computed import key_of

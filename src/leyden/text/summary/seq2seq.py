@@ -19,7 +19,7 @@ from leyden.data.specs import TokenizerSpec
 from leyden.data.text.published import published_folder, published_tokenizer
 from leyden.data.text.sentences import frame
 from leyden.data.text.tokenizer import Subwords, Tokenizer, build_tokenizer
-from leyden.text.nets.foreign import load_foreign, require_transformers
+from leyden.text.nets.library import load_library_net, require_transformers
 from leyden.text.summary.base import SummaryTask
 from leyden.visualization.logging import logs_now
 
@@ -185,7 +185,7 @@ def published_seq2seq(checkpoint: str, tokens: Tokenizer, key: str) -> Any:
             f"{key}={checkpoint} was trained with a tokenizer of {theirs.size} tokens, the data have another of "
             f"{tokens.size}: set data.tokenizer={checkpoint}"
         )
-    net = load_foreign(folder, key, "AutoModelForSeq2SeqLM").train()
+    net = load_library_net(folder, key, "AutoModelForSeq2SeqLM").train()
     known = net.get_input_embeddings().weight.shape[0]
     if not tokens.size <= known <= -(-tokens.size // PADDED) * PADDED:
         raise ValueError(

@@ -14,7 +14,7 @@ PROBED = 8
 """Tokens of the text that shows whether a network looks ahead."""
 
 
-class ForeignEncoder(Encoder):
+class LibraryEncoder(Encoder):
     """Tokens (B, T) to the last hidden states (B, T, D) of a network that ``AutoModel`` builds.
 
     Of one with an encoder and a decoder (T5, BART) it is the encoder. Its stages can be frozen and learn at rates of
@@ -89,7 +89,7 @@ def stages_of(net: nn.Module, name: str) -> dict[str, list[nn.Module]]:
     return stages
 
 
-def load_foreign(folder: Path, key: str, auto: str = "AutoModel") -> Any:
+def load_library_net(folder: Path, key: str, auto: str = "AutoModel") -> Any:
     """The network in a folder of the library ``transformers``, with all of its weights.
 
     Args:
@@ -134,7 +134,7 @@ def read_folder(folder: Path, key: str) -> dict[str, Tensor]:
     return {name: value for file in weight_files(folder, key) for name, value in read_tensors(file, key).items()}
 
 
-def build_foreign(config: Mapping[str, Any]) -> Any:
+def build_library_net(config: Mapping[str, Any]) -> Any:
     """A network of the library ``transformers`` with random weights, by its configuration."""
     library: Any = require_transformers("model.weights")
     values = {name: value for name, value in config.items() if name != "model_type"}

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from leyden.data.columns import IGNORED
-from leyden.data.text.corruption import MaskedSequences, corrupt
-from leyden.data.text.pieces import Pieces, cut_texts
+from leyden.data.text.masking.corruption import MaskedSequences, corrupt
+from leyden.data.text.masking.pieces import Pieces, cut_texts
 
 SPECIAL = [0, 1, 2, 3, 4]
 ORDINARY = torch.arange(5, 205)

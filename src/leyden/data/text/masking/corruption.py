@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from leyden.data.columns import IGNORED, MaskedTokens
-from leyden.data.text.pieces import Pieces
+from leyden.data.text.masking.pieces import Pieces
 from leyden.data.text.tokenizer import Tokenizer
 
 HIDDEN, RANDOM = 0.8, 0.1

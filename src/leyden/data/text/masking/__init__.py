@@ -1,0 +1,1 @@
+"""Which tokens are hidden, and the sequences that they are hidden in."""
