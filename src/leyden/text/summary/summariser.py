@@ -82,7 +82,7 @@ class Summariser(SummaryTask):
         weight_decay: float = 0.01,
         warmup: float = 0.1,
         beams: int = 4,
-        least_length: int = 8,
+        least_length: int = 10,
         unique: int = 2,
         length_penalty: float = 1.0,
     ) -> None:
