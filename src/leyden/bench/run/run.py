@@ -11,7 +11,7 @@ from typing import Any
 import lightning
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
@@ -71,7 +71,9 @@ def run(record: Record) -> dict[str, float]:
         metrics: dict[str, float] = {}
         for callback in callbacks:
             if isinstance(callback, OfEveryRun):
-                metrics |= callback.of(trainer) | {"train_seconds": callback.time_elapsed()}
+                metrics |= callback.of(trainer)
+            if isinstance(callback, Timer):
+                metrics["train_seconds"] = callback.time_elapsed()
             if isinstance(callback, ModelCheckpoint) and callback.best_model_score is not None:
                 metrics[f"best/{model.monitor}"] = float(callback.best_model_score)
         metrics |= {"steps": trainer.global_step, "epochs": trainer.current_epoch}
@@ -112,6 +114,7 @@ def assemble(config: dict[str, Any], folder: Path, allow: Collection[str] = ()) 
         callbacks=[
             *build_all(config["callbacks"], allow),
             OfEveryRun(config["seed"], config["scale_lr"]),
+            Timer(),
             ModelCheckpoint(kept, "best", monitor=model.monitor, mode=model.mode, enable_version_counter=False),
             LastCheckpoint(kept / "last.ckpt", config["checkpoint"]["every_n_steps"]),
         ],
