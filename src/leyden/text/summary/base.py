@@ -78,7 +78,7 @@ class SummaryTask(LightningModule):
 
     def show_examples(self) -> None:
         """Logs ``examples``, evenly spread over the test split, as an image and as text."""
-        from leyden.visualization.text_table import draw_text_table  # here: needed once
+        from leyden.visualization.text.text_table import draw_text_table  # here: needed once
 
         texts, references = self.whole_split("test")
         places = [i * len(texts) // EXAMPLES for i in range(min(EXAMPLES, len(texts)))]

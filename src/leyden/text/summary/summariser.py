@@ -188,7 +188,7 @@ class Summariser(SummaryTask):
     def show_examples(self) -> None:
         """Also logs ``copying``: what each word of some summaries was copied from."""
         super().show_examples()
-        from leyden.visualization.copying import draw_copying
+        from leyden.visualization.text.copying import draw_copying
 
         texts = self.whole_split("test").texts
         chosen = [texts[i * len(texts) // SHOWN] for i in range(min(SHOWN, len(texts)))]

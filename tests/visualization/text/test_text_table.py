@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from leyden.visualization.copying import draw_copying
-from leyden.visualization.text_table import LINE, MARGIN, MOST_LINES, STRONG, WIDTH, draw_text_table
+from leyden.visualization.text.copying import draw_copying
+from leyden.visualization.text.text_table import LINE, MARGIN, MOST_LINES, STRONG, WIDTH, draw_text_table
 
 
 def coloured(image: torch.Tensor) -> torch.Tensor:
