@@ -27,6 +27,7 @@ LITTLE: dict[str, Any] = {
     "model.source_epochs": 1,
     "model.pretraining_steps": 2,
     "model.teacher_epochs": 1,
+    "model.teacher_steps": 2,
     "model.source_views": 1,
     "model.score_threshold": 1e-4,  # what has learnt so little predicts boxes, too
     "model.eval_draws": 1,
@@ -36,6 +37,8 @@ LITTLE: dict[str, Any] = {
     "model.detail_every": 2,  # LAPGAN's details are among what learns
 }
 """For configs that have the key, with a number."""
+MORE = "data.more"
+"""Texts that are read besides, of which there are none in a small setting."""
 
 
 def own_file(model: str) -> dict[str, Any]:
@@ -89,10 +92,15 @@ def lab_of(model: str) -> list[str]:
 
 def little(config: dict[str, Any]) -> list[str]:
     """Overrides that make a composed config small."""
-    return [f"{key}={value}" for key, value in LITTLE.items() if _is_number(config, key)]
+    numbers = [f"{key}={value}" for key, value in LITTLE.items() if _is_number(_value(config, key))]
+    return numbers + ([f"{MORE}=null"] if _value(config, MORE) else [])
 
 
-def _is_number(node: Any, key: str) -> bool:
+def _value(node: Any, key: str) -> Any:
     for part in key.split("."):
         node = node.get(part) if isinstance(node, dict) else None
-    return isinstance(node, int | float) and not isinstance(node, bool)
+    return node
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -8,6 +8,7 @@ import pytest
 from leyden.data.source.pairs.docstrings import Docstrings, docstrings_of, plain, split_docstring
 
 BODY = "It does this, then that, and of all things that it could do it does no more than these few."
+OTHER = "Where the first does this and that, the second does the other thing, and nothing more than this."
 CODE = f'''"""One module for all its tests.
 
 {BODY}
@@ -51,7 +52,8 @@ if True:
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, code in {"pair_a": CODE, "pair_b": CODE.replace("One module", "Any package"), "pair_c": ""}.items():
+    another = CODE.replace("One module", "Any package").replace(BODY, OTHER)
+    for name, code in {"pair_a": CODE, "pair_b": another, "pair_c": ""}.items():
         (tmp_path / name / "tests").mkdir(parents=True)
         (tmp_path / name / "__init__.py").write_text("raise SystemExit('imported')\n" if name == "pair_a" else "")
         (tmp_path / name / "code.py").write_text(code)
