@@ -32,6 +32,7 @@ FROM_OUTSIDE = {
     "transfer_domain_office": ["paths.data={data}/office_caltech_surf"],
     "transfer_domain_products": ["paths.data={data}"],
     "transfer_domain_amazon": ["paths.data={data}"],
+    "text_reviews_transfer": ["paths.data={data}"],
     "transfer_fewshot_omniglot": ["paths.data=."],
 }
 """Labs whose data or weights do not come with a package, and the overrides that say where they are."""
