@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from leyden.data.ragged import BucketLoader, Ragged
+from leyden.data.ragged import BucketLoader, Ragged, padded
 
 LENGTHS = torch.arange(400) * 7 % 23 + 1
 
@@ -95,3 +95,10 @@ def test_ranks_share_steps_of_like_lengths() -> None:
     assert sorted(numbers) == list(range(400))
     gaps = [abs(a.tokens.shape[1] - b.tokens.shape[1]) for a, b in zip(*ranks, strict=True)]
     assert max(gaps) <= 1
+
+
+def test_padding_stands_behind_shorter_rows() -> None:
+    tokens, lengths = padded([[5, 6, 7], [8]], pad=9)
+    assert tokens.tolist() == [[5, 6, 7], [8, 9, 9]]
+    assert tokens.dtype == torch.int64
+    assert lengths.tolist() == [3, 1]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from leyden.data.inputs import input_files
+from leyden.data.inputs import csv_texts, input_files
 from leyden.data.issues import Tally
 
 
@@ -42,3 +42,12 @@ def test_tables_without_a_column_of_texts(tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text(content)
         with pytest.raises(ValueError, match=message):
             input_files(tmp_path / "a.csv", tmp_path / "out", "text", Tally())
+
+
+def test_a_row_without_a_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "some.csv"
+    file.write_text('text,other\ngood,1\n"  ",2\n')
+    first, second = csv_texts(file)
+    assert first.read() == "good"
+    with pytest.raises(ValueError, match="no text in this row"):
+        second.read()

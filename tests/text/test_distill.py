@@ -12,7 +12,8 @@ from leyden.data.batches.tokens import TokenWindows
 from leyden.data.columns import Texts, Tokens
 from leyden.data.source import Source
 from leyden.data.splits import InMemory
-from leyden.text.distill import DistilledGPT, soft_loss
+from leyden.metrics.soft_labels import soft_label_loss
+from leyden.text.distill import DistilledGPT
 from leyden.text.gpt import GPT
 from leyden.text.teacher import read_teacher
 from training import Kept, quiet_trainer
@@ -52,8 +53,8 @@ def test_soft_loss_is_cross_entropy_less_the_teacher_s_own() -> None:
     s, t = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0)).unbind(0)
     p = t.softmax(-1)
     own = -(p * p.log()).sum(-1).mean()
-    torch.testing.assert_close(soft_loss(s, t), F.cross_entropy(s, p) - own)
-    assert soft_loss(t, t).item() == pytest.approx(0, abs=1e-6)
+    torch.testing.assert_close(soft_label_loss(s, t), F.cross_entropy(s, p) - own)
+    assert soft_label_loss(t, t).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_its_gradient_does_not_fall_with_the_temperature() -> None:
@@ -61,7 +62,7 @@ def test_its_gradient_does_not_fall_with_the_temperature() -> None:
     s, t = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0)).unbind(0)
     s, t = s - s.mean(-1, keepdim=True), t - t.mean(-1, keepdim=True)
     s.requires_grad_()
-    soft_loss(s, t, 1000.0).backward()
+    soft_label_loss(s, t, 1000.0).backward()
     torch.testing.assert_close(s.grad, (s - t).detach() / 5 / 6, atol=1e-4, rtol=0)
 
 
@@ -100,7 +101,7 @@ def test_each_network_learns_from_its_own_loss(record: Path) -> None:
     assert all(torch.equal(one, other) for one, other in zip(*grads, strict=True))
     teacher = model.teacher(batch.tokens[:, :-1])[0].flatten(0, 1)  # type: ignore[misc]
     logits = model(batch.tokens[:, :-1]).flatten(0, 1)
-    assert model.training_step(batch, 1).item() == pytest.approx(soft_loss(logits, teacher).item())
+    assert model.training_step(batch, 1).item() == pytest.approx(soft_label_loss(logits, teacher).item())
 
 
 def test_the_control_begins_as_the_student_does() -> None:

@@ -117,7 +117,8 @@ def csv_texts(file: Path) -> list[Input]:
     """An input for each row of a ``.csv`` or ``.tsv`` file with a heading: its column "text", or its only one.
 
     Raises:
-        ValueError: the file cannot be read, it has several columns and none is called so, or a row has no text.
+        ValueError: the file cannot be read, or it has several columns and none is called so; as it is read, a row
+            without a text.
     """
     import pandas as pd  # here: reading images does without it
 
@@ -133,7 +134,7 @@ def csv_texts(file: Path) -> list[Input]:
         raise ValueError(f"{printable(file)}: call the column with the texts 'text'; there are {columns}")
     if not len(table):
         raise ValueError(f"{printable(file)}: no row below the heading: give a text in each")
-    return [Input(f"{printable(file.name)}:{row}", partial(str, text)) for row, text in enumerate(table[column])]
+    return [Input(f"{printable(file.name)}:{row}", partial(_given, text)) for row, text in enumerate(table[column])]
 
 
 def text_lines(file: Path) -> list[Input]:
@@ -147,6 +148,12 @@ def text_lines(file: Path) -> list[Input]:
     if not found:
         raise ValueError(f"{printable(file)}: no line has anything in it: give a text in each line")
     return found
+
+
+def _given(text: str) -> str:
+    if not text.strip():
+        raise ValueError("there is no text in this row")
+    return text
 
 
 def _row(rows: Tensor, line: int) -> Tensor:

@@ -1,16 +1,30 @@
 """Texts of different lengths in memory, and batches of like lengths: little of a batch is padding."""
 
+from collections.abc import Sequence
 from copy import copy
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from leyden.data.columns import LabelledTokens
 from leyden.data.loader import Loader
 
 POOL = 50
 """Batches whose texts are sorted by length together: more waste less, and make batches more alike."""
+
+
+def padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Rows of numbers as (B, T) int64, ``pad`` behind the shorter ones, and their lengths (B,).
+
+    Args:
+        rows: one or more.
+        pad: what stands behind.
+        device: of both; None: the CPU.
+    """
+    numbers = pad_sequence([torch.tensor(row, dtype=torch.int64) for row in rows], batch_first=True, padding_value=pad)
+    return numbers.to(device), torch.tensor([len(row) for row in rows], device=device)
 
 
 class Ragged:

@@ -17,7 +17,7 @@ from leyden.text.nets.convert import bert_weights, gpt2_weights, is_our_bert, is
 from leyden.text.nets.encoder import Encoder, EncoderSpec, HasEncoder
 from leyden.text.nets.gpt_encoder import Gelu, GPTEncoder
 from leyden.text.nets.library import LibraryEncoder, build_library_net, load_library_net, read_folder
-from leyden.text.records import technique_of
+from leyden.training.records import technique_of
 
 if TYPE_CHECKING:  # text/gpt makes its network by this file
     from leyden.text.gpt import GPTNet
@@ -187,7 +187,7 @@ def _found(
         found = _published(folder, context, dropout, key)
         theirs = read_tokenizer(folder, key)
     encoder = found if isinstance(found, Encoder) else found.encoder
-    _refuse_other_tokenizer(own, theirs, encoder, weights, key)
+    refuse_other_tokenizer(own, theirs, encoder.vocabulary_size, weights, key)
     if encoder.context < context:
         raise ValueError(
             f"{key}={weights} takes {encoder.context} tokens of a text: set data.context={encoder.context}"
@@ -244,16 +244,26 @@ def _own_bert(
     return net
 
 
-def _refuse_other_tokenizer(own: Tokenizer, theirs: Tokenizer, encoder: Encoder, weights: str, key: str) -> None:
-    """Raises ValueError unless texts are read by the tokenizer that the weights were trained with."""
+def refuse_other_tokenizer(own: Tokenizer, theirs: Tokenizer, known: int, weights: str, key: str) -> None:
+    """Refuses weights that were trained with another tokenizer than the one by which texts are read.
+
+    Args:
+        own: of the data.
+        theirs: that comes with the weights.
+        known: tokens that the network has embeddings of.
+        weights: the config's word.
+        key: the config key that gave it.
+
+    Raises:
+        ValueError: the tokenizers differ, or theirs is not the network's.
+    """
     if own.vocabulary != theirs.vocabulary:
         raise ValueError(
             f"{key}={weights} was trained with a tokenizer of {theirs.size} tokens, the data have another of "
             f"{own.size}: set data.tokenizer={weights}"
         )
-    filled = -(-own.size // PADDED) * PADDED
-    if not own.size <= encoder.vocabulary_size <= filled:
+    if not own.size <= known <= -(-own.size // PADDED) * PADDED:
         raise ValueError(
-            f"{key}={weights} knows {encoder.vocabulary_size} tokens, its tokenizer has {own.size}: these do not "
-            "belong together; give another checkpoint"
+            f"{key}={weights} knows {known} tokens, its tokenizer has {own.size}: these do not belong together; give "
+            "another checkpoint"
         )

@@ -25,6 +25,7 @@ from leyden.data.batches.tokens import TokenWindows
 from leyden.data.columns import Tokens
 from leyden.data.specs import TokenizerSpec
 from leyden.data.splits import Stage
+from leyden.metrics.soft_labels import soft_label_loss
 from leyden.text.figures import draw_learning
 from leyden.text.gpt import GPT, GPTNet
 from leyden.text.language_model import token_nats
@@ -138,7 +139,7 @@ class DistilledGPT(GPT):
         logits = self(before).flatten(0, 1)  # (B T, V)
         with torch.no_grad():
             taught = self._teacher[0](before)[0].flatten(0, 1)
-        loss = h.soft_weight * soft_loss(logits, taught, h.distill_temperature)
+        loss = h.soft_weight * soft_label_loss(logits, taught, h.distill_temperature)
         if h.hard_weight:
             loss = loss + h.hard_weight * F.cross_entropy(logits, after)
         if logs_now(self):
@@ -207,21 +208,3 @@ class DistilledGPT(GPT):
         for name, net in {"alone": self.control, "teacher": self.teacher}.items():
             if net is not None:
                 self.log_bits(f"{stage}/bits_per_char_{name}", stage, token_nats(net(before)[0], after), after)
-
-
-def soft_loss(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-    """T^2 KL(softmax(teacher / T) || softmax(student / T)), a mean over tokens (Hinton et al. 2015, section 2).
-
-    The factor T^2 keeps the gradient from falling with T, so that T can be changed alone.
-
-    Args:
-        student: (N, V) logits.
-        teacher: (N, V) logits; no gradient reaches them.
-        temperature: T > 0.
-
-    Returns:
-        () nats, 0 or more.
-    """
-    p = (teacher.detach() / temperature).log_softmax(-1)
-    q = (student / temperature).log_softmax(-1)
-    return temperature**2 * F.kl_div(q, p, reduction="batchmean", log_target=True)

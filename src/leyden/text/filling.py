@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 
+from leyden.data.ragged import padded
 from leyden.data.text.tokenizer import Tokenizer
 from leyden.text.nets.bert import BertForPretraining
 
@@ -87,10 +88,8 @@ def guess(
     assert tokenizer.mask is not None
     start = [] if tokenizer.start is None else [tokenizer.start]
     framed = [[*start, *row, tokenizer.end] for row in rows]
-    lengths = torch.tensor([len(row) for row in framed])
-    device = net.masked.bias.device
-    tokens = torch.tensor([[*row, *[tokenizer.pad] * (int(lengths.max()) - len(row))] for row in framed], device=device)
-    real = torch.arange(tokens.shape[1], device=device) < lengths.to(device)[:, None]
+    tokens, lengths = padded(framed, tokenizer.pad, net.masked.bias.device)
+    real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
     masks = tokens == tokenizer.mask
     logits = net.token_logits(net.encoder(tokens, real)[masks]).float()  # (masks, V)
     logits[:, list(tokenizer.special)] = -torch.inf

@@ -7,12 +7,12 @@ import torch
 from torch.autograd import gradcheck
 from torch.nn import functional as F
 
+from leyden.metrics.soft_labels import soft_label_loss
 from leyden.transfer.distillation.losses import (
     attention_loss,
     attention_map,
     hint_loss,
     same_size,
-    soft_label_loss,
 )
 
 STUDENT = torch.tensor([[1.0, 2, 3], [0, -1, 1]], dtype=torch.float64)

@@ -63,8 +63,9 @@ def tour(overrides: Sequence[str] = ()) -> bool:
 def _can_run(composed: Composed) -> bool:
     """Whether the packages are there that a lab needs; a line says what is left out without them."""
     lab = composed.config["lab"]
-    if absent := [name for name in lab.get("needs", []) if find_spec(name) is None]:
-        print(f"{lab['name']} is left out: it needs {', '.join(absent)} (pip install 'leyden[text]')", file=sys.stderr)
+    absent = {name: extra for name, extra in lab.get("needs", {}).items() if find_spec(name) is None}
+    for name, extra in absent.items():
+        print(f"{lab['name']} is left out: it needs {name} (pip install '{extra}')", file=sys.stderr)
     return not absent
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from leyden.data.columns import LabelledTokens
+from leyden.data.ragged import padded
 from leyden.data.text.tokenizer import Tokenizer
 from leyden.text.classifier.attribution import attention_maps, integrated_gradients
 from leyden.text.classifier.drawing import ColouredText, draw_attention, draw_tokens
@@ -119,13 +120,6 @@ def attributions(
     hidden = tokenizer.unknown if tokenizer.mask is None else tokenizer.mask
     values = integrated_gradients(net, tokens, lengths, torch.tensor(classes, device=device), hidden, steps)
     return [own[: len(text)].tolist() for own, text in zip(values.cpu(), texts, strict=True)]
-
-
-def padded(texts: Sequence[list[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Texts as tokens (B, T) and lengths (B,)."""
-    longest = max(len(text) for text in texts)
-    rows = [[*text, *[pad] * (longest - len(text))] for text in texts]
-    return torch.tensor(rows, device=device), torch.tensor([len(text) for text in texts], device=device)
 
 
 def pieces(tokenizer: Tokenizer, numbers: Sequence[int]) -> list[str]:

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from leyden.core.technique import ExportableText, Predictions
+from leyden.data.ragged import padded
 from leyden.data.text.sentences import frame
 from leyden.data.text.tokenizer import Tokenizer
 from leyden.nets.strategies.lora import merge_lora
 from leyden.text.classifier.adapters import AdaptedLinear
 from leyden.text.classifier.drawing import ColouredText, draw_tokens
-from leyden.text.classifier.evaluation import attributions, padded, pieces
+from leyden.text.classifier.evaluation import attributions, pieces
 from leyden.text.classifier.network import TextNet
 from leyden.text.nets.encoder import Encoder
 

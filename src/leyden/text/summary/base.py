@@ -107,8 +107,7 @@ class SummaryTask(LightningModule):
         Raises:
             ValueError: a threshold is given.
         """
-        if options.threshold is not None:
-            raise ValueError(f"{type(self).__name__} writes summaries, which have no score: leave --threshold out")
+        options.refuse_threshold(self)
         training = self.training
         self.eval()
         rows: list[dict[str, Any]] = [{"summary": summary} for summary in self.summarise(inputs)]

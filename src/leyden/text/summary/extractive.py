@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leyden.core.estimator import EstimatorTask, register_estimates
+from leyden.data.ragged import padded
 from leyden.data.specs import TokenizerSpec
 from leyden.data.text.pairs import PairTokens
 from leyden.data.text.sentences import frame
@@ -163,13 +164,9 @@ class Extractive(EstimatorTask, SummaryTask):
         found = torch.zeros(len(rows), self.encoder.width)
         for i in range(0, len(order), AT_ONCE):
             part = order[i : i + AT_ONCE]
-            width = max(len(rows[j]) for j in part)
-            padded = torch.tensor(
-                [rows[j] + [self.tokens.pad] * (width - len(rows[j])) for j in part], device=self.device
-            )
-            lengths = torch.tensor([len(rows[j]) for j in part], device=self.device)
-            real = torch.arange(width, device=self.device) < lengths[:, None]
-            states = self.encoder(padded, real) * real[..., None]
+            tokens, lengths = padded([rows[j] for j in part], self.tokens.pad, self.device)
+            real = torch.arange(tokens.shape[1], device=self.device) < lengths[:, None]
+            states = self.encoder(tokens, real) * real[..., None]
             found[part] = F.normalize(states.sum(1) / lengths[:, None]).cpu()
         self.encoder.train(training)
         return found

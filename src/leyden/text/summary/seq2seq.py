@@ -14,21 +14,19 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
-from leyden.data.columns import TokenPairs
+from leyden.data.columns import IGNORED, TokenPairs
+from leyden.data.ragged import padded
 from leyden.data.specs import TokenizerSpec
 from leyden.data.text.published import published_folder, published_tokenizer
 from leyden.data.text.sentences import frame
 from leyden.data.text.tokenizer import Subwords, Tokenizer, build_tokenizer
+from leyden.text.checkpoints import refuse_other_tokenizer
 from leyden.text.nets.library import load_library_net, require_transformers
 from leyden.text.summary.base import SummaryTask
 from leyden.visualization.logging import logs_now
 
 AT_ONCE = 32
 """Texts that are summed up side by side."""
-IGNORED = -100
-"""What the library's loss passes over."""
-PADDED = 128
-"""Published tables of embeddings are often filled up to a multiple of it, beyond the tokenizer's last number."""
 
 
 class Seq2Seq(SummaryTask):
@@ -88,22 +86,21 @@ class Seq2Seq(SummaryTask):
         self.lr, self.weight_decay, self.warmup = lr, weight_decay, warmup
         self.prefix = self.tokens.encode(prefix.strip()) if prefix.strip() else []
 
-    def padded(self, rows: Sequence[Sequence[int]], pad: int) -> Tensor:
+    def framed(self, rows: Sequence[Sequence[int]], pad: int) -> Tensor:
         """Rows of tokens, start and end around them, as (B, T)."""
         framed, _ = frame(rows, self.tokens, max(map(len, rows)) + 2)
-        width = max(map(len, framed))
-        return torch.tensor([row + [pad] * (width - len(row)) for row in framed], device=self.device)
+        return padded(framed, pad, self.device)[0]
 
     def reads(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
         """The library's arguments for texts."""
-        tokens = self.padded([[*self.prefix, *row] for row in rows], self.tokens.pad)
+        tokens = self.framed([[*self.prefix, *row] for row in rows], self.tokens.pad)
         return {"input_ids": tokens, "attention_mask": (tokens != self.tokens.pad).long()}
 
     def loss(self, batch: TokenPairs) -> Tensor:
         """Mean cross-entropy per token of the summaries."""
         texts = [row[:n] for row, n in zip(batch.tokens.tolist(), batch.lengths.tolist(), strict=True)]
         ends = zip(batch.summaries.tolist(), batch.summary_lengths.tolist(), strict=True)
-        labels = self.padded([row[: n - 1] for row, n in ends], IGNORED)
+        labels = self.framed([row[: n - 1] for row, n in ends], IGNORED)
         return self.net(**self.reads(texts), labels=labels).loss
 
     def training_step(self, batch: TokenPairs, batch_index: int) -> Tensor:
@@ -180,16 +177,7 @@ def published_seq2seq(checkpoint: str, tokens: Tokenizer, key: str) -> Any:
     """
     folder = published_folder(checkpoint, key)
     theirs = Subwords(published_tokenizer(folder, key))
-    if theirs.vocabulary != tokens.vocabulary:
-        raise ValueError(
-            f"{key}={checkpoint} was trained with a tokenizer of {theirs.size} tokens, the data have another of "
-            f"{tokens.size}: set data.tokenizer={checkpoint}"
-        )
     net = load_library_net(folder, key, "AutoModelForSeq2SeqLM").train()
     known = net.get_input_embeddings().weight.shape[0]
-    if not tokens.size <= known <= -(-tokens.size // PADDED) * PADDED:
-        raise ValueError(
-            f"{key}={checkpoint} knows {known} tokens, its tokenizer has {tokens.size}: these do not belong together; "
-            "give another checkpoint"
-        )
+    refuse_other_tokenizer(tokens, theirs, known, checkpoint, key)
     return net

@@ -26,6 +26,7 @@ from torch.optim import AdamW
 
 from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
 from leyden.data.columns import TokenPairs
+from leyden.data.ragged import padded
 from leyden.data.specs import TokenizerSpec
 from leyden.data.text.tokenizer import build_tokenizer
 from leyden.text.summary.base import SummaryTask
@@ -167,14 +168,13 @@ class Summariser(SummaryTask):
     def write(self, texts: Sequence[str], beams: int) -> tuple[list[list[int]], Written]:
         """The tokens of each text that are read, and what is written of it."""
         read = [found[: self.context] or [self.tokens.unknown] for found in self.tokens.encode_all(texts)]
-        width = max(map(len, read))
-        padded = torch.tensor([row + [self.tokens.pad] * (width - len(row)) for row in read], device=self.device)
+        tokens, _ = padded(read, self.tokens.pad, self.device)
         never = sorted(self.tokens.special - {self.tokens.end})
         rules = Rules(
             self.start, self.tokens.end, never, self.summary_context, self.least_length, tuple(self.stops.tolist()),
             self.unique,
         )  # fmt: skip
-        return read, beam_search(self.net, padded, rules, beams, self.length_penalty)
+        return read, beam_search(self.net, tokens, rules, beams, self.length_penalty)
 
     def summarise(self, texts: Sequence[str], beams: int | None = None) -> list[str]:
         """What the network writes, by so many beams (None: its own); nothing of an empty text."""

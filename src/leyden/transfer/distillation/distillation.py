@@ -34,11 +34,12 @@ from torch.nn import functional as F
 from leyden.core.attached import attached_data
 from leyden.core.optim import cosine, scheduled
 from leyden.data.columns import LabelledImages
+from leyden.metrics.soft_labels import soft_label_loss
 from leyden.nets.zoo import backbone as new_backbone
 from leyden.transfer.classifier import Classifier, ClassifierTask
 from leyden.transfer.distillation.data import DistillationImages, Lesson
 from leyden.transfer.distillation.evaluation import OtherAccuracies
-from leyden.transfer.distillation.losses import attention_loss, hint_loss, soft_label_loss
+from leyden.transfer.distillation.losses import attention_loss, hint_loss
 from leyden.transfer.distillation.stages import channels_of, stage_pairs, tapped
 from leyden.transfer.distillation.teacher import Teacher, find_teacher, trained_teacher
 from leyden.transfer.finetune.heads import LinearHead

@@ -1,31 +1,10 @@
-"""What a student has in common with its teacher: class probabilities, feature maps, places of attention."""
+"""What a student has in common with its teacher besides probabilities: feature maps, places of attention."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-
-def soft_label_loss(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-    """T^2 KL(softmax(teacher / T) || softmax(student / T)), mean over images (Hinton et al. 2015, sec. 2).
-
-    At a high temperature the gradient by a student's logit tends to (student - teacher) / classes, both with zero mean:
-    the factor T^2 keeps it from falling with T, so that T can be changed alone.
-
-    Args:
-        student: (B, classes) logits.
-        teacher: (B, classes) logits; no gradient reaches them.
-        temperature: T > 0.
-
-    Returns:
-        () loss >= 0; exactly 0 for B = 0.
-    """
-    if not len(student):
-        return student.sum()
-    p = (teacher.detach() / temperature).log_softmax(1)
-    q = (student / temperature).log_softmax(1)
-    return temperature**2 * F.kl_div(q, p, reduction="batchmean", log_target=True)
 
 
 def hint_loss(guided: Tensor, hint: Tensor) -> Tensor:

@@ -3,21 +3,18 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor, nn
 
-from leyden.core.allow_list import NotAllowedError, from_environment, why_not
-from leyden.core.yaml_file import LOADER
 from leyden.data.loader import Loader
 from leyden.data.splits import InMemory, fit_image
 from leyden.nets.auxiliary import load_network, save_network
 from leyden.nets.backbone import Backbone
 from leyden.nets.strategies.computed import key_of
 from leyden.nets.weights import best_checkpoint, find_weights, load_pretrained
+from leyden.training.records import technique_class
 from leyden.transfer.classifier import Classifier, ClassifierTask
 from leyden.transfer.distillation.stages import tapped
 from leyden.transfer.finetune.pretraining import Recipe, pretrain, task_signature
@@ -106,10 +103,7 @@ def find_teacher(where: str, net: Classifier, channels: int, image_size: int, cl
 def _of_record(checkpoint: Path, class_names: Sequence[str]) -> Teacher:
     """The classifier of a record, its logits sorted by the names of the classes."""
     folder = checkpoint.parent.parent
-    target = yaml.load((folder / "config.yaml").read_text(), LOADER)["model"]["_target_"]
-    if reason := why_not(target, from_environment()):
-        raise NotAllowedError(f"{KEY}={folder}: refused: {reason}")
-    technique: Any = resolve_name(target)
+    technique = technique_class(folder, KEY)
     if not issubclass(technique, ClassifierTask):
         raise ValueError(f"{KEY}={folder} is a run of {technique.__name__}, which classifies no images; {TRAIN}")
     task: Any = technique.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
