@@ -39,8 +39,8 @@ def student(data: TokenWindows, **options: Any) -> DistilledGPT:
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a GPT that has learnt the text by heart."""
-    folder, data = tmp_path_factory.mktemp("run"), windows(context=8, epoch_size=80, batch_size=8)
+    """Of a GPT that has learnt the text by heart; the only one in its folder of runs."""
+    folder, data = tmp_path_factory.mktemp("runs") / "run", windows(context=8, epoch_size=80, batch_size=8)
     torch.manual_seed(0)
     model = GPT(**data.spec, layers=1, heads=2, width=32, lr=1e-2)
     trainer = quiet_trainer(max_epochs=8)
