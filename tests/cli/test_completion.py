@@ -25,12 +25,13 @@ def test_verbs_and_options() -> None:
     assert candidates("leyden comp") == ["compare", "completion"]
     assert candidates("leyden predict x --") == [
         "--help", "--allow", "--input", "--output", "--count", "--prompt", "--class", "--seed", "--threshold",
-        "--support",
+        "--direction", "--mask", "--support",
     ]  # fmt: skip
     assert candidates("leyden run --c") == ["--cfg"]
     assert candidates("leyden completion ") == ["bash", "zsh"]
     assert candidates("leyden new te") == ["technique"]
     assert candidates("leyden predict --input pi") == []  # a file, which the shell completes
+    assert candidates("leyden predict x --direction ") == ["A2B", "B2A"]
     assert candidates("leyden nothing ") == []
 
 

@@ -169,13 +169,13 @@ def test_predictions_in_pixels_of_each_image():
     said = {**truth(box, box, labels=[1, 2]), "scores": torch.tensor([0.9, 0.3])}
     model = Oracle([said])
     pictures = [torch.zeros(3, 40, 80, dtype=torch.uint8), torch.zeros(1, 400, 400, dtype=torch.uint8)]
-    rows, drawn = model.predict(pictures)
+    rows, drawn, _ = model.predict(pictures)
     assert rows[0] == {"width": 80, "height": 40, "classes": ["dog"], "scores": [0.9], "boxes": [[20, 20, 60, 40]]}
     assert rows[1]["boxes"] == [box]
     assert [len(picture) for picture in drawn] == [3, 3]
     assert [len(row["scores"]) for row in model.predict(pictures, PredictOptions(threshold=0.2))[0]] == [2, 2]
     assert model.predict(pictures, PredictOptions(threshold=0.95))[0][0]["boxes"] == []
-    many, _ = model.predict(pictures[:1] * (detector.AT_ONCE + 3))
+    many, _, _ = model.predict(pictures[:1] * (detector.AT_ONCE + 3))
     assert len(many) == detector.AT_ONCE + 3
     with pytest.raises(ValueError, match=r"--threshold 1.5: a score from 0 to 1"):
         model.predict(pictures, PredictOptions(threshold=1.5))
@@ -186,7 +186,7 @@ def test_pycocotools_reads_the_predictions(tmp_path):
     said = {**truth([10.0, 20, 110, 220], [50.0, 50, 90, 80], labels=[1, 2]), "scores": torch.tensor([0.9, 0.8])}
     nothing = {key: value[:0] for key, value in said.items()}
     model = Oracle([said, nothing])
-    rows, _ = model.predict(list(images(2)))
+    rows, _, _ = model.predict(list(images(2)))
     rows = [{"path": f"{i}.png", **row} for i, row in enumerate(rows)]
     [(name, content)] = model.prediction_files(rows).items()
     assert json.loads(content) == coco_json(rows, NAMES)

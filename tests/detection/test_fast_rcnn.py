@@ -89,7 +89,7 @@ def test_proposals_come_from_data_or_search():
     images, found = net.inputs(IMAGES, [{}, {}])
     assert images is IMAGES
     assert all(len(boxes) > 0 and boxes.shape[1] == 4 for boxes in found)
-    rows, _ = net.predict([IMAGES[0], torch.zeros(1, 30, 90, dtype=torch.uint8)], PredictOptions(threshold=0.0))
+    rows, _, _ = net.predict([IMAGES[0], torch.zeros(1, 30, 90, dtype=torch.uint8)], PredictOptions(threshold=0.0))
     assert [(row["width"], row["height"]) for row in rows] == [(64, 64), (90, 30)]
 
 

@@ -247,7 +247,7 @@ def test_predict_searches_with_the_datas_settings(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("leyden.detection.proposals.selective_search.selective_search", search)
     model = RCNN(**FACTS, **TINY, display_threshold=0.0, search={"k": [30]})
-    rows, _ = model.predict([torch.zeros(3, 50, 200, dtype=torch.uint8), torch.zeros(1, 128, 64, dtype=torch.uint8)])
+    rows, _, _ = model.predict([torch.zeros(3, 50, 200, dtype=torch.uint8), torch.zeros(1, 128, 64, dtype=torch.uint8)])
     assert asked == [((3, 64, 64), {"k": [30]})] * 2
     assert [row["boxes"][0] for row in rows] == [[25, 6.25, 125, 31.25], [8, 16, 40, 80]]
 

@@ -47,8 +47,11 @@ def _after(verb: str, typed: Sequence[str], current: str) -> Iterator[str]:
         yield from HYDRA if verb in ("run", "sweep") else ["--help", *names]
         return
     if typed and typed[-1] in names and names[typed[-1]].keywords.get("action") != "store_true":
-        return  # the option's value, a file maybe, which the shell completes
+        yield from names[typed[-1]].keywords.get("choices", [])
+        return  # or a file, which the shell completes
     for option in VERBS[verb].options:
+        if option in names.values():
+            continue
         yield from (choice for choice in option.keywords.get("choices", []) if choice != WORDS)
     if verb in TAKES_RECORDS:
         yield from records.names(current, sweeps=verb in ("resume", "compare"))

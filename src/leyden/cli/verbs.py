@@ -112,6 +112,10 @@ USE = {
             _option("--class", dest="label", metavar="CLASS", help="of the samples: a name or number (default: all)"),
             _option("--seed", type=int, help="of what is drawn: the same number draws the same (default: any)"),
             _option("--threshold", type=float, help="least score of a detection (default: the detector's)"),
+            _option("--direction", choices=("A2B", "B2A"), help="of a translation between domains (default: A2B)"),
+            _option(
+                "--mask", type=_existing, help="of holes to fill: an image, white where, or a folder of one per input"
+            ),
             _option("--support", type=_existing, metavar="FOLDER", help="few-shot: a folder of examples per new class"),
         ),
     ),

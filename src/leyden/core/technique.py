@@ -5,7 +5,7 @@ verb of the command line. The bench asks ``isinstance(model, Predicts)`` and not
 repository takes part by having these members; it need not import or inherit anything.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -20,6 +20,10 @@ class Technique(Protocol):
     mode: Literal["min", "max"]
 
 
+Direction = Literal["A2B", "B2A"]
+"""Of a translation between two domains."""
+
+
 class Predictions(NamedTuple):
     """What a technique predicts, for programs and for people."""
 
@@ -27,6 +31,8 @@ class Predictions(NamedTuple):
     """A dict for each input or sample, fit for JSON."""
     images: list[Tensor]
     """A uint8 image (3, H, W) for each row, the prediction drawn into it; none where there is nothing to draw."""
+    files: Sequence[Mapping[str, bytes]] = ()
+    """For each row, files that hold the prediction itself, by their extensions, such as "obj"; or none at all."""
 
 
 class PredictOptions(NamedTuple):
@@ -34,15 +40,25 @@ class PredictOptions(NamedTuple):
 
     threshold: float | None = None
     """Least score of a detection, 0 to 1."""
+    direction: Direction | None = None
+    """Of a translation between two domains."""
+    masks: Sequence[Tensor] | None = None
+    """For each input what is to be filled in: bool (H, W) of the input's size."""
 
-    def refuse_threshold(self, technique: object) -> None:
-        """Of a technique whose predictions have no score to be held against one.
+    def only(self, technique: object, *known: str) -> None:
+        """Refuses all options but those that a technique has a use for.
+
+        Args:
+            technique: for the message.
+            known: names of fields.
 
         Raises:
-            ValueError: a threshold is given.
+            ValueError: another one is given.
         """
-        if self.threshold is not None:
-            raise ValueError(f"{type(technique).__name__} finds no boxes: leave --threshold out")
+        flags = {"threshold": "--threshold", "direction": "--direction", "masks": "--mask"}
+        given = [flags[name] for name, value in self._asdict().items() if value is not None and name not in known]
+        if given:
+            raise ValueError(f"{type(technique).__name__} has no use for it: leave {' and '.join(given)} out")
 
 
 NO_OPTIONS = PredictOptions()

@@ -1,6 +1,6 @@
 """What ``leyden predict`` predicts for: files below a folder or test examples, read a bounded part at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -191,6 +191,40 @@ def take_support(model: object, folder: Path) -> None:
         raise ValueError(f"--support {printable(folder)}: give a folder of images for each of two classes or more")
     labels = torch.tensor([label for label, found in enumerate(files.values()) for _ in found])
     model.set_support([read_image(file) for found in files.values() for file in found], labels, list(files))
+
+
+def read_masks(path: Path, chunk: Sequence[tuple[str, Any]]) -> list[Tensor]:
+    """For each image of a chunk what is to be filled in, bool (H, W): where the mask is brighter than mid-grey.
+
+    Args:
+        path: an image for all, or a folder that has one for each, under its path with any ending of an image.
+        chunk: paths with uint8 images (C, H, W).
+
+    Raises:
+        ValueError: a mask is missing, cannot be read, has another size than its image, or marks nothing.
+    """
+    return [_mask_for(path if path.is_file() else _named(path, name), name, image) for name, image in chunk]
+
+
+def _named(folder: Path, name: str) -> Path:
+    found = (folder / name).with_suffix
+    files = [file for ending in IMAGE_ENDINGS if (file := found(ending)).is_file()]
+    if not files:
+        raise ValueError(f"--mask {printable(folder)}: no mask for {name}: give one of the same name")
+    return files[0]
+
+
+def _mask_for(file: Path, name: str, image: Tensor) -> Tensor:
+    mask = read_image(file, channels=1)[0] > 127
+    if mask.shape != image.shape[-2:]:
+        (height, width), (rows, columns) = image.shape[-2:], mask.shape
+        raise ValueError(
+            f"--mask {printable(file)}: {columns}x{rows} pixels, but {name} has {width}x{height}: give masks of the "
+            "images' sizes"
+        )
+    if not mask.any():
+        raise ValueError(f"--mask {printable(file)}: nothing is white, so nothing would be filled in")
+    return mask
 
 
 def in_chunks(inputs: list[Input], report: Callable[[str], None]) -> Iterator[list[tuple[str, Any]]]:

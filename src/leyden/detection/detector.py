@@ -196,8 +196,9 @@ class Detector(LightningModule, ABC):
             "scores" and "boxes" (xyxy pixels).
 
         Raises:
-            ValueError: the threshold is no score.
+            ValueError: the threshold is no score, or another option is given.
         """
+        options.only(self, "threshold")
         threshold = self.options.display_threshold if options.threshold is None else options.threshold
         if not 0 <= threshold <= 1:
             raise ValueError(f"--threshold {threshold}: a score from 0 to 1")

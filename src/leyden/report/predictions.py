@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, NamedTuple
@@ -41,6 +41,7 @@ LISTED = 20
 BOX_COLUMNS = ("x1", "y1", "x2", "y2", "label", "score")
 NAMED = 8
 """Boxes of an image that are printed, the best first."""
+NO_FILES: Mapping[str, bytes] = {}
 
 
 class PredictionWriter:
@@ -56,6 +57,7 @@ class PredictionWriter:
         self.folder = folder
         self.rows: list[dict[str, Any]] = []
         self.names: set[str] = set()
+        self.written: set[Path] = set()
         self.tiles: list[tuple[Tensor, str]] = []
         self.sheets: list[Path] = []
         self._layout = SHEET
@@ -69,10 +71,11 @@ class PredictionWriter:
             predictions: a row for each, and an image for each or none.
         """
         drawn: Sequence[Tensor | None] = predictions.images or [None] * len(chunk)
-        for (path, value), row, image in zip(chunk, predictions.rows, drawn, strict=True):
+        files = predictions.files or [{}] * len(chunk)
+        for (path, value), row, image, own in zip(chunk, predictions.rows, drawn, files, strict=True):
             if len(self.rows) < LISTED:
                 print(f"{path}: {summary(row)}")
-            self.add(path, row, image)
+            self.add(path, row, image, own)
             # Several predictions, such as boxes, are seen only where they are drawn.
             shown = image if _lists(row) and image is not None else value
             if isinstance(shown, Tensor) and shown.ndim == 3:  # rows of a table cannot be seen
@@ -81,9 +84,20 @@ class PredictionWriter:
             if len(self.tiles) >= self._layout.images:
                 self._draw_sheet()
 
-    def add(self, path: str, row: dict[str, Any], image: Tensor | None) -> None:
-        """Keeps a ``row`` and writes its ``image`` (3, H, W), if there is one, under a name of its own."""
+    def add(self, path: str, row: dict[str, Any], image: Tensor | None, files: Mapping[str, bytes] = NO_FILES) -> None:
+        """Keeps a ``row`` and writes its ``image`` (3, H, W), if there is one, under a name of its own.
+
+        Args:
+            path: of the input, or the sample's name.
+            row: what is predicted.
+            image: of the prediction.
+            files: of the prediction, by their extensions; they lie in ``files``, under the same path.
+        """
         self.rows.append({"path": path, **row})
+        for ending, content in files.items():
+            file = self.folder / "files" / f"{path.removesuffix('.png')}.{ending}"
+            write_file(file, content)
+            self.written.add(file)
         if image is None:
             return
         name = path if path.endswith(".png") else f"{path}.png"
@@ -93,6 +107,7 @@ class PredictionWriter:
         file = self.folder / "images" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         to_pil_image(image).save(file)
+        self.written.add(file)
 
     def write_samples(self, predictions: Predictions, title: str) -> None:
         """Keeps samples and writes their images, all of one size, side by side; those of an earlier, longer call go.
@@ -104,13 +119,14 @@ class PredictionWriter:
             title: of the grid, above it; where the rows have a "class", it stands below each image.
         """
         drawn: Sequence[Tensor | None] = predictions.images or [None] * len(predictions.rows)
-        for number, (row, image) in enumerate(zip(predictions.rows, drawn, strict=True)):
-            self.add(f"sample_{number:03d}{'.png' if predictions.images else ''}", row, image)
-        for old in (self.folder / "images").glob("sample_[0-9]*.png"):
-            if old.name not in self.names:
+        files = predictions.files or [{}] * len(predictions.rows)
+        for number, (row, image, own) in enumerate(zip(predictions.rows, drawn, files, strict=True)):
+            self.add(f"sample_{number:03d}{'.png' if predictions.images else ''}", row, image, own)
+        for old in self.folder.glob("*/sample_[0-9]*"):
+            if old not in self.written:
                 old.unlink()
         if not predictions.images:
-            for row in self.rows:
+            for row in self.rows[:LISTED]:
                 print(*row.values(), sep="\n", end="\n\n")
             return
         for row in self.rows[:LISTED]:

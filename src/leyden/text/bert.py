@@ -163,7 +163,7 @@ class Bert(LightningModule):
         Raises:
             ValueError: a threshold is given, or a text has no word that the tokenizer knows.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         rows = []
         for found in self._fill(inputs):
             guesses = [[{"token": token, "probability": round(p, 4)} for token, p in each] for each in found.guesses]

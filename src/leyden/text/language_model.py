@@ -214,7 +214,7 @@ class LanguageModel(LightningModule):
         Raises:
             ValueError: a threshold is given.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         rows = [{"prompt": text, "continuation": "".join(self.continue_text(text))} for text in inputs]
         return Predictions(rows, [])
 

@@ -133,7 +133,7 @@ class ClassifierTask(LightningModule):
         Raises:
             ValueError: a threshold is given.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         self.eval()
         fitted = (fit_image(image, self.image_size, self.channels, self.crop).to(self.device) for image in inputs)
         return predicted_classes(inputs, (self(image[None])[0] for image in fitted), self.class_names)

@@ -13,8 +13,10 @@ from leyden.data.columns import Images
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.fonts import Fonts
 from leyden.gan.evaluation.sample_evaluator import Generated
-from leyden.gan.image_to_image.cyclegan import CycleGAN, Generator, ImagePool, PatchDiscriminator
+from leyden.gan.image_to_image.cyclegan import CycleGAN
 from leyden.gan.image_to_image.evaluation import TranslationEvaluation
+from leyden.gan.image_to_image.nets import PatchDiscriminator, ResNetGenerator
+from leyden.gan.image_to_image.pool import ImagePool
 from leyden.gan.pixels import to_signed
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
@@ -40,7 +42,7 @@ def count(network: nn.Module) -> int:
 
 @pytest.mark.parametrize(("blocks", "parameters"), [(9, 11_378_179), (6, 7_837_699)])
 def test_canonical_generator_parameters(blocks: int, parameters: int) -> None:
-    assert count(Generator(3, 64, blocks)) == parameters
+    assert count(ResNetGenerator(3, 64, blocks)) == parameters
 
 
 def test_canonical_discriminator_parameters() -> None:
@@ -48,7 +50,7 @@ def test_canonical_discriminator_parameters() -> None:
 
 
 def test_generator_keeps_the_shape() -> None:
-    images = Generator(3, 2, 1)(torch.randn(2, 3, 12, 20))
+    images = ResNetGenerator(3, 2, 1)(torch.randn(2, 3, 12, 20))
     assert images.shape == (2, 3, 12, 20)
     assert images.abs().max() <= 1
 
@@ -299,7 +301,7 @@ def test_few_test_images_keep_their_columns() -> None:
 def test_predict_translates_any_size() -> None:
     model = tiny()
     inputs = [torch.randint(0, 256, size, dtype=torch.uint8) for size in [(1, 8, 8), (3, 20, 15)]]
-    rows, images = model.predict(inputs)
+    rows, images, _ = model.predict(inputs)
     assert rows == [{"width": 8, "height": 8}] * 2
     assert [tuple(image.shape) for image in images] == [(3, 128, 128)] * 2
     with pytest.raises(ValueError, match="leave --threshold out"):

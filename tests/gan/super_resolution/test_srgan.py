@@ -335,7 +335,7 @@ def test_scores_are_of_full_precision(data: SuperResolution) -> None:
 def test_pictures_of_any_size_and_colour_are_enlarged() -> None:
     model = tiny()
     images = [torch.randint(0, 256, size, dtype=torch.uint8) for size in [(3, 9, 14), (1, 7, 5), (3, 1, 1)]]
-    rows, pictures = model.predict(images)
+    rows, pictures, _ = model.predict(images)
     assert [(row["width"], row["height"], row["scale"]) for row in rows] == [(28, 18, 2), (10, 14, 2), (2, 2, 2)]
     assert [tuple(picture.shape) for picture in pictures] == [(3, 18, 28), (3, 14, 10), (3, 2, 2)]
     assert all(picture.dtype == torch.uint8 for picture in pictures)

@@ -34,12 +34,12 @@ def test_a_word_of_the_class_is_learnt(learnt: TextClassifier) -> None:
 
 def test_predictions_name_class_and_probability(learnt: TextClassifier) -> None:
     assert isinstance(learnt, Predicts)
-    rows, images = learnt.predict(["the plot good", "the film bad", "", "good " * 40])
+    rows, images, _ = learnt.predict(["the plot good", "the film bad", "", "good " * 40])
     assert [row["label"] for row in rows[:2]] == ["good", "bad"]
     assert rows[0]["probability"] == round(max(rows[0]["probabilities"].values()), 4)
     assert [row.get("cut_to_tokens") for row in rows] == [None, None, None, 24]
     assert [image.shape[0] for image in images] == [3] * 4
-    with pytest.raises(ValueError, match="finds no boxes: leave --threshold out"):
+    with pytest.raises(ValueError, match="leave --threshold out"):
         learnt.predict(["a"], PredictOptions(threshold=0.5))
 
 

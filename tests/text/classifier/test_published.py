@@ -43,7 +43,7 @@ def test_predictions_without_a_look_inside(published: tuple[str, Sentences], tmp
     folder, data = published
     model = toy_classifier(data, weights=folder)
     assert model.main_image == "confusion"
-    rows, images = model.predict(["good", "bad"])
+    rows, images, _ = model.predict(["good", "bad"])
     assert len(rows) == 2
     assert images == []
 

@@ -149,7 +149,7 @@ def test_new_images_are_of_the_nearest_prototypes_class(tmp_path: Path) -> None:
     assert loaded.class_names == sorted({data.source.class_names[i] for i in labels_of(data.split("test"))})
     assert len(loaded.support.labels) == 2 * len(loaded.class_names)
     chosen = [data.split("test")[i].images for i in (0, 50, 100)]
-    rows, drawn = loaded.predict([chosen[0], *(image.repeat_interleave(2, 2) for image in chosen[1:])])
+    rows, drawn, _ = loaded.predict([chosen[0], *(image.repeat_interleave(2, 2) for image in chosen[1:])])
     assert len(rows) == len(drawn) == 3
     loaded.eval()
     with torch.no_grad():

@@ -9,8 +9,8 @@ import torch
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.checkpoint import load_best
 from leyden.bench.run.record import Record
-from leyden.core.technique import PredictOptions, Predicts, Samples, WritesFiles
-from leyden.data.inputs import Input, in_chunks, input_examples, input_files, take_support
+from leyden.core.technique import Direction, PredictOptions, Predicts, Samples, WritesFiles
+from leyden.data.inputs import Input, in_chunks, input_examples, input_files, read_masks, take_support
 from leyden.data.issues import Tally
 from leyden.data.splits import Split
 from leyden.report.predictions import PredictionWriter
@@ -26,6 +26,8 @@ def predict(
     label: str | None = None,
     seed: int | None = None,
     threshold: float | None = None,
+    direction: Direction | None = None,
+    mask: Path | None = None,
     support: Path | None = None,
     prompt: str | None = None,
 ) -> bool:
@@ -44,6 +46,8 @@ def predict(
         label: the class that is sampled, by name or number, for conditional techniques.
         seed: of the samples' noise; None draws another each time and prints it.
         threshold: least score of a detection; None takes the detector's own.
+        direction: of a translation between two domains; None: A2B.
+        mask: of what is to be filled in: an image for all inputs, or a folder with one under the name of each.
         support: folder with a folder of examples for each class, for few-shot learning; None takes the record's own.
         prompt: a text's begin, which a language model continues on the terminal while it draws.
 
@@ -73,17 +77,21 @@ def predict(
             if source
             else input_examples(_test_split(record), count, model.input_type)
         )
-        whole = _predict(model, inputs, PredictOptions(threshold), writer)
+        whole = _predict(model, inputs, PredictOptions(threshold, direction), mask, writer)
         if str(tally):
             print(f"passed over or changed: {tally}", file=sys.stderr)
         return whole
-    write_drawn(model, writer, count, label, seed, prompt, {"--input": source, "--threshold": threshold})
+    others = {"--input": source, "--threshold": threshold, "--direction": direction, "--mask": mask}
+    write_drawn(model, writer, count, label, seed, prompt, others)
     return True
 
 
-def _predict(model: Predicts, inputs: list[Input], options: PredictOptions, writer: PredictionWriter) -> bool:
+def _predict(
+    model: Predicts, inputs: list[Input], options: PredictOptions, mask: Path | None, writer: PredictionWriter
+) -> bool:
     for chunk in in_chunks(inputs, partial(print, file=sys.stderr)):
-        writer.write_predictions(chunk, model.predict([value for _, value in chunk], options))
+        given = options if mask is None else options._replace(masks=read_masks(mask, chunk))
+        writer.write_predictions(chunk, model.predict([value for _, value in chunk], given))
     if not writer.rows:
         raise ValueError(f"none of {len(inputs)} inputs could be read; nothing was written")
     writer.finish(model.prediction_files if isinstance(model, WritesFiles) else None)

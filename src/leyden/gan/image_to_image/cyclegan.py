@@ -34,6 +34,8 @@ from leyden.data.batches.unpaired import Unpaired
 from leyden.data.splits import fit_image
 from leyden.gan.base import AdversarialTask, Player
 from leyden.gan.image_to_image.evaluation import TranslationEvaluation
+from leyden.gan.image_to_image.nets import PatchDiscriminator, ResNetGenerator
+from leyden.gan.image_to_image.pool import ImagePool
 from leyden.gan.losses import LossName
 from leyden.gan.noise_to_image.dcgan import initialise
 from leyden.gan.options import AdversarialKwargs, AdversarialOptions
@@ -48,104 +50,6 @@ class CycleGANOptions(AdversarialOptions):
     loss: LossName = "least_squares"
     ema_decay: float = 0.0
     schedule: Schedule = "late_linear"
-
-
-class Residual(nn.Sequential):
-    """x + its layers' output: two 3x3 convolutions of ``width`` channels with instance normalisation."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__(
-            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width), nn.ReLU(True),
-            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width),
-        )  # fmt: skip
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, width, H, W) to the same shape."""
-        return x + super().forward(x)
-
-
-class Generator(nn.Sequential):
-    """Images (N, channels, H, W) in -1..1 to images of that shape in -1..1; H and W are multiples of 4.
-
-    Args:
-        channels: of the images.
-        base_channels: of the first convolution, doubled at each of two halvings of the side.
-        blocks: residual blocks at a quarter of the side; 6 in the paper for 128 pixels, 9 for more.
-    """
-
-    def __init__(self, channels: int, base_channels: int = 64, blocks: int = 9) -> None:
-        width = base_channels
-        layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(channels, width, 7)]
-        layers += [nn.InstanceNorm2d(width), nn.ReLU(True)]
-        for _ in range(2):
-            layers += [nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), nn.InstanceNorm2d(2 * width), nn.ReLU(True)]
-            width *= 2
-        layers += [Residual(width) for _ in range(blocks)]
-        for _ in range(2):
-            layers += [nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)]
-            layers += [nn.InstanceNorm2d(width // 2), nn.ReLU(True)]
-            width //= 2
-        super().__init__(*layers, nn.ReflectionPad2d(3), nn.Conv2d(width, channels, 7), nn.Tanh())
-
-
-class PatchDiscriminator(nn.Sequential):
-    """Images (N, channels, H, W) in -1..1 to a logit for each of overlapping patches, (N, 1, H', W').
-
-    Args:
-        channels: of the images.
-        base_channels: of the first convolution, doubled in each further one up to 8 times.
-        layers: convolutions of stride 2; 3 see patches of 70 pixels, as in the paper, 2 of 34, 1 of 16.
-    """
-
-    def __init__(self, channels: int, base_channels: int = 64, layers: int = 3) -> None:
-        stages: list[nn.Module] = [nn.Conv2d(channels, base_channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
-        width = base_channels
-        for stage in range(1, layers + 1):
-            before, width = width, base_channels * min(2**stage, 8)
-            stages += [nn.Conv2d(before, width, 4, stride=2 if stage < layers else 1, padding=1)]
-            stages += [nn.InstanceNorm2d(width), nn.LeakyReLU(0.2, True)]
-        super().__init__(*stages, nn.Conv2d(width, 1, 4, padding=1))
-
-
-class ImagePool(nn.Module):
-    """Earlier translations for a discriminator to see again, so that it does not forget them (Shrivastava et al. 2017).
-
-    As in the authors' code: until the pool is full each image is kept and returned; then it is returned with
-    probability 1/2, else it takes the place of a random one of the pool, which is returned. What is in the pool is in
-    buffers, so that a resumed run is the same run.
-
-    Args:
-        size: images that it holds; 0 returns what comes in.
-        shape: (C, H, W) of the images.
-    """
-
-    images: Tensor
-    """(size, C, H, W)."""
-    count: Tensor
-    """() int64: how many of them are filled."""
-
-    def __init__(self, size: int, shape: tuple[int, int, int]) -> None:
-        super().__init__()
-        self.size = size
-        self.register_buffer("images", torch.zeros(size, *shape))
-        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
-
-    @torch.no_grad()
-    def query(self, images: Tensor) -> Tensor:
-        """As many images (N, C, H, W) as come in, some of them earlier ones."""
-        if not self.size:
-            return images
-        returned, filled = images.clone(), int(self.count)
-        places, swaps = torch.randint(self.size, (len(images),)).tolist(), (torch.rand(len(images)) < 0.5).tolist()
-        for i, (place, swap) in enumerate(zip(places, swaps, strict=True)):
-            if filled < self.size:
-                self.images[filled] = images[i]
-                filled += 1
-            elif swap:
-                returned[i] = self.images[place]
-                self.images[place] = images[i]
-        self.count.fill_(filled)
-        return returned
 
 
 class CycleGAN(AdversarialTask):
@@ -200,7 +104,7 @@ class CycleGAN(AdversarialTask):
         self.adversarial_weight = adversarial_weight
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.evaluation = TranslationEvaluation(self.translate, len(class_names), eval_samples)
-        self.generator = nn.ModuleDict({way: Generator(channels, base_channels, blocks) for way in ("ab", "ba")})
+        self.generator = nn.ModuleDict({way: ResNetGenerator(channels, base_channels, blocks) for way in ("ab", "ba")})
         sizes = (channels, discriminator_channels, discriminator_layers)
         self.discriminator = nn.ModuleDict({domain: PatchDiscriminator(*sizes) for domain in ("a", "b")})
         self.pool_a, self.pool_b = (ImagePool(pool_size, (channels, image_size, image_size)) for _ in "ab")
@@ -270,7 +174,7 @@ class CycleGAN(AdversarialTask):
         Raises:
             ValueError: a threshold is given.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         rows: list[dict[str, Any]] = [{"width": self.image_size, "height": self.image_size} for _ in inputs]
         fitted = [fit_image(image, self.image_size, self.channels).to(self.device) for image in inputs]
         translated = [self.translate(image[None])[0].cpu() for image in fitted]

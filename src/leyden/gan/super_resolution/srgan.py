@@ -286,7 +286,7 @@ class SRGAN(AdversarialTask):
         Raises:
             ValueError: a threshold is given.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         rows: list[dict[str, Any]] = []
         enlarged = []
         for image in inputs:

@@ -262,7 +262,7 @@ class TextClassifier(LightningModule):
         Raises:
             ValueError: a threshold is given.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         self.eval()
         return predict_texts(self.net, self.tokenizer, self.context, self.class_names, inputs)
 

@@ -107,7 +107,7 @@ class SummaryTask(LightningModule):
         Raises:
             ValueError: a threshold is given.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         training = self.training
         self.eval()
         rows: list[dict[str, Any]] = [{"summary": summary} for summary in self.summarise(inputs)]

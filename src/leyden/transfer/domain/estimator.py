@@ -274,7 +274,7 @@ class DomainEstimator(EstimatorTask):
         Raises:
             ValueError: a threshold is given, several tasks were fitted, or an input of another kind.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         if len(self.tasks) > 1:
             raise ValueError(
                 f"{len(self.tasks)} tasks were fitted: predict from a run of one, data=transfer/domain_rows"

@@ -174,7 +174,7 @@ class FewShotTask(LightningModule):
         Raises:
             ValueError: a threshold is given, or there is no support set.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         classify = self.classifier(self.kept_support())
         fitted = (fit_image(image, self.image_size, self.channels).to(self.device) for image in inputs)
         return predicted_classes(inputs, (classify(image[None])[0] for image in fitted), self.class_names)

@@ -200,7 +200,7 @@ class MultiTask(LightningModule):
         Raises:
             ValueError: a threshold is given.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         self.eval()
         rows, drawn = [], []
         for image in inputs:

@@ -195,7 +195,7 @@ class CompletionTask(EstimatorTask):
         Raises:
             ValueError: a threshold is given, or a row has another width or other labels.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         width, whole = len(self.feature_names), len(self.feature_names) + len(self.label_names)
         for place, row in enumerate(inputs):
             if row.shape not in ((width,), (whole,)):

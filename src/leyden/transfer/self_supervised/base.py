@@ -187,7 +187,7 @@ class SelfSupervisedTask(LightningModule):
         Raises:
             ValueError: a threshold is given, or no images were kept.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         self.eval()
         images = torch.stack([fit_image(image, self.image_size, self.channels) for image in inputs])
         return predict_neighbours(self, self.bank, images, self.device)

@@ -260,7 +260,7 @@ class MAE(SelfSupervisedTask):
         Raises:
             ValueError: a threshold is given.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         self.eval()
         rows, drawn = [], []
         for image in inputs:

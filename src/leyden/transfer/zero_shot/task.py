@@ -180,7 +180,7 @@ class ZeroShotTask(LightningModule):
         Raises:
             ValueError: a threshold is given, it is not fitted, or a row has another number of features.
         """
-        options.refuse_threshold(self)
+        options.only(self)
         if not self.ready:
             raise ValueError(f"{type(self).__name__} is not fitted: train it, or load a checkpoint")
         self.eval()

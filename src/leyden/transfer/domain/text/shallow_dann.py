@@ -203,10 +203,11 @@ class ShallowDANN(LightningModule):
             options: none has a meaning here.
 
         Raises:
-            ValueError: a threshold is given, several tasks were learnt, or an input of another kind.
+            ValueError: an option is given, several tasks were learnt, or an input of another kind.
         """
-        if options.threshold is not None or len(self.tasks) > 1:
-            raise ValueError("leave --threshold out, and predict from a run of one task (data=transfer/domain_rows)")
+        options.only(self)
+        if len(self.tasks) > 1:
+            raise ValueError("predict from a run of one task (data=transfer/domain_rows)")
         logits = self(stacked_rows(inputs, self.feature_names, self.tfidf).to(self.device))
         return Predictions(with_texts(named_rows(logits, self.class_names), inputs), [])
 

@@ -1,0 +1,60 @@
+"""Networks that techniques of image translation share: the residual generator and the discriminator of patches."""
+
+from torch import Tensor, nn
+
+
+class Residual(nn.Sequential):
+    """x + its layers' output: two 3x3 convolutions of ``width`` channels with instance normalisation."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(
+            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width), nn.ReLU(True),
+            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, width, H, W) to the same shape."""
+        return x + super().forward(x)
+
+
+class ResNetGenerator(nn.Sequential):
+    """Images (N, channels, H, W) in -1..1 to images of that shape in -1..1; H and W are multiples of 4.
+
+    Args:
+        channels: of the images.
+        base_channels: of the first convolution, doubled at each of two halvings of the side.
+        blocks: residual blocks at a quarter of the side; 6 in the paper for 128 pixels, 9 for more.
+    """
+
+    def __init__(self, channels: int, base_channels: int = 64, blocks: int = 9) -> None:
+        width = base_channels
+        layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(channels, width, 7)]
+        layers += [nn.InstanceNorm2d(width), nn.ReLU(True)]
+        for _ in range(2):
+            layers += [nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), nn.InstanceNorm2d(2 * width), nn.ReLU(True)]
+            width *= 2
+        layers += [Residual(width) for _ in range(blocks)]
+        for _ in range(2):
+            layers += [nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)]
+            layers += [nn.InstanceNorm2d(width // 2), nn.ReLU(True)]
+            width //= 2
+        super().__init__(*layers, nn.ReflectionPad2d(3), nn.Conv2d(width, channels, 7), nn.Tanh())
+
+
+class PatchDiscriminator(nn.Sequential):
+    """Images (N, channels, H, W) in -1..1 to a logit for each of overlapping patches, (N, 1, H', W').
+
+    Args:
+        channels: of the images.
+        base_channels: of the first convolution, doubled in each further one up to 8 times.
+        layers: convolutions of stride 2; 3 see patches of 70 pixels, as in the paper, 2 of 34, 1 of 16.
+    """
+
+    def __init__(self, channels: int, base_channels: int = 64, layers: int = 3) -> None:
+        stages: list[nn.Module] = [nn.Conv2d(channels, base_channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
+        width = base_channels
+        for stage in range(1, layers + 1):
+            before, width = width, base_channels * min(2**stage, 8)
+            stages += [nn.Conv2d(before, width, 4, stride=2 if stage < layers else 1, padding=1)]
+            stages += [nn.InstanceNorm2d(width), nn.LeakyReLU(0.2, True)]
+        super().__init__(*stages, nn.Conv2d(width, 1, 4, padding=1))
