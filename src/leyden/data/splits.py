@@ -218,11 +218,19 @@ def fit_image(image: Tensor, image_size: int, channels: int, crop: float | None 
     """
     from torchvision.transforms.v2 import functional as F  # here, because it takes 0.8 s, and reports resize nothing
 
-    if image.shape[-3] != channels:
-        image = F.rgb_to_grayscale(image) if channels == 1 else image.expand(*image.shape[:-3], channels, -1, -1)
+    image = fit_channels(image, channels)
     if crop is None:
         return F.resize(image, [image_size, image_size], antialias=True)
     return F.center_crop(F.resize(image, [round(image_size / crop)], antialias=True), [image_size, image_size])
+
+
+def fit_channels(image: Tensor, channels: int) -> Tensor:
+    """A uint8 (..., C, H, W) image with ``channels``: 1 turns colour into grey, 3 repeats grey."""
+    from torchvision.transforms.v2 import functional as F  # here, as in ``fit_image``
+
+    if image.shape[-3] == channels:
+        return image
+    return F.rgb_to_grayscale(image) if channels == 1 else image.expand(*image.shape[:-3], channels, -1, -1)
 
 
 def decode(split: Split) -> InMemory:

@@ -33,6 +33,8 @@ class Player(NamedTuple):
     """It steps on every so many batches."""
     betas: tuple[float, float] | None = None
     """Adam's decays of the gradients' mean and square; None takes those of the options."""
+    weight_decay: float = 0.0
+    """Of Adam: this times each weight is added to its gradient."""
 
 
 class Evaluation(Protocol):
@@ -157,7 +159,9 @@ class AdversarialTask(LightningModule):
         schedules: list[LRScheduler] = []
         for name, player in self.players.items():
             betas = player.betas or self.options.betas
-            optimizers.append(Adam(player.network.parameters(), player.lr, betas, fused=True))
+            optimizers.append(
+                Adam(player.network.parameters(), player.lr, betas, weight_decay=player.weight_decay, fused=True)
+            )
             if (factor := self.rate_factor(name)) is not None:
                 schedules.append(LambdaLR(optimizers[-1], factor))
         return optimizers, schedules

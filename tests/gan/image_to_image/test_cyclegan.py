@@ -300,12 +300,22 @@ def test_few_test_images_keep_their_columns() -> None:
 
 def test_predict_translates_any_size() -> None:
     model = tiny()
-    inputs = [torch.randint(0, 256, size, dtype=torch.uint8) for size in [(1, 8, 8), (3, 20, 15)]]
+    inputs = [torch.randint(0, 256, size, dtype=torch.uint8) for size in [(1, 8, 8), (3, 21, 15), (1, 1, 2)]]
     rows, images, _ = model.predict(inputs)
-    assert rows == [{"width": 8, "height": 8}] * 2
-    assert [tuple(image.shape) for image in images] == [(3, 128, 128)] * 2
+    assert rows[1] == {"width": 15, "height": 21, "direction": "A2B"}
+    assert [tuple(image.shape) for image in images] == [(3, 8, 8), (3, 21, 15), (3, 1, 2)]
+    assert torch.equal(images[0][:1], model.translate(inputs[0][None])[0])
     with pytest.raises(ValueError, match="leave --threshold out"):
         model.predict(inputs, PredictOptions(threshold=0.5))
+
+
+def test_predict_knows_both_directions() -> None:
+    model, images = tiny(), [torch.randint(0, 256, (1, 8, 8), dtype=torch.uint8)]
+    model.ema.network = nn.ModuleDict({"ab": Times(0.5), "ba": Times(-1.0)})
+    for direction, factor in (("A2B", 0.5), ("B2A", -1.0)):
+        rows, (translated,), _ = model.predict(images, PredictOptions(direction=direction))
+        assert rows[0]["direction"] == direction
+        torch.testing.assert_close(to_signed(translated[:1]), factor * to_signed(images[0]), atol=1 / 127, rtol=0)
 
 
 def test_translations_there_and_back_are_the_networks() -> None:

@@ -20,27 +20,21 @@ Where we depart: the rates follow ``schedule`` by batches, "late_linear" being t
 translated at once, where the paper has batches of one image.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Unpack
+from typing import Unpack
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from leyden.core.optim import Schedule
-from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
-from leyden.data.batches.unpaired import Unpaired
-from leyden.data.splits import fit_image
-from leyden.gan.base import AdversarialTask, Player
+from leyden.gan.base import Player
 from leyden.gan.image_to_image.evaluation import TranslationEvaluation
 from leyden.gan.image_to_image.nets import PatchDiscriminator, ResNetGenerator
 from leyden.gan.image_to_image.pool import ImagePool
+from leyden.gan.image_to_image.two_way import TwoWayTranslation
 from leyden.gan.losses import LossName
 from leyden.gan.noise_to_image.dcgan import initialise
 from leyden.gan.options import AdversarialKwargs, AdversarialOptions
-from leyden.gan.pixels import to_signed, to_uint8
-from leyden.visualization.grid import upscale
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,7 @@ class CycleGANOptions(AdversarialOptions):
     schedule: Schedule = "late_linear"
 
 
-class CycleGAN(AdversarialTask):
+class CycleGAN(TwoWayTranslation):
     """Trains four networks on images of two domains; the lowest ``val/fid_ab`` chooses the best checkpoint.
 
     The names of metrics end in ``_ab`` for images of A translated into B, in ``_ba`` for the other way.
@@ -77,7 +71,7 @@ class CycleGAN(AdversarialTask):
     """
 
     options_type = CycleGANOptions
-    input_type: ClassVar[str] = "images"
+    multiple, least = 4, 8  # two halvings; the residual blocks' margins of one pixel need two at a quarter of the side
 
     def __init__(
         self,
@@ -118,12 +112,6 @@ class CycleGAN(AdversarialTask):
             discriminator_b=Player(d_b, self.discriminator_b_loss, self.options.lr_discriminator),
         )
 
-    def prepare(self, batch: Unpaired) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Real images a and b, and the translations F(b) and G(a), (N, C, S, S) in -1..1."""
-        a, b = to_signed(batch.a.images), to_signed(batch.b.images)
-        with self.graph_for("generator"):
-            return a, b, self.generator["ba"](b), self.generator["ab"](a)
-
     def critic_a(self, images: Tensor) -> Tensor:
         """D_A's float32 logits (N, 1, H', W') of images (N, C, S, S) in -1..1, which it sees augmented."""
         return self.discriminator["a"](self.criterion.augment(images)).float()
@@ -154,28 +142,3 @@ class CycleGAN(AdversarialTask):
     def watch_b(self, on_real: Tensor, on_fake: Tensor) -> None:
         """Shows D_B's logits of all patches to the monitor; D_A is not watched."""
         self.watch(on_real.flatten(), on_fake.flatten())
-
-    @torch.no_grad()
-    def translate(self, images: Tensor, way: str = "ab") -> Tensor:
-        """uint8 images (N, C, S, S) in the other domain, by the averaged G ("ab") or F ("ba"), uint8 of that shape."""
-        network = self.ema.network.eval().get_submodule(way)
-        return torch.cat([to_uint8(network(to_signed(part))) for part in images.split(256)])
-
-    def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:
-        """Translates images of A into B.
-
-        Args:
-            inputs: uint8 (C, H, W) of any sizes; brought to the size and the channels of the training images.
-            options: none has a meaning here.
-
-        Returns:
-            for each, its ``width`` and ``height``; and the translated image, 128 pixels or more.
-
-        Raises:
-            ValueError: a threshold is given.
-        """
-        options.only(self)
-        rows: list[dict[str, Any]] = [{"width": self.image_size, "height": self.image_size} for _ in inputs]
-        fitted = [fit_image(image, self.image_size, self.channels).to(self.device) for image in inputs]
-        translated = [self.translate(image[None])[0].cpu() for image in fitted]
-        return Predictions(rows, [upscale(image.expand(3, -1, -1), 128) for image in translated])
