@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from leyden.nets import zoo
-from leyden.nets.weight_names import match_names
+from leyden.nets.weight_names import load_strictly, match_names
 from leyden.nets.weights import find_weights, load_pretrained
 
 State = dict[str, Tensor]
@@ -138,3 +138,18 @@ def test_misfits_name_what_the_file_has(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         find_weights(str(tmp_path / "w.pth"), net)
+
+
+def test_loading_strictly_names_what_does_not_fit() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+    state = {name: value + 1 for name, value in net.state_dict().items()}
+    del state["1.num_batches_tracked"]  # files of old torch versions have none
+    load_strictly(net, state | {"head.bias": torch.zeros(1)}, "here", spare=("head.",))
+    assert all(torch.equal(net.state_dict()[name], value) for name, value in state.items())
+    assert net.state_dict()["1.num_batches_tracked"] == 0
+    with pytest.raises(ValueError, match=r"^here: these weights do not fit: unknown head\.bias$"):
+        load_strictly(net, state | {"head.bias": torch.zeros(1)}, "here")
+    wrong = {**state, "0.bias": torch.zeros(4)}
+    del wrong["1.weight"]
+    with pytest.raises(ValueError, match=r"0\.bias is \(4,\), wanted \(3,\); missing 1\.weight$"):
+        load_strictly(net, wrong, "here")

@@ -181,7 +181,7 @@ def test_a_record_is_an_encoder_with_its_weights(tmp_path: Path, tokenizer: Toke
 
 def test_records_that_have_no_encoder_are_refused(tmp_path: Path, tokenizer: TokenizerSpec) -> None:
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"")
+    torch.save({}, tmp_path / "checkpoints" / "best.ckpt")
     with pytest.raises(FileNotFoundError, match="no checkpoint in the record of a run"):
         encoder_of(str(tmp_path), tokenizer, 12)
     (tmp_path / "config.yaml").write_text("model: {_target_: os.path.join}")

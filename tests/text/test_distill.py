@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn import functional as F
 
 from leyden.data.batches.tokens import TokenWindows
 from leyden.data.columns import Texts, Tokens
 from leyden.data.source import Source
 from leyden.data.splits import InMemory
 from leyden.metrics.soft_labels import soft_label_loss
+from leyden.text.checkpoints import gpt_of
 from leyden.text.distill import DistilledGPT
 from leyden.text.gpt import GPT
-from leyden.text.teacher import read_teacher
 from training import Kept, quiet_trainer
 
 
@@ -49,26 +48,10 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_soft_loss_is_cross_entropy_less_the_teacher_s_own() -> None:
-    s, t = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0)).unbind(0)
-    p = t.softmax(-1)
-    own = -(p * p.log()).sum(-1).mean()
-    torch.testing.assert_close(soft_label_loss(s, t), F.cross_entropy(s, p) - own)
-    assert soft_label_loss(t, t).item() == pytest.approx(0, abs=1e-6)
-
-
-def test_its_gradient_does_not_fall_with_the_temperature() -> None:
-    """At a high T it is (student - teacher) / V per token, both with zero mean."""
-    s, t = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0)).unbind(0)
-    s, t = s - s.mean(-1, keepdim=True), t - t.mean(-1, keepdim=True)
-    s.requires_grad_()
-    soft_label_loss(s, t, 1000.0).backward()
-    torch.testing.assert_close(s.grad, (s - t).detach() / 5 / 6, atol=1e-4, rtol=0)
-
-
 def test_a_record_s_teacher_predicts_as_it_did(record: Path) -> None:
+    """Its weights are read; its technique, which need not be there, is not made."""
     data = windows()
-    net = read_teacher(record.parent, data.tokenizer.spec, 4)
+    net = gpt_of(str(record.parent), data.tokenizer.spec, 4)
     own = GPT.load_from_checkpoint(record / "checkpoints" / "best.ckpt", weights_only=True).eval()
     tokens = data.split("train").sample(torch.arange(3), torch.zeros(3, 0)).tokens[:, :4]
     assert torch.equal(net.eval()(tokens)[0], own(tokens))
@@ -121,19 +104,21 @@ def test_a_teacher_of_the_run_comes_with_its_checkpoint(tmp_path: Path) -> None:
     assert not any(name.startswith("_teacher") for name in model.state_dict())
 
 
+def fit(data: TokenWindows, **options: Any) -> None:
+    quiet_trainer(max_steps=1).fit(student(data, **options), data)
+
+
 def test_wrong_teachers_and_weights_are_refused(record: Path, tmp_path: Path) -> None:
-    data = windows()
-    with pytest.raises(ValueError, match=r"has another tokenizer.*set data.tokenizer="):
-        read_teacher(record, {"kind": "characters", "content": "[]"}, 4)
-    with pytest.raises(ValueError, match=r"looks back on 8 tokens: set data.context to that"):
-        read_teacher(record, data.tokenizer.spec, 9)
-    with pytest.raises(FileNotFoundError, match=r"holds no record"):
-        read_teacher(tmp_path, data.tokenizer.spec, 4)
-    (tmp_path / "checkpoints").mkdir()
-    torch.save({"hyper_parameters": {}, "state_dict": {}}, tmp_path / "checkpoints" / "best.ckpt")
-    with pytest.raises(ValueError, match=r"is of no GPT: give a run of model=text/gpt, or model.teacher=train"):
-        read_teacher(tmp_path, data.tokenizer.spec, 4)
+    other = TokenWindows(Words(), context=4, batch_size=4, epoch_size=12, tokenizer="bpe", vocabulary_size=300)
+    with pytest.raises(ValueError, match=r"^model.teacher=.* another of \d+: set data.tokenizer="):
+        fit(other, teacher=str(record))
+    with pytest.raises(ValueError, match=r"takes 8 tokens of a text: set data.context=8"):
+        fit(windows(context=9), teacher=str(record))
+    with pytest.raises(FileNotFoundError, match=r"^model.teacher: .* holds no record"):
+        fit(windows(), teacher=str(tmp_path))
+    with pytest.raises(ValueError, match=r"model.teacher=none knows nothing"):
+        student(windows(), teacher="none")
     with pytest.raises(ValueError, match=r"model.distill_temperature=0 must be above 0"):
-        student(data, distill_temperature=0)
+        student(windows(), distill_temperature=0)
     with pytest.raises(ValueError, match="neither text nor teacher"):
-        student(data, soft_weight=0.0)
+        student(windows(), soft_weight=0.0)

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,26 @@ def misfits(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list
         elif tensors[name].shape != own.shape:
             wrong.append(f"{name} is {tuple(tensors[name].shape)}, wanted {tuple(own.shape)}")
     return wrong
+
+
+def load_strictly(net: nn.Module, state: Mapping[str, Tensor], where: str, spare: tuple[str, ...] = ()) -> None:
+    """Gives a network all of its weights.
+
+    Args:
+        net: takes them.
+        state: by its names.
+        where: the weights' origin, for messages.
+        spare: beginnings of names that the network may lack, such as heads of others.
+
+    Raises:
+        ValueError: a tensor is missing, is unknown to the network, or has another shape.
+    """
+    own = net.state_dict()
+    unknown = [f"unknown {name}" for name in state if name not in own and not name.startswith(spare)]
+    if wrong := [*misfits(state, own), *unknown]:
+        rest = f" and {len(wrong) - 6} more" if len(wrong) > 6 else ""
+        raise ValueError(f"{where}: these weights do not fit: {'; '.join(wrong[:6])}{rest}")
+    net.load_state_dict(own | {name: value for name, value in state.items() if name in own})
 
 
 def _scores(plain: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, int]]:

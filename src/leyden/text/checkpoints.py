@@ -12,8 +12,11 @@ from leyden.data.specs import TokenizerSpec
 from leyden.data.text.published import published_folder
 from leyden.data.text.tokenizer import Tokenizer, build_tokenizer
 from leyden.data.text.tokenizer_sources import minilm_file, read_tokenizer, tokenizer_of
+from leyden.nets.weight_file import load_stored
+from leyden.nets.weight_names import load_strictly
+from leyden.nets.weights import best_checkpoint
 from leyden.text.nets.bert import BertEncoder, BertForPretraining
-from leyden.text.nets.convert import bert_weights, gpt2_weights, is_our_bert, is_our_gpt2, load_strictly
+from leyden.text.nets.convert import bert_weights, gpt2_weights, is_our_bert, is_our_gpt2
 from leyden.text.nets.encoder import Encoder, EncoderSpec, HasEncoder
 from leyden.text.nets.gpt_encoder import Gelu, GPTEncoder
 from leyden.text.nets.library import LibraryEncoder, build_library_net, load_library_net, read_folder
@@ -123,7 +126,7 @@ def gpt_of(
     spec: EncoderSpec | None = None,
     key: str = "model.weights",
 ) -> "GPTNet":
-    """A GPT that a word means, with its weights.
+    """A GPT that a word means, with its weights; of a run's record no code is run.
 
     Args:
         weights: ``none``; a run of text/gpt; a folder in the layout of the library ``transformers`` with a GPT-2, such
@@ -199,7 +202,15 @@ def _found(
 def _of_record(path: Path, dropout: float, key: str) -> Encoder | BertForPretraining:
     from leyden.text.bert import Bert  # here: it makes its network by this file
 
-    technique: Any = technique_of(path, key)
+    file = best_checkpoint(path, key) if path.is_dir() else path
+    saved = load_stored(file, key) if file.is_file() else {}
+    spec = saved.get("hyper_parameters", {}).get("encoder")
+    if spec is not None and spec["kind"] == "gpt" and "net.place.weight" in saved["state_dict"]:  # text/gpt's own
+        gpt: Any = build_encoder(spec, saved["hyper_parameters"]["context"], dropout)
+        inside = {name: value for name, value in saved["state_dict"].items() if name.startswith("net.")}
+        load_strictly(gpt.net, {name.removeprefix("net."): value for name, value in inside.items()}, f"{key}: {file}")
+        return gpt
+    technique: Any = technique_of(file, key)
     if not isinstance(technique, HasEncoder):
         name = type(technique).__name__
         raise ValueError(f"{key}: {path} is a run of {name}, which has no encoder of text: give one of text/bert")

@@ -13,7 +13,6 @@ Departures: one run, in which the teacher may be trained first; no loss on hidde
 
 import copy
 import logging
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,10 +25,11 @@ from leyden.data.columns import Tokens
 from leyden.data.specs import TokenizerSpec
 from leyden.data.splits import Stage
 from leyden.metrics.soft_labels import soft_label_loss
+from leyden.text.checkpoints import gpt_of
 from leyden.text.figures import draw_learning
 from leyden.text.gpt import GPT, GPTNet
 from leyden.text.language_model import token_nats
-from leyden.text.teacher import read_teacher, train_teacher
+from leyden.text.teacher import train_teacher
 from leyden.visualization.logging import logs_now
 
 log = logging.getLogger(__name__)
@@ -43,8 +43,9 @@ class DistilledGPT(GPT):
     Args:
         tokenizer: which numbers stand for which text; given by the data; a record's teacher must have the same.
         context: tokens that a prediction may look back on; given by the data.
-        teacher: "train" trains it first, in the same run; or the folder of a run of ``GPT`` (of several: the newest)
-            whose tokenizer the data have (``data.tokenizer``) and whose context is no shorter.
+        teacher: "train" trains it first, in the same run; or a GPT whose tokenizer the data have
+            (``data.tokenizer``) and whose context is no shorter: the folder of a run (of several: the newest), a folder
+            in the layout of the library transformers, or a name on the hub, such as distilgpt2.
         teacher_layers: blocks of a teacher that is trained here; a record says itself what it is.
         teacher_heads: of each of its blocks.
         teacher_width: its channels.
@@ -68,7 +69,7 @@ class DistilledGPT(GPT):
         top_p: only the fewest likeliest tokens can be drawn that have this probability together; null: all.
 
     Raises:
-        ValueError: a weight below 0, a temperature of 0, or nothing to learn from.
+        ValueError: a weight below 0, a temperature of 0, or nothing or no one to learn from.
     """
 
     def __init__(
@@ -105,6 +106,8 @@ class DistilledGPT(GPT):
             )
         if not hard_weight + soft_weight:
             raise ValueError("neither text nor teacher: set model.hard_weight or model.soft_weight above 0")
+        if teacher == "none":
+            raise ValueError("model.teacher=none knows nothing: set it to train, or to the folder of a run of text/gpt")
         drawn = (sample_length, temperature, top_k, top_p)
         super().__init__(tokenizer, context, layers, heads, width, dropout, "none", lr, weight_decay, warmup, *drawn)
         self.save_hyperparameters(logger=False)
@@ -200,7 +203,7 @@ class DistilledGPT(GPT):
         """The record's teacher, unless there is one, frozen and on the student's device."""
         h: Any = self.hparams
         if not self._teacher:
-            self._teacher = [read_teacher(Path(h.teacher).expanduser(), h.tokenizer, self.context)]
+            self._teacher = [gpt_of(h.teacher, h.tokenizer, self.context, key="model.teacher")]
         self._teacher[0].to(self.device).requires_grad_(False).eval()
 
     def _score_others(self, stage: Stage, batch: Tokens) -> None:

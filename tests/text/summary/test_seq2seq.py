@@ -88,7 +88,7 @@ def test_the_loss_is_the_mean_over_real_tokens() -> None:
 
 def test_the_prefix_stands_before_each_text() -> None:
     model = Seq2Seq(**data().spec, layers=1, heads=2, width=16, prefix="sum: ")
-    read = model.reads([[5, 6, 7], [8]])
+    read = model.reads(torch.tensor([[5, 6, 7], [8, 9, 9]]), torch.tensor([3, 1]))
     prefix = model.tokens.encode("sum:")
     assert read["input_ids"].tolist() == [[2, *prefix, 5, 6, 7, 3], [2, *prefix, 8, 3, 0, 0]]
     assert read["attention_mask"].sum(1).tolist() == [len(prefix) + 5, len(prefix) + 3]

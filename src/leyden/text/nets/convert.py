@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 BERT = [
     (r"embeddings\.word_embeddings\.", "encoder.embeddings.token."),
@@ -118,30 +118,3 @@ def is_our_gpt2(config: Mapping[str, Any]) -> bool:
         and config.get("scale_attn_weights", True)
         and not config.get("scale_attn_by_inverse_layer_idx", False)
     )
-
-
-def load_strictly(net: nn.Module, state: Mapping[str, Tensor], where: str, spare: tuple[str, ...] = ()) -> None:
-    """Gives a network all of its weights.
-
-    Args:
-        net: takes them.
-        state: by its names.
-        where: the weights' origin, for messages.
-        spare: beginnings of names that the network may lack, such as heads of others.
-
-    Raises:
-        ValueError: a tensor is missing, is too many, or has another shape.
-    """
-    own = net.state_dict()
-    missing = sorted(own.keys() - state.keys())
-    more = sorted(name for name in state.keys() - own.keys() if not name.startswith(spare or ("\0",)))
-    shapes = [
-        f"{name} is {tuple(state[name].shape)}, not {tuple(own[name].shape)}"
-        for name in own.keys() & state.keys()
-        if state[name].shape != own[name].shape
-    ]
-    if missing or more or shapes:
-        wrong = [f"missing: {name}" for name in missing] + [f"too many: {name}" for name in more] + sorted(shapes)
-        rest = f" and {len(wrong) - 6} more" if len(wrong) > 6 else ""
-        raise ValueError(f"{where}: these weights do not fit: {'; '.join(wrong[:6])}{rest}")
-    net.load_state_dict({name: state[name] for name in own})

@@ -18,7 +18,6 @@ from leyden.data.columns import IGNORED, TokenPairs
 from leyden.data.ragged import padded
 from leyden.data.specs import TokenizerSpec
 from leyden.data.text.published import published_folder, published_tokenizer
-from leyden.data.text.sentences import frame
 from leyden.data.text.tokenizer import Subwords, Tokenizer, build_tokenizer
 from leyden.text.checkpoints import refuse_other_tokenizer
 from leyden.text.nets.library import load_library_net, require_transformers
@@ -86,22 +85,31 @@ class Seq2Seq(SummaryTask):
         self.lr, self.weight_decay, self.warmup = lr, weight_decay, warmup
         self.prefix = self.tokens.encode(prefix.strip()) if prefix.strip() else []
 
-    def framed(self, rows: Sequence[Sequence[int]], pad: int) -> Tensor:
-        """Rows of tokens, start and end around them, as (B, T)."""
-        framed, _ = frame(rows, self.tokens, max(map(len, rows)) + 2)
-        return padded(framed, pad, self.device)[0]
+    def framed(self, tokens: Tensor, lengths: Tensor, lead: Sequence[int], pad: int) -> Tensor:
+        """``[CLS] lead tokens [SEP]`` of each row, padded behind: (B, T + special tokens and lead).
 
-    def reads(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        """The library's arguments for texts."""
-        tokens = self.framed([[*self.prefix, *row] for row in rows], self.tokens.pad)
-        return {"input_ids": tokens, "attention_mask": (tokens != self.tokens.pad).long()}
+        Args:
+            tokens: (B, T) int64.
+            lengths: (B,), of each row; what is behind counts for nothing.
+            lead: tokens before each row.
+            pad: what stands behind.
+        """
+        lead = [*lead] if self.tokens.start is None else [self.tokens.start, *lead]
+        width = tokens.shape[1]
+        framed = tokens.new_full((len(tokens), len(lead) + width + 1), pad)
+        framed[:, : len(lead)] = tokens.new_tensor(lead)
+        framed[:, len(lead) : -1] = tokens.where(torch.arange(width, device=tokens.device) < lengths[:, None], pad)
+        return framed.scatter(1, len(lead) + lengths[:, None], self.tokens.end)
+
+    def reads(self, tokens: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """The library's arguments for texts: (B, T) int64 and their lengths (B,)."""
+        framed = self.framed(tokens, lengths, self.prefix, self.tokens.pad)
+        return {"input_ids": framed, "attention_mask": (framed != self.tokens.pad).long()}
 
     def loss(self, batch: TokenPairs) -> Tensor:
-        """Mean cross-entropy per token of the summaries."""
-        texts = [row[:n] for row, n in zip(batch.tokens.tolist(), batch.lengths.tolist(), strict=True)]
-        ends = zip(batch.summaries.tolist(), batch.summary_lengths.tolist(), strict=True)
-        labels = self.framed([row[: n - 1] for row, n in ends], IGNORED)
-        return self.net(**self.reads(texts), labels=labels).loss
+        """Mean cross-entropy per token of the summaries, whose end is there already."""
+        labels = self.framed(batch.summaries[:, :-1], batch.summary_lengths - 1, [], IGNORED)
+        return self.net(**self.reads(batch.tokens, batch.lengths), labels=labels).loss
 
     def training_step(self, batch: TokenPairs, batch_index: int) -> Tensor:
         """The loss of a batch."""
@@ -123,7 +131,10 @@ class Seq2Seq(SummaryTask):
             part = texts[i : i + AT_ONCE]
             rows = [row[: self.context] for row in self.tokens.encode_all(part)]
             written = self.net.generate(
-                **self.reads(rows), num_beams=self.beams, do_sample=False, max_new_tokens=self.summary_context
+                **self.reads(*padded(rows, self.tokens.pad, self.device)),
+                num_beams=self.beams,
+                do_sample=False,
+                max_new_tokens=self.summary_context,
             )
             summaries = [self.tokens.decode(row).strip() for row in written.tolist()]
             found += [summary if text.strip() else "" for summary, text in zip(summaries, part, strict=True)]
