@@ -91,7 +91,7 @@ def experiment_of(model: str) -> tuple[str, bool]:
     ]
     if labs:
         return min(labs, key=lambda lab: lab != model.replace("/", "_")), True
-    for entry in yaml.safe_load((ROOT / "conf" / "model" / f"{model}.yaml").read_text())["defaults"]:
+    for entry in yaml.safe_load((ROOT / "conf" / "model" / f"{model}.yaml").read_text()).get("defaults", []):
         if isinstance(entry, dict) and (group := next(iter(entry)).split("@")[0]).startswith("/model/"):
             return experiment_of(f"{group.removeprefix('/model/')}/{next(iter(entry.values()))}")[0], False
     raise SystemExit(f"{model}: no experiment trains it")
