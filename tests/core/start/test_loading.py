@@ -4,7 +4,7 @@ import sys
 import lightning
 import pytest
 
-from leyden.core.start.loading import load_torch, no_collections
+from leyden.core.start.loading import keep_imported, load_torch, no_collections
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -17,6 +17,18 @@ def test_only_a_terminal_is_told(
     monkeypatch.delitem(sys.modules, lightning.__name__)
     load_torch()
     assert capsys.readouterr().err == "loading PyTorch and Lightning ...\n" * terminal
+    gc.unfreeze()
+
+
+def test_what_is_imported_is_kept_out_of_collections() -> None:
+    here = [[] for _ in range(10)]
+    keep_imported()
+    try:
+        known = {id(thing) for thing in gc.get_objects()}
+        assert gc.get_freeze_count() > len(here)
+        assert not known & {id(thing) for thing in here}
+    finally:
+        gc.unfreeze()
 
 
 @no_collections()

@@ -10,5 +10,9 @@ os.environ["OMP_NUM_THREADS"] = "1"  # libraries that make their threads when th
 for _number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(_number, signal.SIG_IGN)
 
-import leyden.bench.run.run  # noqa: E402
-import leyden.bench.run.summary  # noqa: E402, F401
+from leyden.core.start.loading import keep_imported, no_collections  # noqa: E402
+
+with no_collections():
+    import leyden.bench.run.run
+    import leyden.bench.run.summary  # noqa: F401
+keep_imported()

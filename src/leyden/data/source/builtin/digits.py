@@ -1,7 +1,6 @@
 """scikit-learn's handwritten digits: 1797 real 8x8 grey images of ten classes, inside the installed package."""
 
 import torch
-from sklearn.datasets import load_digits
 
 from leyden.core.splits import stratified
 from leyden.data.columns import LabelledImages
@@ -22,6 +21,8 @@ class Digits(ImageSource):
     image_size = 8
 
     def __init__(self) -> None:
+        from sklearn.datasets import load_digits  # here: a quarter of a second, with pandas
+
         self.class_names = [str(digit) for digit in range(10)]
         digits = load_digits()
         images = torch.from_numpy(digits.images * 255 / 16).round().to(torch.uint8).unsqueeze(1)

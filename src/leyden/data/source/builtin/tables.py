@@ -1,14 +1,13 @@
 """scikit-learn's real tables: breast cancer and wine, inside the installed package."""
 
 import torch
-from sklearn.datasets import load_breast_cancer, load_wine
 
 from leyden.core.splits import stratified
 from leyden.data.columns import LabelledRows
 from leyden.data.source.rows.row_source import RowSource
 from leyden.data.splits import STAGES, InMemory
 
-LOADERS = {"breast_cancer": load_breast_cancer, "wine": load_wine}
+NAMES = ("breast_cancer", "wine")
 
 
 class Tables(RowSource):
@@ -25,9 +24,11 @@ class Tables(RowSource):
     """
 
     def __init__(self, name: str) -> None:
-        if name not in LOADERS:
-            raise ValueError(f"data.source.name={name!r}: there are the tables {', '.join(LOADERS)}")
-        table = LOADERS[name]()
+        if name not in NAMES:
+            raise ValueError(f"data.source.name={name!r}: there are the tables {', '.join(NAMES)}")
+        from sklearn import datasets  # here: a quarter of a second, with pandas
+
+        table = getattr(datasets, f"load_{name}")()
         super().__init__(name, "split")
         labels = torch.from_numpy(table.target).long()
         parts = stratified(labels, (0.6, 0.1, 0.3))
