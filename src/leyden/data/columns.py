@@ -47,6 +47,15 @@ class LabelledImages(NamedTuple):
     """(B,) int64, 0 .. classes - 1."""
 
 
+class ImagePairs(NamedTuple):
+    """Pairs of images, the same in two domains, whose channels may differ."""
+
+    a: Tensor
+    """(B, C, H, W) uint8, of domain A."""
+    b: Tensor
+    """(B, C', H, W) uint8, of domain B."""
+
+
 class Scenes(NamedTuple):
     """Images with the objects on them."""
 

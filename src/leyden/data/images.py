@@ -96,7 +96,7 @@ class ImageDataModule(DataModule):
         resized = Resized(raw, self.image_size, self.channels, self.crop)
         return decode(resized) if self._fits(resized) else resized
 
-    def _fits(self, split: Resized) -> bool:
+    def _fits(self, split: Split) -> bool:
         needed = len(split) * self.channels * self.image_size**2
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         files = _behind(split)[1]

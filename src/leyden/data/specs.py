@@ -22,6 +22,17 @@ class ImageSpec(PixelSpec):
     """In the order of the labels; empty if the images have no classes."""
 
 
+class ImagePairSpec(TypedDict):
+    """Pairs of images of two domains."""
+
+    channels_a: int
+    """Of domain A: 1 for grey, 3 for RGB."""
+    channels_b: int
+    """Of domain B."""
+    image_size: int
+    """Side of the square training images in pixels."""
+
+
 class TableSpec(TypedDict):
     """Rows of a table."""
 

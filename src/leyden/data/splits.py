@@ -233,6 +233,13 @@ def fit_channels(image: Tensor, channels: int) -> Tensor:
     return F.rgb_to_grayscale(image) if channels == 1 else image.expand(*image.shape[:-3], channels, -1, -1)
 
 
+def fit_size(image: Tensor, height: int, width: int) -> Tensor:
+    """A uint8 (..., C, H, W) image resized bilinearly with antialias to (..., C, height, width)."""
+    from torchvision.transforms.v2 import functional as F  # as in fit_image
+
+    return F.resize(image, [height, width], antialias=True)
+
+
 def decode(split: Split) -> InMemory:
     """Reads every example of ``split`` once; tensors of one column must have one shape.
 

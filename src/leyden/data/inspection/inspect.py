@@ -18,9 +18,10 @@ from leyden.data.columns import Scenes
 from leyden.data.inspection.duplicates import find_alike, fingerprints
 from leyden.data.inspection.texts import TextInspection, inspect_texts
 from leyden.data.issues import DataIssue, Effect, printable
-from leyden.data.source import ImageSource, Source
+from leyden.data.source import Source
 from leyden.data.source.annotations.annotated import MIN_BOX_SIZE, AnnotatedImages, Corners, validate_box
 from leyden.data.source.files.image_folder import ImageList
+from leyden.data.source.pairs_of_images.pair_source import Beside
 from leyden.data.splits import STAGES, Split, Stage, Subset
 
 SIZES = (32**2, 96**2)
@@ -75,7 +76,7 @@ def inspect(source: Source) -> Inspection | TextInspection:
 
 def inspect_images(source: Source) -> Inspection:
     """The same of images; raises as ``inspect``."""
-    if not isinstance(source, ImageSource):
+    if source.produces not in ("images", "boxes", "image pairs"):
         raise ValueError(f"{source.name} produces {source.produces}; choose a data/source with images or texts")
     splits, issues = source.inspect()
     classes = len(source.class_names)
@@ -204,7 +205,7 @@ def _place(split: Split, stage: Stage, index: int) -> Path:
     """The image's file, or the number of an example that has none."""
     if isinstance(split, Subset):
         return _place(split.split, stage, int(split.indices[index]))
-    if isinstance(split, ImageList):
+    if isinstance(split, ImageList) or (isinstance(split, Beside) and split.files):
         return Path(split.files[index])
     return split.examples[index].entry.path if isinstance(split, AnnotatedImages) else Path(f"{stage}/{index}")
 

@@ -1,6 +1,21 @@
 """Networks that techniques of image translation share: the residual generator and the discriminator of patches."""
 
+from typing import Literal
+
 from torch import Tensor, nn
+
+TranslationNorm = Literal["instance", "batch"]
+
+
+def normalise(width: int, norm: TranslationNorm) -> nn.Module:
+    """The normalisation of ``width`` channels: over each image, or over the images of the batch, also in evaluation.
+
+    A running mean of the batches' statistics, as is usual for evaluation, is not kept: trained on single images, these
+    networks make another image with it (pix2pix, section 3.3).
+    """
+    if norm == "batch":
+        return nn.BatchNorm2d(width, track_running_stats=False)
+    return nn.InstanceNorm2d(width)
 
 
 class Residual(nn.Sequential):
@@ -48,13 +63,17 @@ class PatchDiscriminator(nn.Sequential):
         channels: of the images.
         base_channels: of the first convolution, doubled in each further one up to 8 times.
         layers: convolutions of stride 2; 3 see patches of 70 pixels, as in the paper, 2 of 34, 1 of 16.
+        norm: "instance" as in CycleGAN, "batch" as in pix2pix.
     """
 
-    def __init__(self, channels: int, base_channels: int = 64, layers: int = 3) -> None:
+    def __init__(
+        self, channels: int, base_channels: int = 64, layers: int = 3, norm: TranslationNorm = "instance"
+    ) -> None:
         stages: list[nn.Module] = [nn.Conv2d(channels, base_channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
         width = base_channels
         for stage in range(1, layers + 1):
             before, width = width, base_channels * min(2**stage, 8)
-            stages += [nn.Conv2d(before, width, 4, stride=2 if stage < layers else 1, padding=1)]
-            stages += [nn.InstanceNorm2d(width), nn.LeakyReLU(0.2, True)]
+            stride = 2 if stage < layers else 1
+            stages += [nn.Conv2d(before, width, 4, stride, padding=1, bias=norm == "instance")]
+            stages += [normalise(width, norm), nn.LeakyReLU(0.2, True)]
         super().__init__(*stages, nn.Conv2d(width, 1, 4, padding=1))

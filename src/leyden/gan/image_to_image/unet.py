@@ -28,6 +28,8 @@ class UNet(nn.Module):
         norm: "batch" as in the paper, "instance" or "none".
         dropout: probability in the (at most three) stages of the decoder that follow the innermost and have the full
             width; 0.5 in the paper, which leaves it on when it translates.
+        running_statistics: whether batch normalisation takes running means in evaluation; pix2pix takes the statistics
+            of the batch at hand there, too.
 
     Raises:
         ValueError: there is no such normalisation, or ``downs`` is below 2.
@@ -41,6 +43,7 @@ class UNet(nn.Module):
         downs: int = 8,
         norm: UNetNorm = "batch",
         dropout: float = 0.0,
+        running_statistics: bool = True,
     ) -> None:
         super().__init__()
         if norm not in get_args(UNetNorm):
@@ -53,7 +56,7 @@ class UNet(nn.Module):
 
         def normalise(width: int) -> list[nn.Module]:
             layers: dict[str, list[nn.Module]] = {
-                "batch": [nn.BatchNorm2d(width)],
+                "batch": [nn.BatchNorm2d(width, track_running_stats=running_statistics)],
                 "instance": [nn.InstanceNorm2d(width)],
                 "none": [],
             }

@@ -1,0 +1,1 @@
+"""Sources of pairs of images, one of each of two domains."""
