@@ -1,7 +1,6 @@
 """How good a translation between two domains is: does it look like the other domain, and does it keep the content?"""
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
@@ -10,15 +9,15 @@ from torch import Tensor
 
 from leyden.core.attached import attached_data
 from leyden.data.batches.unpaired import DOMAINS, UnpairedImages
+from leyden.data.source.pairs_of_images.pair_source import OfAttribute
 from leyden.gan.base import AdversarialTask
 from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator
+from leyden.gan.image_to_image.attribute import AttributeEvaluator, Translate
 from leyden.visualization.grid import grid, side_by_side, upscale
 from leyden.visualization.logging import log_image, log_text
 
 log = logging.getLogger(__name__)
 
-Translate = Callable[[Tensor, str], Tensor]
-"""uint8 images (N, C, S, S) and "ab" or "ba" to uint8 images of that shape."""
 SHOWN = 8
 """Images of either domain that are shown."""
 
@@ -30,7 +29,8 @@ class TranslationEvaluation:
     classes, ``conditional_accuracy_ab`` is the fraction of translations that this classifier names as the class that
     the image had in A: the content that was kept. ``cycle_a`` and ``cycle_b`` are the mean absolute difference, in
     -1..1, of an image and its translation there and back. Validations look at the training split, see
-    ``SampleEvaluator.validation``; labels choose nothing.
+    ``SampleEvaluator.validation``; labels choose nothing. Where domain A's source knows which part of an image an
+    attribute may change, the test has the scores of ``AttributeEvaluator`` too.
 
     Args:
         translate: makes the translations.
@@ -71,6 +71,10 @@ class TranslationEvaluation:
             scores[f"cycle_{way[0]}"] = self.cycle(images, way)
             if way == "ab" and stage == "val":
                 task.training_monitor.record(task.global_step, found)
+        data = attached_data(task.trainer, UnpairedImages)
+        if stage == "test" and data is not None and isinstance(data.source, OfAttribute):
+            attribute = AttributeEvaluator(data.source, data.image_size, data.channels, task.device)
+            scores |= attribute.scores(self.translate)
         task.log_dict({f"{stage}/{name}": value for name, value in scores.items()}, sync_dist=True)
         log_image(task, "translations", self.sheet(evaluators))
 

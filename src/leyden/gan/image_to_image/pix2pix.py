@@ -27,13 +27,14 @@ from typing import Any, ClassVar, Literal, NamedTuple, Unpack
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import l1_loss
 
 from leyden.core.seeding import mix
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
 from leyden.data.columns import ImagePairs
 from leyden.data.splits import fit_channels
 from leyden.gan.base import AdversarialTask, Player
+from leyden.gan.image_to_image.any_size import at_any_size
 from leyden.gan.image_to_image.nets import PatchDiscriminator, TranslationNorm
 from leyden.gan.image_to_image.paired_evaluation import PairedEvaluation, Score
 from leyden.gan.image_to_image.unet import UNet
@@ -159,7 +160,7 @@ class Pix2Pix(AdversarialTask):
         """G's loss (equation 4), summed over the ways, () with a graph to G."""
         loss = torch.zeros((), device=self.device)
         for way, (given, true, made) in examples.items():
-            loss = loss + self.l1_weight * F.l1_loss(made, true)
+            loss = loss + self.l1_weight * l1_loss(made, true)
             if self.adversarial_weight:
                 adversarial = self.criterion.generator_loss(self.critic(way, given), true, made)
                 loss = loss + self.adversarial_weight * adversarial
@@ -171,22 +172,21 @@ class Pix2Pix(AdversarialTask):
 
     @torch.no_grad()
     def translate(self, images: Tensor, way: str) -> Tensor:
-        """uint8 images (N, C, H, W) of any size in the other domain, uint8 (N, C', H, W).
+        """uint8 images (N, C, H, W) of any size in the other domain, uint8 (N, C', H, W), with the same noise.
 
-        Sides that are no multiples of 2^downs are continued by their last pixels. The noise is the same each time.
+        Args:
+            images: with the channels of the domain.
+            way: "ab" or "ba", one that was trained.
         """
-        network, (height, width) = self.ema.network.eval().get_submodule(way), images.shape[-2:]
+        network, multiple = self.ema.network.eval().get_submodule(way), 2**self.downs
         for layer in network.modules():
             if isinstance(layer, nn.Dropout):
                 layer.train(self.dropout_at_test)
-        below, right = (-side % 2**self.downs for side in (height, width))
-        devices = [images.device] if images.device.type == "cuda" else []
         made = []
-        with torch.random.fork_rng(devices), torch.autocast(images.device.type, enabled=False):
+        with torch.random.fork_rng([images.device] if images.device.type == "cuda" else []):
             for number, part in enumerate(images.split(1 if self.alone else 256)):
                 torch.manual_seed(mix(number))
-                padded = F.pad(to_signed(part), (0, right, 0, below), mode="replicate")
-                made.append(to_uint8(network(padded))[..., :height, :width])
+                made.append(to_uint8(at_any_size(network, to_signed(part), multiple)))
         return torch.cat(made)
 
     def predict(self, inputs: Sequence[Tensor], options: PredictOptions = NO_OPTIONS) -> Predictions:

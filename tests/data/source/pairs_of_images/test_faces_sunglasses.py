@@ -37,7 +37,7 @@ def test_glasses_darken_the_eyes_alone() -> None:
         dark = torch.cat([b[*eyes, 5:8], b[*eyes, 13:16]], 3)
         assert (dark < 75).float().mean() > 0.95
         nose = (slice(None), 0, slice(10, 12), 10)
-        assert (a[nose].float() - b[nose]).abs().mean() < 5
+        assert (a[nose].float() - b[nose]).abs().mean() < 10
 
 
 def test_no_glasses_leave_the_band() -> None:
