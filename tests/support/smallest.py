@@ -15,6 +15,8 @@ MODELS = sorted(
 
 LITTLE: dict[str, Any] = {
     "data.batch_size": 4,
+    "data.modes": 2,
+    "model.pac": 2,
     "data.eval_batch_size": 8,
     "data.train_size": 40,
     "data.source.train": 32,

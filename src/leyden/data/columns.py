@@ -92,6 +92,26 @@ class IncompleteRows(NamedTuple):
     """(B,) int64, the row's number among those of the fit; -1 where it was not among them."""
 
 
+class MixedRows(NamedTuple):
+    """Rows of a table whose columns differ in kind, as numbers."""
+
+    values: Tensor
+    """(B, columns) float64: numbers as they are, categories by their places, dates as days since 1970; NaN: empty."""
+
+
+class EncodedRows(NamedTuple):
+    """Training rows of such a table, encoded, and others that have what is asked of a generator (CTGAN)."""
+
+    rows: Tensor
+    """(B, width) float32, each row of the table as often as any other."""
+    conditions: Tensor
+    """(B, categories) float32 one-hot over the categories of all columns; what a generated row is to have."""
+    asked: Tensor
+    """(B,) int64, which of the columns with categories the condition is about."""
+    matching: Tensor
+    """(B, width) float32, rows that have what ``conditions`` asks."""
+
+
 class Texts(NamedTuple):
     """Whole texts."""
 

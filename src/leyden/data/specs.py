@@ -88,3 +88,47 @@ class TfidfSpec(TypedDict):
     """Whether 1 + ln(count) stands for the count."""
     idf: list[float]
     """One per feature."""
+
+
+ColumnKind = Literal["continuous", "whole", "category", "boolean", "date", "constant"]
+"""Numbers, whole numbers, words of a list, one of two words, days, and what is the same in each row."""
+
+
+class ColumnSpec(TypedDict):
+    """A column of a table whose columns differ in kind; its cells are kept as ``leyden.data.columns.MixedRows`` says."""
+
+    name: str
+    kind: ColumnKind
+    categories: list[str]
+    """The words of a category, a boolean or a constant, in the order of their numbers; "" is an empty cell."""
+    date_format: str
+    """How dates are written, as ``strftime`` has it; "" for other columns."""
+
+
+class FittedColumnSpec(ColumnSpec):
+    """A column with what the training rows say of it; see ``leyden.data.mixed.encoding``."""
+
+    low: float
+    """Least value of numbers and dates."""
+    high: float
+    """Greatest value."""
+    decimals: int
+    """Digits behind the point of a continuous column."""
+    missing: float
+    """Share of empty cells among numbers and dates; of words an empty cell is a category."""
+    counts: list[int]
+    """Rows of each category."""
+    means: list[float]
+    """Of the modes of numbers and dates."""
+    stds: list[float]
+    weights: list[float]
+    """Of the modes; their sum is 1."""
+
+
+class MixedTableSpec(TypedDict):
+    """What a model must know of a table whose columns differ in kind."""
+
+    columns: list[FittedColumnSpec]
+    """In the order of the file."""
+    label: str | None
+    """Name of the column with the classes."""

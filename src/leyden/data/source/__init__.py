@@ -16,8 +16,9 @@ class Source(ABC):
     """Examples in three fixed splits. Attributes other than ``name`` may be set as late as in ``prepare``."""
 
     produces: ClassVar[str]
-    """What examples are: "images" (with classes or without), "boxes" (images with objects), "rows" of a table, "text",
-    "image pairs" (of two domains). A DataModule says which it consumes."""
+    """What examples are: "images" (with classes or without), "boxes" (images with objects), "rows" of a table,
+    "mixed_rows" of one whose columns differ in kind, "text", "image pairs" (of two domains). A DataModule says which it
+    consumes."""
     name: str
     """How log lines and errors call this source."""
     class_names: Sequence[str] = ()

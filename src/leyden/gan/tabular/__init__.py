@@ -1,0 +1,1 @@
+"""Generators of rows of tables: CTGAN, and TVAE on the same encoding."""

@@ -1,0 +1,1 @@
+"""Real and generated rows of tables beside each other."""
