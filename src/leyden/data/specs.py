@@ -95,7 +95,7 @@ ColumnKind = Literal["continuous", "whole", "category", "boolean", "date", "cons
 
 
 class ColumnSpec(TypedDict):
-    """A column of a table whose columns differ in kind; its cells are kept as ``leyden.data.columns.MixedRows`` says."""
+    """A column of a table whose columns differ in kind; for its cells see ``leyden.data.columns.MixedRows``."""
 
     name: str
     kind: ColumnKind

@@ -16,11 +16,13 @@ from torch import Tensor
 
 from leyden.data.columns import Scenes
 from leyden.data.inspection.duplicates import find_alike, fingerprints
+from leyden.data.inspection.rows import TableInspection, inspect_table
 from leyden.data.inspection.texts import TextInspection, inspect_texts
 from leyden.data.issues import DataIssue, Effect, printable
 from leyden.data.source import Source
 from leyden.data.source.annotations.annotated import MIN_BOX_SIZE, AnnotatedImages, Corners, validate_box
 from leyden.data.source.files.image_folder import ImageList
+from leyden.data.source.mixed_rows.mixed_source import MixedSource
 from leyden.data.source.pairs_of_images.pair_source import Beside
 from leyden.data.splits import STAGES, Split, Stage, Subset
 
@@ -64,13 +66,15 @@ class _Seen(NamedTuple):
     error: str | None
 
 
-def inspect(source: Source) -> Inspection | TextInspection:
+def inspect(source: Source) -> Inspection | TextInspection | TableInspection:
     """Decodes every example once.
 
     Raises:
-        ValueError: the source has rows, or its files cannot be told apart into splits.
+        ValueError: the source has rows of numbers alone, or its files cannot be told apart into splits.
         FileNotFoundError: there are no such files.
     """
+    if isinstance(source, MixedSource):
+        return inspect_table(source)
     return inspect_texts(source) if source.produces in ("text", "text pairs") else inspect_images(source)
 
 

@@ -88,7 +88,7 @@ class TableEvaluation:
         return self.sampler.encoding.columns
 
     def like(self, real: Tensor, seed: int = 0) -> Tensor:
-        """Rows (M, C) of the classes of real ones (N, C); fewer where a class does not come out, of any where none does."""
+        """Rows (M, C) of the classes of real ones (N, C), fewer where one does not come out; of any where none does."""
         generator = torch.Generator().manual_seed(mix(len(real), seed))
         if self.sampler.label is None:
             return self.sampler.rows(len(real), generator)
@@ -156,16 +156,16 @@ class TableEvaluation:
         """Rows on the plane of their two numbers, or of the first two principal components of the real ones."""
         numbers = [n for n, column in enumerate(self.columns) if column["kind"] in NUMBERS]
         if len(numbers) == 2:
-            places, axes = (real[:, numbers], generated[:, numbers]), tuple(self.columns[n]["name"] for n in numbers)
+            places, axes = [rows[:, numbers] for rows in (real, generated)], [self.columns[n]["name"] for n in numbers]
         else:
             mean = points.mean(0)
             plane = torch.linalg.svd(points - mean, full_matrices=False).Vh[:2].T
-            places, axes = ((points - mean) @ plane, (made - mean) @ plane), ("first principal component", "second")
-        label = self.sampler.label
-        classes = [
-            rows[:, label].long() if label is not None else torch.zeros(len(rows)).long() for rows in (real, generated)
-        ]
-        panels = {"real": (places[0], classes[0]), "generated": (places[1], classes[1])}
+            places, axes = [(side - mean) @ plane for side in (points, made)], ["first principal component", "second"]
+        label, panels = self.sampler.label, {}
+        for name, rows, cloud in zip(("real", "generated"), (real, generated), places, strict=True):
+            known = ~cloud.isnan().any(1)
+            classes = torch.zeros(len(rows)) if label is None else rows[:, label]
+            panels[name] = (cloud[known], classes[known].long())
         return draw_clouds(panels, self.sampler.class_names, (axes[0], axes[1]), f"{step}: rows")
 
     def _pair(self, number: int, real: Tensor, generated: Tensor, distance: float) -> ColumnPair:

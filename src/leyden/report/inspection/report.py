@@ -7,14 +7,17 @@ import torch
 from torch import Tensor
 
 from leyden.data.inspection.inspect import Inspection, examples_to_show
+from leyden.data.inspection.rows import TableInspection
 from leyden.data.inspection.texts import TextInspection
 from leyden.data.issues import EFFECTS, DataIssue, Effect, by_kind, printable
 from leyden.data.source import Source
+from leyden.report.inspection.rows import row_sheet, row_tables
 from leyden.report.inspection.texts import text_sheet, text_tables
 from leyden.report.text import csv_table, markdown_table
 from leyden.visualization.detection.annotated import draw_annotated
 from leyden.visualization.labelled import draw_sheet
 
+Seen = Inspection | TextInspection | TableInspection
 SHOWN = 24
 """Images on the sheet."""
 LISTED = 20
@@ -27,30 +30,35 @@ MEANING: dict[Effect, str] = {
 }
 
 
-def inspection_report(source: Source, seen: Inspection | TextInspection) -> str:
+def inspection_report(source: Source, seen: Seen) -> str:
     """Markdown: the counts, a paragraph for each kind of issue, and a line of what was passed over or changed."""
-    tables = text_tables(source, seen) if isinstance(seen, TextInspection) else _tables(source, seen)
+    if isinstance(seen, TextInspection):
+        tables = text_tables(source, seen)
+    else:
+        tables = row_tables(source, seen) if isinstance(seen, TableInspection) else _tables(source, seen)
     tally = [f"passed over or changed: {source.tally}"] if str(source.tally) else []
     return "\n\n".join([f"# {printable(source.name)}", *tables, *_issues(seen), *tally])
 
 
-def issue_table(seen: Inspection | TextInspection) -> str:
+def issue_table(seen: Seen) -> str:
     """CSV with a row for each issue."""
     rows = [["" if value is None else printable(str(value)) for value in issue] for issue in seen.issues]
     return csv_table(DataIssue._fields, rows)
 
 
-def issue_counts(seen: Inspection | TextInspection) -> str:
+def issue_counts(seen: Seen) -> str:
     """One line."""
     counts = Counter(issue.effect for issue in seen.issues)
     text = ", ".join(f"{counts[effect]:,} x {effect}" for effect in EFFECTS if counts[effect])
     return f"issues: {text}" if text else "nothing wrong"
 
 
-def inspection_sheet(source: Source, seen: Inspection | TextInspection) -> Tensor:
-    """Some of the images, with their targets drawn in, or the lengths of texts: uint8 (3, H, W)."""
+def inspection_sheet(source: Source, seen: Seen) -> Tensor:
+    """Images with their targets drawn in, the lengths of texts, or the columns of a table: uint8 (3, H, W)."""
     if isinstance(seen, TextInspection):
         return text_sheet(source, seen)
+    if isinstance(seen, TableInspection):
+        return row_sheet(source, seen)
     shown = examples_to_show(seen, SHOWN)
     names = [printable(name) for name in source.class_names]
     images = [
@@ -97,7 +105,7 @@ def _table(header: list[str], rows: Sequence[Sequence[object]]) -> str:
     )
 
 
-def _issues(seen: Inspection | TextInspection) -> list[str]:
+def _issues(seen: Seen) -> list[str]:
     """A paragraph for each kind."""
     paragraphs = []
     for group in by_kind(seen.issues):

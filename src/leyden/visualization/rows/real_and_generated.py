@@ -35,12 +35,17 @@ class ColumnPair(NamedTuple):
     """(N,) numbers, or words."""
     generated: np.ndarray
     """(M,)."""
-    distance: float
+    distance: float | None
     """Of the two, for the title."""
 
 
-def draw_columns(columns: Sequence[ColumnPair], title: str) -> Tensor:
-    """A panel for each column: histograms of numbers, shares of words, real beside generated.
+def draw_columns(columns: Sequence[ColumnPair], title: str, sides: tuple[str, str] = SIDES) -> Tensor:
+    """A panel for each column: histograms of numbers, shares of words, both tables in each.
+
+    Args:
+        columns: what is drawn.
+        title: above the panels.
+        sides: what the two tables are.
 
     Returns:
         uint8 (3, H, 300 per panel of a line), four panels in a line.
@@ -61,12 +66,13 @@ def draw_columns(columns: Sequence[ColumnPair], title: str) -> Tensor:
             _histograms(axes, column)
         else:
             _bars(axes, column)
-        axes.set_title(f"{textwrap.shorten(column.name, 26)} {column.distance:.2f}", fontsize=TICK)
+        number = "" if column.distance is None else f" {column.distance:.2f}"
+        axes.set_title(textwrap.shorten(column.name, 28, placeholder="...") + number, fontsize=TICK)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=9)
         axes.set_yticks([])
     marks = [Line2D([], [], color=colour, linewidth=6) for colour in COLOURS[:2]]
-    add_legend(figure, marks, SIDES, 2)
+    add_legend(figure, marks, sides, 2)
     return render(figure)
 
 
