@@ -53,7 +53,7 @@ def _values(split: Split) -> Tensor:
 
 
 def _columns(source: MixedSource, rows: Tensor) -> list[tuple[str, str, str, int, float]]:
-    found = []
+    found: list[tuple[str, str, str, int, float]] = []
     for number, column in enumerate(source.columns):
         cells = rows[:, number].numpy()
         known = cells[~np.isnan(cells)]
