@@ -7,14 +7,15 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
-import torch
 import yaml
 from PIL import Image
 
@@ -25,7 +26,8 @@ from leyden.report.compare import Comparison
 from leyden.report.page import curve, draw_page, in_blocks, read_series
 from leyden.report.runs import Run
 from leyden.report.sections import Sections
-from leyden.visualization.charts import draw_spreads
+from leyden.visualization.charts import spreads_figure
+from leyden.visualization.figure import pixels
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
 VOID = {"meta", "img", "br"}
@@ -359,11 +361,11 @@ def test_rows_left_out_are_counted(folder: Callable) -> None:
 
 
 def test_a_chart_of_spreads_needs_a_value() -> None:
-    drawn = draw_spreads({"a": [1.0, 2.0], "b": [], "c": [3.0]}, "x")
-    assert drawn.dtype == torch.uint8
-    assert drawn.shape == (3, 130 + 3 * 40, 900)
+    drawn = pixels(spreads_figure({"a": [1.0, 2.0], "b": [], "c": [3.0]}, "x"))
+    assert drawn.dtype == np.uint8
+    assert drawn.shape == (130 + 3 * 40, 900, 3)
     with pytest.raises(ValueError, match="no values"):
-        draw_spreads({"a": []}, "x")
+        spreads_figure({"a": []}, "x")
 
 
 def test_a_sweeps_folder_gets_the_comparison(folder: Callable, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -406,6 +408,17 @@ def test_folders_without_records_and_too_few_are_refused(
     assert main(["compare", str(one), str(one)]) == 1  # the same, named twice
     assert "nothing to compare: give two records that are done" in capsys.readouterr().err
     assert not list(tmp_path.rglob("compare.*"))
+
+
+def test_a_comparison_is_drawn_without_torch(folder: Callable, tmp_path: Path) -> None:
+    for i in range(2):
+        folder(f"sweep/{i}", run(0, i + 0.5, 1.0, lab={"name": "x", "title": "", "question": ""}))
+    code = "import sys; from leyden.cli import main; sys.exit(main(sys.argv[1:]) or 'torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "compare", str(tmp_path / "sweep")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "<img" in (tmp_path / "sweep" / "compare.html").read_text()
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")

@@ -18,6 +18,8 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
+from leyden.core.start.loading import keep_imported, no_collections
+
 IMPORTED = [
     "leyden.bench.run.run",
     "leyden.bench.config.validate",
@@ -146,8 +148,10 @@ class Process:
 
 def serve() -> None:
     """Forks one process per ``start``; answers with its number, later with its exit status."""
-    for name in IMPORTED:
-        import_module(name)
+    with no_collections():
+        for name in IMPORTED:
+            import_module(name)
+    keep_imported()
     for line in sys.stdin:
         what, of = json.loads(line)
         if what == "start":

@@ -1,6 +1,7 @@
 """``compare.html``: of each comparison the table, a chart per metric, curves over the steps, images side by side.
 
 The page stands alone: images are part of it, nothing is loaded, nothing runs, all text is escaped.
+Imports no torch.
 """
 
 import base64
@@ -13,17 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from torch import Tensor
+from matplotlib.figure import Figure as Chart
+from PIL import Image
 
-from leyden.data.source.files.decoder import read_image
-from leyden.data.source.files.pillow import to_pil_image
 from leyden.report.compare import Comparison
 from leyden.report.directions import BASELINE, arrow
 from leyden.report.record_images import last_image
 from leyden.report.runs import Run
 from leyden.report.sections import Sections
-from leyden.visualization.charts import Curve, draw_curves, draw_spreads
-from leyden.visualization.labelled import thumbnail
+from leyden.visualization.charts import Curve, curves_figure, spreads_figure
+from leyden.visualization.figure import pixels
 
 MAX_CURVES, MAX_IMAGES = 10, 24
 """Rows in a chart of curves, and images of one tag; of more rows the first are shown, and the page says so."""
@@ -78,7 +78,7 @@ def _section(comparison: Comparison) -> Section:
         found = scores.dropna(subset="score").groupby([0, "seed"], sort=False)["score"].mean()
         values = {name: found[found.index.get_level_values(0) == name].tolist() for name in comparison.rows}
         if sum(map(len, values.values())) > 1:  # one dot alone says less than the table
-            charts.append(_figure(draw_spreads(values, arrow(metric)), f"{metric} of each row"))
+            charts.append(_chart(spreads_figure(values, arrow(metric)), f"{metric} of each row"))
     rows = comparison.rows.items()
     records = [[name, str(run["config"].get("seed")), str(run["folder"])] for name, runs in rows for run in runs]
     left_out = _left_out(len(rows), MAX_CURVES)
@@ -133,8 +133,8 @@ def _curves(comparison: Comparison) -> list[Figure]:
             for name, own in logged.items()
         }
         if any(positions for positions, _, _ in curves.values()):
-            chart = draw_curves(curves, "optimizer steps", arrow(metric), metric)
-            charts.append(_figure(chart, f"{metric} over the optimizer steps"))
+            chart = curves_figure(curves, "optimizer steps", arrow(metric), metric)
+            charts.append(_chart(chart, f"{metric} over the optimizer steps"))
     return charts
 
 
@@ -168,27 +168,34 @@ def _images(rows: Mapping[str, Sequence[Run]]) -> list[tuple[str, str, list[Figu
 
 def _to_one_scale(files: Mapping[str, Path], tag: str, seeds: Mapping[str, Any]) -> list[Figure]:
     """A tag's images by row, all enlarged or shrunk by one factor, so that they compare at a glance."""
-    images: dict[str, Tensor | str] = {}
+    images: dict[str, Image.Image | str] = {}
     for name, file in files.items():
         try:
-            images[name] = read_image(file)
-        except ValueError as error:
-            images[name] = str(error)
-    longest = max((max(image.shape) for image in images.values() if isinstance(image, Tensor)), default=SIDE)
+            with Image.open(file) as image:
+                images[name] = image.convert("RGB")
+        except Exception as error:  # of damaged files Pillow raises anything
+            images[name] = f"{file}: this image cannot be read ({error})"
+    longest = max((max(image.size) for image in images.values() if isinstance(image, Image.Image)), default=SIDE)
+    factor = SIDE // longest or SIDE / longest  # whole pixels stay sharp
     figures = []
-    for name, image in images.items():
-        if isinstance(image, str):
-            figures.append(Figure(error=image))
+    for name, found in images.items():
+        if isinstance(found, str):
+            figures.append(Figure(error=found))
             continue
         step = int(files[name].stem.rpartition("_")[2])
-        shown = thumbnail(image, max(1, round(SIDE * max(image.shape) / longest)))
+        width, height = (max(1, round(factor * side)) for side in found.size)
+        shown = found.resize((width, height), Image.Resampling.NEAREST if factor >= 1 else Image.Resampling.BICUBIC)
         figures.append(_figure(shown, f"{tag} of {name}", f"{name}; seed {seeds[name]}, step {step:,}"))
     return figures
 
 
-def _figure(image: Tensor, alt: str, caption: str = "") -> Figure:
+def _chart(drawn: Chart, alt: str) -> Figure:
+    return _figure(Image.fromarray(pixels(drawn)), alt)
+
+
+def _figure(image: Image.Image, alt: str, caption: str = "") -> Figure:
     content = io.BytesIO()
-    to_pil_image(image).save(content, "png")
+    image.save(content, "png")
     return Figure(base64.b64encode(content.getvalue()).decode(), alt, caption)
 
 

@@ -1,12 +1,12 @@
 """Charts: curves with their spread, bars per class, spreads per name, histograms."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from torch import Tensor
 
 from leyden.visualization.figure import (
     COLOURS,
@@ -25,6 +25,9 @@ from leyden.visualization.figure import (
     wide_enough,
 )
 
+if TYPE_CHECKING:  # `leyden compare` draws without torch
+    from torch import Tensor
+
 Curve = tuple[Sequence[float], Sequence[float], Sequence[float] | None]
 """Positions, heights, and the spread around the heights where it is known."""
 
@@ -41,7 +44,21 @@ def draw_curves(
     ticks: Sequence[str] | None = None,
     mark: float | None = None,
     main: str | None = None,
-) -> Tensor:
+) -> "Tensor":
+    """``curves_figure`` as an image: uint8 (3, 600, 900)."""
+    return render(curves_figure(curves, x, y, title, log_x, ticks, mark, main))
+
+
+def curves_figure(
+    curves: Mapping[str, Curve],
+    x: str,
+    y: str,
+    title: str = "",
+    log_x: bool = False,
+    ticks: Sequence[str] | None = None,
+    mark: float | None = None,
+    main: str | None = None,
+) -> Figure:
     """Lines with markers, each in a band of plus and minus its spread, and a legend below that hides none of them.
 
     Args:
@@ -55,7 +72,7 @@ def draw_curves(
         main: the curve that matters among many: black and thick on top of the others, which are thin, without markers.
 
     Returns:
-        uint8 (3, 600, 900).
+        of 900 to 600 pixels.
 
     Raises:
         ValueError: no points, a curve's lengths differ, a position that a logarithmic axis does not have.
@@ -97,10 +114,10 @@ def draw_curves(
     axes.set_ylim(wide_enough(heights))
     scale_x(axes, positions, log_x, ticks)
     add_legend(figure, lines, list(curves), legend_columns(list(curves), WIDTH))
-    return render(figure)
+    return figure
 
 
-def draw_bars(values: Mapping[str, float], x: str, title: str, mean: bool = False, whole: bool = True) -> Tensor:
+def draw_bars(values: Mapping[str, float], x: str, title: str, mean: bool = False, whole: bool = True) -> "Tensor":
     """A horizontal bar per name with its number behind it, in the mapping's order from the top.
 
     Args:
@@ -145,7 +162,7 @@ def draw_bars(values: Mapping[str, float], x: str, title: str, mean: bool = Fals
     return render(figure)
 
 
-def draw_spreads(values: Mapping[str, Sequence[float]], x: str) -> Tensor:
+def spreads_figure(values: Mapping[str, Sequence[float]], x: str) -> Figure:
     """A line per name, from the top: its mean in a whisker of one standard deviation, its values as pale dots below.
 
     Args:
@@ -153,7 +170,7 @@ def draw_spreads(values: Mapping[str, Sequence[float]], x: str) -> Tensor:
         x: what the values are, with unit.
 
     Returns:
-        uint8 (3, H, 900); H grows by 40 pixels per name.
+        900 pixels wide; its height grows by 40 per name.
 
     Raises:
         ValueError: no values at all.
@@ -173,10 +190,10 @@ def draw_spreads(values: Mapping[str, Sequence[float]], x: str) -> Tensor:
     axes.set_xlim(wide_enough(axes.get_xlim()))
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.grid(color="0.88")
-    return render(figure)
+    return figure
 
 
-def draw_histogram(values: Tensor, x: str, title: str, mark: float, mark_name: str, bins: int = 40) -> Tensor:
+def draw_histogram(values: "Tensor", x: str, title: str, mark: float, mark_name: str, bins: int = 40) -> "Tensor":
     """A histogram of values with a dashed line at one place.
 
     Args:
@@ -209,7 +226,7 @@ def draw_histogram(values: Tensor, x: str, title: str, mark: float, mark_name: s
     return render(figure)
 
 
-def draw_lengths(words: Mapping[str, Tensor], title: str) -> Tensor:
+def draw_lengths(words: "Mapping[str, Tensor]", title: str) -> "Tensor":
     """Histograms of the numbers of words, a line for each name, in bins that grow.
 
     Args:
@@ -240,7 +257,7 @@ def draw_lengths(words: Mapping[str, Tensor], title: str) -> Tensor:
     return render(figure)
 
 
-def draw_words(panels: Mapping[str, Mapping[str, tuple[float, float]]], class_names: Sequence[str]) -> Tensor:
+def draw_words(panels: Mapping[str, Mapping[str, tuple[float, float]]], class_names: Sequence[str]) -> "Tensor":
     """Words with bars to the right (second class) and to the left (first class), panels side by side on one scale.
 
     Args:

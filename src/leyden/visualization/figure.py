@@ -6,9 +6,9 @@ changes, no window opens, nothing must be closed.
 
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -17,7 +17,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
-from torch import Tensor
+
+if TYPE_CHECKING:  # `leyden compare` draws without torch
+    from torch import Tensor
 
 # Okabe and Ito's colours that colour-blind people tell apart, less the yellow, which white paper swallows. Seven
 # colours and five markers give 35 curves of their own.
@@ -108,10 +110,17 @@ def add_legend(figure: Figure, marks: Sequence[Line2D], names: Sequence[str], co
     )
 
 
-def render(figure: Figure) -> Tensor:
+def render(figure: Figure) -> "Tensor":
     """Draws the figure: uint8 (3, H, W)."""
+    import torch  # here, for whoever draws without it
+
+    return torch.from_numpy(pixels(figure)).permute(2, 0, 1).contiguous()
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """Draws the figure: uint8 (H, W, 3)."""
     canvas = FigureCanvasAgg(figure)
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # a dollar sign in a name is a dollar sign
     canvas.draw()
-    return torch.from_numpy(np.asarray(canvas.buffer_rgba())[:, :, :3].copy()).permute(2, 0, 1).contiguous()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()

@@ -1,4 +1,4 @@
-"""The one decoder of image files, for all sources, reports and ``leyden predict``."""
+"""The one decoder of image files, for all sources and ``leyden predict``."""
 
 import re
 from pathlib import Path
