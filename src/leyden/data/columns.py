@@ -146,6 +146,19 @@ class LabelledTokens(NamedTuple):
     """(B,) int64, 0 .. classes - 1."""
 
 
+class Volumes(NamedTuple):
+    """Shapes as volumes, with their silhouettes and their classes."""
+
+    silhouettes: Tensor
+    """(B, V, S, S) uint8, 0 or 1, from V views."""
+    volumes: Tensor
+    """(B, D, D, D) uint8, 0 or 1: depth away from the viewer of the front view, height downwards, width."""
+    views: Tensor
+    """(B, V) int64, places in the source's ``view_names``."""
+    labels: Tensor
+    """(B,) int64, 0 .. classes - 1."""
+
+
 IGNORED = -100
 """The target where nothing is asked; what torch's cross-entropy passes over."""
 

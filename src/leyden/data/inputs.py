@@ -15,7 +15,13 @@ from leyden.data.source.files.decoder import read_image
 from leyden.data.source.files.layout import IMAGE_ENDINGS, find_files, subfolders
 from leyden.data.splits import Split
 
-ENDINGS = {"images": IMAGE_ENDINGS, "text": (".txt", ".md", ".rst"), "rows": (".csv",), "incomplete_rows": (".csv",)}
+ENDINGS = {
+    "images": IMAGE_ENDINGS,
+    "silhouettes": IMAGE_ENDINGS,
+    "text": (".txt", ".md", ".rst"),
+    "rows": (".csv",),
+    "incomplete_rows": (".csv",),
+}
 """Of files that are found in a folder, by a technique's ``input_type``."""
 COLUMNS = {"text": "texts"}
 """Of examples, where it is not called as the kind."""
@@ -57,7 +63,8 @@ def input_files(source: Path, output: Path, kind: str, tally: Tally) -> list[Inp
     folder, output = source.resolve(), output.resolve()
     if folder == output or folder.is_relative_to(output / "images"):
         raise ValueError(f"--output {output} would mix predictions with the files of --input: choose another folder")
-    read = partial(read_image, tally=tally) if kind == "images" else read_text
+    channels = {"images": 3, "silhouettes": 1}  # a channel of silhouettes is a view, so a file's image has one
+    read = partial(read_image, channels=channels[kind], tally=tally) if kind in channels else read_text
     tables = {"rows": csv_rows, "incomplete_rows": csv_incomplete_rows}
     if kind == "text" and folder.is_file() and folder.suffix.lower() in DELIMITERS:
         return csv_texts(source)
@@ -165,7 +172,7 @@ def _row(rows: Tensor, line: int) -> Tensor:
 
 def input_examples(split: Split, count: int, kind: str) -> list[Input]:
     """The first ``count`` examples of a split: the column that a technique predicts from."""
-    ending = ".png" if kind == "images" else ""
+    ending = ".png" if kind in ("images", "silhouettes") else ""
     return [
         Input(f"test_{i:05d}{ending}", partial(lambda i: split[i]._asdict()[COLUMNS.get(kind, kind)], i))
         for i in range(min(count, len(split)))

@@ -132,3 +132,16 @@ class MixedTableSpec(TypedDict):
     """In the order of the file."""
     label: str | None
     """Name of the column with the classes."""
+
+
+class VolumeSpec(TypedDict):
+    """Shapes as volumes, with silhouettes."""
+
+    class_names: list[str]
+    """In the order of the labels."""
+    views: list[int | str]
+    """Of the silhouettes: degrees around the vertical axis (0: front, 90: side), or "top"."""
+    volume_size: int
+    """Voxels along a side."""
+    image_size: int
+    """Side of the silhouettes in pixels, a multiple of ``volume_size``."""

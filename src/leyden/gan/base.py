@@ -121,7 +121,7 @@ class AdversarialTask(LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """A step of each player whose turn it is, in order."""
         active, turns, logged, step = self.active_players(), self.turns(), logs_now(self), self.global_step + 1
-        optimizers = dict(zip(self.players, self.optimizers(), strict=True))
+        optimizers = dict(zip(self.players, _listed(self.optimizers()), strict=True))
         prepared = self.prepare(batch)
         losses: dict[str, Tensor] = {}
         for name in turns:
@@ -215,8 +215,15 @@ class AdversarialTask(LightningModule):
         self.evaluation.end_training(self)
 
     def _schedules(self) -> dict[str, LRScheduler]:
-        schedules = self.lr_schedulers()
-        return dict(zip(self.players, schedules, strict=True)) if isinstance(schedules, list) else {}
+        schedules = _listed(self.lr_schedulers())
+        return dict(zip(self.players, schedules, strict=True)) if schedules else {}
+
+
+def _listed(found: Any) -> list[Any]:
+    """What Lightning gives as a list if there are several, alone if there is one, and as None if there is none."""
+    if found is None:
+        return []
+    return found if isinstance(found, list) else [found]
 
 
 class _AfterStep(Callback):

@@ -18,6 +18,7 @@ from leyden.data.columns import Scenes
 from leyden.data.inspection.duplicates import find_alike, fingerprints
 from leyden.data.inspection.rows import TableInspection, inspect_table
 from leyden.data.inspection.texts import TextInspection, inspect_texts
+from leyden.data.inspection.volumes import VolumeInspection, inspect_volumes
 from leyden.data.issues import DataIssue, Effect, printable
 from leyden.data.source import Source
 from leyden.data.source.annotations.annotated import MIN_BOX_SIZE, AnnotatedImages, Corners, validate_box
@@ -66,7 +67,7 @@ class _Seen(NamedTuple):
     error: str | None
 
 
-def inspect(source: Source) -> Inspection | TextInspection | TableInspection:
+def inspect(source: Source) -> Inspection | TextInspection | TableInspection | VolumeInspection:
     """Decodes every example once.
 
     Raises:
@@ -75,6 +76,8 @@ def inspect(source: Source) -> Inspection | TextInspection | TableInspection:
     """
     if isinstance(source, MixedSource):
         return inspect_table(source)
+    if source.produces == "volumes":
+        return inspect_volumes(source)
     return inspect_texts(source) if source.produces in ("text", "text pairs") else inspect_images(source)
 
 

@@ -9,15 +9,17 @@ from torch import Tensor
 from leyden.data.inspection.inspect import Inspection, examples_to_show
 from leyden.data.inspection.rows import TableInspection
 from leyden.data.inspection.texts import TextInspection
+from leyden.data.inspection.volumes import VolumeInspection
 from leyden.data.issues import EFFECTS, DataIssue, Effect, by_kind, printable
 from leyden.data.source import Source
 from leyden.report.inspection.rows import row_sheet, row_tables
 from leyden.report.inspection.texts import text_sheet, text_tables
+from leyden.report.inspection.volumes import volume_sheet, volume_tables
 from leyden.report.text import csv_table, markdown_table
 from leyden.visualization.detection.annotated import draw_annotated
 from leyden.visualization.labelled import draw_sheet
 
-Seen = Inspection | TextInspection | TableInspection
+Seen = Inspection | TextInspection | TableInspection | VolumeInspection
 SHOWN = 24
 """Images on the sheet."""
 LISTED = 20
@@ -34,6 +36,8 @@ def inspection_report(source: Source, seen: Seen) -> str:
     """Markdown: the counts, a paragraph for each kind of issue, and a line of what was passed over or changed."""
     if isinstance(seen, TextInspection):
         tables = text_tables(source, seen)
+    elif isinstance(seen, VolumeInspection):
+        tables = volume_tables(source, seen)
     else:
         tables = row_tables(source, seen) if isinstance(seen, TableInspection) else _tables(source, seen)
     tally = [f"passed over or changed: {source.tally}"] if str(source.tally) else []
@@ -54,11 +58,13 @@ def issue_counts(seen: Seen) -> str:
 
 
 def inspection_sheet(source: Source, seen: Seen) -> Tensor:
-    """Images with their targets drawn in, the lengths of texts, or the columns of a table: uint8 (3, H, W)."""
+    """Images with their targets drawn in, lengths of texts, columns of a table, or shapes: uint8 (3, H, W)."""
     if isinstance(seen, TextInspection):
         return text_sheet(source, seen)
     if isinstance(seen, TableInspection):
         return row_sheet(source, seen)
+    if isinstance(seen, VolumeInspection):
+        return volume_sheet(source, seen)
     shown = examples_to_show(seen, SHOWN)
     names = [printable(name) for name in source.class_names]
     images = [

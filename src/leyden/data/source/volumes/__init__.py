@@ -1,0 +1,1 @@
+"""Shapes as volumes with their silhouettes."""

@@ -1,0 +1,1 @@
+"""Shapes as volumes: from silhouettes, and from noise."""
