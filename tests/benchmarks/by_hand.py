@@ -143,6 +143,50 @@ def srgan(model: Any) -> Step:
     return step
 
 
+def voxels(model: Any) -> Callable[..., None]:
+    """Shapes from silhouettes, views left out at random; without an adversary."""
+    g, average = model.generator, deepcopy(model.generator)
+    adam = Adam(g.parameters(), model.options.lr_generator, model.options.betas, fused=True)
+    schedule = LinearLR(adam, 1, 0, 10000)
+    weight = torch.tensor(model.positive_weight)
+
+    def step(silhouettes: Tensor, volumes: Tensor, *_: Tensor) -> None:
+        given = torch.rand(silhouettes.shape[:2]) >= model.view_dropout
+        given[:, 0] = True
+        logits = g((2 * silhouettes.float() - 1) * given[..., None, None])
+        descend(adam, F.binary_cross_entropy_with_logits(logits[:, 0], volumes.float(), pos_weight=weight))
+        schedule.step()
+        update_ema(average, g, model.options.ema_decay)
+
+    return step
+
+
+def prgan(model: Any) -> Step:
+    """Shapes from unlabelled silhouettes; the discriminator rests while it is too good."""
+    g, d, average = model.generator, model.discriminator, deepcopy(model.generator)
+    adams, schedules = adams_of(model)
+    accuracy = 0.5
+
+    def step(images: Tensor, _: Any) -> None:
+        nonlocal accuracy
+        real, noise = images.float() / 127.5 - 1, torch.randn(len(images), model.sampler.latent_dim)
+        fake = model.silhouettes(g(noise[:, :-1]).sigmoid()[:, 0], model.yaw(noise))
+        if accuracy < model.rest.limit:
+            descend(adams[1], F.softplus(-d(real)[0]).mean() + F.softplus(d(fake.detach())[0]).mean())
+        d.requires_grad_(False)
+        with torch.no_grad():
+            on_real, of_real = d(real)
+        on_fake, of_fake = d(fake)
+        accuracy = float(((on_real > 0).float().mean() + (on_fake < 0).float().mean()) / 2)
+        apart = F.mse_loss(of_fake.mean(0), of_real.mean(0))
+        descend(adams[0], F.softplus(-on_fake).mean() + model.feature_matching * apart)
+        d.requires_grad_(True)
+        update_ema(average, g, model.options.ema_decay)
+        advance(schedules)
+
+    return step
+
+
 def detector(model: Any) -> Step:
     from leyden.detection.ssd import ssd_loss
 

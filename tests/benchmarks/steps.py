@@ -167,6 +167,8 @@ COMPARISONS = {
     "gan_lapgan": (["experiment=gan_lapgan"], 160, by_hand.lapgan),
     "gan_srgan, MSE": ([*PHOTOGRAPHS, "model.mse_steps=null"], 60, by_hand.srresnet),
     "gan_srgan, game": ([*PHOTOGRAPHS, "model.mse_steps=0"], 60, by_hand.srgan),
+    "gan_shapes": (["experiment=gan_shapes"], 80, by_hand.voxels),
+    "gan_shapes_prgan": (["experiment=gan_shapes_prgan"], 80, by_hand.prgan),
     "detection_ssd": (["experiment=detection_ssd", "data.source.train=960"], 40, by_hand.detector),
 }  # fmt: skip
 QUIET = ["trainer.limit_val_batches=0", "trainer.max_epochs=-1", "trainer.max_steps=1000000"]

@@ -25,7 +25,7 @@ def pairwise_iou(one: Tensor, other: Tensor) -> Tensor:
 
 
 def turned_and_mirrored(shapes: Tensor) -> Tensor:
-    """Shapes (N, D, D, D) in all 8 positions that quarter turns about the vertical axis and a mirror have: (8 N, ...)."""
+    """Shapes (N, D, D, D) in the 8 positions of quarter turns about the vertical axis and a mirror: (8 N, D, D, D)."""
     turns = [torch.rot90(shapes, quarter, (1, 3)) for quarter in range(4)]
     return torch.cat([*turns, *(turn.flip(3) for turn in turns)])
 
