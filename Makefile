@@ -47,6 +47,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/views.py
 	$(BIN)/python tests/benchmarks/language.py
 	$(BIN)/python tests/benchmarks/finetuning.py
+	$(BIN)/python tests/benchmarks/tables.py
 
 bench-scale: setup
 	$(BIN)/python tests/benchmarks/scale.py

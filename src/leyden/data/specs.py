@@ -92,6 +92,8 @@ class TfidfSpec(TypedDict):
 
 ColumnKind = Literal["continuous", "whole", "category", "boolean", "date", "constant"]
 """Numbers, whole numbers, words of a list, one of two words, days, and what is the same in each row."""
+NUMBERS = ("continuous", "whole", "date")
+WORDS = ("category", "boolean")
 
 
 class ColumnSpec(TypedDict):

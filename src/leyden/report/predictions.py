@@ -39,6 +39,8 @@ GRID_SIDE = 4096
 LISTED = 20
 """Predictions that are printed; the table has all."""
 BOX_COLUMNS = ("x1", "y1", "x2", "y2", "label", "score")
+CELLS = 6
+"""Of a row without an image that are printed."""
 NAMED = 8
 """Boxes of an image that are printed, the best first."""
 NO_FILES: Mapping[str, bytes] = {}
@@ -112,7 +114,7 @@ class PredictionWriter:
     def write_samples(self, predictions: Predictions, title: str) -> None:
         """Keeps samples and writes their images, all of one size, side by side; those of an earlier, longer call go.
 
-        Samples without images, such as texts, are printed.
+        Samples without images, such as texts and the first cells of rows, are printed.
 
         Args:
             predictions: a row for each sample, and an image for each or none.
@@ -127,7 +129,11 @@ class PredictionWriter:
                 old.unlink()
         if not predictions.images:
             for row in self.rows[:LISTED]:
-                print(*row.values(), sep="\n", end="\n\n")
+                if len(row) == 2:
+                    print(*row.values(), sep="\n", end="\n\n")
+                    continue
+                cells = [f"{name} {value}" for name, value in row.items()][1 : 1 + CELLS]
+                print(f"{row['path']}: {', '.join(cells)}{', ...' if len(row) > 1 + CELLS else ''}")
             return
         for row in self.rows[:LISTED]:
             print(f"images/{row['path']}{': class ' + str(row['class']) if 'class' in row else ''}")

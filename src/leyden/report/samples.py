@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 
 from leyden.core.seeding import mix
-from leyden.core.technique import Continues, Samples, verbs_of
+from leyden.core.technique import Continues, Samples, WritesFiles, verbs_of
 from leyden.report.predictions import PredictionWriter
 
 LAST_SEED = 2**32 - 1
@@ -62,7 +62,7 @@ def write_samples(model: Samples, writer: PredictionWriter, count: int, label: s
     """
     seed = _chosen(seed)
     writer.write_samples(model.sample(count, label, seed), f"{count} samples, seed {seed}")
-    writer.finish()
+    writer.finish(model.prediction_files if isinstance(model, WritesFiles) else None)
     print(f"--seed {seed} draws the same again")
 
 

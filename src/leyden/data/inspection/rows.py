@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from leyden.data.issues import DataIssue
-from leyden.data.mixed.modes import NUMBERS
 from leyden.data.source.mixed_rows.mixed_source import MixedSource
+from leyden.data.specs import NUMBERS
 from leyden.data.splits import InMemory, Split, Stage
 
 

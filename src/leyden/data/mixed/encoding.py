@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from leyden.data.mixed.modes import NUMBERS, WORDS
-from leyden.data.specs import ColumnSpec, FittedColumnSpec
+from leyden.data.specs import NUMBERS, WORDS, ColumnSpec, FittedColumnSpec
 
 REACH = 4.0
 """Standard deviations that alpha's 1 stands for."""

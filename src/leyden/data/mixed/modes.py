@@ -8,10 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import BayesianGaussianMixture
 from torch import Tensor
 
-from leyden.data.specs import ColumnSpec, FittedColumnSpec
+from leyden.data.specs import NUMBERS, ColumnSpec, FittedColumnSpec
 
-NUMBERS = ("continuous", "whole", "date")
-WORDS = ("category", "boolean")
 LEAST_WEIGHT = 0.005
 """Of a mode; lighter ones are no modes."""
 FITTED_ROWS = 20_000

@@ -12,8 +12,8 @@ from torch import Tensor
 from leyden.core.attached import attached_data
 from leyden.core.seeding import mix
 from leyden.data.batches.mixed_rows import MixedTable
-from leyden.data.mixed.modes import NUMBERS
 from leyden.data.source.mixed_rows.gaussian_mixtures import GaussianMixture
+from leyden.data.specs import NUMBERS
 from leyden.gan.tabular.sampler import TableSampler
 from leyden.gan.tabular.scores import (
     Features,

@@ -11,8 +11,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from leyden.data.mixed.modes import NUMBERS, WORDS
-from leyden.data.specs import FittedColumnSpec
+from leyden.data.specs import NUMBERS, WORDS, FittedColumnSpec
 from leyden.metrics.fidelity import nearest_ratio
 
 

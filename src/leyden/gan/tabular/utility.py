@@ -24,8 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 from torch import Tensor
 
-from leyden.data.mixed.modes import NUMBERS, WORDS
-from leyden.data.specs import FittedColumnSpec
+from leyden.data.specs import NUMBERS, WORDS, FittedColumnSpec
 from leyden.gan.tabular.scores import Features
 
 CLASSIFIERS = ("logistic", "forest")
