@@ -21,4 +21,6 @@ def test_rows_have_a_file_of_their_own(tmp_path: Path, capsys: pytest.CaptureFix
     write_samples(Table(), PredictionWriter(tmp_path), 3, None, 1)
     assert (tmp_path / "rows.csv").read_text() == "0\n1\n2\n"
     assert (tmp_path / "predictions.csv").read_text().startswith("path,a,column 0,")
-    assert "sample_002: a 2, column 0 0, column 1 1, column 2 2, column 3 3, column 4 4, ...\n" in capsys.readouterr().out
+    assert (
+        "sample_002: a 2, column 0 0, column 1 1, column 2 2, column 3 3, column 4 4, ...\n" in capsys.readouterr().out
+    )
