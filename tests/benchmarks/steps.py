@@ -149,7 +149,7 @@ def batches_of(data: DataModule) -> Iterator[Any]:
     while True:
         for batch in loader:
             if data.augment is not None:
-                batch = data.augment(batch, torch.rand(len(batch.images), data.augment.draws))
+                batch = data.augment(batch, torch.rand(len(batch[0]), data.augment.draws))
             yield batch
 
 

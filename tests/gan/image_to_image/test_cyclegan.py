@@ -329,3 +329,19 @@ def test_translations_there_and_back_are_the_networks() -> None:
 def test_sizes_that_do_not_fit_are_refused(values: dict) -> None:
     with pytest.raises(ValueError, match="CycleGAN takes multiples of 4 from"):
         tiny(**values)
+
+
+def test_a_unet_keeps_the_contrast() -> None:
+    """What instance normalisation takes away in G's first layer, a U-Net's outermost layers hand on."""
+    images = torch.rand(1, 1, 16, 16) - 0.5
+    for network, kept in (("resnet", False), ("unet", True)):
+        g = tiny(image_size=16, network=network).generator["ab"]
+        next(g.parameters()).data.mul_(50)  # so that the variance is far above the norm's epsilon
+        assert torch.allclose(g(images), g(0.5 * images + 0.2), atol=1e-3) != kept
+
+
+def test_a_unet_trains_and_predicts() -> None:
+    model = tiny(network="unet")
+    quiet_trainer(max_steps=2).fit(model, new_data())
+    assert model.multiple == 8
+    assert model.predict([torch.zeros(1, 11, 9, dtype=torch.uint8)]).images[0].shape == (3, 11, 9)

@@ -21,7 +21,8 @@ translated at once, where the paper has batches of one image.
 """
 
 from dataclasses import dataclass
-from typing import Unpack
+from functools import partial
+from typing import Any, Literal, Unpack
 
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
@@ -32,6 +33,7 @@ from leyden.gan.image_to_image.evaluation import TranslationEvaluation
 from leyden.gan.image_to_image.nets import PatchDiscriminator, ResNetGenerator
 from leyden.gan.image_to_image.pool import ImagePool
 from leyden.gan.image_to_image.two_way import TwoWayTranslation
+from leyden.gan.image_to_image.unet import UNet, possible_downs
 from leyden.gan.losses import LossName
 from leyden.gan.noise_to_image.dcgan import initialise
 from leyden.gan.options import AdversarialKwargs, AdversarialOptions
@@ -57,6 +59,8 @@ class CycleGAN(TwoWayTranslation):
         image_size: side of the images in pixels, a multiple of 4.
         base_channels: of G's and F's first convolution.
         blocks: residual blocks of G and of F.
+        network: of G and F: "resnet" as in the paper, or "unet", which the authors' code has as well: its outermost
+            layers are joined past all normalisation, so that it keeps brightness and contrast, and need no ``blocks``.
         discriminator_channels: of D's first convolution.
         discriminator_layers: convolutions of stride 2 in D.
         adversarial_weight: of G's and F's adversarial loss; least squares are 1/2 (D - 1)^2 here, the paper has no 1/2.
@@ -80,6 +84,7 @@ class CycleGAN(TwoWayTranslation):
         image_size: int,
         base_channels: int = 64,
         blocks: int = 9,
+        network: Literal["resnet", "unet"] = "resnet",
         discriminator_channels: int = 64,
         discriminator_layers: int = 3,
         adversarial_weight: float = 2.0,
@@ -98,7 +103,11 @@ class CycleGAN(TwoWayTranslation):
         self.adversarial_weight = adversarial_weight
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.evaluation = TranslationEvaluation(self.translate, len(class_names), eval_samples)
-        self.generator = nn.ModuleDict({way: ResNetGenerator(channels, base_channels, blocks) for way in ("ab", "ba")})
+        make: Any = partial(ResNetGenerator, channels, base_channels, blocks)
+        if network == "unet":
+            downs = possible_downs(image_size)
+            make, self.multiple = partial(UNet, channels, channels, base_channels, downs, "instance"), 2**downs
+        self.generator = nn.ModuleDict({way: make() for way in ("ab", "ba")})
         sizes = (channels, discriminator_channels, discriminator_layers)
         self.discriminator = nn.ModuleDict({domain: PatchDiscriminator(*sizes) for domain in ("a", "b")})
         self.pool_a, self.pool_b = (ImagePool(pool_size, (channels, image_size, image_size)) for _ in "ab")

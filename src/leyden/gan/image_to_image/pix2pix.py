@@ -37,14 +37,12 @@ from leyden.gan.base import AdversarialTask, Player
 from leyden.gan.image_to_image.any_size import at_any_size
 from leyden.gan.image_to_image.nets import PatchDiscriminator, TranslationNorm
 from leyden.gan.image_to_image.paired_evaluation import PairedEvaluation, Score
-from leyden.gan.image_to_image.unet import UNet
+from leyden.gan.image_to_image.unet import UNet, possible_downs
 from leyden.gan.noise_to_image.dcgan import initialise
 from leyden.gan.options import AdversarialKwargs, AdversarialOptions
 from leyden.gan.pixels import to_signed, to_uint8
 
 Directions = Literal["A2B", "B2A", "both"]
-MOST_DOWNS = 8
-"""Halvings of the side in the paper, from 256 pixels to one."""
 WAYS: dict[Directions, tuple[str, ...]] = {"A2B": ("ab",), "B2A": ("ba",), "both": ("ab", "ba")}
 
 
@@ -230,8 +228,8 @@ def checked_downs(image_size: int, downs: int | None, layers: int) -> int:
     Raises:
         ValueError: the side cannot be halved so often, or is too small for D.
     """
-    possible = (image_size & -image_size).bit_length() - 1
-    wanted = min(possible, MOST_DOWNS) if downs is None else downs
+    possible = possible_downs(image_size)
+    wanted = possible if downs is None else downs
     if not 2 <= wanted <= possible:
         raise ValueError(
             f"data.image_size={image_size} can be halved {possible} times to whole pixels, model.downs={downs} needs "

@@ -11,6 +11,14 @@ from torch import Tensor, nn
 UNetNorm = Literal["batch", "instance", "none"]
 """Between a convolution and its activation."""
 
+MOST_DOWNS = 8
+"""Halvings of the side in the paper, from 256 pixels to one."""
+
+
+def possible_downs(image_size: int) -> int:
+    """How many times a side in pixels can be halved to whole pixels, at most as often as in the paper."""
+    return min(MOST_DOWNS, (image_size & -image_size).bit_length() - 1)
+
 
 class UNet(nn.Module):
     """Images (N, in_channels, H, W) in -1..1 to images (N, out_channels, H, W) in -1..1.
