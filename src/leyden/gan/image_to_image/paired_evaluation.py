@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 SHOWN = 8
 """Pairs that are shown."""
+AVERAGED = 1024
+"""Training pairs of which the mean image is taken, at most, evenly spread: those of large sets have to be decoded."""
 Score = Literal["l1", "psnr", "ssim"]
 
 
@@ -92,11 +94,12 @@ class PairedEvaluation:
         """The mean training image (1, C, S, S) uint8 of either domain; none where the trainer has plain loaders."""
         data = attached_data(task.trainer, PairedImages)
         if data is not None and not self._means:
-            split, count = data.split("train"), len(data.split("train"))
-            sums = [image.double() for image in split[0]]
-            for i in range(1, count):
-                for total, image in zip(sums, split[i], strict=True):
-                    total += image
+            split = data.split("train")
+            count = min(len(split), AVERAGED)
+            sums = [torch.zeros(image.shape, dtype=torch.float64) for image in split[0]]
+            for i in range(count):
+                for total, image in zip(sums, split[i * len(split) // count], strict=True):
+                    total += image.cpu()
             means = ((total / count).round().to(torch.uint8)[None].to(task.device) for total in sums)
             self._means = dict(zip("ab", means, strict=True))
         return self._means
