@@ -1,6 +1,8 @@
 """What many tests need: the real command line in a folder of its own, and the development data."""
 
+import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +18,42 @@ OWN = {"PYTHONPATH": str(ROOT / "tests" / "support"), "LEYDEN_ALLOW": "killer,fa
 """Callbacks of the tests' own, which their records may name."""
 for name in ("LEYDEN_SEARCHPATH", "LEYDEN_OUTPUTS"):  # whoever runs the tests may have set them
     os.environ.pop(name, None)
+
+
+LOGGERS = (None, "lightning", "lightning.pytorch", "lightning.fabric")
+"""Those that a run sets up for the whole process; the first is the root."""
+
+
+def restored() -> Iterator[None]:
+    """Leaves the process as it was: a command that runs in it sets what would last until it ends, and so would a test.
+
+    That is the environment, where modules are found, what was typed, the working directory and where logs go.
+    """
+    environment, path, typed, place = dict(os.environ), [*sys.path], [*sys.argv], os.getcwd()
+    loggers = {
+        logger: ([*logger.handlers], logger.level, logger.propagate) for logger in map(logging.getLogger, LOGGERS)
+    }
+    yield
+    os.chdir(place)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:], sys.argv[:] = path, typed
+    logging.captureWarnings(False)
+    for logger, (handlers, level, propagate) in loggers.items():
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def between_modules() -> Iterator[None]:
+    """What the fixtures of a module set does not reach another."""
+    yield from restored()
+
+
+@pytest.fixture(autouse=True)
+def between_tests() -> Iterator[None]:
+    """What a test sets does not reach another, in whatever order they run."""
+    yield from restored()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 import math
-from typing import Any
+from typing import Any, Literal, Optional
 
 import pytest
 
@@ -33,6 +33,17 @@ def test_least_above_greatest_is_named() -> None:
 def test_true_is_no_number() -> None:
     assert type_problem(True, int) == "should be int, is True"
     assert type_problem(1, float) is None
+
+
+@pytest.mark.parametrize(
+    ("hint", "named"),
+    [
+        (int | None, "int or null"), (Optional[int], "int or null"), (None | float | str, "float or str or null"),  # noqa: UP045
+        (Literal["a", None], "one of a, null"), (list[int] | None, "list[int] or null"),
+    ],
+)  # fmt: skip
+def test_types_are_named_as_yaml_has_them(hint: Any, named: str) -> None:
+    assert type_problem(b"x", hint) == f"should be {named}, is b'x'"
 
 
 def test_signature_names_what_must_be_given() -> None:

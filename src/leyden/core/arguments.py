@@ -5,6 +5,7 @@ import importlib
 import inspect
 import math
 import re
+import types
 import typing
 from collections.abc import Collection, Iterator, Mapping, Set
 from pkgutil import iter_modules
@@ -108,10 +109,19 @@ def type_problem(value: Any, hint: Any) -> str | None:
         with contextlib.suppress(TypeCheckError):
             check_type(value, hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
             return None
-    name = hint.__name__ if inspect.isclass(hint) else str(hint).replace("typing.", "")
-    if typing.get_origin(hint) is typing.Literal:
-        name = f"one of {', '.join(map(str, typing.get_args(hint)))}"
-    return f"should be {name}, is {value!r}"
+    return f"should be {_spelled(hint)}, is {value!r}"
+
+
+def _spelled(hint: Any) -> str:
+    """A type as YAML has it: ``int or null``, not ``Optional[int]``."""
+    kind, inner = typing.get_origin(hint), typing.get_args(hint)
+    if kind is typing.Literal:
+        return f"one of {', '.join('null' if value is None else str(value) for value in inner)}"
+    if kind in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(map(_spelled, sorted(inner, key=lambda one: one is types.NoneType))))
+    if hint is types.NoneType:
+        return "null"
+    return hint.__name__ if inspect.isclass(hint) and not inner else str(hint).replace("typing.", "")
 
 
 def number_problem(name: str, value: Any, default: Any) -> str | None:

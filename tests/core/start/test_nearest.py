@@ -27,6 +27,33 @@ def test_what_people_type_is_answered(typed: str, right: str) -> None:
     assert f"; did you mean {right}?" in wrong_overrides([text])[text]
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("gan_dcgan", "gan_dcgan: is no KEY=VALUE; did you mean experiment=gan_dcgan?"),
+        ("gan_dcgn", "gan_dcgn: is no KEY=VALUE; did you mean experiment=gan_dcgan?"),
+        ("one thing", "is no KEY=VALUE, +KEY=VALUE or ~KEY"),
+        (
+            "data.source=docstrings",
+            "data.source=docstrings: this is set by choosing from a group: data/source=docstrings",
+        ),
+    ],
+)
+def test_what_is_no_override_is_answered(typed: str, told: str) -> None:
+    assert told in wrong_overrides([typed])[typed]
+
+
+def test_two_rates_are_both_offered() -> None:
+    typed = ["experiment=gan_dcgan", "lr=1"]
+    assert wrong_overrides(typed)["lr=1"].endswith("did you mean model.lr_generator or model.lr_discriminator?")
+
+
+def test_a_key_of_a_source_is_found_by_another_name() -> None:
+    typed = ["data/source=csv_text", "data=text/sentences", "data.source.path=texts.csv"]
+    assert wrong_overrides(typed) == {typed[2]: "data.source.path: unknown key; did you mean data.source.file?"}
+    assert meant("data.source.pth", ["data.source.sizes"], ["paths", "trainer"]) == []
+
+
 @pytest.mark.parametrize("typed", ["xyz", "root", "num_classes", "data.root", "optimizer", "augment", "model=xyz"])
 def test_nothing_silly_is_offered(typed: str) -> None:
     text = typed if "=" in typed else f"{typed}=1"

@@ -72,7 +72,10 @@ def wrong_overrides(overrides: Sequence[str]) -> dict[str, str]:
         key = override.key_or_group
         if key in (CHOICE, *groups()) or key.startswith("hydra") or override.is_add() or override.is_force_add():
             continue
-        if mistake := _unknown_key(key, base):
+        group = key.replace(".", "/")
+        if group in groups() and isinstance(override.value(), str):
+            wrong[text] = f"{text}: this is set by choosing from a group: {group}={override.value()}"
+        elif mistake := _unknown_key(key, base):
             wrong[text] = mistake
     return wrong
 
@@ -122,6 +125,9 @@ def _in_double(value: str) -> str:
 def _unreadable(text: str) -> str:
     if (fixed := in_quotes(text)) != text:
         return f"{text}: Hydra takes signs in this value for its own; put quotes inside: {shell_word(fixed)}"
+    choices = [f"{group}={option}" for group in groups() for option in options(group)]
+    if re.fullmatch(r"[\w/]+", text) and (close := meant(text, [], choices)):
+        return f"{text}: is no KEY=VALUE; did you mean {' or '.join(close)}?"
     return f"{text}: is no KEY=VALUE, +KEY=VALUE or ~KEY; a value with spaces needs quotes: 'KEY=\"a value\"'"
 
 

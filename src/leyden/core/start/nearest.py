@@ -8,7 +8,7 @@ from typing import Any
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("epochs", "n_epochs", "num_epochs"), ("trainer.max_epochs",)),
     **dict.fromkeys(("steps", "iterations", "iters", "num_steps"), ("trainer.max_steps",)),
-    **dict.fromkeys(("learning_rate", "lr0", "base_lr", "rate"), ("model.lr",)),
+    **dict.fromkeys(("lr", "learning_rate", "lr0", "base_lr", "rate"), ("model.lr",)),
     **dict.fromkeys(("batch", "bs", "batchsize", "train_batch_size"), ("data.batch_size",)),
     **dict.fromkeys(("imgsz", "img_size", "imagesize", "input_size", "resolution"), ("data.image_size",)),
     **dict.fromkeys(("device", "gpu", "gpus", "cuda"), ("trainer.devices", "trainer=gpu")),
@@ -17,6 +17,7 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("arch", "net", "network"), ("model.backbone", "model")),
     **dict.fromkeys(("dataset", "source", "datasource"), ("data/source",)),
     **dict.fromkeys(("output", "output_dir", "out_dir", "save_dir", "log_dir"), ("paths.outputs",)),
+    **dict.fromkeys(("path", "folder", "directory", "filename", "csv"), ("data.source.root", "data.source.file")),
     **dict.fromkeys(("data_dir", "data_path", "data_root"), ("data.source.root", "paths.data")),
     **dict.fromkeys(("wd", "decay"), ("model.weight_decay",)),
     **dict.fromkeys(("amp", "fp16", "bf16", "half"), ("trainer.precision",)),
@@ -64,9 +65,13 @@ def meant(name: str, known: Iterable[str], among: Iterable[str] = ()) -> list[st
     other = OTHER_NAMES.get(last, ())
     if whole := [text for text in other if text in names or ("=" in text and len(names) > FEW)]:
         return whole
+    parts = [known for text in other for known in names if known.startswith(f"{text}_")]
+    if 0 < len(parts) <= FEW:  # a GAN has two rates
+        return parts
     if part := [_last(text) for text in other if _last(text) in own]:
         return part
-    for place, likeness in ((own, CLOSE), (names, SURE)):
+    alike = [known for known in names if "." in known or "." not in name]  # what is deep was no group at the top
+    for place, likeness in ((own, CLOSE), (alike, SURE)):
         lasts = {_last(known).lower() for known in place}
         if close := difflib.get_close_matches(last.lower(), lasts, n=1, cutoff=likeness):
             return _beside(name, [known for known in place if _last(known).lower() == close[0]])
