@@ -20,7 +20,6 @@ from leyden.bench.run.record import Record
 from leyden.bench.run.run import run
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
 from leyden.data import inputs
-from leyden.data.issues import Tally
 from leyden.data.source.files.decoder import read_image
 from leyden.detection.ssd import SSD
 from leyden.gan.noise_to_image.dcgan import DCGAN
@@ -146,9 +145,9 @@ def test_images_are_held_a_few_at_a_time(
     read: list[weakref.ref[Tensor]] = []
     alive = []
 
-    def watched(path: Path, tally: Tally) -> Tensor:
+    def watched(path: Path, **options: Any) -> Tensor:
         alive.append(sum(image() is not None for image in read))
-        image = read_image(path)
+        image = read_image(path, **options)
         read.append(weakref.ref(image))
         return image
 
