@@ -120,7 +120,7 @@ def test_classes_and_values_out_of_range_are_refused() -> None:
         Constant().sample(1, label="3")
     with pytest.raises(ValueError, match=r"model.warmup=1 must be"):
         Constant(warmup=1)
-    with pytest.raises(ValueError, match="Constant finds no boxes"):
+    with pytest.raises(ValueError, match="Constant has no use for it: leave --threshold out"):
         Constant().predict(["a"], PredictOptions(threshold=0.5))
 
 
