@@ -72,3 +72,9 @@ def cutout(images: Tensor, fraction: float) -> Tensor:
     rows, columns = torch.arange(height, device=images.device)[:, None], torch.arange(width, device=images.device)
     inside = (rows >= top) & (rows < top + side) & (columns >= left) & (columns < left + side)
     return images.masked_fill(inside[:, None], 0)
+
+
+def sometimes(images: Tensor, changed: Tensor, probability: Tensor) -> Tensor:
+    """Each image changed with a probability, or as it was; ``images`` and ``changed`` (N, C, H, W), () in [0, 1]."""
+    chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < probability
+    return torch.where(chosen, changed, images)

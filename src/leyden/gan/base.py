@@ -35,6 +35,8 @@ class Player(NamedTuple):
     """Adam's decays of the gradients' mean and square; None takes those of the options."""
     weight_decay: float = 0.0
     """Of Adam: this times each weight is added to its gradient."""
+    shares: str | None = None
+    """The player whose optimizer it takes a further step with, on a loss of its own; None: it has its own."""
 
 
 class Evaluation(Protocol):
@@ -121,17 +123,16 @@ class AdversarialTask(LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """A step of each player whose turn it is, in order."""
         active, turns, logged, step = self.active_players(), self.turns(), logs_now(self), self.global_step + 1
-        optimizers = dict(zip(self.players, _listed(self.optimizers()), strict=True))
+        optimizers = dict(zip(self._with_optimizer(), _listed(self.optimizers()), strict=True))
         prepared = self.prepare(batch)
         losses: dict[str, Tensor] = {}
         for name in turns:
             player = self.players[name]
             loss = partial(player.loss, *prepared)
-            losses[name] = optimizer_step(
-                self, name, optimizers[name], loss, self.options.clip, counted=name == turns[-1]
-            )
-            if name == "generator":
-                self.update_ema(step // player.every)
+            optimizer, counted = optimizers[player.shares or name], name == turns[-1]
+            losses[name] = optimizer_step(self, name, optimizer, loss, self.options.clip, counted)
+        if "generator" in turns:
+            self.update_ema(step // self.players["generator"].every)
         for name, schedule in self._schedules().items():
             if name in active:
                 schedule.step()
@@ -154,10 +155,10 @@ class AdversarialTask(LightningModule):
             self.log_dict({f"train/{name}": value for name, value in measured.items()})
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
-        """Adam for each player in order, and a schedule for each if the rates change."""
+        """Adam for each player that has its own, in order, and a schedule for each if the rates change."""
         optimizers: list[Optimizer] = []
         schedules: list[LRScheduler] = []
-        for name, player in self.players.items():
+        for name, player in self._with_optimizer().items():
             betas = player.betas or self.options.betas
             optimizers.append(
                 Adam(player.network.parameters(), player.lr, betas, weight_decay=player.weight_decay, fused=True)
@@ -214,9 +215,12 @@ class AdversarialTask(LightningModule):
         """Lets the evaluation sum up the training."""
         self.evaluation.end_training(self)
 
+    def _with_optimizer(self) -> dict[str, Player]:
+        return {name: player for name, player in self.players.items() if player.shares is None}
+
     def _schedules(self) -> dict[str, LRScheduler]:
         schedules = _listed(self.lr_schedulers())
-        return dict(zip(self.players, schedules, strict=True)) if schedules else {}
+        return dict(zip(self._with_optimizer(), schedules, strict=True)) if schedules else {}
 
 
 def _listed(found: Any) -> list[Any]:

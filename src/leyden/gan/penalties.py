@@ -1,5 +1,6 @@
 """Penalties on the discriminator's gradient with respect to its images, which keep it smooth."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -39,6 +40,24 @@ def r1(critic: Critic, real: Tensor) -> Tensor:
         () penalty with a graph, at least 0; multiplied by gamma, 10 in the paper.
     """
     return _gradient(critic, real.detach()).square().sum(1).mean() / 2
+
+
+def path_lengths(images: Tensor, styles: Tensor) -> Tensor:
+    """||J^T y||_2 for y ~ N(0, I) / sqrt(H W), J the Jacobian of an image by its style (Karras et al. 2020, eq. 4).
+
+    How far an image moves with its style, in a random direction of images; a generator for which it is the same
+    everywhere is easier to invert, and smoother.
+
+    Args:
+        images: (N, C, H, W) with a graph to ``styles``, each image by itself.
+        styles: (N, L, D), a style for each layer.
+
+    Returns:
+        (N,) with a graph: the root of the squared gradient's sum over D, of its mean over the layers.
+    """
+    noise = torch.randn_like(images) / math.sqrt(images.shape[2] * images.shape[3])
+    (gradient,) = torch.autograd.grad((images * noise).sum(), styles, create_graph=True)
+    return gradient.square().sum(2).mean(1).sqrt()
 
 
 def _gradient(critic: Critic, images: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""StyleGAN: a generator that is given a style, a learnt vector, in each of its layers."""
