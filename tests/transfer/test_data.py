@@ -5,13 +5,14 @@ import pytest
 import torch
 from torchvision.io import write_png
 
+from leyden.core.splits import few_per_class
 from leyden.data.columns import LabelledImages
 from leyden.data.loader import Loader
 from leyden.data.source import ImageSource
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.files.image_folder import ImageFolder
 from leyden.data.splits import InMemory, Resized, fit_image
-from leyden.transfer.data import TransferImages, few_per_class
+from leyden.transfer.data import TransferImages
 
 
 class Colours(ImageSource):

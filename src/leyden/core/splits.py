@@ -70,6 +70,39 @@ def by_name(names: Sequence[str], fractions: Sequence[float], seed: int = 0) -> 
     return [sorted(order[start:stop]) for start, stop in pairwise(edges)]
 
 
+def few_per_class(
+    labels: Tensor, count: int | None, seed: int, names: Sequence[str], key: str = "data.labels_per_class"
+) -> Tensor:
+    """Draws ``count`` examples of each class; nested: with the same seed, fewer are among more.
+
+    Args:
+        labels: (N,) int64 classes.
+        count: per class; null takes all.
+        seed: of the draw.
+        names: of the classes, for the error.
+        key: the config key that says ``count``, likewise.
+
+    Returns:
+        Indices (count * classes,), class by class.
+
+    Raises:
+        ValueError: a class has no example, or fewer than ``count``.
+    """
+    absent = [name for label, name in enumerate(names) if not (labels == label).any()]
+    if absent:
+        raise ValueError(f"no training example of {', '.join(absent)}: a class that is never seen cannot be learnt")
+    if count is None:
+        return torch.arange(len(labels))
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    picked = []
+    for label, name in enumerate(names):
+        members = order[labels[order] == label]
+        if len(members) < count:
+            raise ValueError(f"{key}={count}, but class {name!r} has {len(members)} training examples")
+        picked.append(members[:count])
+    return torch.cat(picked)
+
+
 def _one_each(edges: Sequence[int]) -> list[int]:
     """Where parts begin and end, moved so far that none is empty; as it is where there are fewer examples than parts.
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from leyden.core.seeding import mix
+from leyden.core.splits import few_per_class
 from leyden.core.text.shell import command
 from leyden.data.columns import LabelledImages, device_of
 from leyden.data.images import ImageDataModule
@@ -258,33 +259,3 @@ def _of_classes(source: Source, stage: Stage, names: Sequence[str]) -> tuple[Spl
     labels = place[labels_of(split)]
     chosen = (labels >= 0).nonzero().flatten()
     return split, chosen, labels[chosen]
-
-
-def few_per_class(labels: Tensor, count: int | None, seed: int, names: Sequence[str]) -> Tensor:
-    """Draws ``count`` examples of each class; nested: with the same seed, fewer are among more.
-
-    Args:
-        labels: (N,) int64 classes.
-        count: per class; null takes all.
-        seed: of the draw.
-        names: of the classes, for the error.
-
-    Returns:
-        Indices (count * classes,), class by class.
-
-    Raises:
-        ValueError: a class has no example, or fewer than ``count``.
-    """
-    absent = [name for label, name in enumerate(names) if not (labels == label).any()]
-    if absent:
-        raise ValueError(f"no training example of {', '.join(absent)}: a class that is never seen cannot be learnt")
-    if count is None:
-        return torch.arange(len(labels))
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
-    picked = []
-    for label, name in enumerate(names):
-        members = order[labels[order] == label]
-        if len(members) < count:
-            raise ValueError(f"data.labels_per_class={count}, but class {name!r} has {len(members)} training examples")
-        picked.append(members[:count])
-    return torch.cat(picked)

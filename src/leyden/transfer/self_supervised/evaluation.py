@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leyden.core.seeding import mix
+from leyden.core.splits import few_per_class
 from leyden.data.batches.views import ViewImages
 from leyden.data.loader import Loader
 from leyden.data.splits import Split
 from leyden.nets.backbone import Backbone
-from leyden.transfer.data import few_per_class
 from leyden.transfer.self_supervised.neighbours import draw_neighbours, nearest
 from leyden.transfer.self_supervised.options import SelfSupervisedOptions
 from leyden.transfer.self_supervised.supervised import Task, supervised_accuracy

@@ -9,10 +9,10 @@ from torch.nn import functional as F
 
 from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
 from leyden.core.seeding import mix
+from leyden.core.splits import few_per_class
 from leyden.data.batches.views import ViewImages
 from leyden.data.splits import Split
 from leyden.nets.backbone import Backbone
-from leyden.transfer.data import few_per_class
 
 BATCH = 64
 """Images of a step, those of few labels repeated."""

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from leyden.core.seeding import mix
+from leyden.core.splits import few_per_class
 from leyden.data.images import ImageDataModule
 from leyden.data.source import ImageSource
 from leyden.data.specs import ImageSpec
 from leyden.data.splits import InMemory, Split, Stage, decode, labels_of, select, unlabelled
-from leyden.transfer.data import few_per_class
 
 
 class SelfTaughtImages(ImageDataModule):
