@@ -49,6 +49,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/paired_translation.py
 	$(BIN)/python tests/benchmarks/finetuning.py
 	$(BIN)/python tests/benchmarks/tables.py
+	$(BIN)/python tests/benchmarks/stylegan.py
 
 bench-scale: setup
 	$(BIN)/python tests/benchmarks/scale.py

@@ -72,6 +72,39 @@ def conditional(model: Any) -> Step:
     return step
 
 
+def stylegan(model: Any) -> Step:
+    """With R1 every 16th batch and adapted shifts, as gan_stylegan has them; no path length."""
+    g, d, average = model.generator, model.discriminator, deepcopy(model.generator)
+    adams, schedules = adams_of(model)
+    batches, p, signs = 0, 0.0, 0.0
+
+    def critic(images: Tensor) -> Tensor:
+        moved = translate(images, model.options.translation)
+        return d(torch.where(torch.rand(len(images), 1, 1, 1) < p, moved, images)).float()
+
+    def step(images: Tensor, _: Any) -> None:
+        nonlocal batches, p, signs
+        batches += 1
+        real = images.float() / 127.5 - 1
+        fake = g(torch.randn(len(real), model.sampler.latent_dim))
+        on_real = critic(real)
+        signs += on_real.detach().sign().mean().item()
+        if batches % 4 == 0:
+            p, signs = min(max(p + (4 * len(real) / 20000 if signs / 4 > 0.6 else -4 * len(real) / 20000), 0), 1), 0.0
+        descend(adams[1], F.softplus(-on_real).mean() + F.softplus(critic(fake.detach())).mean())
+        if batches % model.r1_every == 0:
+            real.requires_grad_(True)
+            (slope,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
+            descend(adams[1], model.r1_every * model.options.r1 / 2 * slope.square().sum((1, 2, 3)).mean())
+        d.requires_grad_(False)
+        descend(adams[0], F.softplus(-critic(fake)).mean())
+        d.requires_grad_(True)
+        update_ema(average, g, model.options.ema_decay)
+        advance(schedules)
+
+    return step
+
+
 def lapgan(model: Any) -> Step:
     """A GAN per level, the losses summed: two levels, the finer one told the low pass, and at rest on most batches."""
     g, d, average = model.generator, model.discriminator, deepcopy(model.generator)

@@ -165,6 +165,7 @@ COMPARISONS = {
     "gan_conditional": (["experiment=gan_conditional"], 160, by_hand.conditional),
     "gan_dcgan": (["experiment=gan_dcgan"], 160, by_hand.gan),
     "gan_lapgan": (["experiment=gan_lapgan"], 160, by_hand.lapgan),
+    "gan_stylegan": (["experiment=gan_stylegan"], 160, by_hand.stylegan),
     "gan_srgan, MSE": ([*PHOTOGRAPHS, "model.mse_steps=null"], 60, by_hand.srresnet),
     "gan_srgan, game": ([*PHOTOGRAPHS, "model.mse_steps=0"], 60, by_hand.srgan),
     "gan_shapes": (["experiment=gan_shapes"], 80, by_hand.voxels),
