@@ -56,6 +56,26 @@ class ImagePairs(NamedTuple):
     """(B, C', H, W) uint8, of domain B."""
 
 
+class ColourImages(NamedTuple):
+    """Colour images in CIE L*a*b*, whose colours are to be found again."""
+
+    lightness: Tensor
+    """(B, 1, H, W) float32 L, 0 to 100."""
+    ab: Tensor
+    """(B, 2, H, W) float32 a and b, within -110 to 110; what is asked for."""
+    hinted: Tensor
+    """(B, 1, H, W) bool, at which pixels a person says a and b."""
+
+
+class HoledImages(NamedTuple):
+    """Images, and which part of each is to be found again."""
+
+    images: Tensor
+    """(B, C, H, W) uint8, whole."""
+    holes: Tensor
+    """(B, 1, H, W) bool, true in the hole."""
+
+
 class Scenes(NamedTuple):
     """Images with the objects on them."""
 

@@ -45,7 +45,7 @@ class Loader:
         batch_size: examples per batch and rank.
         train: shuffles, drops the last incomplete batch (unless it is the only one) and augments.
         seed: of order and augmentation.
-        augment: applied to training batches only.
+        augment: applied to training batches only, unless ``always``.
         workers: processes that decode a split which is not in memory.
         whole: each rank takes all examples instead of its share.
         views: so many different augmentations of each example; epoch e gets that of epoch e mod ``views``. None: a new
@@ -53,6 +53,7 @@ class Loader:
         cached: the augmented split as a network gave it, computed once, an entry per view; taken in place of the split.
         limit: how much of an epoch the trainer takes, batches or (float) their share; going on from there begins the
             next epoch.
+        always: ``augment`` makes evaluation batches too, the same ones in every epoch.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Loader:
         views: int | None = None,
         cached: Sequence[InMemory] = (),
         limit: int | float = 1.0,
+        always: bool = False,
     ) -> None:
         if len(split) == 0:
             raise ValueError("the split is empty")
@@ -77,7 +79,7 @@ class Loader:
         self.batch_size = batch_size
         self.train = train
         self.seed = seed
-        self.augment = augment if train else None
+        self.augment = augment if train or always else None
         self.workers = workers
         self.whole = whole
         self.views = views
@@ -126,6 +128,8 @@ class Loader:
         return self._uniform(view, self.augment.draws)
 
     def _view(self) -> int:
+        if not self.train:
+            return 0
         return self._epoch if self.views is None else self._epoch % self.views
 
     def _uniform(self, epoch: int, draws: int) -> Tensor:

@@ -33,6 +33,22 @@ class ImagePairSpec(TypedDict):
     """Side of the square training images in pixels."""
 
 
+class ColourSpec(TypedDict):
+    """Colour images whose colours are to be found."""
+
+    image_size: int
+    """Side of the square training images in pixels."""
+    hints: int
+    """Pixels whose colour is given, at most; 0: the lightness is all there is."""
+
+
+class HoleSpec(PixelSpec):
+    """Images with holes."""
+
+    hole_size: float
+    """Greatest height and width of a hole in training, fraction of the image's side."""
+
+
 class TableSpec(TypedDict):
     """Rows of a table."""
 

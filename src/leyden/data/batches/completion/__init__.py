@@ -1,0 +1,1 @@
+"""Images from which something was taken away: their colours, or what was in a hole."""

@@ -1,0 +1,1 @@
+"""Techniques that complete images: the colours of grey ones, what is missing in a hole."""

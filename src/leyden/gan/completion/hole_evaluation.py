@@ -1,0 +1,86 @@
+"""How well holes are filled, in numbers beside three floors, and side by side with what was there."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from skimage.restoration import inpaint_biharmonic
+from torch import Tensor
+
+from leyden.data.columns import HoledImages
+from leyden.gan.base import AdversarialTask
+from leyden.gan.completion.errors import Errors, decibels
+from leyden.visualization.grid import grid, side_by_side, upscale
+from leyden.visualization.logging import log_image
+
+SHOWN = 12
+"""Images on the sheet."""
+COLUMNS = 3
+
+
+class HoleEvaluation:
+    """Scores filled holes of validation and test images.
+
+    ``psnr``, in dB, is of the mean squared error over all pixels inside the holes of the split. Beside it are
+    ``psnr_mean``, each hole filled with the mean colour of what is known of its image, and in the test
+    ``psnr_biharmonic``, continued smoothly from its edge (scikit-image's ``inpaint_biharmonic``).
+
+    Args:
+        complete: uint8 images (N, C, S, S) and their holes, bool (N, 1, S, S), to completed images.
+    """
+
+    monitor = "val/psnr"
+    mode: Literal["min", "max"] = "max"
+    main_image = "holes"
+
+    def __init__(self, complete: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.complete = complete
+        self.errors = Errors()
+        self.shown: dict[str, Tensor] | None = None
+
+    def stepped(self, task: AdversarialTask) -> None:
+        """Nothing: whole validations are looked at."""
+
+    def batch(self, task: AdversarialTask, stage: Literal["val", "test"], batch: HoledImages, number: int) -> None:
+        """Fills the holes of a batch and takes the errors inside, those of the floors as well."""
+        images, holes = batch
+        methods = {"_mean": mean_fill(images, holes), "": self.complete(images, holes)}
+        if stage == "test":
+            methods["_biharmonic"] = biharmonic_fill(images, holes)
+        inside = holes.expand_as(images)
+        for suffix, filled in methods.items():
+            self.errors.add(suffix, (filled.float() - images.float())[inside].square())
+        if self.shown is None:
+            white = torch.where(holes, 255, images)
+            columns = {"seen": white, "mean": methods["_mean"], "biharmonic": methods.get("_biharmonic")}
+            columns |= {"filled": methods[""], "true": images}
+            self.shown = {title: column[:SHOWN] for title, column in columns.items() if column is not None}
+
+    def end(self, task: AdversarialTask, stage: Literal["val", "test"]) -> None:
+        """Logs the scores and the sheet."""
+        shown, self.shown = self.shown, None
+        scores = {f"psnr{suffix}": decibels(error, 255) for suffix, error in self.errors.take().items()}
+        task.log_dict({f"{stage}/{name}": value for name, value in scores.items()})
+        if shown is not None:
+            sheet = {title: upscale(grid(images, COLUMNS), 320) for title, images in shown.items()}
+            log_image(task, "holes", side_by_side(sheet))
+
+    def end_training(self, task: AdversarialTask) -> None:
+        """Nothing: the scores say it all."""
+
+
+def mean_fill(images: Tensor, holes: Tensor) -> Tensor:
+    """uint8 images (N, C, H, W) with the mean colour of what is known of each in its hole (N, 1, H, W)."""
+    known = ~holes
+    mean = (images * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp_min(1)
+    return torch.where(holes, mean.round().to(torch.uint8), images)
+
+
+def biharmonic_fill(images: Tensor, holes: Tensor) -> Tensor:
+    """uint8 images (N, C, H, W) with their holes (N, 1, H, W) continued from the edge (Damelin and Hoang 2018)."""
+    filled = [
+        torch.from_numpy(inpaint_biharmonic(image.movedim(0, -1).numpy() / 255, hole[0].numpy(), channel_axis=-1))
+        for image, hole in zip(images.cpu(), holes.cpu(), strict=True)
+    ]
+    whole = (torch.stack(filled).movedim(-1, 1) * 255).round().clamp(0, 255).to(torch.uint8)
+    return torch.where(holes, whole.to(images.device), images)
