@@ -16,7 +16,8 @@ from smallest import MODELS, derived_from, lab_of, little, values_of
 from leyden.bench.config.compose import compose
 from leyden.bench.config.instantiate import build
 from leyden.core.estimator import EstimatorTask
-from leyden.core.technique import Exports, Predicts, Samples, Technique
+from leyden.core.technique import Exports, PredictOptions, Predicts, Samples, Technique
+from leyden.gan.completion.context_encoder import ContextEncoder
 from training import StepSeed, Stop, quiet_trainer
 
 PLAIN = [model for model in MODELS if derived_from(model) is None]
@@ -119,10 +120,20 @@ def predicts(technique: Predicts, data: Any) -> None:
     """A row for each input, and an image for each where there are any."""
     split = data.examples("test") if technique.input_type == "text" else data.split("test")
     inputs = [split[i][0] for i in range(min(2, len(split)))]
-    predictions = technique.predict(inputs)
+    predictions = technique.predict(inputs, asked(technique, inputs))
     assert len(predictions.rows) == len(inputs)
     assert len(predictions.images) in (0, len(inputs))
     assert all(image.dtype == torch.uint8 and image.shape[0] == 3 for image in predictions.images)
+
+
+def asked(technique: Predicts, inputs: Sequence[Any]) -> PredictOptions:
+    """Nothing, but where masks are needed one for each image, with a hole in its corner."""
+    if not isinstance(technique, ContextEncoder):
+        return PredictOptions()
+    masks = [torch.zeros(image.shape[-2:], dtype=torch.bool) for image in inputs]
+    for mask in masks:
+        mask[:4, :4] = True
+    return PredictOptions(masks=masks)
 
 
 def equal(one: Any, other: Any) -> bool:

@@ -17,8 +17,8 @@ from leyden.gan.augment import cutout, translate
 from leyden.gan.super_resolution.perceptual import train_perceptual
 from leyden.nets.memory_format import arrange
 
-Step = Callable[[Tensor, Any], None]
-"""Of uint8 images (B, C, S, S) and their targets."""
+Step = Callable[..., None]
+"""Of a batch's columns: uint8 images (B, C, S, S) and their targets, as a rule."""
 
 
 def classifier(model: Any) -> Step:
@@ -132,6 +132,53 @@ def lapgan(model: Any) -> Step:
         descend(adams[1], sum(F.softplus(-x).mean() for x in on_real) + sum(F.softplus(x).mean() for x in on_fake))
         d.requires_grad_(False)
         descend(adams[0], sum(F.softplus(-x).mean() for x in critic(first, fake, low_passes)))
+        d.requires_grad_(True)
+        update_ema(average, g, model.options.ema_decay)
+        advance(schedules)
+
+    return step
+
+
+def colourise(model: Any) -> Step:
+    """pix2pix from lightness to colours, without hints."""
+    g, d, average = model.generator, model.discriminator, deepcopy(model.generator)
+    adams, schedules = adams_of(model)
+
+    def step(lightness: Tensor, ab: Tensor, _: Tensor) -> None:
+        seen, real = lightness / 50 - 1, ab / 110
+        fake = g(seen).float()
+
+        def critic(colours: Tensor) -> Tensor:
+            return d(torch.cat([seen, colours], 1)).float()
+
+        descend(adams[1], F.softplus(-critic(real)).mean() + F.softplus(critic(fake.detach())).mean())
+        d.requires_grad_(False)
+        adversarial = F.softplus(-critic(fake)).mean()
+        descend(adams[0], model.l1_weight * F.l1_loss(fake, real) + model.adversarial_weight * adversarial)
+        d.requires_grad_(True)
+        update_ema(average, g, model.options.ema_decay)
+        advance(schedules)
+
+    return step
+
+
+def context_encoder(model: Any) -> Step:
+    """The squared error in the hole and around it, and D on completed images."""
+    g, d, average = model.generator, model.discriminator, deepcopy(model.generator)
+    adams, schedules = adams_of(model)
+
+    def step(images: Tensor, holes: Tensor) -> None:
+        real, known = images.float() / 127.5 - 1, ~holes
+        mean = (real * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True)
+        made = g(torch.cat([torch.where(holes, mean, real), holes.float()], 1)).float()
+        completed = torch.where(holes, made, real)
+        descend(adams[1], F.softplus(-d(real).float()).mean() + F.softplus(d(completed.detach()).float()).mean())
+        d.requires_grad_(False)
+        wide = F.max_pool2d(holes.float(), 2 * model.overlap + 1, 1, model.overlap)
+        weight = holes + model.overlap_weight * (wide - holes.float())
+        error = (weight * (made - real).square()).sum() / weight.sum() / real.shape[1]
+        adversarial = F.softplus(-d(completed).float()).mean()
+        descend(adams[0], model.reconstruction_weight * error + model.adversarial_weight * adversarial)
         d.requires_grad_(True)
         update_ema(average, g, model.options.ema_decay)
         advance(schedules)

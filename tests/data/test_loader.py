@@ -81,6 +81,13 @@ def test_evaluation_keeps_order_and_does_not_augment() -> None:
     assert next(iter(loader)).images.shape == (6, 1, 2, 2)
 
 
+def test_always_augments_evaluation_alike() -> None:
+    loader = Loader(split(), 6, augment=Note(), always=True)
+    assert epoch(loader) == epoch(loader)
+    assert targets(loader) == list(range(20))
+    assert epoch(loader) != epoch(Loader(split(), 6))
+
+
 def test_numbers_belong_to_seed_epoch_and_example() -> None:
     def numbers(batch_size: int, seed: int) -> list[dict[int, list[int]]]:
         loader = Loader(split(), batch_size, train=True, seed=seed, augment=Note())

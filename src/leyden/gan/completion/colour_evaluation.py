@@ -1,5 +1,6 @@
 """How good colours are, in numbers beside two floors, and side by side with the true ones."""
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -32,10 +33,11 @@ class ColourEvaluation:
 
     - ``psnr_rgb``: of red, green and blue, in dB, of the mean squared error over all pixels of the split;
     - ``psnr_ab``: of a and b, whose range is -110 to 110;
+    - ``hue_right``: fraction of the images whose mean a and b point to within 18 degrees of where the true ones do;
     - ``colourfulness_ratio``: mean colourfulness of the images (Hasler and Suesstrunk) over that of the true ones; 1 is
       right, below: too grey.
 
-    The first two also as ``psnr_rgb_grey``, ... with a = b = 0, and ``psnr_rgb_mean``, ... with the training images'
+    PSNRs also as ``psnr_rgb_grey``, ... with a = b = 0, and ``psnr_rgb_mean``, ... with the training images'
     mean a and b everywhere, where the trainer has their DataModule.
 
     Args:
@@ -69,13 +71,15 @@ class ColourEvaluation:
             if not suffix:
                 self.errors.add("colourfulness", colourfulness(rgb))
                 self.errors.add("true_colourfulness", colourfulness(true))
+                self.errors.add("hue_right", hue_right(found, batch.ab))
                 if self.shown is None:
                     self.shown = self.details(batch, found, rgb, true)
 
     def end(self, task: AdversarialTask, stage: Literal["val", "test"]) -> None:
         """Logs the scores and the sheet."""
         means, shown, self.shown = self.errors.take(), self.shown, None
-        scores = {"colourfulness_ratio": means.pop("colourfulness") / max(means.pop("true_colourfulness"), 1e-9)}
+        scores = {"hue_right": means.pop("hue_right")}
+        scores |= {"colourfulness_ratio": means.pop("colourfulness") / max(means.pop("true_colourfulness"), 1e-9)}
         for name, error in means.items():
             scores[f"psnr_{name}"] = decibels(error, 255 if name.startswith("rgb") else 2 * AB_RANGE)
         task.log_dict({f"{stage}/{name}": value for name, value in scores.items()})
@@ -104,6 +108,12 @@ class ColourEvaluation:
         if self.mean_ab is None and (data := attached_data(task.trainer, Colours)) is not None:
             self.mean_ab = data.mean_ab()
         return self.mean_ab
+
+
+def hue_right(found: Tensor, true: Tensor) -> Tensor:
+    """Whether the mean colours (N, 2, H, W) of images point in the same direction, within 18 degrees: float (N,)."""
+    cosine = torch.cosine_similarity(found.mean((2, 3)), true.mean((2, 3)))
+    return (cosine > math.cos(math.tau / 20)).float()
 
 
 def heat(values: Tensor) -> Tensor:

@@ -25,3 +25,12 @@ def test_labels_follow_the_files_documentation() -> None:
         split = Faces().split(stage)
         told = [bytes(image.numpy()) in faces for image in split.columns.images]
         assert told == (split.columns.labels == 0).tolist()
+
+
+def test_faces_alone() -> None:
+    parts = {stage: (Faces().split(stage), Faces(others=False).split(stage)) for stage in ("train", "val", "test")}
+    for whole, faces in parts.values():
+        assert torch.equal(faces.columns.images, whole.columns.images[whole.columns.labels == 0])
+        assert not faces.columns.labels.any()
+    assert [len(faces) for _, faces in parts.values()] == [60, 10, 30]
+    assert Faces(others=False).class_names == ["face"]

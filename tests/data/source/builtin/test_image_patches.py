@@ -1,6 +1,8 @@
+import pytest
 import torch
 
-from leyden.data.source.builtin.image_patches import PHOTOGRAPHS, ImagePatches, patches, photographs
+from leyden.data.source.builtin import image_patches
+from leyden.data.source.builtin.image_patches import PHOTOGRAPHS, ImagePatches, patches, photographs, regions
 
 
 def test_the_splits_share_no_photograph():
@@ -44,3 +46,29 @@ def test_a_patch_is_a_piece_of_its_photograph():
 
 def test_photographs_smaller_than_a_patch_are_enlarged():
     assert ImagePatches(400, train=1, val=2, test=1).split("val").columns.images.shape == (2, 3, 400, 400)
+
+
+def places_of(stage):
+    """Pixels of a split's regions: all are different where the photographs say their own place."""
+    return {int(value) for region in regions(stage, 20) for value in region.flatten()}
+
+
+def test_regions_of_a_photograph_share_no_pixel(monkeypatch):
+    numbered = torch.arange(80 * 120).view(1, 80, 120)
+    monkeypatch.setattr(image_patches, "photographs", lambda stage: [numbered] if stage == "train" else [])
+    found = {stage: places_of(stage) for stage in ("train", "val", "test")}
+    assert set.union(*found.values()) == set(range(80 * 120))
+    assert sum(map(len, found.values())) == 80 * 120
+    assert [len(places) / 9600 for places in found.values()] == pytest.approx([0.7, 0.1, 0.2], abs=0.05)
+
+
+def test_patches_by_region_see_all_six_photographs():
+    split = ImagePatches(16, train=4, val=4, test=6, region=64).split("test")
+    assert split.columns.images.shape == (6, 3, 16, 16)
+    assert len({len(regions(stage, 64)) for stage in ("train", "val", "test")}) == 3
+    assert all(abs(side - 64) < 12 for region in regions("test", 64) for side in region.shape[1:])
+
+
+def test_regions_smaller_than_a_patch_are_refused():
+    with pytest.raises(ValueError, match="region=32 is smaller than patches of 64 pixels"):
+        ImagePatches(64, region=32)

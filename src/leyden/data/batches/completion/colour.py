@@ -55,7 +55,8 @@ class Colours(ImageDataModule):
         super().__init__(source, image_size, batch_size, eval_batch_size, in_memory, workers, seed)
         if hints < 0:
             raise ValueError(f"data.hints={hints}: a number of pixels, from 0")
-        self.flip, self.hints = flip, hints
+        self.hints = hints
+        self.augment = ToLab(hints, varied=True, flip=flip)
 
     def prepare_data(self) -> None:
         """Finds the images, and looks whether they have colours.
@@ -96,7 +97,7 @@ class Colours(ImageDataModule):
             self.batch_size if train else self.eval_batch_size,
             train=train and not self.overfits,
             seed=self.seed if train else 0,
-            augment=ToLab(self.hints, varied=train, flip=train and self.flip),
+            augment=self.augment if train else ToLab(self.hints),
             workers=self.workers,
             limit=self.taken if train else 1.0,
             always=True,

@@ -62,7 +62,9 @@ class Holes(ImageDataModule):
                 "data: set 0 < smallest <= largest < 1 and 0 < thickness < 1, fractions of the image's side; got "
                 f"{smallest:g}, {largest:g} and {thickness:g}"
             )
-        self.hole, self.smallest, self.largest, self.thickness, self.flip = hole, smallest, largest, thickness, flip
+        self.hole, self.largest = hole, largest
+        self.evaluated = MakeHoles(hole, smallest, largest, thickness)
+        self.augment = MakeHoles(hole, smallest, largest, thickness, flip)
 
     @property
     def spec(self) -> HoleSpec:  # type: ignore[override]
@@ -78,7 +80,7 @@ class Holes(ImageDataModule):
             self.batch_size if train else self.eval_batch_size,
             train=train and not self.overfits,
             seed=self.seed if train else 0,
-            augment=MakeHoles(self.hole, self.smallest, self.largest, self.thickness, train and self.flip),
+            augment=self.augment if train else self.evaluated,
             workers=self.workers,
             limit=self.taken if train else 1.0,
             always=True,

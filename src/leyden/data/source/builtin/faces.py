@@ -17,6 +17,9 @@ class Faces(ImageSource):
 
     The splits are stratified and never change: 120 for training, 20 for validation, 60 for testing.
 
+    Args:
+        others: whether the patches without a face are among them; without, the splits have half as many images.
+
     Raises:
         FileNotFoundError: the installed scikit-image lacks the file.
     """
@@ -25,17 +28,20 @@ class Faces(ImageSource):
     channels = 1
     image_size = 25
 
-    def __init__(self) -> None:
+    def __init__(self, others: bool = True) -> None:
         # Not skimage.data.lfw_subset(): that would look for a newer copy on the network.
         path = Path(skimage.__file__).parent / "data" / "lfw_subset.npy"
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing: install scikit-image from its wheel, which contains it")
         patches = torch.from_numpy(np.load(path))
-        self.class_names = ["face", "other"]
+        self.class_names = ["face", "other"] if others else ["face"]
         images = (patches * 255).round().to(torch.uint8).unsqueeze(1)
         self._columns = LabelledImages(images, (torch.arange(200) >= 100).long())
         train, val, test = stratified(self._columns.labels, (0.6, 0.1, 0.3))
-        self._indices = {"train": train, "val": val, "test": test}
+        self._indices = {
+            stage: part if others else part[self._columns.labels[part] == 0]
+            for stage, part in (("train", train), ("val", val), ("test", test))
+        }
 
     def split(self, stage: Stage) -> InMemory[LabelledImages]:
         """Images (N, 1, 25, 25) and labels: 0 face, 1 other."""
