@@ -203,6 +203,8 @@ def test_predict_fills_any_size() -> None:
 def test_a_missing_mask_is_refused_with_the_cure() -> None:
     with pytest.raises(ValueError, match="give --mask FILE, an image that is white in the hole"):
         tiny().predict([torch.zeros(1, 16, 16, dtype=torch.uint8)])
+    with pytest.raises(ValueError, match="a mask is white all over"):
+        tiny().predict([torch.zeros(1, 9, 9)], PredictOptions(masks=[torch.ones(9, 9, dtype=torch.bool)]))
     with pytest.raises(ValueError, match="leave --threshold out"):
         tiny().predict([], PredictOptions(threshold=0.5))
 

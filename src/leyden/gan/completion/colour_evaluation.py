@@ -82,7 +82,7 @@ class ColourEvaluation:
         scores |= {"colourfulness_ratio": means.pop("colourfulness") / max(means.pop("true_colourfulness"), 1e-9)}
         for name, error in means.items():
             scores[f"psnr_{name}"] = decibels(error, 255 if name.startswith("rgb") else 2 * AB_RANGE)
-        task.log_dict({f"{stage}/{name}": value for name, value in scores.items()})
+        task.log_dict({f"{stage}/{name}": value for name, value in scores.items()}, sync_dist=True)
         if shown is not None:
             log_image(task, "colours", self.sheet(shown))
 

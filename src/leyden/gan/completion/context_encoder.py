@@ -160,7 +160,7 @@ class ContextEncoder(AdversarialTask):
             other pixels are as they were.
 
         Raises:
-            ValueError: there are no masks, or another option is given.
+            ValueError: there are no masks, one leaves nothing of its image, or another option is given.
         """
         options.only(self, "masks")
         if options.masks is None:
@@ -171,6 +171,10 @@ class ContextEncoder(AdversarialTask):
         rows: list[dict[str, Any]] = []
         completed = []
         for image, mask in zip(inputs, options.masks, strict=True):
+            if mask.all():
+                raise ValueError(
+                    "a mask is white all over, so nothing is known to go by: leave some of the image black"
+                )
             filled = fill_any(
                 self.complete,
                 image.to(self.device),

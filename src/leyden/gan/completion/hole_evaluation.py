@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
-from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
 from leyden.data.columns import HoledImages
@@ -60,7 +59,7 @@ class HoleEvaluation:
         """Logs the scores and the sheet."""
         shown, self.shown = self.shown, None
         scores = {f"psnr{suffix}": decibels(error, 255) for suffix, error in self.errors.take().items()}
-        task.log_dict({f"{stage}/{name}": value for name, value in scores.items()})
+        task.log_dict({f"{stage}/{name}": value for name, value in scores.items()}, sync_dist=True)
         if shown is not None:
             sheet = {title: upscale(grid(images, COLUMNS), 320) for title, images in shown.items()}
             log_image(task, "holes", side_by_side(sheet))
@@ -78,6 +77,8 @@ def mean_fill(images: Tensor, holes: Tensor) -> Tensor:
 
 def biharmonic_fill(images: Tensor, holes: Tensor) -> Tensor:
     """uint8 images (N, C, H, W) with their holes (N, 1, H, W) continued from the edge (Damelin and Hoang 2018)."""
+    from skimage.restoration import inpaint_biharmonic  # here: no start of a program waits for it
+
     filled = [
         torch.from_numpy(inpaint_biharmonic(image.movedim(0, -1).numpy() / 255, hole[0].numpy(), channel_axis=-1))
         for image, hole in zip(images.cpu(), holes.cpu(), strict=True)

@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.transforms.v2.functional import resize, rgb_to_grayscale
+from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 Complete = Callable[[Tensor, Tensor], Tensor]
 """uint8 images (N, C, S, S) and their holes, bool (N, 1, S, S), to completed images of the first's shape."""
@@ -83,7 +83,12 @@ def _fill(complete: Complete, images: Tensor, mask: Tensor, width: int, side: in
     hole = F.pad(mask[None, None], beyond)
     if width == side:
         return complete(whole, hole)[..., :height, :across]
-    small = resize(whole, [side, side], antialias=True)
+    small = _resized(whole.float(), side).round().to(torch.uint8)
     # A pixel of the small window is open where it has seen anything of the hole.
-    open_ = resize(hole.float(), [side, side], antialias=True) > 0
-    return resize(complete(small, open_), [width, width], antialias=True)[..., :height, :across]
+    made = complete(small, _resized(hole.float(), side) > 0)
+    return _resized(made.float(), width).round().to(torch.uint8)[..., :height, :across]
+
+
+def _resized(images: Tensor, side: int) -> Tensor:
+    """Bilinear with antialias, in floats: on uint8 torch refuses a side of one pixel."""
+    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)

@@ -66,7 +66,7 @@ def test_mean_colour_of_the_training_images() -> None:
 def test_grey_sources_are_refused() -> None:
     with pytest.raises(ValueError, match=r"the images of digits are grey: .* choose data/source=image_patches"):
         Colours(Digits()).prepare_data()
-    with pytest.raises(ValueError, match="data.hints=-1"):
+    with pytest.raises(ValueError, match="hints=-1"):
         new(hints=-1)
 
 

@@ -130,7 +130,7 @@ class ToLab:
 
     def hinted(self, u: Tensor, height: int, width: int) -> Tensor:
         """Where the colour is given: bool (B, 1, height, width), by ``u`` (B, 1 + hints)."""
-        count = (u[:, :1] * (self.hints + 1)).long() if self.varied else self.hints
+        count = (u[:, :1] * (self.hints + 1)).long() if self.varied else torch.full_like(u[:, :1], self.hints)
         shown = torch.arange(self.hints, device=u.device) < count
         places = (u[:, 1:] * (height * width)).long().clamp_max(height * width - 1)
         given = torch.zeros(len(u), height * width, device=u.device).scatter_add_(1, places, shown.float())
