@@ -14,7 +14,7 @@ from leyden.data.columns import ColourImages
 from leyden.data.source.builtin.image_patches import ImagePatches
 from leyden.gan.completion.colour_evaluation import heat, hue_right
 from leyden.gan.completion.colourise import Colourise
-from leyden.gan.completion.errors import Errors, decibels
+from leyden.gan.completion.scores import Errors, Sheet, decibels
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 
@@ -117,6 +117,22 @@ def test_errors_are_means_over_all_values() -> None:
     assert errors.take() == {}
     assert decibels(1.0, 10.0) == 20
     assert decibels(0.0, 1.0) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "taken"), [([256], [12]), ([8, 8, 8, 1], [3, 3, 3, 1]), ([2] * 40, [1] * 12 + [0] * 28), ([5], [5])]
+)
+def test_a_sheet_has_images_of_every_batch(sizes: list[int], taken: list[int]) -> None:
+    sheet, added = Sheet(), []
+    for size in sizes:
+        places = sheet.places(len(sizes), size)
+        assert places == sorted(set(places) & set(range(size)))
+        if places:
+            sheet.add({"one": torch.zeros(len(places), 1, 4, 4, dtype=torch.uint8)})
+        added.append(len(places))
+    assert added == taken
+    assert sheet.draw().shape[0] == 3
+    assert sheet.draw() is None
 
 
 def test_heat_goes_from_dark_to_bright() -> None:

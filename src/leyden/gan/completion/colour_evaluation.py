@@ -13,14 +13,10 @@ from leyden.data.batches.completion.colour import Colours
 from leyden.data.batches.completion.colour_space import AB_RANGE, to_rgb
 from leyden.data.columns import ColourImages
 from leyden.gan.base import AdversarialTask
-from leyden.gan.completion.errors import Errors, decibels
+from leyden.gan.completion.scores import Errors, Sheet, batches_of, decibels
 from leyden.metrics.colourfulness import colourfulness
-from leyden.visualization.grid import grid, side_by_side, upscale
 from leyden.visualization.logging import log_image
 
-SHOWN = 12
-"""Images on the sheet."""
-COLUMNS = 3
 WHITE_ERROR = 60.0
 """Distance of colours from which on the map of errors shows its last colour."""
 
@@ -51,7 +47,7 @@ class ColourEvaluation:
     def __init__(self, colours: Colouring) -> None:
         self.colours = colours
         self.errors = Errors()
-        self.shown: dict[str, Tensor] | None = None
+        self.sheet = Sheet()
         self.mean_ab: Tensor | None = None
 
     def stepped(self, task: AdversarialTask) -> None:
@@ -72,42 +68,39 @@ class ColourEvaluation:
                 self.errors.add("colourfulness", colourfulness(rgb))
                 self.errors.add("true_colourfulness", colourfulness(true))
                 self.errors.add("hue_right", hue_right(found, batch.ab))
-                if self.shown is None:
-                    self.shown = self.details(batch, found, rgb, true)
+                if places := self.sheet.places(batches_of(task.trainer, stage), len(rgb)):
+                    self.sheet.add(blocks(*(values[places] for values in (*batch, found, rgb, true))))
 
     def end(self, task: AdversarialTask, stage: Literal["val", "test"]) -> None:
         """Logs the scores and the sheet."""
-        means, shown, self.shown = self.errors.take(), self.shown, None
+        means = self.errors.take()
         scores = {"hue_right": means.pop("hue_right")}
         scores |= {"colourfulness_ratio": means.pop("colourfulness") / max(means.pop("true_colourfulness"), 1e-9)}
         for name, error in means.items():
             scores[f"psnr_{name}"] = decibels(error, 255 if name.startswith("rgb") else 2 * AB_RANGE)
         task.log_dict({f"{stage}/{name}": value for name, value in scores.items()}, sync_dist=True)
-        if shown is not None:
-            log_image(task, "colours", self.sheet(shown))
+        if (drawn := self.sheet.draw()) is not None:
+            log_image(task, "colours", drawn)
 
     def end_training(self, task: AdversarialTask) -> None:
         """Nothing: the scores say it all."""
-
-    def details(self, batch: ColourImages, found: Tensor, rgb: Tensor, true: Tensor) -> dict[str, Tensor]:
-        """What the sheet shows of a batch, by titles: uint8 (n, 3, H, W)."""
-        lightness, ab, hinted = (column[:SHOWN] for column in batch)
-        distance = (found[:SHOWN] - ab).norm(dim=1) / WHITE_ERROR
-        return {
-            "seen": to_rgb(lightness, ab * hinted),
-            "coloured": rgb[:SHOWN],
-            "true": true[:SHOWN],
-            f"error, 0 to {WHITE_ERROR:g}": heat(distance),
-        }
-
-    def sheet(self, shown: dict[str, Tensor]) -> Tensor:
-        """Blocks of images side by side, (3, H, W) uint8."""
-        return side_by_side({title: upscale(grid(images, COLUMNS), 320) for title, images in shown.items()})
 
     def _mean(self, task: AdversarialTask) -> Tensor | None:
         if self.mean_ab is None and (data := attached_data(task.trainer, Colours)) is not None:
             self.mean_ab = data.mean_ab()
         return self.mean_ab
+
+
+def blocks(
+    lightness: Tensor, ab: Tensor, hinted: Tensor, found: Tensor, rgb: Tensor, true: Tensor
+) -> dict[str, Tensor]:
+    """What a sheet shows, uint8 (n, 3, H, W) by title, of a batch's columns, the colours found, and both in RGB."""
+    return {
+        "seen": to_rgb(lightness, ab * hinted),
+        "coloured": rgb,
+        "true": true,
+        f"error, 0 to {WHITE_ERROR:g}": heat((found - ab).norm(dim=1) / WHITE_ERROR),
+    }
 
 
 def hue_right(found: Tensor, true: Tensor) -> Tensor:

@@ -8,13 +8,8 @@ from torch import Tensor
 
 from leyden.data.columns import HoledImages
 from leyden.gan.base import AdversarialTask
-from leyden.gan.completion.errors import Errors, decibels
-from leyden.visualization.grid import grid, side_by_side, upscale
+from leyden.gan.completion.scores import Errors, Sheet, batches_of, decibels
 from leyden.visualization.logging import log_image
-
-SHOWN = 12
-"""Images on the sheet."""
-COLUMNS = 3
 
 
 class HoleEvaluation:
@@ -35,7 +30,7 @@ class HoleEvaluation:
     def __init__(self, complete: Callable[[Tensor, Tensor], Tensor]) -> None:
         self.complete = complete
         self.errors = Errors()
-        self.shown: dict[str, Tensor] | None = None
+        self.sheet = Sheet()
 
     def stepped(self, task: AdversarialTask) -> None:
         """Nothing: whole validations are looked at."""
@@ -49,20 +44,18 @@ class HoleEvaluation:
         inside = holes.expand_as(images)
         for suffix, filled in methods.items():
             self.errors.add(suffix, (filled.float() - images.float())[inside].square())
-        if self.shown is None:
-            white = torch.where(holes, 255, images)
-            columns = {"seen": white, "mean": methods["_mean"], "biharmonic": methods.get("_biharmonic")}
-            columns |= {"filled": methods[""], "true": images}
-            self.shown = {title: column[:SHOWN] for title, column in columns.items() if column is not None}
+        if places := self.sheet.places(batches_of(task.trainer, stage), len(images)):
+            blocks = {"seen": torch.where(holes, 255, images), "mean": methods["_mean"]}
+            blocks |= {"biharmonic": methods["_biharmonic"]} if stage == "test" else {}
+            blocks |= {"filled": methods[""], "true": images}
+            self.sheet.add({title: column[places] for title, column in blocks.items()})
 
     def end(self, task: AdversarialTask, stage: Literal["val", "test"]) -> None:
         """Logs the scores and the sheet."""
-        shown, self.shown = self.shown, None
         scores = {f"psnr{suffix}": decibels(error, 255) for suffix, error in self.errors.take().items()}
         task.log_dict({f"{stage}/{name}": value for name, value in scores.items()}, sync_dist=True)
-        if shown is not None:
-            sheet = {title: upscale(grid(images, COLUMNS), 320) for title, images in shown.items()}
-            log_image(task, "holes", side_by_side(sheet))
+        if (drawn := self.sheet.draw()) is not None:
+            log_image(task, "holes", drawn)
 
     def end_training(self, task: AdversarialTask) -> None:
         """Nothing: the scores say it all."""
