@@ -31,7 +31,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_sweep_is_the_same_with_ray(place: Path, capsys: pytest.CaptureFixture) -> None:
-    overrides = ["hydra/launcher=ray", "hydra.launcher.init.num_cpus=1", *FAST, *FAULT, "sweep.name=mine"]
+    """Both jobs in one process of Ray's, which imports torch once."""
+    settings = ["hydra.launcher.init.num_cpus=1", "+hydra.launcher.remote.max_calls=0"]
+    overrides = ["hydra/launcher=ray", *settings, *FAST, *FAULT, "sweep.name=mine"]
     assert sweep.run(["-m", *overrides, "+callbacks.fault.kind=none,raise"]) == 1
     shown = capsys.readouterr()
     done, failed = (Record(Path("outputs", "sweeps", "mine", f"{n}_transfer_fonts")) for n in range(2))

@@ -167,7 +167,7 @@ class CompletionTask(EstimatorTask):
         """Nothing: what validates are cells that the fit held out."""
 
     def on_test_epoch_end(self) -> None:
-        """Logs the errors, and draws holes, means, estimate and truth."""
+        """Logs the errors, and draws holes, means, estimate and original."""
         found = {name: float(metric.compute()) for name, metric in self.sums.items()}  # type: ignore[operator]
         for metric in self.sums.values():
             metric.reset()  # type: ignore[operator]

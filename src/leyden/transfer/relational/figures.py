@@ -1,4 +1,4 @@
-"""What is drawn of a completed table: holes, means, estimate and truth, as images or as heat maps; the path."""
+"""What is drawn of a completed table: holes, means, estimate and original, as images or as heat maps; the path."""
 
 from math import log10
 from typing import Any, Protocol
@@ -52,7 +52,7 @@ class Examples:
 
 
 def completed(task: Completes, examples: Examples) -> dict[str, Tensor]:
-    """The holes, the columns' means in them, the estimates in them, and the truth, side by side."""
+    """The holes, the columns' means in them, the estimates in them, and the original, side by side."""
     width = len(task.feature_names)
     seen = examples.batch.incomplete_rows[:, :width].double()
     held = examples.batch.targets[:, :width].double()
