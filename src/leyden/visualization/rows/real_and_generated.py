@@ -1,10 +1,10 @@
 """Columns, correlations and clouds of real rows beside those of generated ones."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from torch import Tensor
 
@@ -67,7 +67,7 @@ def draw_columns(columns: Sequence[ColumnPair], title: str, sides: tuple[str, st
         else:
             _bars(axes, column)
         number = "" if column.distance is None else f" {column.distance:.2f}"
-        axes.set_title(textwrap.shorten(column.name, 28, placeholder="...") + number, fontsize=TICK)
+        axes.set_title(_cut(column.name, 28) + number, fontsize=TICK)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=9)
         axes.set_yticks([])
@@ -76,24 +76,32 @@ def draw_columns(columns: Sequence[ColumnPair], title: str, sides: tuple[str, st
     return render(figure)
 
 
-def _histograms(axes, column: ColumnPair) -> None:  # type: ignore[no-untyped-def]  # matplotlib's axes
+def _histograms(axes: Axes, column: ColumnPair) -> None:
     both = [values[np.isfinite(values)] for values in (column.real, column.generated)]
+    if not sum(map(len, both)):  # every cell is empty
+        return
     low, high = np.percentile(np.concatenate(both), (0.5, 99.5))
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     for values, colour, filled in zip(both, COLOURS, (True, False), strict=False):
         weights = np.full(len(values), 1 / max(1, len(values)))
-        style = {"histtype": "stepfilled", "alpha": 0.45} if filled else {"histtype": "step", "linewidth": 2.0}
+        style: dict[str, Any] = (
+            {"histtype": "stepfilled", "alpha": 0.45} if filled else {"histtype": "step", "linewidth": 2.0}
+        )
         axes.hist(np.clip(values, edges[0], edges[-1]), edges, weights=weights, color=colour, **style)
 
 
-def _bars(axes, column: ColumnPair) -> None:  # type: ignore[no-untyped-def]  # matplotlib's axes
+def _bars(axes: Axes, column: ColumnPair) -> None:
     words, counts = np.unique(np.concatenate([column.real, column.generated]), return_counts=True)
     words = words[np.argsort(-counts, kind="stable")][:WORDS]
     for number, (values, colour) in enumerate(zip((column.real, column.generated), COLOURS, strict=False)):
         heights = [(values == word).mean() if len(values) else 0.0 for word in words]
         axes.bar(np.arange(len(words)) + 0.4 * number - 0.2, heights, 0.38, color=colour, alpha=0.8)
-    names = [textwrap.shorten(str(word), 12) if str(word).strip() else "(empty)" for word in words]
+    names = [_cut(str(word), 12) if str(word).strip() else "(empty)" for word in words]
     axes.set_xticks(range(len(words)), names, rotation=30 if sum(map(len, names)) > 24 else 0, ha="center")
+
+
+def _cut(name: str, length: int) -> str:
+    return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
 def draw_correlations(panels: Mapping[str, np.ndarray], names: Sequence[str], title: str) -> Tensor:
@@ -114,7 +122,7 @@ def draw_correlations(panels: Mapping[str, np.ndarray], names: Sequence[str], ti
     ):
         shown = axes.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
         axes.set_title(name, fontsize=LABEL)
-        short = [textwrap.shorten(each, 16) for each in names]
+        short = [_cut(each, 16) for each in names]
         if named:
             axes.set_xticks(range(len(names)), short, rotation=60, ha="right", fontsize=9)
             axes.set_yticks(range(len(names)), short if number == 0 else [""] * len(names), fontsize=9)
