@@ -81,7 +81,7 @@ def _histograms(axes: Axes, column: ColumnPair) -> None:
     if not sum(map(len, both)):  # every cell is empty
         return
     low, high = np.percentile(np.concatenate(both), (0.5, 99.5))
-    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    edges: list[float] = np.linspace(low, high if high > low else low + 1, BINS + 1).tolist()
     for values, colour, filled in zip(both, COLOURS, (True, False), strict=False):
         weights = np.full(len(values), 1 / max(1, len(values)))
         style: dict[str, Any] = (
