@@ -13,6 +13,7 @@ from leyden.data.source.volumes.views import KnowsVolumes
 from leyden.gan.base import AdversarialTask
 from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator
 from leyden.gan.noise_to_image.sampler import NoiseSampler
+from leyden.gan.voxel.projection import turned
 from leyden.metrics.voxels import best_level, distinct, pairwise_iou, turned_and_mirrored
 from leyden.visualization.animation import frame_steps
 from leyden.visualization.grid import grid, side_by_side, upscale
@@ -35,9 +36,8 @@ class SilhouetteEvaluation:
     is to the one of as many generated that is most like it, binarised, a mean. Where the source knows the shapes behind
     its images (``KnowsVolumes``), the test has floors: ``fid_mean_shape`` and ``iou_nearest_mean_shape`` of silhouettes
     of the mean training shape, cut where it is most like them; ``shape_iou_nearest``, of each held-out shape with the
-    generated one most like it, turned by quarters and mirrored, as nothing says which side is the front, beside that of
-    the mean shape and that of as many training shapes; and ``occupancy_ratio``. ``distinct`` counts different shapes
-    among ``samples``.
+    generated one most like it, in 16 positions, as nothing says which side is the front, beside that of the mean shape
+    and that of as many training shapes; and ``occupancy_ratio``. ``distinct`` counts different shapes among ``samples``.
 
     Args:
         sampler: draws noise, and makes silhouettes of it.
@@ -143,8 +143,8 @@ class SilhouetteEvaluation:
         scores["fid_mean_shape"] = evaluator.test(lambda count: Generated(seen[:count]))["fid"]
         scores["iou_nearest_mean_shape"] = _nearest(real > 127, seen > 127)
         few = train[torch.arange(len(full), device=train.device) * len(train) // len(full)]
-        scores["shape_iou_nearest"] = _nearest(truth, turned_and_mirrored(full))
-        scores["shape_iou_nearest_mean_shape"] = _nearest(truth, turned_and_mirrored(mean_shape[None]))
+        scores["shape_iou_nearest"] = _nearest(truth, _positions(full.float()))
+        scores["shape_iou_nearest_mean_shape"] = _nearest(truth, _positions(mean_shape[None]))
         scores["shape_iou_nearest_training"] = _nearest(truth, few)
         return scores | {"occupancy_ratio": (full.float().mean() / truth.float().mean()).item()}
 
@@ -174,6 +174,12 @@ class SilhouetteEvaluation:
         full = self.shapes(self.sampler.fixed_noise[:SHOWN]) > self.threshold
         images["generated shapes"] = grid(torch.stack([draw_voxels(volume, YAW, SIDE, OURS) for volume in full]), 4)
         log_image(task, "shapes", side_by_side(images))
+
+
+def _positions(shapes: Tensor) -> Tensor:
+    """Shapes (N, D, D, D) of 0 and 1 turned by multiples of 45 degrees and mirrored: bool (16 N, D, D, D)."""
+    eighth = turned(shapes, torch.full((len(shapes),), torch.pi / 4, device=shapes.device))
+    return turned_and_mirrored(torch.cat([shapes, eighth]) > 0.5)
 
 
 def _nearest(asked: Tensor, found: Tensor) -> float:

@@ -113,7 +113,7 @@ def test_parts_hide_from_the_front(source: Shapes3d) -> None:
 @pytest.mark.parametrize(
     ("wrong", "cure"),
     [
-        ({"size": 20}, "16, 24 or 32"),
+        ({"size": 20}, "16, 24, 32 or 64"),
         ({"silhouette_size": 24}, "a multiple of"),
         ({"views": ["left"]}, "'left' is neither"),
         ({"classes": ["table", "piano"]}, "no class 'piano'"),

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-AT_ONCE = 256
-"""Shapes that are computed together: what lies between takes 20 MB."""
+AT_ONCE = 2**20
+"""Voxels of shapes that are computed together: what lies between takes some 10 MB."""
 
 
 class Parts(NamedTuple):
@@ -32,7 +32,7 @@ class Parts(NamedTuple):
 
 def occupancy(parts: Parts, size: int) -> Tensor:
     """Which voxels' centres lie in a part: uint8 (N, size, size, size), 0 or 1, axes z, y, x."""
-    return torch.cat([_occupancy(some, size) for some in _chunks(parts)])
+    return torch.cat([_occupancy(some, size) for some in _chunks(parts, size)])
 
 
 def silhouettes(parts: Parts, size: int, views: Sequence[int | str]) -> Tensor:
@@ -46,13 +46,13 @@ def silhouettes(parts: Parts, size: int, views: Sequence[int | str]) -> Tensor:
     """
     drawn = [
         torch.stack([_top(some, size).any(1) if view == "top" else _side(some, size, float(view)) for view in views], 1)
-        for some in _chunks(parts)
+        for some in _chunks(parts, size)
     ]
     return torch.cat(drawn).to(torch.uint8)
 
 
-def _chunks(parts: Parts) -> list[Parts]:
-    pieces = zip(*(column.split(AT_ONCE) for column in parts), strict=True)
+def _chunks(parts: Parts, size: int) -> list[Parts]:
+    pieces = zip(*(column.split(max(1, AT_ONCE // size**3)) for column in parts), strict=True)
     return [Parts(*piece) for piece in pieces]
 
 

@@ -23,7 +23,7 @@ class Shapes3d(Source):
     these sizes, and training and validation have all others. A shape is a pure function of (seed, split, class, index).
 
     Args:
-        size: voxels along a side: 16, 24 or 32.
+        size: voxels along a side: 16, 24, 32 or 64.
         silhouette_size: side of the silhouettes in pixels, a multiple of ``size``.
         views: of the silhouettes, each degrees around the vertical axis, or "top".
         classes: of table, chair, lamp, sofa and bed, those that there are; ``held_out`` comes besides.
@@ -124,8 +124,8 @@ def view_name(view: View) -> str:
 def _check(
     size: int, silhouette_size: int, views: Sequence[View], classes: Sequence[str], held_out: str | None
 ) -> None:
-    if size not in (16, 24, 32):
-        raise ValueError(f"data.source.size={size}: volumes have 16, 24 or 32 voxels along a side")
+    if size not in (16, 24, 32, 64):
+        raise ValueError(f"data.source.size={size}: volumes have 16, 24, 32 or 64 voxels along a side")
     if silhouette_size < 1 or silhouette_size % size:
         raise ValueError(
             f"data.source.silhouette_size={silhouette_size}: a multiple of data.source.size={size}, so that a pixel "
