@@ -37,7 +37,7 @@ class SilhouetteEvaluation:
     its images (``KnowsVolumes``), the test has floors: ``fid_mean_shape`` and ``iou_nearest_mean_shape`` of silhouettes
     of the mean training shape, cut where it is most like them; ``shape_iou_nearest``, of each held-out shape with the
     generated one most like it, in 16 positions, as nothing says which side is the front, beside that of the mean shape
-    and that of as many training shapes; and ``occupancy_ratio``. ``distinct`` counts different shapes among ``samples``.
+    and that of as many training shapes; and ``occupancy_ratio``. ``distinct`` counts different shapes of ``samples``.
 
     Args:
         sampler: draws noise, and makes silhouettes of it.
