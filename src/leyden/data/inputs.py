@@ -63,8 +63,11 @@ def input_files(source: Path, output: Path, kind: str, tally: Tally) -> list[Inp
     folder, output = source.resolve(), output.resolve()
     if folder == output or folder.is_relative_to(output / "images"):
         raise ValueError(f"--output {output} would mix predictions with the files of --input: choose another folder")
-    channels = {"images": 3, "silhouettes": 1}  # a channel of silhouettes is a view, so a file's image has one
-    read = partial(read_image, channels=channels[kind], tally=tally) if kind in channels else read_text
+    readers: dict[str, Callable[[Path], Any]] = {
+        "images": partial(read_image, tally=tally),
+        "silhouettes": partial(read_silhouette, tally=tally),
+    }
+    read = readers.get(kind, read_text)
     tables = {"rows": csv_rows, "incomplete_rows": csv_incomplete_rows}
     if kind == "text" and folder.is_file() and folder.suffix.lower() in DELIMITERS:
         return csv_texts(source)
@@ -247,6 +250,18 @@ def in_chunks(inputs: list[Input], report: Callable[[str], None]) -> Iterator[li
             chunk.clear()  # so that nobody holds it while the next is read
     if chunk:
         yield chunk
+
+
+def read_silhouette(file: Path, tally: Tally | None = None) -> Tensor:
+    """An image file as one grey view, uint8 (1, H, W).
+
+    Raises:
+        ValueError: it cannot be read, or its pixels are all alike.
+    """
+    image = read_image(file, channels=1, tally=tally)
+    if image.min() == image.max():
+        raise ValueError(f"{printable(file)}: all pixels are alike: draw a shape on a background, bright or dark")
+    return image
 
 
 def read_text(file: Path) -> str:
