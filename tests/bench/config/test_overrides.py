@@ -92,7 +92,7 @@ def test_own_lab_with_windows_lines_is_read(tmp_path: Path) -> None:
     assert compose_and_check(words).config["lab"]["title"] == "Café"
 
 
-@pytest.mark.parametrize("lab", ["gan_cyclegan", "transfer_dann"])
+@pytest.mark.parametrize("lab", ["gan_print_handwriting", "transfer_dann"])
 def test_second_source_is_chosen_at_its_place(lab: str, tmp_path: Path) -> None:
     words = [f"experiment={lab}", "data/source@data.target=image_files", f"data.target.root={tmp_path}"]
     composed = compose_and_check(words)
@@ -117,4 +117,4 @@ def test_second_source_is_chosen_at_its_place(lab: str, tmp_path: Path) -> None:
 )
 def test_wrong_second_source_is_told(word: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        compose_and_check(["experiment=gan_cyclegan", word])
+        compose_and_check(["experiment=gan_print_handwriting", word])

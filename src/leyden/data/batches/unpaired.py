@@ -1,5 +1,6 @@
 """Images of two domains without pairs, for translation from one into the other."""
 
+import logging
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -13,6 +14,9 @@ from leyden.data.splits import Split, Stage, unlabelled
 
 Domain = Literal["a", "b"]
 DOMAINS: tuple[Domain, ...] = ("a", "b")
+LEAST = 6
+"""Training and test images of either domain: the evaluation goes by the five nearest ones of another."""
+log = logging.getLogger(__name__)
 
 
 class Unpaired(NamedTuple):
@@ -29,7 +33,8 @@ class UnpairedImages(ImageDataModule):
 
     Args:
         source: domain A.
-        target: domain B; brought to the size and the channels of A.
+        target: domain B; brought to the size of A. Where one domain is grey and the other one in colour, both are in
+            colour, the grey ones with three equal channels, and the log says so.
         image_size: side of the square images in pixels; null keeps A's own.
         batch_size: images per step and device of each domain.
         eval_batch_size: images of each domain per validation or test batch.
@@ -38,7 +43,7 @@ class UnpairedImages(ImageDataModule):
         seed: of the orders.
 
     Raises:
-        ValueError: a source does not produce images.
+        ValueError: a source does not produce images, or a domain has fewer than ``LEAST`` images to train or to test.
     """
 
     def __init__(
@@ -60,8 +65,39 @@ class UnpairedImages(ImageDataModule):
     def prepare_data(self) -> None:
         """Downloads what both sources need; called on one process only."""
         super().prepare_data()
-        self.target.prepare()
+        try:
+            self.target.prepare()
+        except (FileNotFoundError, ValueError) as error:  # a source knows its keys as data.source's
+            raise type(error)(str(error).replace("data.source.", "data.target.")) from error
         self.target.log_tally()
+        if self.source.channels != self.target.channels:
+            colours = {1: "grey", 3: "in colour"}
+            log.info(
+                "domain A, %s, is %s and domain B, %s, is %s: grey images get three equal channels",
+                self.source.name, colours[self.source.channels], self.target.name, colours[self.target.channels],
+            )  # fmt: skip
+
+    def setup(self, stage: str) -> None:
+        """Refuses domains that are too small to be evaluated, before anything is trained.
+
+        Raises:
+            ValueError: a domain has fewer than ``LEAST`` images to train or to test; or as in ``DataModule.setup``.
+        """
+        stages: tuple[Stage, ...] = ("train", "test")
+        for domain, source in zip(DOMAINS, (self.source, self.target), strict=True):
+            counts = {each: len(self.domain(domain, each)) for each in stages}
+            if min(counts.values()) < LEAST:
+                found = " and ".join(f"{count} to {each}" for each, count in counts.items())
+                raise ValueError(
+                    f"domain {domain.upper()}, {source.name}, has {found}: translations are evaluated by five "
+                    f"neighbours among the images of either split, so give it {LEAST} images or more for each"
+                )
+        super().setup(stage)
+
+    @property
+    def channels(self) -> int:
+        """Of both domains as the model gets them: 3 if either is in colour; valid after ``prepare_data``."""
+        return max(self.source.channels, self.target.channels)
 
     def content(self, split: Split) -> Iterator[bytes]:
         """Bytes that tell these domains from others: the training images of both."""

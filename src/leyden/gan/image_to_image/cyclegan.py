@@ -24,11 +24,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Unpack
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from leyden.core.optim import Schedule
+from leyden.data.batches.unpaired import Unpaired
 from leyden.gan.base import Player
+from leyden.gan.criterion import Watch
 from leyden.gan.image_to_image.evaluation import TranslationEvaluation
 from leyden.gan.image_to_image.nets import PatchDiscriminator, ResNetGenerator
 from leyden.gan.image_to_image.pool import ImagePool
@@ -37,6 +40,7 @@ from leyden.gan.image_to_image.unet import UNet, possible_downs
 from leyden.gan.losses import LossName
 from leyden.gan.noise_to_image.dcgan import initialise
 from leyden.gan.options import AdversarialKwargs, AdversarialOptions
+from leyden.gan.pixels import to_signed
 
 
 @dataclass(frozen=True)
@@ -121,32 +125,56 @@ class CycleGAN(TwoWayTranslation):
             discriminator_b=Player(d_b, self.discriminator_b_loss, self.options.lr_discriminator),
         )
 
-    def critic_a(self, images: Tensor) -> Tensor:
-        """D_A's float32 logits (N, 1, H', W') of images (N, C, S, S) in -1..1, which it sees augmented."""
-        return self.discriminator["a"](self.criterion.augment(images)).float()
+    def prepare(self, batch: Unpaired) -> tuple[Tensor, ...]:
+        """Real images a and b, translations F(b) and G(a), and F(a) and G(b), which should change nothing.
 
-    def critic_b(self, images: Tensor) -> Tensor:
-        """D_B's float32 logits (N, 1, H', W') of images (N, C, S, S) in -1..1, which it sees augmented."""
-        return self.discriminator["b"](self.criterion.augment(images)).float()
+        Returns:
+            Six times (N, C, S, S) in -1..1, the last two empty where no identity loss is asked for. All images that a
+            network takes pass it as one batch: instance normalisation knows no other images.
+        """
+        a, b = to_signed(batch.a.images), to_signed(batch.b.images)
+        identity = self.identity_weight > 0 and "generator" in self.turns()
+        with self.graph_for("generator"):
+            fake_b, same_b = self.generator["ab"](torch.cat([a, b]) if identity else a).tensor_split([len(a)])
+            fake_a, same_a = self.generator["ba"](torch.cat([b, a]) if identity else b).tensor_split([len(b)])
+        return a, b, fake_a, fake_b, same_a, same_b
 
-    def generator_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor) -> Tensor:
+    def critic(self, domain: str, images: Tensor) -> Tensor:
+        """A domain's D: float32 logits (N, 1, H', W') of images (N, C, S, S) in -1..1, which it sees augmented."""
+        return self.discriminator[domain](self.criterion.augment(images)).float()
+
+    def generator_loss(
+        self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor, same_a: Tensor, same_b: Tensor
+    ) -> Tensor:
         """The loss of G and F together (equation 3, with the identity loss), () with a graph to both."""
         g, f = self.generator["ab"], self.generator["ba"]
-        adversarial = self.criterion.generator_loss(self.critic_b, b, fake_b)
-        adversarial = adversarial + self.criterion.generator_loss(self.critic_a, a, fake_a)
+        adversarial = self.criterion.generator_loss(partial(self.critic, "b"), b, fake_b)
+        adversarial = adversarial + self.criterion.generator_loss(partial(self.critic, "a"), a, fake_a)
         loss = self.adversarial_weight * adversarial
         loss = loss + self.cycle_weight * (l1_loss(f(fake_b), a) + l1_loss(g(fake_a), b))
         if weight := self.cycle_weight * self.identity_weight:
-            loss = loss + weight * (l1_loss(g(b), b) + l1_loss(f(a), a))
+            loss = loss + weight * (l1_loss(same_b, b) + l1_loss(same_a, a))
         return loss
 
-    def discriminator_a_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor) -> Tensor:
+    def discriminator_a_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, *_: Tensor) -> Tensor:
         """D_A's loss on real images a and on translations F(b) of now and earlier, () with a graph to D_A."""
-        return self.criterion.discriminator_loss(self.critic_a, a, self.pool_a.query(fake_a.detach()))
+        return self.discriminator_loss("a", a, self.pool_a.query(fake_a.detach()))
 
-    def discriminator_b_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor) -> Tensor:
+    def discriminator_b_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor, *_: Tensor) -> Tensor:
         """D_B's loss on real images b and on translations G(a) of now and earlier, () with a graph to D_B."""
-        return self.criterion.discriminator_loss(self.critic_b, b, self.pool_b.query(fake_b.detach()), self.watch_b)
+        return self.discriminator_loss("b", b, self.pool_b.query(fake_b.detach()), self.watch_b)
+
+    def discriminator_loss(self, domain: str, real: Tensor, fake: Tensor, watch: Watch | None = None) -> Tensor:
+        """A D's loss on real images and on translations, () with a graph to it.
+
+        Both pass it as one batch: instance normalisation knows no other images.
+        """
+        both = torch.cat([self.criterion.augment(real), self.criterion.augment(fake)])
+        on_real, on_fake = self.discriminator[domain](both).float().tensor_split([len(real)])
+        if watch is not None:
+            watch(on_real, on_fake)
+        loss = self.criterion.loss.discriminator(on_real, on_fake)
+        return loss + self.criterion.penalty(partial(self.critic, domain), real, fake)
 
     def watch_b(self, on_real: Tensor, on_fake: Tensor) -> None:
         """Shows D_B's logits of all patches to the monitor; D_A is not watched."""

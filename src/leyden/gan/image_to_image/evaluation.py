@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from leyden.core.attached import attached_data
 from leyden.data.batches.unpaired import DOMAINS, UnpairedImages
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 SHOWN = 8
 """Images of either domain that are shown."""
+PIXELS = 32
+"""Side at which images are compared by their pixels."""
 
 
 class TranslationEvaluation:
@@ -31,6 +34,9 @@ class TranslationEvaluation:
     -1..1, of an image and its translation there and back. Validations look at the training split, see
     ``SampleEvaluator.validation``; labels choose nothing. Where domain A's source knows which part of an image an
     attribute may change, the test has the scores of ``AttributeEvaluator`` too.
+
+    The test has two more rows for each way, of what needs no training: ``nearest_conditional_accuracy_ab`` of the
+    nearest of B's training images by its pixels, and ``untranslated_conditional_accuracy_ab`` of A's images themselves.
 
     Args:
         translate: makes the translations.
@@ -69,6 +75,8 @@ class TranslationEvaluation:
             found = other.test(sample) if stage == "test" else other.validation(sample)
             scores |= {f"{name}_{way}": value for name, value in found.items()}
             scores[f"cycle_{way[0]}"] = self.cycle(images, way)
+            if stage == "test" and self.classes > 1 and labels is not None:
+                scores |= {f"{name}_{way}": value for name, value in self.untrained(images, labels, other).items()}
             if way == "ab" and stage == "val":
                 task.training_monitor.record(task.global_step, found)
         data = attached_data(task.trainer, UnpairedImages)
@@ -107,17 +115,48 @@ class TranslationEvaluation:
         chosen = torch.arange(count, device=images.device) % len(images)
         return Generated(self.translate(images[chosen], way), None if labels is None else labels[chosen])
 
+    def untrained(self, images: Tensor, labels: Tensor, other: SampleEvaluator) -> dict[str, float]:
+        """How many of images (N, C, S, S) keep their class, labels (N,), by what needs no training."""
+        rows = {"nearest": other.train_images[nearest(images, other.train_images)], "untranslated": images}
+        scores = {}
+        for name, translations in rows.items():
+            named = other.features.classify(translations)
+            if named is not None:
+                scores[f"{name}_conditional_accuracy"] = (named == labels.to(named.device)).float().mean().item()
+        return scores
+
     def cycle(self, images: Tensor, way: str) -> float:
         """Mean absolute difference in -1..1 of uint8 images (N, C, S, S) and their translations there and back."""
         back = self.translate(self.translate(images, way), way[::-1])
         return (back.float() - images.float()).abs().mean().item() / 127.5
 
     def sheet(self, evaluators: dict[str, SampleEvaluator]) -> Tensor:
-        """Test images of A and of B, below them their translations, below those the way back; (3, H, W) uint8."""
+        """Test images of A and of B; below them translated, there and back, and by the network of the other way.
+
+        The last row shows images of A that go through the network from B to A, which should change nothing.
+
+        Returns:
+            (3, H, W) uint8.
+        """
         columns = {}
         for way in ("ab", "ba"):
             images = evaluators[way[0]].test_images[:SHOWN]
-            there = self.translate(images, way)
-            rows = torch.cat([images, there, self.translate(there, way[::-1])])
-            columns[f"{way[0].upper()}, translated to {way[1].upper()}, and back"] = upscale(grid(rows, len(images)))
+            there, same = self.translate(images, way), self.translate(images, way[::-1])
+            rows = torch.cat([images, there, self.translate(there, way[::-1]), same])
+            one, other = way[0].upper(), way[1].upper()
+            columns[f"{one}; in {other}; back in {one}; identity"] = upscale(grid(rows, len(images)))
         return side_by_side(columns)
+
+
+def nearest(images: Tensor, among: Tensor) -> Tensor:
+    """The number (N,) int64 of the nearest of uint8 images ``among`` (M, C, S, S) by the pixels of (N, C, S, S).
+
+    Images above ``PIXELS`` are compared at that size.
+    """
+
+    def pixels(part: Tensor) -> Tensor:
+        part = part.float()
+        return (adaptive_avg_pool2d(part, PIXELS) if part.shape[-1] > PIXELS else part).flatten(1)
+
+    found = pixels(among)
+    return torch.cat([torch.cdist(pixels(part), found).argmin(1) for part in images.split(256)])
