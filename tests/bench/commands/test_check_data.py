@@ -19,6 +19,22 @@ def test_sound_data(leyden: Callable, tmp_path: Path) -> None:
         assert sheet.width > 1000
 
 
+def test_both_domains_are_looked_at(leyden: Callable, tmp_path: Path) -> None:
+    for folder, count in (("A", 20), ("B", 30)):
+        (tmp_path / folder).mkdir()
+        for i in range(count):
+            Image.new("RGB", (60, 50), (8 * i, count, 0)).save(tmp_path / folder / f"{i}.png")
+    (tmp_path / "B" / "broken.png").write_bytes(b"")
+    words = ["data=gan/unpaired", "data/source=image_files", "data.source.root=A"]
+    done = leyden("check-data", *words, "data/source@data.target=image_files", "data.target.root=B")
+    assert done.returncode == 1
+    assert "nothing wrong" in done.stdout
+    assert "broken.png" in done.stdout.partition("nothing wrong")[2]
+    folder = tmp_path / "outputs" / "check_data" / "image_files"
+    assert (folder / "images.png").exists()
+    assert (folder / "target" / "issues.csv").exists()
+
+
 def test_untrainable_data_has_file_and_line(leyden: Callable, tmp_path: Path) -> None:
     root = write_yolo(tmp_path / "set")
     (root / "labels/train/a.txt").write_text("0 0.2 0.2 0.1 0.1\n1 0.5 0.5 0 0.1\n")

@@ -10,11 +10,11 @@ from leyden.core.files import write_file
 
 
 def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
-    """Checks every image or text of a source; prints a report, and writes it with a sheet of images into a folder.
+    """Checks every image or text of a source, or of two domains; prints a report, and writes it with a sheet of images.
 
     Args:
         overrides: ``data/source=...`` and its keys, or those of a lab.
-        output: the folder; None for outputs/check_data/<source>.
+        output: the folder; None for outputs/check_data/<source>. A second domain is written into ``target`` below it.
 
     Returns:
         whether all of it would train, and be tested on what training did not see.
@@ -32,13 +32,19 @@ def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
     from leyden.training.logs import setup_logging
 
     setup_logging(None)
-    source: Source = build(composed.config["data"]["source"], composed.allow)
-    seen = inspect(source)
-    folder = output or Path(composed.config["paths"]["outputs"]) / "check_data" / composed.choices["data/source"]
-    report = inspection_report(source, seen)
-    write_file(folder / "report.md", report + "\n")
-    write_file(folder / "issues.csv", issue_table(seen))
-    to_pil_image(inspection_sheet(source, seen)).save(folder / "images.png")
-    print(report)
-    print(f"\n{issue_counts(seen)}\nimages with their targets, or a chart of texts: {folder / 'images.png'}")
-    return all(issue.effect == "note" for issue in seen.issues)
+    first, sound = (
+        output or Path(composed.config["paths"]["outputs"]) / "check_data" / composed.choices["data/source"],
+        True,
+    )
+    for place, folder in {"source": first, "target": first / "target"}.items():
+        if place in composed.config["data"]:
+            source: Source = build(composed.config["data"][place], composed.allow)
+            seen = inspect(source)
+            report = inspection_report(source, seen)
+            write_file(folder / "report.md", report + "\n")
+            write_file(folder / "issues.csv", issue_table(seen))
+            to_pil_image(inspection_sheet(source, seen)).save(folder / "images.png")
+            print(report)
+            print(f"\n{issue_counts(seen)}\nimages with their targets, or a chart of texts: {folder / 'images.png'}")
+            sound &= all(issue.effect == "note" for issue in seen.issues)
+    return sound
