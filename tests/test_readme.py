@@ -108,7 +108,7 @@ def test_notebook_example_runs(example: str, tmp_path: Path, monkeypatch: pytest
 
 
 def test_each_family_has_a_notebook_example() -> None:
-    for family in ("transfer", "gan", "detection"):
+    for family in ("transfer", "gan", "detection", "text"):
         assert f"from leyden.{family}." in "".join(code("docs/notebook.md", "python"))
 
 

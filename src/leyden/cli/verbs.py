@@ -30,6 +30,12 @@ def _overrides(help: str) -> Option:  # argparse's word
     return _option("overrides", nargs="*", metavar="OVERRIDE", help=help)
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text}: should be a whole number, 1 or more")
+    return int(text)
+
+
 def _existing(text: str) -> Path:
     if not (path := Path(text)).exists():
         raise ArgumentTypeError(f"no file or folder {text} (looked from {Path.cwd()})")
@@ -93,7 +99,7 @@ TRAIN = {
             _LAB,
             _option("--from", dest="least", type=float, default=1e-6, help="first rate (default %(default)s)"),
             _option("--to", dest="greatest", type=float, default=1.0, help="last rate (default %(default)s)"),
-            _option("--steps", type=int, default=100, help="steps between them (default %(default)s)"),
+            _option("--steps", type=_count, default=100, help="steps between them (default %(default)s)"),
         ),
     ),
 }
@@ -107,7 +113,7 @@ USE = {
                 "--input", dest="source", type=_existing, help="a file or a folder of files; default: the test split"
             ),
             _option("--output", type=Path, help="folder for the predictions; default: <record>/predictions"),
-            _option("--count", type=int, help="test examples or samples (default 16), or continuations (default 1)"),
+            _option("--count", type=_count, help="test examples or samples (default 16), or continuations (default 1)"),
             _option("--prompt", metavar="TEXT", help="of a language model: the begin of a text, which it continues"),
             _option("--class", dest="label", metavar="CLASS", help="of the samples: a name or number (default: all)"),
             _option("--seed", type=int, help="of what is drawn: the same number draws the same (default: any)"),

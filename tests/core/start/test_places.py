@@ -38,3 +38,22 @@ def test_weights_that_are_a_path_must_be_there(value: str) -> None:
 @pytest.mark.parametrize("value", ["imagenet", "IMAGENET1K_V2", "source_task", "none", None, "google/vit", 5])
 def test_names_of_weights_are_no_paths(value: Any) -> None:
     assert told(weights=value) == []
+
+
+@pytest.mark.parametrize("key", ["teacher", "checkpoint", "tokenizer", "backbone_weights"])
+def test_whatever_was_trained_must_be_there(key: str, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").touch()
+    missing = str(tmp_path / "nowhere")
+    assert told(**{key: missing}) == [
+        (f"model.{key}", f"model.{key}: no file or folder {missing!r} (looked from {Path.cwd()})")
+    ]
+    assert told(**{key: str(tmp_path)}) == told(**{key: str(tmp_path / "tokenizer.json")}) == []
+    assert told(**{key: "train"}) == told(**{key: "distilgpt2"}) == []
+
+
+def test_a_source_needs_its_file(tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").touch()
+    node = {"_target_": "leyden.data.source.text.csv_text.CsvText", "file": "no.csv"}
+    [(key, problem)] = missing_places({"data": {"source": node}})
+    assert (key, problem) == ("data.source.file", f"data.source.file=no.csv: no such file (looked from {Path.cwd()})")
+    assert [*missing_places({"data": {"source": {**node, "file": str(tmp_path / "texts.csv")}}})] == []

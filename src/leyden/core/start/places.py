@@ -1,5 +1,6 @@
 """Files and folders that a config names, looked for before anything is imported to read them."""
 
+import re
 from collections.abc import Iterator
 from os.path import exists, expanduser, isdir, isfile  # which raise nothing, whatever is typed
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import Any
 
 from leyden.core.allow_list import targets
 
-WEIGHTS = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
-"""Endings of files with weights."""
+NAMED = re.compile(r"(weights|teacher|checkpoint|tokenizer)$")
+"""The ends of keys whose value may be the path of something trained."""
+ENDINGS = (".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".json")
+"""Of files with weights, or with a tokenizer."""
 
 
 def folder_problem(root: str) -> str | None:
@@ -20,7 +23,7 @@ def folder_problem(root: str) -> str | None:
 
 
 def missing_places(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Pairs of a dotted key and a sentence: a data source's ``root``, or a file of weights, that is not there.
+    """Pairs of a dotted key and a sentence: a source's ``root`` or ``file``, or what was trained, that is not there.
 
     Of sources only ours are looked at that cannot fetch what is missing: those without ``download``.
 
@@ -31,13 +34,16 @@ def missing_places(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
         root, ours = node.get("root"), str(node["_target_"]).startswith("leyden.data.source.")
         if ours and isinstance(root, str) and "download" not in node and (problem := folder_problem(expanduser(root))):
             yield f"{key}.root", f"{key}.root={root}: {problem}"
-        weights = {name: value for name, value in node.items() if str(name).endswith("weights")}
-        for name, value in weights.items():
+        file = node.get("file")
+        if ours and isinstance(file, str) and not exists(expanduser(file)):
+            yield f"{key}.file", f"{key}.file={file}: no such file (looked from {Path.cwd()})"
+        trained = {name: value for name, value in node.items() if NAMED.search(str(name))}
+        for name, value in trained.items():
             if isinstance(value, str) and _is_path(value) and not exists(expanduser(value)):
                 yield f"{key}.{name}", f"{key}.{name}: no file or folder {value!r} (looked from {Path.cwd()})"
 
 
 def _is_path(value: str) -> bool:
-    """Whether a text is a path rather than a name of published weights, which may have a slash, too."""
+    """Whether a text is a path rather than the name of something published, which may have a slash, too."""
     first, slash, _ = expanduser(value).partition("/")
-    return value.endswith(WEIGHTS) or bool(slash and (first in ("", ".", "..") or isdir(first)))
+    return value.endswith(ENDINGS) or bool(slash and (first in ("", ".", "..") or isdir(first)))
