@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 
 from leyden.bench.commands.advise import OWN
 from leyden.bench.config.groups import options
+from leyden.bench.config.overrides import without_default_lab
 from leyden.bench.config.validate import compose_and_check
 from leyden.cli import main
 
@@ -66,6 +67,8 @@ def test_commands_compose(page: str, tmp_path: Path, capsys: pytest.CaptureFixtu
             given = [re.sub(r"FOLDER|FILE|\.\.\.$", str(tmp_path), w) for w in words if "=" in w or w[0] == "~"]
             if verb == "advise" and given:
                 given = [f"experiment={OWN}", *given]
+            if verb == "check-data":
+                given = without_default_lab(given)
             compose_and_check([first(one) for one in OverridesParser.create().parse_overrides(given)])
         if verb in PRINTS:
             assert main([verb, *words]) == 0
