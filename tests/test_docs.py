@@ -66,3 +66,14 @@ def test_images_are_shown_somewhere() -> None:
     text = "".join(page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
     for image in (ROOT / "docs/images").iterdir():
         assert image.name in text
+
+
+def test_the_lecture_names_every_lab() -> None:
+    """No lab that there is not, none left out, and a lab that compares is marked so."""
+    page = (ROOT / "docs/lecture.md").read_text()
+    named = set(re.findall(r"`((?:tour|transfer|gan|text|detection|own)_\w+)`", page))
+    assert named == set(options("experiment"))
+    for lab in re.findall(r"`(\w+)` \(sweep", page):
+        text = (ROOT / f"experiments/{lab}.yaml").read_text()
+        included = [ROOT / f"experiments/{base}.yaml" for base in re.findall(r"^  - (_\w+)$", text, re.MULTILINE)]
+        assert "sweeper:" in text + "".join(file.read_text() for file in included)
