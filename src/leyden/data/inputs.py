@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from leyden.core.technique import TakesSupport
+from leyden.data.columns import ImagePairs
 from leyden.data.issues import Tally, printable
 from leyden.data.source.files.decoder import read_image
 from leyden.data.source.files.layout import IMAGE_ENDINGS, find_files, subfolders
@@ -177,9 +178,14 @@ def input_examples(split: Split, count: int, kind: str) -> list[Input]:
     """The first ``count`` examples of a split: the column that a technique predicts from."""
     ending = ".png" if kind in ("images", "silhouettes") else ""
     return [
-        Input(f"test_{i:05d}{ending}", partial(lambda i: split[i]._asdict()[COLUMNS.get(kind, kind)], i))
+        Input(f"test_{i:05d}{ending}", partial(lambda i: _column(split[i], kind), i))
         for i in range(min(count, len(split)))
     ]
+
+
+def _column(example: Any, kind: str) -> Any:
+    """What is predicted from; of a pair of images that of domain A."""
+    return example.a if isinstance(example, ImagePairs) else example._asdict()[COLUMNS.get(kind, kind)]
 
 
 def take_support(model: object, folder: Path) -> None:

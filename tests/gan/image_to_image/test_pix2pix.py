@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from leyden.core.technique import PredictOptions
 from leyden.data.batches.paired_images import PairedImages
 from leyden.data.columns import ImagePairs
+from leyden.data.inputs import input_examples
 from leyden.data.source.pairs_of_images.faces_sunglasses import FacesSunglasses
 from leyden.gan.image_to_image import paired_evaluation
 from leyden.gan.image_to_image.nets import PatchDiscriminator
@@ -267,3 +268,10 @@ def test_sheet_has_before_after_truth_and_back() -> None:
     cell = (sheet.shape[0] // 37) * 9  # four rows of 8 pixels and the lines between
     first = sheet[cell // 2 :: cell, cell // 2 : 2 * cell : cell][:4]
     assert first.tolist() == [[10, 10], [30, 30], [110, 110], [70, 70]]
+
+
+def test_test_pairs_are_predicted_from_their_a() -> None:
+    """As ``leyden predict RECORD`` does without --input."""
+    split = new_data().split("test")
+    inputs = [example.read() for example in input_examples(split, 2, Pix2Pix.input_type)]
+    assert torch.equal(torch.stack(inputs), split.columns.a[:2])
