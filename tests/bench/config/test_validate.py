@@ -43,7 +43,10 @@ def test_all_mistakes_are_listed() -> None:
         ("data.batch_size=true", "should be int, is True"),
         ("seed=abc", "seed (command line): should be int, is 'abc'"),
         ("scale_lr=maybe", "scale_lr (command line): should be bool, is 'maybe'"),
-        ("checkpoint.every_n_steps=often", "checkpoint.every_n_steps (command line): should be int | None, is 'often'"),
+        (
+            "checkpoint.every_n_steps=often",
+            "checkpoint.every_n_steps (command line): should be int or null, is 'often'",
+        ),
         (
             "checkpoint.every_n_steps=0",
             "checkpoint.every_n_steps (command line): should be a number from 1 on, or null",
