@@ -2,22 +2,25 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from ranks import run_two_ranks
 from typist import Typist
 
 SCRIPT = """
 import sys, torch
+from functools import partial
 from lightning import Trainer, seed_everything
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.batches.gan_images import GanImages
 from leyden.gan.noise_to_image.dcgan import DCGAN
+from leyden.gan.noise_to_image.stylegan.stylegan import StyleGAN
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
 seed_everything(0, verbose=False)
 data = GanImages(Digits(), image_size=16, batch_size=32)
 data.prepare_data()
-model = DCGAN(**data.spec, base_channels=4, latent_dim=8, eval_samples=100, ema_decay=0.9)
+model = MODEL(**data.spec, base_channels=4, latent_dim=8, eval_samples=100, ema_decay=0.9)
 torch.manual_seed(rank)  # ranks draw noise of their own
 trainer = Trainer(
     accelerator="cpu", devices=2, strategy="ddp", precision="bf16-mixed", max_steps=6, val_check_interval=6,
@@ -30,20 +33,27 @@ result = {
     "fid": trainer.callback_metrics["val/fid"],
     "networks": [model.generator.state_dict(), model.discriminator.state_dict()],
     "ema": model.ema.state_dict(),
+    "else": {name: value for name, value in model.state_dict().items() if name.startswith(("augment", "path_mean"))},
 }
 torch.save(result, f"{folder}/{rank}.pt")
 """
 
 
-def test_ranks_train_the_same_networks(typist: Typist, tmp_path: Path) -> None:
-    first, second = run_two_ranks(typist, SCRIPT, tmp_path)
+MODELS = {"DCGAN": "DCGAN", "StyleGAN": "partial(StyleGAN, max_channels=8, r1_every=2, path_every=3, ada_images=999)"}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_ranks_train_the_same_networks(model: str, typist: Typist, tmp_path: Path) -> None:
+    first, second = run_two_ranks(typist, SCRIPT.replace("MODEL", MODELS[model]), tmp_path)
     assert first["step"] == second["step"] == 6
     assert torch.equal(first["fid"], second["fid"])
     torch.testing.assert_close(first["ema"], second["ema"], rtol=0, atol=0)
+    assert (len(first["else"]) == 4) == (model == "StyleGAN")
+    torch.testing.assert_close(first["else"], second["else"], rtol=0, atol=0)
     statistics_differ = False
     for mine, theirs in zip(first["networks"], second["networks"], strict=True):
         for name, value in mine.items():
-            if "running" in name:
+            if "running" in name or "mapping.mean" in name:
                 statistics_differ |= not torch.equal(value, theirs[name])
             else:
                 assert torch.equal(value, theirs[name]), name
