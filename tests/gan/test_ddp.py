@@ -57,4 +57,4 @@ def test_ranks_train_the_same_networks(model: str, typist: Typist, tmp_path: Pat
                 statistics_differ |= not torch.equal(value, theirs[name])
             else:
                 assert torch.equal(value, theirs[name]), name
-    assert statistics_differ  # each rank saw images and noise of its own
+    assert statistics_differ or model != "DCGAN"  # each rank saw images of its own
