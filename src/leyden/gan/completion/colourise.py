@@ -168,7 +168,11 @@ class Colourise(AdversarialTask):
                 hinted = ~options.masks[number].to(self.device)[None, None]
             result = to_rgb(lightness, self.colours(lightness, ab, hinted)).cpu()
             rows.append(
-                {"width": image.shape[2], "height": image.shape[1], "colourfulness": colourfulness(result).item()}
+                {
+                    "width": image.shape[2],
+                    "height": image.shape[1],
+                    "colourfulness": round(colourfulness(result).item(), 2),
+                }
             )
             coloured.append(result[0])
         return Predictions(rows, coloured)
