@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from leyden.bench.config.compose import compose
 from leyden.bench.run.run import assemble
-from leyden.data.batches.crops import SuperResolution
+from leyden.data.batches.gan.crops import SuperResolution
 from leyden.data.columns import Images, collate
 from leyden.data.module import DataModule
 

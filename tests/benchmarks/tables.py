@@ -19,7 +19,7 @@ import torch
 from lightning import Trainer, seed_everything
 from torch.optim import Adam
 
-from leyden.data.batches.mixed_rows import MixedTable
+from leyden.data.batches.gan.mixed_rows import MixedTable
 from leyden.data.source.mixed_rows.gaussian_mixtures import Grid, Rings
 from leyden.gan.tabular.ctgan import CTGAN
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leyden.data.batches.gan_images import GanImages
+from leyden.data.batches.gan.images import GanImages
 from leyden.data.source.builtin.digits import Digits
 
 

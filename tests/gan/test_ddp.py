@@ -12,7 +12,7 @@ import sys, torch
 from functools import partial
 from lightning import Trainer, seed_everything
 from leyden.data.source.builtin.digits import Digits
-from leyden.data.batches.gan_images import GanImages
+from leyden.data.batches.gan.images import GanImages
 from leyden.gan.noise_to_image.dcgan import DCGAN
 from leyden.gan.noise_to_image.stylegan.stylegan import StyleGAN
 

@@ -11,7 +11,7 @@ from torchmetrics.functional.image.lpips import _LPIPS
 from torchmetrics.image import PeakSignalNoiseRatio
 from torchvision.models import squeezenet1_1
 
-from leyden.data.batches.crops import enlarge, shrink, whole_multiple
+from leyden.data.batches.gan.crops import enlarge, shrink, whole_multiple
 from leyden.data.source.builtin.image_patches import photographs
 from leyden.metrics.super_resolution import Lpips, luma, psnr, ssim, texture_distance
 

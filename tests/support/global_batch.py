@@ -8,7 +8,7 @@ from lightning import LightningDataModule, LightningModule, Trainer, seed_everyt
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from leyden.data.batches.gan_images import GanImages
+from leyden.data.batches.gan.images import GanImages
 from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digit_scenes import DigitScenes
 from leyden.data.source.builtin.digits import Digits

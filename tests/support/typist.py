@@ -31,7 +31,7 @@ IMPORTED = [
     "leyden.training.tensorboard",
     "leyden.transfer.data",
     "leyden.transfer.finetune.finetune",
-    "leyden.data.batches.gan_images",
+    "leyden.data.batches.gan.images",
     "leyden.gan.noise_to_image.dcgan",
     "leyden.detection.data",
     "leyden.detection.ssd",

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from leyden.core.seeding import mix
 from leyden.core.splits import few_per_class
-from leyden.data.batches.gan_images import GanImages
+from leyden.data.batches.gan.images import GanImages
 from leyden.data.columns import LabelledImages
 from leyden.data.source import ImageSource
 from leyden.data.splits import InMemory, Resized, Split, Stage, decode, fit_image, labels_of, select

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from leyden.core.technique import PredictOptions
-from leyden.data.batches.completion.colour import Colours
-from leyden.data.batches.completion.colour_space import to_lab, to_rgb
+from leyden.data.batches.gan.completion.colour import Colours
+from leyden.data.colour_space import to_lab, to_rgb
 from leyden.data.columns import ColourImages
 from leyden.data.source.builtin.image_patches import ImagePatches
 from leyden.gan.completion.colour_evaluation import heat, hue_right

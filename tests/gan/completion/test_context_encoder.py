@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from leyden.core.technique import PredictOptions
-from leyden.data.batches.completion.holes import Holes
+from leyden.data.batches.gan.completion.holes import Holes
 from leyden.data.columns import HoledImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.completion.context_encoder import ContextEncoder, reconstruction_loss, seen

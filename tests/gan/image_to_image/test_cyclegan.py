@@ -9,7 +9,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from leyden.core.technique import PredictOptions
-from leyden.data.batches.unpaired import Unpaired, UnpairedImages
+from leyden.data.batches.gan.unpaired import Unpaired, UnpairedImages
 from leyden.data.columns import Images
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.fonts import Fonts

@@ -7,7 +7,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import nn
 
-from leyden.data.batches.unpaired import UnpairedImages
+from leyden.data.batches.gan.unpaired import UnpairedImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.fonts import Fonts
 from leyden.gan.image_to_image.discogan import DiscoGAN, EncoderDecoder, matching_loss

@@ -9,7 +9,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from leyden.core.technique import PredictOptions
-from leyden.data.batches.paired_images import PairedImages
+from leyden.data.batches.gan.paired_images import PairedImages
 from leyden.data.columns import ImagePairs
 from leyden.data.inputs import input_examples
 from leyden.data.source.pairs_of_images.faces_sunglasses import FacesSunglasses

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from leyden.data.batches.gan_images import GanImages
+from leyden.data.batches.gan.images import GanImages
 from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.noise_to_image.conditional import DISCRIMINATORS, Auxiliary, ConditionalGAN, Generator, Projection

@@ -5,7 +5,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer, seed_everything
 from PIL import Image
 
-from leyden.data.batches.gan_images import GanImages
+from leyden.data.batches.gan.images import GanImages
 from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.noise_to_image.dcgan import DCGAN, Discriminator, Generator

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from leyden.data.batches.gan_images import GanImages
+from leyden.data.batches.gan.images import GanImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.splits import labels_of
 from leyden.gan.evaluation.sample_evaluator import Sampler

@@ -6,7 +6,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from leyden.data.batches.gan_images import GanImages
+from leyden.data.batches.gan.images import GanImages
 from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.noise_to_image.lapgan import LAPGAN

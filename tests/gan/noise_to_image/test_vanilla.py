@@ -6,7 +6,7 @@ import torch
 from lightning import seed_everything
 from torch import nn
 
-from leyden.data.batches.gan_images import GanImages
+from leyden.data.batches.gan.images import GanImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.losses import LOSSES
 from leyden.gan.noise_to_image.vanilla import Discriminator, Generator, VanillaGAN

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torchvision.models import squeezenet1_1
 
-from leyden.data.batches.crops import enlarge, shrink
+from leyden.data.batches.gan.crops import enlarge, shrink
 from leyden.gan.super_resolution.evaluation import SHOWN, EnlargementEvaluation
 from leyden.metrics.super_resolution import psnr, ssim, texture_distance
 

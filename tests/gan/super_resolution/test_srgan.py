@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss, softplus
 from torch.optim import Adam
 
-from leyden.data.batches.crops import SuperResolution, enlarge, shrink, whole_multiple
+from leyden.data.batches.gan.crops import SuperResolution, enlarge, shrink, whole_multiple
 from leyden.data.columns import Images
 from leyden.data.source import ImageSource
 from leyden.data.source.builtin.image_patches import photographs

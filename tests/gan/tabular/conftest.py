@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from leyden.data.batches.mixed_rows import MixedTable
+from leyden.data.batches.gan.mixed_rows import MixedTable
 from leyden.data.source.mixed_rows.mixed_source import MixedSource
 from leyden.data.specs import ColumnSpec
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from leyden.data.batches.mixed_rows import MixedTable
+from leyden.data.batches.gan.mixed_rows import MixedTable
 from leyden.data.source.mixed_rows.gaussian_mixtures import Rings
 from leyden.gan.penalties import gradient_penalty
 from leyden.gan.tabular.ctgan import CTGAN, Discriminator, Generator

@@ -10,7 +10,7 @@ SCRIPT = """
 import sys, torch
 from lightning import Trainer, seed_everything
 from leyden.data.source.mixed_rows.gaussian_mixtures import Rings
-from leyden.data.batches.mixed_rows import MixedTable
+from leyden.data.batches.gan.mixed_rows import MixedTable
 from leyden.gan.tabular.ctgan import CTGAN
 from leyden.gan.tabular.tvae import TVAE
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from leyden.data.batches.mixed_rows import MixedTable
+from leyden.data.batches.gan.mixed_rows import MixedTable
 from leyden.data.source.mixed_rows.gaussian_mixtures import Rings
 from leyden.gan.tabular.ctgan import CTGAN
 from training import Kept, quiet_trainer

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from leyden.data.batches.mixed_rows import MixedTable
+from leyden.data.batches.gan.mixed_rows import MixedTable
 from leyden.data.mixed.encoding import RowEncoding
 from leyden.data.source.mixed_rows.csv_mixed import CsvMixed
 from leyden.data.source.rows.csv_rows import CsvRows

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from leyden.data.batches.mixed_rows import MixedTable
+from leyden.data.batches.gan.mixed_rows import MixedTable
 from leyden.gan.tabular.scores import (
     Features,
     column_distances,

@@ -4,7 +4,7 @@ from pathlib import Path
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from leyden.data.batches.mixed_rows import MixedTable
+from leyden.data.batches.gan.mixed_rows import MixedTable
 from leyden.gan.tabular.tvae import TVAE, divergence
 from training import assert_resumed_is_as_if_left_alone, quiet_trainer
 

@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from leyden.data.batches.mixed_rows import MixedTable
+from leyden.data.batches.gan.mixed_rows import MixedTable
 from leyden.gan.tabular.scores import Features
 from leyden.gan.tabular.utility import Labelled, average_precisions, class_gaussians, missing_rows, smote
 

@@ -9,7 +9,7 @@ from typist import Typist
 SCRIPT = """
 import sys, torch
 from lightning import Trainer, seed_everything
-from leyden.data.batches.volumes import VolumeData
+from leyden.data.batches.gan.volumes import VolumeData
 from leyden.data.source.volumes.shapes3d import Shapes3d
 from leyden.gan.voxel.voxels import SilhouettesToShape
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from leyden.data.batches.gan_images import GanImages
+from leyden.data.batches.gan.images import GanImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.volumes.shapes3d import Shapes3d
 from leyden.data.source.volumes.views import ShapeViews

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from leyden.data.batches.volumes import VolumeData
+from leyden.data.batches.gan.volumes import VolumeData
 from leyden.data.source.volumes.shapes3d import Shapes3d
 from leyden.gan.voxel.voxels import SilhouettesToShape
 from training import assert_resumed_is_as_if_left_alone

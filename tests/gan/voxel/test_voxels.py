@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from leyden.core.technique import PredictOptions
-from leyden.data.batches.volumes import VolumeData
+from leyden.data.batches.gan.volumes import VolumeData
 from leyden.data.columns import Volumes
 from leyden.data.source.volumes.shapes3d import Shapes3d
 from leyden.gan.voxel.floors import Floors

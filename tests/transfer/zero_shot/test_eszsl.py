@@ -70,7 +70,7 @@ def test_weights_must_be_above_zero() -> None:
 
 
 def test_other_data_are_refused() -> None:
-    from leyden.data.batches.gan_images import GanImages
+    from leyden.data.batches.gan.images import GanImages
     from leyden.data.source.builtin.digits import Digits
 
     task = ESZSL(["a", "b"], ["x"], 1, 8, backbone="none")

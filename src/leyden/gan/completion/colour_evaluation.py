@@ -9,8 +9,8 @@ from matplotlib import colormaps
 from torch import Tensor
 
 from leyden.core.attached import attached_data
-from leyden.data.batches.completion.colour import Colours
-from leyden.data.batches.completion.colour_space import AB_RANGE, to_rgb
+from leyden.data.batches.gan.completion.colour import Colours
+from leyden.data.colour_space import AB_RANGE, to_rgb
 from leyden.data.columns import ColourImages
 from leyden.gan.base import AdversarialTask
 from leyden.gan.completion.scores import Errors, Sheet, batches_of, decibels

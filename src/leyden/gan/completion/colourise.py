@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from leyden.core.optim import Schedule
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
-from leyden.data.batches.completion.colour_space import AB_RANGE, to_lab, to_rgb
+from leyden.data.colour_space import AB_RANGE, to_lab, to_rgb
 from leyden.data.columns import ColourImages
 from leyden.data.splits import fit_channels
 from leyden.gan.base import AdversarialTask, Player

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from leyden.core.optim import Schedule
-from leyden.data.batches.unpaired import Unpaired
+from leyden.data.batches.gan.unpaired import Unpaired
 from leyden.gan.base import Player
 from leyden.gan.criterion import Watch
 from leyden.gan.image_to_image.evaluation import TranslationEvaluation

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from leyden.core.attached import attached_data
-from leyden.data.batches.unpaired import DOMAINS, UnpairedImages
+from leyden.data.batches.gan.unpaired import DOMAINS, UnpairedImages
 from leyden.data.source.pairs_of_images.pair_source import OfAttribute
 from leyden.gan.base import AdversarialTask
 from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from leyden.core.attached import attached_data
-from leyden.data.batches.paired_images import PairedImages
+from leyden.data.batches.gan.paired_images import PairedImages
 from leyden.data.columns import ImagePairs
 from leyden.data.source.pairs_of_images.pair_source import OfAttribute
 from leyden.gan.base import AdversarialTask

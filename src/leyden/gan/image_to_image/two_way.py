@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
-from leyden.data.batches.unpaired import Unpaired
+from leyden.data.batches.gan.unpaired import Unpaired
 from leyden.data.splits import fit_channels
 from leyden.gan.base import AdversarialTask
 from leyden.gan.image_to_image.any_size import at_any_size

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from leyden.data.batches.crops import shrink, whole_multiple
+from leyden.data.batches.gan.crops import shrink, whole_multiple
 from leyden.gan.base import AdversarialTask
 from leyden.metrics.super_resolution import Lpips, psnr, ssim, texture_distance
 from leyden.nets.weights import find_weights

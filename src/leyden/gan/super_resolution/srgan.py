@@ -40,7 +40,7 @@ from torchvision.transforms.v2.functional import rgb_to_grayscale
 from leyden.core.attached import attached_data
 from leyden.core.optim import SCHEDULES, Schedule
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
-from leyden.data.batches.crops import SuperResolution, enlarge, shrink
+from leyden.data.batches.gan.crops import SuperResolution, enlarge, shrink
 from leyden.data.columns import Images
 from leyden.gan.base import AdversarialTask, Player
 from leyden.gan.noise_to_image.dcgan import Norm
@@ -69,7 +69,7 @@ class SRGANOptions(AdversarialOptions):
 
 
 class SRGAN(AdversarialTask):
-    """Trains SRResNet, then SRGAN, on uint8 crops; ``leyden.data.batches.crops`` has the data.
+    """Trains SRResNet, then SRGAN, on uint8 crops; ``leyden.data.batches.gan.crops`` has the data.
 
     The best checkpoint is the one with the lowest ``val/swd``, the texture's distance from the original's (see
     ``leyden.metrics.super_resolution``): PSNR would choose the end of the first phase, and the training loss says

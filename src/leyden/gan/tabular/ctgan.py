@@ -14,8 +14,8 @@ al. 2018), so that it sees a lack of variety:
     D:  E D(fake) - E D(real) + 10 E (|grad D|_2 - 1)^2     the gradient of a whole pac, one mixing weight for each
     G:  -E D(fake) + cross entropy of the column that the condition is about
 
-Conditions are drawn as ``leyden.data.batches.mixed_rows.TrainingRows`` says, and the real rows have what they ask, in
-another order than the generated ones.
+Conditions are drawn as ``leyden.data.batches.gan.mixed_rows.TrainingRows`` says, and the real rows have what they ask,
+in another order than the generated ones.
 
 Where we depart: both networks step on the same generated rows (one pass of G in place of two); rows are sampled with
 the batch norms' running statistics, where the authors' program takes those of the batch; and conditions of samples

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from leyden.core.attached import attached_data
 from leyden.core.seeding import mix
-from leyden.data.batches.mixed_rows import MixedTable
+from leyden.data.batches.gan.mixed_rows import MixedTable
 from leyden.data.source.mixed_rows.gaussian_mixtures import GaussianMixture
 from leyden.data.specs import NUMBERS
 from leyden.gan.tabular.sampler import TableSampler
@@ -24,8 +24,8 @@ from leyden.gan.tabular.scores import (
     neighbour_ratio,
 )
 from leyden.gan.tabular.utility import Labelled, average_precisions, floors, missing_rows
+from leyden.visualization.generated.real_and_generated import ColumnPair, draw_clouds, draw_columns, draw_correlations
 from leyden.visualization.logging import log_image
-from leyden.visualization.rows.real_and_generated import ColumnPair, draw_clouds, draw_columns, draw_correlations
 
 log = logging.getLogger(__name__)
 SHOWN = 12

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from leyden.core.attached import attached_data
-from leyden.data.batches.volumes import VolumeData
+from leyden.data.batches.gan.volumes import VolumeData
 from leyden.data.columns import Volumes
 from leyden.data.source.volumes.shapes3d import view_name
 from leyden.gan.base import AdversarialTask
@@ -16,9 +16,9 @@ from leyden.gan.voxel.floors import Floors
 from leyden.gan.voxel.projection import View
 from leyden.metrics.voxels import distinct, voxel_iou
 from leyden.visualization.animation import frame_steps
+from leyden.visualization.generated.voxels import COLOUR, YAW, draw_silhouette, draw_voxels
 from leyden.visualization.labelled import draw_sheet
 from leyden.visualization.logging import log_image
-from leyden.visualization.voxels import COLOUR, YAW, draw_silhouette, draw_voxels
 
 log = logging.getLogger(__name__)
 

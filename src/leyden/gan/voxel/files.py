@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from leyden.gan.voxel.mesh import mesh_of, obj_bytes, ply_bytes
-from leyden.visualization.voxels import turn, turning_gif
+from leyden.visualization.generated.voxels import turn, turning_gif
 
 
 def shape_row(field: Tensor, threshold: float) -> dict[str, Any]:

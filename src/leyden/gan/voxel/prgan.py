@@ -38,7 +38,7 @@ from leyden.gan.voxel.nets import VolumeGenerator
 from leyden.gan.voxel.prgan_evaluation import SilhouetteEvaluation
 from leyden.gan.voxel.projection import project
 from leyden.gan.voxel.resting import Rest
-from leyden.visualization.voxels import draw_voxels
+from leyden.visualization.generated.voxels import draw_voxels
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from leyden.gan.noise_to_image.sampler import NoiseSampler
 from leyden.gan.voxel.projection import turned
 from leyden.metrics.voxels import best_level, distinct, pairwise_iou, turned_and_mirrored
 from leyden.visualization.animation import frame_steps
+from leyden.visualization.generated.voxels import COLOUR, YAW, draw_voxels
 from leyden.visualization.grid import grid, side_by_side, upscale
 from leyden.visualization.logging import log_image
-from leyden.visualization.voxels import COLOUR, YAW, draw_voxels
 
 log = logging.getLogger(__name__)
 

@@ -37,8 +37,8 @@ from leyden.gan.voxel.files import shape_files, shape_row
 from leyden.gan.voxel.nets import SilhouettesToVolume, VolumeDiscriminator
 from leyden.gan.voxel.projection import View
 from leyden.gan.voxel.resting import Rest
+from leyden.visualization.generated.voxels import draw_voxels
 from leyden.visualization.logging import logs_now
-from leyden.visualization.voxels import draw_voxels
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from leyden.data.source import Source
 from leyden.data.source.mixed_rows.mixed_source import MixedSource
 from leyden.data.splits import InMemory
 from leyden.report.text import markdown_table
-from leyden.visualization.rows.real_and_generated import ColumnPair, draw_columns
+from leyden.visualization.generated.real_and_generated import ColumnPair, draw_columns
 
 SHOWN = 24
 """Columns of the chart."""

@@ -7,8 +7,8 @@ from leyden.data.inspection.volumes import VolumeInspection
 from leyden.data.issues import printable
 from leyden.data.source import Source
 from leyden.report.text import markdown_table
+from leyden.visualization.generated.voxels import draw_silhouette, draw_voxels
 from leyden.visualization.labelled import draw_sheet
-from leyden.visualization.voxels import draw_silhouette, draw_voxels
 
 SHOWN = 12
 """Shapes on the sheet."""

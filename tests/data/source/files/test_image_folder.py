@@ -15,7 +15,7 @@ from PIL import Image
 
 from leyden.core.splits import stratified
 from leyden.data.batches.domains import DomainImages
-from leyden.data.batches.gan_images import GanImages
+from leyden.data.batches.gan.images import GanImages
 from leyden.data.images import ImageDataModule
 from leyden.data.loader import Loader
 from leyden.data.source.annotations.coco import COCO

@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from leyden.data.batches.paired_images import PairedImages
+from leyden.data.batches.gan.paired_images import PairedImages
 from leyden.data.inspection.inspect import inspect
 from leyden.data.source.pairs_of_images.paired_folder import PairedFolder
 from leyden.data.splits import STAGES

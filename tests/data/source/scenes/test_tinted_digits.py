@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from leyden.data.batches.completion.colour_space import to_lab
+from leyden.data.colour_space import to_lab
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.scenes.tinted_digits import CHROMA, LIGHTNESS, TintedDigits, tint
 

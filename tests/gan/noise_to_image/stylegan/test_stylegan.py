@@ -6,7 +6,7 @@ import pytest
 import torch
 from lightning import seed_everything
 
-from leyden.data.batches.gan_images import GanImages
+from leyden.data.batches.gan.images import GanImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan import penalties
 from leyden.gan.noise_to_image.stylegan.stylegan import StyleGAN

@@ -6,7 +6,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from leyden.data.batches.completion.colour_space import to_rgb
+from leyden.data.colour_space import to_rgb
 from leyden.data.columns import LabelledImages
 from leyden.data.source import ImageSource
 from leyden.data.source.builtin.digits import Digits

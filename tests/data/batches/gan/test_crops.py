@@ -4,7 +4,7 @@ from lightning import LightningModule, Trainer
 from torch import Tensor
 from torch.nn import functional as F
 
-from leyden.data.batches.crops import RandomCrops, SuperResolution, enlarge, shrink, whole_multiple
+from leyden.data.batches.gan.crops import RandomCrops, SuperResolution, enlarge, shrink, whole_multiple
 from leyden.data.columns import Images
 from leyden.data.source import ImageSource
 from leyden.data.source.builtin.image_patches import ImagePatches

@@ -1,6 +1,6 @@
 import torch
 
-from leyden.data.batches.gan_images import Flip, GanImages
+from leyden.data.batches.gan.images import Flip, GanImages
 from leyden.data.columns import LabelledImages
 from leyden.data.source.builtin.digits import Digits
 

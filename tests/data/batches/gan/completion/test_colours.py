@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from leyden.data.batches.completion.colour import Colours, ToLab, spread
-from leyden.data.batches.completion.colour_space import to_lab, to_rgb
+from leyden.data.batches.gan.completion.colour import Colours, ToLab, spread
+from leyden.data.colour_space import to_lab, to_rgb
 from leyden.data.columns import Images
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.image_patches import ImagePatches

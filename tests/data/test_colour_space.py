@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.color import lab2rgb, rgb2lab
 
-from leyden.data.batches.completion.colour_space import AB_RANGE, lab_to_rgb, rgb_to_lab, to_lab, to_rgb
+from leyden.data.colour_space import AB_RANGE, lab_to_rgb, rgb_to_lab, to_lab, to_rgb
 
 RANDOM = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 CORNERS = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3).T.reshape(3, 1, 8)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from leyden.data.batches.unpaired import Unpaired, UnpairedImages
+from leyden.data.batches.gan.unpaired import Unpaired, UnpairedImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.builtin.fonts import Fonts
 from leyden.data.source.builtin.image_patches import ImagePatches

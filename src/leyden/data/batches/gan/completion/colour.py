@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from leyden.data.batches.completion.colour_space import to_lab
+from leyden.data.colour_space import to_lab
 from leyden.data.columns import ColourImages
 from leyden.data.images import ImageDataModule
 from leyden.data.loader import Loader

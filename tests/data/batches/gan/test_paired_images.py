@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from leyden.data.batches.paired_images import ChangePairs, FittedPairs, PairedImages
+from leyden.data.batches.gan.paired_images import ChangePairs, FittedPairs, PairedImages
 from leyden.data.columns import ImagePairs
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.pairs_of_images.faces_sunglasses import FacesSunglasses

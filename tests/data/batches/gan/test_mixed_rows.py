@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from leyden.data.batches.mixed_rows import MixedTable, TrainingRows
+from leyden.data.batches.gan.mixed_rows import MixedTable, TrainingRows
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.mixed_rows.breast_cancer_thinned import BreastCancerThinned
 from leyden.data.source.mixed_rows.gaussian_mixtures import Rings

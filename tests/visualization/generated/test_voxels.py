@@ -5,7 +5,7 @@ import io
 import torch
 from PIL import Image
 
-from leyden.visualization.voxels import TURNS, draw_silhouette, draw_voxels, turn, turning_gif
+from leyden.visualization.generated.voxels import TURNS, draw_silhouette, draw_voxels, turn, turning_gif
 
 
 def bar(axis: int) -> torch.Tensor:

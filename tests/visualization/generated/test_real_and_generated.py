@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from leyden.visualization.rows.real_and_generated import ColumnPair, draw_clouds, draw_columns, draw_correlations
+from leyden.visualization.generated.real_and_generated import ColumnPair, draw_clouds, draw_columns, draw_correlations
 
 
 def test_columns_of_both_tables_are_seen() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from leyden.data.batches.completion.holes import Holes, MakeHoles, squares, strokes
+from leyden.data.batches.gan.completion.holes import Holes, MakeHoles, squares, strokes
 from leyden.data.columns import Images
 from leyden.data.source.builtin.digits import Digits
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leyden.data.batches.volumes import VolumeData
+from leyden.data.batches.gan.volumes import VolumeData
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.volumes.shapes3d import Shapes3d
 

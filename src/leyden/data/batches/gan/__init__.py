@@ -1,0 +1,1 @@
+"""Batches for generators: images, images of two domains with pairs and without, tables and volumes."""

@@ -1,0 +1,1 @@
+"""Images of what generators make besides images: rows of tables, volumes."""

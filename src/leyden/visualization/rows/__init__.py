@@ -1,1 +1,0 @@
-"""Real and generated rows of tables beside each other."""
