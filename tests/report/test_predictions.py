@@ -27,3 +27,12 @@ def test_files_of_predictions_lie_beside_images(tmp_path: Path) -> None:
     found = {file.name: file.read_text() for file in (tmp_path / "files").iterdir()}
     assert found == {"sample_000.obj": "first", "sample_001.obj": "second", "sample_001.gif": "turns"}
     assert sorted(file.name for file in (tmp_path / "images").iterdir()) == ["sample_000.png", "sample_001.png"]
+
+
+def test_a_sheet_shows_what_was_made(tmp_path: Path) -> None:
+    """Of a translation it shows the translation, of a class the image it is of."""
+    black, white = torch.zeros(3, 8, 8, dtype=torch.uint8), torch.full((3, 8, 8), 255, dtype=torch.uint8)
+    for name, row, shown in [("made", {"width": 8}, white), ("named", {"label": "a", "probability": 0.9}, black)]:
+        writer = PredictionWriter(tmp_path / name)
+        writer.write_predictions([("x.png", black)], Predictions([row], [white]))
+        assert writer.tiles[0][0].float().mean() == shown.float().mean()

@@ -78,8 +78,8 @@ class PredictionWriter:
             if len(self.rows) < LISTED:
                 print(f"{path}: {summary(row)}")
             self.add(path, row, image, own)
-            # Several predictions, such as boxes, are seen only where they are drawn.
-            shown = image if _lists(row) and image is not None else value
+            # A class stands below its image; boxes, and images that were made, are seen only where they are drawn.
+            shown = value if image is None or {"label", "probability"} <= row.keys() else image
             if isinstance(shown, Tensor) and shown.ndim == 3:  # rows of a table cannot be seen
                 self._column, self._layout = "image", BOXES_SHEET if "boxes" in row else SHEET
                 self.tiles.append((thumbnail(shown, self._layout.side), _caption(path, row, self._layout.letters)))
@@ -222,10 +222,6 @@ def summary(row: dict[str, Any]) -> str:
     if {"label", "probability"} <= row.keys():
         return f"{row['label']} {row['probability']:.3f}"
     return ", ".join(f"{key} {value}" for key, value in _scalars(row).items())
-
-
-def _lists(row: dict[str, Any]) -> dict[str, list[Any]]:
-    return {key: value for key, value in row.items() if isinstance(value, list)}
 
 
 def _scalars(row: dict[str, Any]) -> dict[str, Any]:
