@@ -66,6 +66,7 @@ LITTLE_IF_THERE: dict[tuple[str, ...], Any] = {
     ("model.score_threshold", "model.least_score"): 1e-4,
     ("model.eval_draws", "model.judge_draws"): 1,
     ("model.svm_images",): 8,
+    ("model.pac",): 4,  # two of them in a batch
     ("model.mse_steps",): 2,  # SRGAN's game begins within the few steps
     ("model.detail_every",): 2,  # LAPGAN's details are among what learns
 }

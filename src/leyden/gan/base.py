@@ -148,10 +148,11 @@ class AdversarialTask(LightningModule):
         average_over_ranks(self, [buffer for buffer in self.ema.buffers() if buffer.is_floating_point()])
 
     def watch(self, on_real: Tensor, on_fake: Tensor) -> None:
-        """Shows a discriminator's logits to the monitor, in the steps that are logged."""
+        """Shows a discriminator's logits, of images or of patches, to the monitor, in the steps that are logged."""
         if logs_now(self):
             threshold = self.criterion.loss.threshold
-            measured = self.training_monitor.watch(on_real.detach(), on_fake.detach(), threshold)
+            real, fake = (logits.detach().flatten() for logits in (on_real, on_fake))
+            measured = self.training_monitor.watch(real, fake, threshold)
             self.log_dict({f"train/{name}": value for name, value in measured.items()})
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning import LightningModule
 from PIL import Image
 
 FRAME_MS, LAST_MS = 300, 2500
@@ -32,6 +33,21 @@ def frame_steps(total: float, frames: int = FRAMES) -> set[int]:
     for i in range(frames):
         steps.append(max(steps[-1] + 1, round(total * (i / frames) ** 2)))
     return {step for step in steps[1:] if step < total}
+
+
+class Frames:
+    """Tells when an image of a running training is due, see ``frame_steps``."""
+
+    def __init__(self) -> None:
+        self._steps: set[int] | None = None
+
+    def due(self, module: LightningModule) -> bool:
+        """Whether an image of this step is worth keeping, and something keeps it."""
+        if not module.loggers:
+            return False
+        if self._steps is None:
+            self._steps = frame_steps(module.trainer.estimated_stepping_batches)
+        return module.global_step in self._steps
 
 
 def animate(files: Sequence[Path]) -> bytes:

@@ -32,10 +32,8 @@ def check_data(overrides: Sequence[str], output: Path | None = None) -> bool:
     from leyden.training.logs import setup_logging
 
     setup_logging(None)
-    first, sound = (
-        output or Path(composed.config["paths"]["outputs"]) / "check_data" / composed.choices["data/source"],
-        True,
-    )
+    first = output or Path(composed.config["paths"]["outputs"]) / "check_data" / composed.choices["data/source"]
+    sound = True
     for place, folder in {"source": first, "target": first / "target"}.items():
         if place in composed.config["data"]:
             source: Source = build(composed.config["data"][place], composed.allow)

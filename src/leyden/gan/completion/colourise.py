@@ -34,8 +34,7 @@ from leyden.gan.base import AdversarialTask, Player
 from leyden.gan.completion.colour_evaluation import ColourEvaluation
 from leyden.gan.image_to_image.any_size import at_any_size
 from leyden.gan.image_to_image.nets import PatchDiscriminator
-from leyden.gan.image_to_image.pix2pix import checked_downs
-from leyden.gan.image_to_image.unet import UNet, UNetNorm
+from leyden.gan.image_to_image.unet import UNet, UNetNorm, checked_downs
 from leyden.gan.noise_to_image.dcgan import initialise
 from leyden.gan.options import AdversarialKwargs, AdversarialOptions
 from leyden.metrics.colourfulness import colourfulness
@@ -119,7 +118,7 @@ class Colourise(AdversarialTask):
     def discriminator_loss(self, lightness: Tensor, real: Tensor, fake: Tensor) -> Tensor:
         """-E ln D(L, ab) - E ln(1 - D(L, G(L))) (equation 1), or as ``loss`` says, () with a graph to D."""
         critic = partial(self.critic, lightness)
-        return self.criterion.discriminator_loss(critic, real, fake.detach(), self.watch_patches)
+        return self.criterion.discriminator_loss(critic, real, fake.detach(), self.watch)
 
     def generator_loss(self, lightness: Tensor, real: Tensor, fake: Tensor) -> Tensor:
         """The colours' L1 loss and the adversarial one (equations 3 and 4), () with a graph to G."""
@@ -128,10 +127,6 @@ class Colourise(AdversarialTask):
             critic = partial(self.critic, lightness)
             loss = loss + self.adversarial_weight * self.criterion.generator_loss(critic, real, fake)
         return loss
-
-    def watch_patches(self, on_real: Tensor, on_fake: Tensor) -> None:
-        """Shows D's logits of all patches to the monitor."""
-        self.watch(on_real.flatten(), on_fake.flatten())
 
     @torch.no_grad()
     def colours(self, lightness: Tensor, ab: Tensor, hinted: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ class ContextEncoder(AdversarialTask):
     def discriminator_loss(self, images: Tensor, holes: Tensor, made: Tensor) -> Tensor:
         """-E ln D(x) - E ln(1 - D(completed x)) (equation 2), or as ``loss`` says, () with a graph to D."""
         completed = torch.where(holes, made.detach(), images)
-        return self.criterion.discriminator_loss(self.critic, images, completed, self.watch_patches)
+        return self.criterion.discriminator_loss(self.critic, images, completed, self.watch)
 
     def generator_loss(self, images: Tensor, holes: Tensor, made: Tensor) -> Tensor:
         """The weighted squared error and the adversarial loss (equation 3), () with a graph to F."""
@@ -136,10 +136,6 @@ class ContextEncoder(AdversarialTask):
             completed = torch.where(holes, made, images)
             loss = loss + self.adversarial_weight * self.criterion.generator_loss(self.critic, images, completed)
         return loss
-
-    def watch_patches(self, on_real: Tensor, on_fake: Tensor) -> None:
-        """Shows D's logits of all patches to the monitor."""
-        self.watch(on_real.flatten(), on_fake.flatten())
 
     @torch.no_grad()
     def complete(self, images: Tensor, holes: Tensor) -> Tensor:

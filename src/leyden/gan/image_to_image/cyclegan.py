@@ -162,7 +162,7 @@ class CycleGAN(TwoWayTranslation):
 
     def discriminator_b_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor, *_: Tensor) -> Tensor:
         """D_B's loss on real images b and on translations G(a) of now and earlier, () with a graph to D_B."""
-        return self.discriminator_loss("b", b, self.pool_b.query(fake_b.detach()), self.watch_b)
+        return self.discriminator_loss("b", b, self.pool_b.query(fake_b.detach()), self.watch)  # D_A is not watched
 
     def discriminator_loss(self, domain: str, real: Tensor, fake: Tensor, watch: Watch | None = None) -> Tensor:
         """A D's loss on real images and on translations, () with a graph to it.
@@ -175,7 +175,3 @@ class CycleGAN(TwoWayTranslation):
             watch(on_real, on_fake)
         loss = self.criterion.loss.discriminator(on_real, on_fake)
         return loss + self.criterion.penalty(partial(self.critic, domain), real, fake)
-
-    def watch_b(self, on_real: Tensor, on_fake: Tensor) -> None:
-        """Shows D_B's logits of all patches to the monitor; D_A is not watched."""
-        self.watch(on_real.flatten(), on_fake.flatten())

@@ -37,7 +37,7 @@ from leyden.gan.base import AdversarialTask, Player
 from leyden.gan.image_to_image.any_size import at_any_size
 from leyden.gan.image_to_image.nets import PatchDiscriminator, TranslationNorm
 from leyden.gan.image_to_image.paired_evaluation import PairedEvaluation, Score
-from leyden.gan.image_to_image.unet import UNet, possible_downs
+from leyden.gan.image_to_image.unet import UNet, checked_downs
 from leyden.gan.noise_to_image.dcgan import initialise
 from leyden.gan.options import AdversarialKwargs, AdversarialOptions
 from leyden.gan.pixels import to_signed, to_uint8
@@ -149,7 +149,7 @@ class Pix2Pix(AdversarialTask):
     def discriminator_loss(self, examples: dict[str, Example]) -> Tensor:
         """D's loss (equation 1), summed over the ways, () with a graph to D."""
         losses = [
-            self.criterion.discriminator_loss(self.critic(way, given), true, made.detach(), self.watch_patches)
+            self.criterion.discriminator_loss(self.critic(way, given), true, made.detach(), self.watch)
             for way, (given, true, made) in examples.items()
         ]
         return torch.stack(losses).sum()
@@ -163,10 +163,6 @@ class Pix2Pix(AdversarialTask):
                 adversarial = self.criterion.generator_loss(self.critic(way, given), true, made)
                 loss = loss + self.adversarial_weight * adversarial
         return loss
-
-    def watch_patches(self, on_real: Tensor, on_fake: Tensor) -> None:
-        """Shows the logits of all patches to the monitor."""
-        self.watch(on_real.flatten(), on_fake.flatten())
 
     @torch.no_grad()
     def translate(self, images: Tensor, way: str) -> Tensor:
@@ -215,29 +211,3 @@ class Pix2Pix(AdversarialTask):
             made.append(self.translate(fitted, way)[0].cpu().expand(3, -1, -1))
             rows.append({"width": image.shape[2], "height": image.shape[1], "direction": directions[way]})
         return Predictions(rows, made)
-
-
-def checked_downs(image_size: int, downs: int | None, layers: int) -> int:
-    """How many times a U-Net halves the side of its images.
-
-    Args:
-        image_size: that side in pixels.
-        downs: as the user wants it; None is as often as possible, up to 8 times.
-        layers: of D, whose map must have a pixel, too.
-
-    Raises:
-        ValueError: the side cannot be halved so often, or is too small for D.
-    """
-    possible = possible_downs(image_size)
-    wanted = possible if downs is None else downs
-    if not 2 <= wanted <= possible:
-        raise ValueError(
-            f"data.image_size={image_size} can be halved {possible} times to whole pixels, model.downs={downs} needs "
-            f"{max(2, wanted)}: set data.image_size to a multiple of {2 ** max(2, wanted)}, such as 32 or 256"
-        )
-    if image_size < (least := 2 ** (layers + 2)):
-        raise ValueError(
-            f"data.image_size={image_size} is too small for model.discriminator_layers={layers}, which need {least}: "
-            "set fewer, or a larger data.image_size"
-        )
-    return wanted

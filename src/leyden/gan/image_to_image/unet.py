@@ -20,6 +20,32 @@ def possible_downs(image_size: int) -> int:
     return min(MOST_DOWNS, (image_size & -image_size).bit_length() - 1)
 
 
+def checked_downs(image_size: int, downs: int | None, layers: int) -> int:
+    """How many times a U-Net halves the side of its images.
+
+    Args:
+        image_size: that side in pixels.
+        downs: as the user wants it; None is as often as possible, up to 8 times.
+        layers: of D, whose map must have a pixel, too.
+
+    Raises:
+        ValueError: the side cannot be halved so often, or is too small for D.
+    """
+    possible = possible_downs(image_size)
+    wanted = possible if downs is None else downs
+    if not 2 <= wanted <= possible:
+        raise ValueError(
+            f"data.image_size={image_size} can be halved {possible} times to whole pixels, model.downs={downs} needs "
+            f"{max(2, wanted)}: set data.image_size to a multiple of {2 ** max(2, wanted)}, such as 32 or 256"
+        )
+    if image_size < (least := 2 ** (layers + 2)):
+        raise ValueError(
+            f"data.image_size={image_size} is too small for model.discriminator_layers={layers}, which need {least}: "
+            "set fewer, or a larger data.image_size"
+        )
+    return wanted
+
+
 class UNet(nn.Module):
     """Images (N, in_channels, H, W) in -1..1 to images (N, out_channels, H, W) in -1..1.
 

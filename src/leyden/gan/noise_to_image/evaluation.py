@@ -17,7 +17,7 @@ from leyden.gan.base import AdversarialTask
 from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator
 from leyden.gan.noise_to_image.options import SamplingOptions
 from leyden.gan.noise_to_image.sampler import NoiseSampler
-from leyden.visualization.animation import frame_steps
+from leyden.visualization.animation import Frames
 from leyden.visualization.grid import grid, grids, side_by_side, upscale
 from leyden.visualization.logging import log_image, log_text
 
@@ -41,15 +41,11 @@ class SamplingEvaluation:
         self.mode: Literal["min", "max"] = "min" if options.choose_by == "fid" else "max"
         self._evaluator: SampleEvaluator | None = None
         self._labels: Tensor | None = None
-        self._frames: set[int] | None = None
+        self._frames = Frames()
 
     def stepped(self, task: AdversarialTask) -> None:
         """Logs the samples of the same noise in some steps, for an animation; draws no random number."""
-        if not task.loggers:
-            return
-        if self._frames is None:
-            self._frames = frame_steps(task.trainer.estimated_stepping_batches)
-        if task.global_step in self._frames:
+        if self._frames.due(task):
             log_image(task, "samples", self._sheet(task))
 
     def batch(self, task: AdversarialTask, stage: Literal["val", "test"], batch: Any, number: int) -> None:

@@ -15,7 +15,7 @@ from leyden.gan.base import AdversarialTask
 from leyden.gan.voxel.floors import Floors
 from leyden.gan.voxel.projection import View
 from leyden.metrics.voxels import distinct, voxel_iou
-from leyden.visualization.animation import frame_steps
+from leyden.visualization.animation import Frames
 from leyden.visualization.generated.voxels import COLOUR, YAW, draw_silhouette, draw_voxels
 from leyden.visualization.labelled import draw_sheet
 from leyden.visualization.logging import log_image
@@ -54,17 +54,12 @@ class ShapeEvaluation:
     ) -> None:
         self.probabilities, self.threshold = probabilities, threshold
         self.class_names, self.views = list(class_names), list(views)
-        self._frames: set[int] | None = None
+        self._frames = Frames()
         self._floors: Floors | None = None
 
     def stepped(self, task: AdversarialTask) -> None:
         """Logs the same shapes in some steps, turned a little further each time: the animation of the training."""
-        if not task.loggers:
-            return
-        total = task.trainer.estimated_stepping_batches
-        if self._frames is None:
-            self._frames = frame_steps(total)
-        if task.global_step in self._frames:
+        if self._frames.due(task):
             log_image(task, "samples", self.sheet(task, self.data(task).whole("val")))
 
     def batch(self, task: AdversarialTask, stage: Literal["val", "test"], batch: Any, number: int) -> None:
@@ -128,8 +123,7 @@ class ShapeEvaluation:
 
         The camera goes around by the share of the training that is over.
         """
-        total = task.trainer.estimated_stepping_batches if task.trainer.training else task.global_step
-        yaw = YAW + 360 * (task.global_step / max(1, total) if total != float("inf") else 0)
+        yaw = camera_yaw(task)
         few = _spread(asked, ROWS)
         ours = self.shapes(task, few)
         beside = self.floors(task).shapes(few)
@@ -150,6 +144,12 @@ class ShapeEvaluation:
                 images.append(draw_voxels(shapes[row], yaw, SIDE, colour))
                 captions.append(title if title == "truth" else f"{title}\nIoU {iou:.2f}")
         return draw_sheet(images, captions, "", columns=len(self.views) + len(columns), side=SIDE)
+
+
+def camera_yaw(task: AdversarialTask) -> float:
+    """Degrees from which shapes are seen: once around in the course of the training."""
+    total = task.trainer.estimated_stepping_batches if task.trainer.training else task.global_step
+    return YAW + 360 * (task.global_step / max(1, total) if total != float("inf") else 0)
 
 
 def _spread(columns: Volumes, count: int) -> Volumes:

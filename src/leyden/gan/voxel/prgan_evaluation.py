@@ -13,9 +13,10 @@ from leyden.data.source.volumes.views import KnowsVolumes
 from leyden.gan.base import AdversarialTask
 from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator
 from leyden.gan.noise_to_image.sampler import NoiseSampler
+from leyden.gan.voxel.evaluation import camera_yaw
 from leyden.gan.voxel.projection import turned
 from leyden.metrics.voxels import best_level, distinct, pairwise_iou, turned_and_mirrored
-from leyden.visualization.animation import frame_steps
+from leyden.visualization.animation import Frames
 from leyden.visualization.generated.voxels import COLOUR, YAW, draw_voxels
 from leyden.visualization.grid import grid, side_by_side, upscale
 from leyden.visualization.logging import log_image
@@ -62,15 +63,11 @@ class SilhouetteEvaluation:
         self.sampler, self.shapes, self.seen = sampler, shapes, seen
         self.threshold, self.limit = threshold, limit
         self._evaluator: SampleEvaluator | None = None
-        self._frames: set[int] | None = None
+        self._frames = Frames()
 
     def stepped(self, task: AdversarialTask) -> None:
         """Logs the shapes of the same noise in some steps, turned a little further each time."""
-        if not task.loggers:
-            return
-        if self._frames is None:
-            self._frames = frame_steps(task.trainer.estimated_stepping_batches)
-        if task.global_step in self._frames:
+        if self._frames.due(task):
             log_image(task, "samples", self.sheet(task))
 
     def batch(self, task: AdversarialTask, stage: Literal["val", "test"], batch: Any, number: int) -> None:
@@ -151,8 +148,7 @@ class SilhouetteEvaluation:
     @torch.no_grad()
     def sheet(self, task: AdversarialTask) -> Tensor:
         """Shapes of the fixed noise, each from the same side; the camera goes around by the share that is over."""
-        total = task.trainer.estimated_stepping_batches if task.trainer.training else task.global_step
-        yaw = YAW + 360 * (task.global_step / max(1, total) if total != float("inf") else 0)
+        yaw = camera_yaw(task)
         full = self.shapes(self.sampler.fixed_noise[:SHOWN]) > self.threshold
         drawn = torch.stack([draw_voxels(volume, yaw, SIDE, OURS) for volume in full])
         return side_by_side({f"step {task.global_step:,}": grid(drawn, 4)})

@@ -1,7 +1,8 @@
 """What ``leyden check-data`` tells: tables of counts, issues by kind, and a sheet of images with their targets."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,12 +35,7 @@ MEANING: dict[Effect, str] = {
 
 def inspection_report(source: Source, seen: Seen) -> str:
     """Markdown: the counts, a paragraph for each kind of issue, and a line of what was passed over or changed."""
-    if isinstance(seen, TextInspection):
-        tables = text_tables(source, seen)
-    elif isinstance(seen, VolumeInspection):
-        tables = volume_tables(source, seen)
-    else:
-        tables = row_tables(source, seen) if isinstance(seen, TableInspection) else _tables(source, seen)
+    tables = TABLES[type(seen)](source, seen)
     tally = [f"passed over or changed: {source.tally}"] if str(source.tally) else []
     return "\n\n".join([f"# {printable(source.name)}", *tables, *_issues(seen), *tally])
 
@@ -59,12 +55,10 @@ def issue_counts(seen: Seen) -> str:
 
 def inspection_sheet(source: Source, seen: Seen) -> Tensor:
     """Images with their targets drawn in, lengths of texts, columns of a table, or shapes: uint8 (3, H, W)."""
-    if isinstance(seen, TextInspection):
-        return text_sheet(source, seen)
-    if isinstance(seen, TableInspection):
-        return row_sheet(source, seen)
-    if isinstance(seen, VolumeInspection):
-        return volume_sheet(source, seen)
+    return SHEETS[type(seen)](source, seen)
+
+
+def _sheet(source: Source, seen: Inspection) -> Tensor:
     shown = examples_to_show(seen, SHOWN)
     names = [printable(name) for name in source.class_names]
     images = [
@@ -120,3 +114,19 @@ def _issues(seen: Seen) -> list[str]:
         lines = [f"{len(group):,} x {kind} ({effect}: {MEANING[effect]})", *map(str, group[:LISTED]), *more]
         paragraphs.append("\n  ".join(lines))
     return paragraphs
+
+
+TABLES: dict[type, Callable[[Source, Any], list[str]]] = {
+    Inspection: _tables,
+    TextInspection: text_tables,
+    TableInspection: row_tables,
+    VolumeInspection: volume_tables,
+}
+"""What is told of each kind of data."""
+SHEETS: dict[type, Callable[[Source, Any], Tensor]] = {
+    Inspection: _sheet,
+    TextInspection: text_sheet,
+    TableInspection: row_sheet,
+    VolumeInspection: volume_sheet,
+}
+"""What is drawn of it."""
