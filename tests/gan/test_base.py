@@ -178,3 +178,14 @@ def test_some_player_must_step_on_every_batch() -> None:
 )
 def test_resume_is_exact(values: dict, tmp_path: Path) -> None:
     assert_resumed_is_as_if_left_alone(partial(seeded, **values), points, tmp_path, steps=12, stop=5)
+
+
+@pytest.mark.parametrize("shape", [(6,), (2, 1, 3, 1)])
+def test_the_monitor_is_told_what_is_real(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logits of images, and of patches."""
+    model, logged = Points(), {}
+    monkeypatch.setattr("leyden.gan.base.logs_now", lambda _: True)
+    monkeypatch.setattr(model, "log_dict", logged.update)
+    model.watch(torch.full(shape, 2.0), torch.full(shape, 1.0))
+    assert logged["train/d_ranking"] == 1
+    assert (logged["train/d_accuracy_real"], logged["train/d_accuracy_fake"]) == (1, 0)

@@ -2,6 +2,7 @@ import io
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 from leyden.data.source.builtin.image_patches import ImagePatches
 from leyden.visualization import animation
-from leyden.visualization.animation import animate, frame_steps
+from leyden.visualization.animation import Frames, animate, frame_steps
 from leyden.visualization.grid import grid, upscale
 
 
@@ -98,3 +99,13 @@ def test_frames_lie_denser_at_the_beginning(total: int, expected: int) -> None:
 def test_frames_of_an_endless_training_double() -> None:
     assert {1, 2, 4, 1024} <= frame_steps(float("inf"))
     assert 3 not in frame_steps(float("inf"))
+
+
+@pytest.mark.parametrize("loggers", [[], ["files"]])
+def test_frames_are_due_at_their_steps(loggers: list[str]) -> None:
+    frames, trainer = Frames(), SimpleNamespace(estimated_stepping_batches=100)
+    module = SimpleNamespace(loggers=loggers, trainer=trainer, global_step=0)
+    due = set()
+    for module.global_step in range(1, 101):
+        due |= {module.global_step} if frames.due(module) else set()
+    assert due == (frame_steps(100) if loggers else set())
