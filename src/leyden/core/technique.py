@@ -44,6 +44,8 @@ class PredictOptions(NamedTuple):
     """Of a translation between two domains."""
     masks: Sequence[Tensor] | None = None
     """For each input what is to be filled in: bool (H, W) of the input's size."""
+    prompts: Sequence[str] | None = None
+    """Descriptions among which each input's is to be found."""
 
     def only(self, technique: object, *known: str) -> None:
         """Refuses all options but those that a technique has a use for.
@@ -55,7 +57,7 @@ class PredictOptions(NamedTuple):
         Raises:
             ValueError: another one is given.
         """
-        flags = {"threshold": "--threshold", "direction": "--direction", "masks": "--mask"}
+        flags = {"threshold": "--threshold", "direction": "--direction", "masks": "--mask", "prompts": "--prompt"}
         given = [flags[name] for name, value in self._asdict().items() if value is not None and name not in known]
         if given:
             raise ValueError(f"{type(technique).__name__} has no use for it: leave {' and '.join(given)} out")
@@ -127,6 +129,24 @@ class Continues(Protocol):
         Args:
             prompt: the text's begin, perhaps "".
             seed: of the draws; None draws other ones each time.
+        """
+        ...
+
+
+@runtime_checkable
+class SamplesPrompts(Protocol):
+    """Makes new examples of what a text says. Behind ``leyden predict --prompt``."""
+
+    def sample_prompt(self, prompt: str, count: int, seed: int | None = None) -> Predictions:
+        """A row and an image for each of ``count`` samples.
+
+        Args:
+            prompt: the description.
+            count: how many, from 1.
+            seed: of the noise; None draws other samples each time.
+
+        Raises:
+            ValueError: nothing of the description is known.
         """
         ...
 
@@ -204,5 +224,5 @@ class Advises(Protocol):
 
 def verbs_of(model: object) -> str:
     """The verbs that a technique has besides those that all have, for error messages: ``predict, export``."""
-    verbs = {"predict": Predicts | Samples, "export": Exports, "advise": Advises}
+    verbs = {"predict": Predicts | Samples | SamplesPrompts, "export": Exports, "advise": Advises}
     return ", ".join(["evaluate", *(verb for verb, protocol in verbs.items() if isinstance(model, protocol))])

@@ -1,10 +1,11 @@
 """Samples and continuations of ``leyden predict``, whose seed is printed so that they can be drawn again."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 
 from leyden.core.seeding import mix
-from leyden.core.technique import Continues, Samples, WritesFiles, verbs_of
+from leyden.core.technique import Continues, Predictions, Samples, SamplesPrompts, WritesFiles, verbs_of
 from leyden.report.predictions import PredictionWriter
 
 LAST_SEED = 2**32 - 1
@@ -16,36 +17,46 @@ def write_drawn(
     count: int,
     label: str | None,
     seed: int | None,
-    prompt: str | None,
+    prompts: Sequence[str] | None,
     others: Mapping[str, object],
 ) -> None:
-    """Draws samples, or continuations of a prompt, as what the model can.
+    """Draws samples, of descriptions or of none, or continuations of texts, as what the model can.
 
     Args:
         model: a technique.
         writer: of the folder.
-        count: how many.
+        count: how many; of each prompt so many.
         label: a class of samples, by name or number; None: all in turn.
         seed: of the draws; None: one is chosen, and printed.
-        prompt: a text's begin; None: samples.
+        prompts: begins of texts, or descriptions; None: samples of neither.
         others: options for techniques that predict, by the names of the command line; none may have a value.
 
     Raises:
         ValueError: the model can do neither, or an option has no meaning for what it does.
     """
     name = type(model).__name__
-    if prompt is not None:
-        if not isinstance(model, Continues):
-            raise ValueError(f"{name} continues no text: leave --prompt out")
+    if prompts and not can_draw(model, prompts):
+        raise ValueError(f"{name} neither continues a text nor samples what one describes: leave --prompt out")
+    if prompts and isinstance(model, Continues):
         refuse("a prompt is continued", {**others, "--class": label})
-        write_continuations(model, writer, prompt, count, seed)
+        write_continuations(model, writer, prompts, count, seed)
+    elif prompts and isinstance(model, SamplesPrompts):
+        refuse("the prompt says what is sampled", {**others, "--class": label})
+        write_described(model, writer, prompts, count, seed)
     elif isinstance(model, Samples):
         refuse(f"{name} samples from noise", others)
         write_samples(model, writer, count, label, seed)
+    elif isinstance(model, SamplesPrompts):
+        raise ValueError(f"{name} samples what a text describes: say it by --prompt")
     else:
         raise ValueError(
             f"{name} neither predicts nor samples (see leyden.core.technique); its verbs are: {verbs_of(model)}"
         )
+
+
+def can_draw(model: object, prompts: Sequence[str] | None) -> bool:
+    """Whether a technique draws something by itself, or what the prompts ask for."""
+    return isinstance(model, Continues | SamplesPrompts if prompts else Samples)
 
 
 def refuse(reason: str, options: Mapping[str, object]) -> None:
@@ -66,21 +77,42 @@ def write_samples(model: Samples, writer: PredictionWriter, count: int, label: s
     print(f"--seed {seed} draws the same again")
 
 
-def write_continuations(model: Continues, writer: PredictionWriter, prompt: str, count: int, seed: int | None) -> None:
-    """Writes ``count`` continuations of a prompt to the terminal while they are drawn, then into the folder.
+def write_described(
+    model: SamplesPrompts, writer: PredictionWriter, prompts: Sequence[str], count: int, seed: int | None
+) -> None:
+    """Draws ``count`` samples of each description; each gets the same noise.
+
+    Raises:
+        ValueError: a seed out of range, or nothing of a description is known.
+    """
+    seed = _chosen(seed)
+    drawn = [model.sample_prompt(prompt, count, seed) for prompt in prompts]
+    rows = [{"prompt": text, **row} for text, made in zip(prompts, drawn, strict=True) for row in made.rows]
+    images = [image for made in drawn for image in made.images]
+    files = [file for made in drawn for file in made.files]
+    writer.write_samples(Predictions(rows, images, files), f"{count} samples of each, seed {seed}")
+    writer.finish(model.prediction_files if isinstance(model, WritesFiles) else None)
+    print(f"--seed {seed} draws the same again")
+
+
+def write_continuations(
+    model: Continues, writer: PredictionWriter, prompts: Sequence[str], count: int, seed: int | None
+) -> None:
+    """Writes ``count`` continuations of each text to the terminal while they are drawn, then into the folder.
 
     Raises:
         ValueError: a seed out of range.
     """
     seed = _chosen(seed)
-    for number in range(count):
-        print(prompt, end="", flush=True)
+    for place, number in product(range(len(prompts)), range(count)):
+        print(prompts[place], end="", flush=True)
         pieces = []
-        for piece in model.continue_text(prompt, mix(seed, number)):
+        for piece in model.continue_text(prompts[place], mix(seed, number)):
             print(piece, end="", flush=True)
             pieces.append(piece)
         print("\n")
-        writer.add(f"continuation_{number:03d}", {"prompt": prompt, "continuation": "".join(pieces)}, None)
+        row = {"prompt": prompts[place], "continuation": "".join(pieces)}
+        writer.add(f"continuation_{place * count + number:03d}", row, None)
     writer.finish()
     print(f"--seed {seed} draws the same again")
 

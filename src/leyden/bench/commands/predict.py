@@ -9,12 +9,12 @@ import torch
 from leyden.bench.config.instantiate import build
 from leyden.bench.run.checkpoint import load_best
 from leyden.bench.run.record import Record
-from leyden.core.technique import Direction, PredictOptions, Predicts, Samples, WritesFiles
+from leyden.core.technique import Continues, Direction, PredictOptions, Predicts, Samples, WritesFiles
 from leyden.data.inputs import Input, in_chunks, input_examples, input_files, read_masks, take_support
 from leyden.data.issues import Tally
 from leyden.data.splits import Split
 from leyden.report.predictions import PredictionWriter
-from leyden.report.samples import refuse, write_drawn
+from leyden.report.samples import can_draw, refuse, write_drawn
 from leyden.training.logs import setup_logging
 
 
@@ -29,7 +29,7 @@ def predict(
     direction: Direction | None = None,
     mask: Path | None = None,
     support: Path | None = None,
-    prompt: str | None = None,
+    prompts: list[str] | None = None,
 ) -> bool:
     """Prints a line for each input or sample; writes ``predictions.json``, ``predictions.csv`` and images of them.
 
@@ -42,14 +42,15 @@ def predict(
             techniques that sample, ``count`` samples.
         output: folder, made where it is missing; None: ``<record>/predictions``. Images go into its ``images``, under
             the inputs' own paths.
-        count: test examples or samples; None: 16, or one continuation of a prompt.
+        count: test examples or samples, of each prompt so many; None: 16, or one continuation of a prompt.
         label: the class that is sampled, by name or number, for conditional techniques.
         seed: of the samples' noise; None draws another each time and prints it.
         threshold: least score of a detection; None takes the detector's own.
         direction: of a translation between two domains; None: A2B.
         mask: of what is to be filled in: an image for all inputs, or a folder with one under the name of each.
         support: folder with a folder of examples for each class, for few-shot learning; None takes the record's own.
-        prompt: a text's begin, which a language model continues on the terminal while it draws.
+        prompts: begins of texts, which a language model continues on the terminal while it draws; or descriptions, of
+            samples, or of what ``source`` may show.
 
     Returns:
         whether all inputs could be read; the others were reported on stderr and left out.
@@ -60,14 +61,14 @@ def predict(
         FileNotFoundError: there are no inputs.
     """
     setup_logging(None)
-    count = (16 if prompt is None else 1) if count is None else count
-    if count < 1:
+    if count is not None and count < 1:
         raise ValueError(f"--count {count}: ask for 1 or more")
     model = load_best(record)
+    count = count or (1 if prompts and isinstance(model, Continues) else 16)
     if support is not None:
         take_support(model, support)
     writer = PredictionWriter(output or record.folder / "predictions")
-    if prompt is None and isinstance(model, Predicts) and (source is not None or not isinstance(model, Samples)):
+    if isinstance(model, Predicts) and (source is not None or not can_draw(model, prompts)):
         if not isinstance(model, Samples):
             refuse(f"{type(model).__name__} predicts, it samples nothing", {"--class": label, "--seed": seed})
         torch.manual_seed(record.config["seed"] if seed is None else seed)
@@ -77,12 +78,12 @@ def predict(
             if source
             else input_examples(_test_split(record), count, model.input_type)
         )
-        whole = _predict(model, inputs, PredictOptions(threshold, direction), mask, writer)
+        whole = _predict(model, inputs, PredictOptions(threshold, direction, None, prompts), mask, writer)
         if str(tally):
             print(f"passed over or changed: {tally}", file=sys.stderr)
         return whole
     others = {"--input": source, "--threshold": threshold, "--direction": direction, "--mask": mask}
-    write_drawn(model, writer, count, label, seed, prompt, others)
+    write_drawn(model, writer, count, label, seed, prompts, others)
     return True
 
 
