@@ -1,0 +1,1 @@
+"""Photographs, and artworks that are rendered from other photographs."""
