@@ -47,6 +47,30 @@ class LabelledImages(NamedTuple):
     """(B,) int64, 0 .. classes - 1."""
 
 
+class CaptionedImages(NamedTuple):
+    """Images, each with a text that describes it."""
+
+    images: Tensor
+    """(B, C, H, W) uint8."""
+    captions: list[str]
+    """B strings."""
+    labels: Tensor
+    """(B,) int64, places in the source's ``class_names``, one for each description that says something else."""
+
+
+class CaptionedTokens(NamedTuple):
+    """Images, each with its caption as numbers."""
+
+    images: Tensor
+    """(B, C, H, W) uint8."""
+    tokens: Tensor
+    """(B, T) int64, places in a vocabulary; padding behind the end of the shorter ones."""
+    lengths: Tensor
+    """(B,) int64 tokens of each caption, 1 .. T."""
+    labels: Tensor
+    """(B,) int64, which description it is: equal where two captions say the same."""
+
+
 class ImagePairs(NamedTuple):
     """Pairs of images, the same in two domains, whose channels may differ."""
 

@@ -22,6 +22,20 @@ class ImageSpec(PixelSpec):
     """In the order of the labels; empty if the images have no classes."""
 
 
+class CaptionSpec(PixelSpec):
+    """Images with captions."""
+
+    tokenizer: "TokenizerSpec"
+    context: int
+    """Tokens of a caption at most."""
+    class_names: list[str]
+    """A caption for each description that says something else, in the order of the labels."""
+    unseen: list[int]
+    """Places in ``class_names`` of those that no training image has."""
+    factors: dict[str, list[str]]
+    """What descriptions are made of, where the source knows: words by factor, one of each in a caption."""
+
+
 class ImagePairSpec(TypedDict):
     """Pairs of images of two domains."""
 

@@ -83,7 +83,7 @@ def inspect(source: Source) -> Inspection | TextInspection | TableInspection | V
 
 def inspect_images(source: Source) -> Inspection:
     """The same of images; raises as ``inspect``."""
-    if source.produces not in ("images", "boxes", "image pairs"):
+    if source.produces not in ("images", "boxes", "image pairs", "captioned images"):
         raise ValueError(f"{source.name} produces {source.produces}; choose a data/source with images or texts")
     splits, issues = source.inspect()
     classes = len(source.class_names)
