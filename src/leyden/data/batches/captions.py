@@ -60,7 +60,7 @@ class Captions(ImageDataModule):
         self.word, self.vocabulary_size, self.context = tokenizer, vocabulary_size, context
 
     @property
-    def spec(self) -> CaptionSpec:  # type: ignore[override]
+    def spec(self) -> CaptionSpec:
         """What the model must know; valid after ``prepare_data``."""
         trained, tested = (set(labels_of(self.examples(stage)).tolist()) for stage in ("train", "test"))
         return CaptionSpec(
@@ -81,8 +81,7 @@ class Captions(ImageDataModule):
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """Of the training captions, or the one that was given."""
-        captions = self.source.split("train").columns.captions
-        return tokenizer_of(self.word, captions, self.vocabulary_size)
+        return tokenizer_of(self.word, self.source.captions("train"), self.vocabulary_size)
 
     def prepared(self, raw: Split) -> InMemory[CaptionedTokens]:
         """Images at the model's size in memory, captions as numbers."""

@@ -1,5 +1,6 @@
 """Scenes with a text that describes each: "a red seven on grass"."""
 
+from abc import abstractmethod
 from itertools import product
 from typing import ClassVar
 
@@ -37,6 +38,10 @@ class CaptionSource(ImageSource):
     produces: ClassVar[str] = "captioned images"
     factors: ClassVar[dict[str, list[str]]] = {}
     """What descriptions are made of, where that is known: words by factor, one of each in every caption."""
+
+    @abstractmethod
+    def captions(self, stage: Stage) -> list[str]:
+        """Those of ``split(stage)``, in its order, known without decoding an image."""
 
 
 class CaptionedScenes(CaptionSource):
@@ -94,6 +99,10 @@ class CaptionedScenes(CaptionSource):
         wordings = torch.randint(len(PHRASES), (len(labels),), generator=generator)
         captions = [_caption(place, wording) for place, wording in zip(labels.tolist(), wordings.tolist(), strict=True)]
         return InMemory(CaptionedImages(images, captions, labels))
+
+    def captions(self, stage: Stage) -> list[str]:
+        """Those of ``split(stage)``, in its order."""
+        return self.split(stage).columns.captions
 
     def made_of(self, stage: Stage) -> SceneFactors:
         """What each scene of ``split(stage)`` was made of, in the same order."""
