@@ -177,3 +177,18 @@ class VolumeSpec(TypedDict):
     """Voxels along a side."""
     image_size: int
     """Side of the silhouettes in pixels, a multiple of ``volume_size``."""
+
+
+class BarSpec(TypedDict):
+    """Bars of songs in four voices; see ``leyden.data.source.music.columns.Bars``."""
+
+    class_names: list[str]
+    """Of the chords, in the order of their numbers."""
+    steps: int
+    """Sixteenths of a bar."""
+    lowest: int
+    """The lowest MIDI pitch."""
+    pitches: int
+    """How many semitones there are from it on."""
+    chord_counts: list[list[int]]
+    """Bars of training of each chord (columns) behind one of each chord (rows); the last row: at a song's begin."""

@@ -101,7 +101,7 @@ def log_ahead(loggers: Iterable[Logger], metrics: Mapping[str, Any]) -> None:
 
 
 class Files(RunLogger, Logger):
-    """``metrics.csv`` with a row (step, metric, value) per logged number, and ``images/<tag>_<step>.png``.
+    """``metrics.csv`` with a row (step, metric, value) per logged number, ``images/<tag>_<step>.png`` and ``files``.
 
     The images tagged ``samples``, of the same noise over time, also become ``training.gif``.
     """
@@ -156,6 +156,12 @@ class Files(RunLogger, Logger):
             content = io.BytesIO()
             to_pil_image(image.cpu()).save(content, "png")
             write_file(self._images / f"{key.replace('/', '_')}_{step:06d}{suffix}.png", content.getvalue())
+
+    @rank_zero_only
+    def log_file(self, key: str, extension: str, content: bytes, step: int | None = None) -> None:
+        """Writes a file into ``files``, whatever it holds; one of an earlier step is replaced."""
+        (self._folder / "files").mkdir(exist_ok=True)
+        write_file(self._folder / "files" / f"{key.replace('/', '_')}.{extension}", content)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

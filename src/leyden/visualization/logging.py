@@ -17,6 +17,15 @@ class LogsImages(Protocol):
         ...
 
 
+@runtime_checkable
+class LogsFiles(Protocol):
+    """A logger that keeps files of any kind."""
+
+    def log_file(self, key: str, extension: str, content: bytes, step: int | None = None) -> None:
+        """Keeps ``content`` under ``key``."""
+        ...
+
+
 def logs_now(module: LightningModule) -> bool:
     """Whether Lightning hands what is logged in this training step to the loggers; asked before an optimizer steps."""
     every: int = module.trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it
@@ -38,6 +47,22 @@ def log_image(module: LightningModule, tag: str, image: Tensor) -> None:
             logger.log_image(tag, [image], step=module.global_step)
         elif isinstance(logger, TensorBoardLogger):
             logger.experiment.add_image(tag, image, module.global_step)
+
+
+def log_file(module: LightningModule, tag: str, extension: str, content: bytes) -> None:
+    """Hands a file, such as a sound, to every logger that keeps files, at the module's optimizer step.
+
+    Args:
+        module: attached to a trainer; without loggers nothing happens.
+        tag: such as ``song_0``.
+        extension: of the file's name, such as ``mid``.
+        content: of the file.
+    """
+    if not module.trainer.is_global_zero or module.trainer.sanity_checking:
+        return
+    for logger in module.loggers:
+        if isinstance(logger, LogsFiles):
+            logger.log_file(tag, extension, content, step=module.global_step)
 
 
 def log_embedding(module: LightningModule, tag: str, features: Tensor, labels: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from leyden.data.columns import Scenes
 from leyden.data.inspection.duplicates import find_alike, fingerprints
+from leyden.data.inspection.music import MusicInspection, inspect_music
 from leyden.data.inspection.rows import TableInspection, inspect_table
 from leyden.data.inspection.texts import TextInspection, inspect_texts
 from leyden.data.inspection.volumes import VolumeInspection, inspect_volumes
@@ -67,7 +68,7 @@ class _Seen(NamedTuple):
     error: str | None
 
 
-def inspect(source: Source) -> Inspection | TextInspection | TableInspection | VolumeInspection:
+def inspect(source: Source) -> Inspection | TextInspection | TableInspection | VolumeInspection | MusicInspection:
     """Decodes every example once.
 
     Raises:
@@ -78,6 +79,8 @@ def inspect(source: Source) -> Inspection | TextInspection | TableInspection | V
         return inspect_table(source)
     if source.produces == "volumes":
         return inspect_volumes(source)
+    if source.produces == "music":
+        return inspect_music(source)
     return inspect_texts(source) if source.produces in ("text", "text pairs") else inspect_images(source)
 
 

@@ -18,7 +18,7 @@ class Source(ABC):
     produces: ClassVar[str]
     """What examples are: "images" (with classes or without), "boxes" (images with objects), "rows" of a table,
     "mixed_rows" of one whose columns differ in kind, "text", "captioned images", "image pairs" (of two domains),
-    "volumes" (with silhouettes). A DataModule says which it consumes."""
+    "volumes" (with silhouettes), "music" (songs in four voices). A DataModule says which it consumes."""
     name: str
     """How log lines and errors call this source."""
     class_names: Sequence[str] = ()

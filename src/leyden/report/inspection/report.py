@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from leyden.data.inspection.inspect import Inspection, examples_to_show
+from leyden.data.inspection.music import MusicInspection
 from leyden.data.inspection.rows import TableInspection
 from leyden.data.inspection.texts import TextInspection
 from leyden.data.inspection.volumes import VolumeInspection
 from leyden.data.issues import EFFECTS, DataIssue, Effect, by_kind, printable
 from leyden.data.source import Source
+from leyden.report.inspection.music import music_sheet, music_tables
 from leyden.report.inspection.rows import row_sheet, row_tables
 from leyden.report.inspection.texts import text_sheet, text_tables
 from leyden.report.inspection.volumes import volume_sheet, volume_tables
@@ -20,7 +22,7 @@ from leyden.report.text import csv_table, markdown_table
 from leyden.visualization.detection.annotated import draw_annotated
 from leyden.visualization.labelled import draw_sheet
 
-Seen = Inspection | TextInspection | TableInspection | VolumeInspection
+Seen = Inspection | TextInspection | TableInspection | VolumeInspection | MusicInspection
 SHOWN = 24
 """Images on the sheet."""
 LISTED = 20
@@ -54,7 +56,7 @@ def issue_counts(seen: Seen) -> str:
 
 
 def inspection_sheet(source: Source, seen: Seen) -> Tensor:
-    """Images with their targets drawn in, lengths of texts, columns of a table, or shapes: uint8 (3, H, W)."""
+    """Images with their targets, lengths of texts, columns of a table, shapes, or piano rolls: uint8 (3, H, W)."""
     return SHEETS[type(seen)](source, seen)
 
 
@@ -121,6 +123,7 @@ TABLES: dict[type, Callable[[Source, Any], list[str]]] = {
     TextInspection: text_tables,
     TableInspection: row_tables,
     VolumeInspection: volume_tables,
+    MusicInspection: music_tables,
 }
 """What is told of each kind of data."""
 SHEETS: dict[type, Callable[[Source, Any], Tensor]] = {
@@ -128,5 +131,6 @@ SHEETS: dict[type, Callable[[Source, Any], Tensor]] = {
     TextInspection: text_sheet,
     TableInspection: row_sheet,
     VolumeInspection: volume_sheet,
+    MusicInspection: music_sheet,
 }
 """What is drawn of it."""

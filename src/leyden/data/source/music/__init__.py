@@ -1,0 +1,1 @@
+"""Songs in four voices, from scores and from MIDI files."""

@@ -1,0 +1,1 @@
+"""Songs as images and as sound."""
