@@ -1,0 +1,1 @@
+"""The same content in several styles."""

@@ -1,0 +1,1 @@
+"""Content and style apart: what is on an image, and how it is drawn, from two images."""
