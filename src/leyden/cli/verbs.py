@@ -128,7 +128,7 @@ USE = {
             _option(
                 "--mask", type=_existing, help="of holes to fill: an image, white where, or a folder of one per input"
             ),
-            _option("--support", type=_existing, metavar="FOLDER", help="few-shot: a folder of examples per new class"),
+            _option("--support", type=_existing, metavar="FOLDER", help="a folder of examples per new class, or style"),
         ),
     ),
     "evaluate": Verb(f"{_COMMANDS}.evaluate:evaluate", "test a record's best checkpoint again", _RECORD),

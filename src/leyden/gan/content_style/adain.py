@@ -166,7 +166,7 @@ class AdaIN(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam on the decoder, its rate by ``schedule``."""
-        optimizer = Adam(self.decoder.parameters(), self.lr)
+        optimizer = Adam(self.decoder.parameters(), self.lr, fused=True)
         if self.schedule == "constant":
             return optimizer
         steps, shape = self.trainer.estimated_stepping_batches, SCHEDULES[self.schedule]
