@@ -46,6 +46,14 @@ class Movable(Protocol):
         ...
 
 
+@runtime_checkable
+class Labelled(Protocol):
+    """A split whose examples' classes are known without decoding any."""
+
+    labels: Tensor
+    """(N,) int64."""
+
+
 class InMemory(Generic[Columns]):
     """A split whose columns lie in memory, so that a batch is an index and not a loop.
 
@@ -146,7 +154,7 @@ def labels_of(split: Split) -> Tensor:
     """
     if isinstance(split, Resized):
         return labels_of(split.split)
-    if isinstance(split, Subset):
+    if isinstance(split, Labelled):
         return split.labels
     if isinstance(split, InMemory) and "labels" in split.columns._fields:
         return split.columns.labels

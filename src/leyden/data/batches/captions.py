@@ -9,6 +9,7 @@ from torch import Tensor
 
 from leyden.data.columns import CaptionedTokens
 from leyden.data.images import ImageDataModule
+from leyden.data.source.files.captioned_folder import CaptionedList
 from leyden.data.source.scenes.captioned_scenes import CaptionSource
 from leyden.data.specs import CaptionSpec
 from leyden.data.splits import InMemory, Split, labels_of
@@ -83,16 +84,49 @@ class Captions(ImageDataModule):
         """Of the training captions, or the one that was given."""
         return tokenizer_of(self.word, self.source.captions("train"), self.vocabulary_size)
 
-    def prepared(self, raw: Split) -> InMemory[CaptionedTokens]:
-        """Images at the model's size in memory, captions as numbers."""
+    def prepared(self, raw: Split) -> "InMemory[CaptionedTokens] | Encoded":
+        """Images at the model's size, captions as numbers."""
         split = super().prepared(raw)
-        assert isinstance(split, InMemory)
-        images, captions, labels = split.columns
+        captions = raw.columns.captions if isinstance(raw, InMemory) else _listed(raw).captions
         tokens, lengths, cut = as_tokens(captions, self.tokenizer, self.context)
         if cut:
             first = captions[cut[0]][:40]
             self.source.tally.add(f"caption beyond data.context={self.context} tokens, cut", repr(first), len(cut))
-        return InMemory(CaptionedTokens(images, tokens, lengths, labels))
+        if isinstance(split, InMemory):
+            return InMemory(CaptionedTokens(split.columns.images, tokens, lengths, split.columns.labels))
+        return Encoded(split, tokens, lengths, labels_of(split))
+
+
+class Encoded:
+    """Images that are decoded as they are needed, with captions as numbers.
+
+    Args:
+        split: of examples with ``images`` of one size.
+        tokens: (N, T) int64.
+        lengths: (N,) int64.
+        labels: (N,) int64, which description each is.
+    """
+
+    def __init__(self, split: Split, tokens: Tensor, lengths: Tensor, labels: Tensor) -> None:
+        self.split, self.tokens, self.lengths, self.labels = split, tokens, lengths, labels
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, index: int) -> CaptionedTokens:
+        image = self.split[index].images
+        return CaptionedTokens(image, self.tokens[index], self.lengths[index], self.labels[index])
+
+
+def _listed(split: Split) -> CaptionedList:
+    """A split of files.
+
+    Raises:
+        ValueError: it is none, and not in memory.
+    """
+    if not isinstance(split, CaptionedList):
+        raise ValueError(f"captions of a {type(split).__name__} are not known without decoding: give a CaptionedList")
+    return split
 
 
 def as_tokens(texts: Sequence[str], tokenizer: Tokenizer, context: int) -> tuple[Tensor, Tensor, list[int]]:

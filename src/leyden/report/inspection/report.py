@@ -14,6 +14,7 @@ from leyden.data.inspection.texts import TextInspection
 from leyden.data.inspection.volumes import VolumeInspection
 from leyden.data.issues import EFFECTS, DataIssue, Effect, by_kind, printable
 from leyden.data.source import Source
+from leyden.report.inspection.captions import caption_tables, wrapped
 from leyden.report.inspection.music import music_sheet, music_tables
 from leyden.report.inspection.rows import row_sheet, row_tables
 from leyden.report.inspection.texts import text_sheet, text_tables
@@ -62,7 +63,7 @@ def inspection_sheet(source: Source, seen: Seen) -> Tensor:
 
 def _sheet(source: Source, seen: Inspection) -> Tensor:
     shown = examples_to_show(seen, SHOWN)
-    names = [printable(name) for name in source.class_names]
+    names = [wrapped(printable(name)) for name in source.class_names]
     images = [
         draw_annotated(image, target, names, bad) if isinstance(target, dict) else image
         for _, image, target, bad in shown
@@ -83,6 +84,8 @@ def _tables(source: Source, seen: Inspection) -> list[str]:
         of_boxes = [int(seen.counts[stage].sum()), seen.empty[stage], seen.spared[stage]] if boxes else []
         split_rows.append([stage, len(seen.splits[stage]), *of_boxes])
     heads = ["split", "images", *(["boxes", "images without objects", "difficult or crowd"] if boxes else [])]
+    if source.produces == "captioned images":
+        return [_table(heads, split_rows), *caption_tables(source, seen)]
     by_class = [seen.counts[stage].sum(1) for stage in stages]
     by_size = torch.stack(list(seen.counts.values())).sum(0)
     class_rows = [
