@@ -38,7 +38,11 @@ FROM_OUTSIDE = {
 """Labs whose data or weights do not come with a package, and the overrides that say where they are."""
 UNPACKED = {"transfer_fewshot_omniglot": "omniglot/images_background_small?.zip"}
 """Archives that a lab's user unpacks first, into a folder of their own name."""
-AFTER = {"transfer_reuse": "transfer_task_a", "detection_nms": "detection_ssd"}
+AFTER = {
+    "transfer_reuse": "transfer_task_a",
+    "detection_nms": "detection_ssd",
+    "multimodal_zeroshot_images": "multimodal_clip_scenes",
+}
 """Labs that start from another's record."""
 MADE_OF = {"detection_race"}
 """Labs whose jobs are other labs, word for word (tests/bench/config/test_variants.py)."""

@@ -44,6 +44,8 @@ LITTLE: dict[str, Any] = {
 """For configs that have the key, with a number."""
 MORE = "data.more"
 """Texts that are read besides, of which there are none in a small setting."""
+CHECKPOINT = "model.checkpoint"
+"""What was trained elsewhere; in a small setting a network that has learnt nothing."""
 
 
 def own_file(model: str) -> dict[str, Any]:
@@ -98,7 +100,8 @@ def lab_of(model: str) -> list[str]:
 def little(config: dict[str, Any]) -> list[str]:
     """Overrides that make a composed config small."""
     numbers = [f"{key}={value}" for key, value in LITTLE.items() if _is_number(_value(config, key))]
-    return numbers + ([f"{MORE}=null"] if _value(config, MORE) else [])
+    absent = {MORE: "null", CHECKPOINT: "none"}
+    return numbers + [f"{key}={value}" for key, value in absent.items() if _value(config, key)]
 
 
 def _value(node: Any, key: str) -> Any:

@@ -47,6 +47,15 @@ class LabelledImages(NamedTuple):
     """(B,) int64, 0 .. classes - 1."""
 
 
+class WholeImages(NamedTuple):
+    """Images at their files' own sizes with their classes."""
+
+    images: list[Tensor]
+    """B of uint8 (C, H, W)."""
+    labels: Tensor
+    """(B,) int64, 0 .. classes - 1."""
+
+
 class CaptionedImages(NamedTuple):
     """Images, each with a text that describes it."""
 

@@ -1,0 +1,1 @@
+"""Networks of images and text that were trained before: our own, and published ones."""
