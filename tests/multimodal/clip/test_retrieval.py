@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from leyden.multimodal.clip.evaluation import accuracies, first_of_each, nearest_pixels, shrunk
+from leyden.multimodal.clip.evaluation import accuracies, nearest_pixels, shrunk
+from leyden.multimodal.clip.figures import first_of_each
 from leyden.multimodal.clip.retrieval import factor_values, ranks, retrieval_figures
 
 SCORES = torch.tensor([[0.9, 0.5, 0.1], [0.9, 0.5, 0.1], [0.2, 0.2, 0.1]])

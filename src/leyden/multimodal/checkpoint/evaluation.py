@@ -61,8 +61,9 @@ class ZeroShotEvaluator(Metric):
         if count <= NAMED:
             matrix = multiclass_confusion_matrix(scores.argmax(1), labels, count)
             log_image(task, "confusion", draw_confusion(matrix, self.class_names))
-        right, new = labels[:, None] == torch.arange(count)[None], torch.zeros(len(labels), dtype=torch.bool)
-        log_retrieval(task, shown, self.texts, scores, right, new, torch.zeros(count, dtype=torch.bool))
+        groups, new = torch.arange(count), torch.zeros(len(labels), dtype=torch.bool)
+        right = labels[:, None] == groups[None]
+        log_retrieval(task, shown, self.texts, scores, right, groups, new, torch.zeros(count, dtype=torch.bool))
 
 
 def zero_shot_figures(scores: Tensor, labels: Tensor) -> dict[str, float]:

@@ -100,7 +100,7 @@ class CLIP(LightningModule):
         unseen: list[int],
         factors: dict[str, list[str]],
         backbone: str = "resnet",
-        widths: Sequence[int] = (32, 64, 128),
+        widths: Sequence[int] = (32, 64, 96),
         strides: Sequence[int] = (2, 2, 2),
         blocks: int = 1,
         weights: str = "none",

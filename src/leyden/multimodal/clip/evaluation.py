@@ -15,7 +15,7 @@ from leyden.data.batches.captions import Captions
 from leyden.data.columns import CaptionedTokens
 from leyden.data.splits import InMemory
 from leyden.data.text.tokenizer import Tokenizer
-from leyden.multimodal.clip.figures import log_retrieval
+from leyden.multimodal.clip.figures import first_of_each, log_retrieval
 from leyden.multimodal.clip.retrieval import factor_values, ranks, retrieval_figures
 
 SHOWN_SIDE, PIXELS_SIDE = 64, 32
@@ -103,8 +103,8 @@ class MatchingEvaluator(Metric):
         task.log_dict({f"test/{name}": value for name, value in figures.items()})
         lengths = whole.lengths[first]
         captions = [tokenizer.decode(row[:n].tolist()) for row, n in zip(whole.tokens[first], lengths, strict=True)]
-        unseen = self.unseen[whole.labels]
-        log_retrieval(task, whole.images, captions, matrix, right, unseen, self.unseen[whole.labels[first]])
+        new, groups = self.unseen[whole.labels], whole.labels[first]
+        log_retrieval(task, whole.images, captions, matrix, right, groups, new, self.unseen[groups])
 
     def _by_factor(self, predicted: Tensor, labels: Tensor, prefix: str) -> dict[str, float]:
         found = {}
@@ -151,13 +151,6 @@ def accuracies(scores: Tensor, labels: Tensor, unseen: Tensor) -> dict[str, floa
         among = scores[new].masked_fill(~unseen, -torch.inf).argmax(1)
         figures["unseen_among_unseen"] = float((among == labels[new]).float().mean())
     return figures
-
-
-def first_of_each(tokens: Tensor) -> Tensor:
-    """Of texts as tokens (N, T) the place of the first of each that differs, in order."""
-    _, group = tokens.unique(dim=0, return_inverse=True)
-    first = torch.full((int(group.max()) + 1,), len(tokens))
-    return first.scatter_reduce(0, group, torch.arange(len(tokens)), "amin").sort().values
 
 
 def nearest_pixels(images: Tensor, others: Tensor) -> Tensor:

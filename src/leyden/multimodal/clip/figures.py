@@ -19,6 +19,7 @@ def log_retrieval(
     captions: list[str],
     scores: Tensor,
     right: Tensor,
+    groups: Tensor,
     unseen_images: Tensor,
     unseen_captions: Tensor,
 ) -> None:
@@ -30,6 +31,7 @@ def log_retrieval(
         captions: M texts that differ.
         scores: (N, M) similarities.
         right: (N, M) bool, of one description.
+        groups: (M,) which description each text is; an image's texts are the best of each.
         unseen_images: (N,) bool, of a description that training never had.
         unseen_captions: (M,) bool, likewise.
     """
@@ -40,10 +42,18 @@ def log_retrieval(
         by_text.append(FoundImages(title, list(images[best]), right[best, place].tolist()))
     by_image = []
     for place in chosen(unseen_images):
-        best = scores[place].topk(min(TEXTS, len(captions))).indices
+        order = scores[place].argsort(descending=True)
+        best = order[first_of_each(groups[order])[:TEXTS]]
         found = [captions[i] + (" (new)" if unseen_captions[i] else "") for i in best.tolist()]
         by_image.append(FoundTexts(images[place], found, right[place, best].tolist()))
     log_image(task, "retrieval", draw_retrieval(by_text, by_image))
+
+
+def first_of_each(values: Tensor) -> Tensor:
+    """The place of the first of each row that differs from all before, in order (N, ...)."""
+    _, group = values.unique(dim=0, return_inverse=True)
+    first = torch.full((int(group.max()) + 1,), len(values))
+    return first.scatter_reduce(0, group, torch.arange(len(values)), "amin").sort().values
 
 
 def chosen(unseen: Tensor) -> list[int]:
