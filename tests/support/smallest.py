@@ -31,6 +31,8 @@ LITTLE: dict[str, Any] = {
     "data.source.max_per_package": 20,
     "model.source_epochs": 1,
     "model.pretraining_steps": 2,
+    "model.source_steps": 2,
+    "model.fisher_samples": 2,
     "model.teacher_epochs": 1,
     "model.teacher_steps": 2,
     "model.source_views": 1,

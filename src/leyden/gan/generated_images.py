@@ -5,25 +5,21 @@ than they show. One that saw others, such as a record of the whole data set, bri
 an upper bound. Validation and test are the source's own, real images alone.
 """
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from lightning import Trainer
 from torch import Tensor
 
 from leyden.core.seeding import mix
 from leyden.core.splits import few_per_class
-from leyden.data.batches.gan.images import GanImages
 from leyden.data.columns import LabelledImages
 from leyden.data.source import ImageSource
 from leyden.data.splits import InMemory, Resized, Split, Stage, decode, fit_image, labels_of, select
+from leyden.gan.fit_images import trained_gan
 from leyden.gan.noise_to_image.conditional import ConditionalGAN
 from leyden.gan.noise_to_image.sampler import NoiseSampler
-from leyden.nets.auxiliary import load_network, save_network, train_auxiliary
-from leyden.nets.strategies.computed import key_of
 from leyden.training.records import technique_of
 
 log = logging.getLogger(__name__)
@@ -162,43 +158,10 @@ class GeneratedImages(ImageSource):
 
     def _trained(self, seen: InMemory[LabelledImages]) -> ConditionalGAN:
         """A GAN that learns from these images alone, or one that another run has trained so."""
-        with train_auxiliary(torch.device("cpu"), mix(self.seed, 5)):
-            gan = ConditionalGAN(list(self.class_names), self.channels, self.image_size, **self.gan_options)
-            content = hashlib.sha256(b"".join(column.numpy().tobytes() for column in seen.columns)).hexdigest()
-            settings = [self.gan_steps, self.gan_batch_size, self.gan_options, self.seed]
-            file = self.cache and self.cache / f"conditional_gan_{key_of(gan, images=content, settings=settings)}.pt"
-            if load_network(gan, file) is None:
-                log.info("%s: a conditional GAN learns from %d images, %d steps", self.name, len(seen), self.gan_steps)
-                self._fit(gan, seen)
-                if file is not None:
-                    save_network(gan, file)
-        return gan
-
-    def _fit(self, gan: ConditionalGAN, seen: InMemory[LabelledImages]) -> None:
-        batch_size = min(self.gan_batch_size, len(seen))
-        data = GanImages(_Images(seen, self), self.image_size, batch_size, seed=self.seed)
-        trainer = Trainer(
-            devices=1,
-            max_steps=self.gan_steps,
-            max_epochs=-1,
-            limit_val_batches=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(gan, data)
-        gan.cpu()
-
-
-class _Images(ImageSource):
-    """Images in memory as a source for training alone: its validation has one of them, which nobody looks at."""
-
-    name = "labelled images"
-
-    def __init__(self, images: InMemory[LabelledImages], like: ImageSource) -> None:
-        self.images, self.class_names = images, like.class_names
-        self.channels, self.image_size = like.channels, like.image_size
-
-    def split(self, stage: Stage) -> InMemory[LabelledImages]:
-        return self.images if stage == "train" else InMemory(self.images.take(torch.arange(int(stage == "val"))))
+        names = list(self.class_names)
+        settings = [self.gan_steps, self.gan_batch_size, self.gan_options, self.seed]
+        return trained_gan(
+            lambda: ConditionalGAN(names, self.channels, self.image_size, **self.gan_options),
+            seen, names, self.gan_steps, self.gan_batch_size, settings, self.cache, "conditional_gan",
+            data_seed=self.seed, seed=mix(self.seed, 5),
+        )  # fmt: skip

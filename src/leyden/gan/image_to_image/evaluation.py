@@ -9,9 +9,11 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from leyden.core.attached import attached_data
+from leyden.data.batches.gan.adaptation import AdaptationImages
 from leyden.data.batches.gan.unpaired import DOMAINS, UnpairedImages
 from leyden.data.source.pairs_of_images.pair_source import OfAttribute
 from leyden.gan.base import AdversarialTask
+from leyden.gan.evaluation.domain_evaluator import DomainEvaluator
 from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator
 from leyden.gan.image_to_image.attribute import AttributeEvaluator, Translate
 from leyden.visualization.grid import grid, side_by_side, upscale
@@ -33,7 +35,8 @@ class TranslationEvaluation:
     the image had in A: the content that was kept. ``cycle_a`` and ``cycle_b`` are the mean absolute difference, in
     -1..1, of an image and its translation there and back. Validations look at the training split, see
     ``SampleEvaluator.validation``; labels choose nothing. Where domain A's source knows which part of an image an
-    attribute may change, the test has the scores of ``AttributeEvaluator`` too.
+    attribute may change, the test has the scores of ``AttributeEvaluator`` too; on data for the adaptation of
+    generators, those of ``DomainEvaluator`` of the translations of A's test images.
 
     The test has two more rows for each way, of what needs no training: ``nearest_conditional_accuracy_ab`` of the
     nearest of B's training images by its pixels, and ``untranslated_conditional_accuracy_ab`` of A's images themselves.
@@ -83,6 +86,9 @@ class TranslationEvaluation:
         if stage == "test" and data is not None and isinstance(data.source, OfAttribute):
             attribute = AttributeEvaluator(data.source, data.image_size, data.channels, task.device)
             scores |= attribute.scores(self.translate)
+        if stage == "test" and isinstance(data, AdaptationImages):
+            domains = DomainEvaluator(data, self.limit, task.device)
+            scores |= domains.test(domains.source, self.translate(domains.source, "ab"))
         task.log_dict({f"{stage}/{name}": value for name, value in scores.items()}, sync_dist=True)
         log_image(task, "translations", self.sheet(evaluators))
 

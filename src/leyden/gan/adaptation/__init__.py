@@ -1,0 +1,1 @@
+"""Generators that have learnt one domain, adapted to another."""
