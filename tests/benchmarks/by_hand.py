@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LinearLR, LRScheduler
 
+from leyden.gan.adaptation.losses import correspondence
+from leyden.gan.adaptation.methods import with_maps
 from leyden.gan.augment import cutout, translate
 from leyden.gan.super_resolution.perceptual import train_perceptual
 from leyden.nets.memory_format import arrange
@@ -44,6 +46,31 @@ def gan(model: Any) -> Step:
         descend(adams[1], F.softplus(-critic(real)).mean() + F.softplus(critic(fake.detach())).mean())
         d.requires_grad_(False)
         descend(adams[0], F.softplus(-critic(fake)).mean())
+        d.requires_grad_(True)
+        update_ema(average, g, model.options.ema_decay)
+        advance(schedules)
+
+    return step
+
+
+def adaptation(model: Any) -> Step:
+    """A DCGAN whose images stay as similar to each other as those of its source (cross-domain correspondence)."""
+    g, d, source, average = model.generator, model.discriminator, model.source_generator, deepcopy(model.generator)
+    adams, schedules = adams_of(model)
+    some = model.options.correspondence_images
+
+    def critic(images: Tensor) -> Tensor:
+        return d(augmented(images, model)).float()
+
+    def step(images: Tensor) -> None:
+        real, noise = images.float() / 127.5 - 1, torch.randn(len(images), model.sampler.latent_dim)
+        fake, maps = with_maps(g, noise)
+        descend(adams[1], F.softplus(-critic(real)).mean() + F.softplus(critic(fake.detach())).mean())
+        d.requires_grad_(False)
+        with torch.no_grad():
+            theirs = with_maps(source.eval(), noise[:some])[1]
+        kept = correspondence([own[:some] for own in maps], theirs)
+        descend(adams[0], F.softplus(-critic(fake)).mean() + model.options.correspondence_weight * kept)
         d.requires_grad_(True)
         update_ema(average, g, model.options.ema_decay)
         advance(schedules)

@@ -164,6 +164,7 @@ COMPARISONS = {
     "gan_vanilla": (["experiment=gan_vanilla"], 320, by_hand.gan),
     "gan_conditional": (["experiment=gan_conditional"], 160, by_hand.conditional),
     "gan_dcgan": (["experiment=gan_dcgan"], 160, by_hand.gan),
+    "gan_adapt_artwork": (["experiment=gan_adapt_artwork", "model.source_steps=1"], 160, by_hand.adaptation),
     "gan_lapgan": (["experiment=gan_lapgan"], 160, by_hand.lapgan),
     "gan_stylegan": (["experiment=gan_stylegan"], 60, by_hand.stylegan),
     "gan_colourise": (["experiment=gan_colourise"], 160, by_hand.colourise),
