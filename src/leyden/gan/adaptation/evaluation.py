@@ -12,15 +12,15 @@ from leyden.data.batches.gan.adaptation import AdaptationImages
 from leyden.gan.base import AdversarialTask
 from leyden.gan.evaluation.domain_evaluator import DomainEvaluator
 from leyden.visualization.animation import Frames
-from leyden.visualization.grid import grid, grids, side_by_side, upscale
+from leyden.visualization.grid import grid, side_by_side, upscale
 from leyden.visualization.logging import log_image
 
 if TYPE_CHECKING:
     from leyden.gan.adaptation.adapt import Adaptation
 
 log = logging.getLogger(__name__)
-SHOWN = 10
-"""Images of the same noise in a row of the main image."""
+SHOWN = 8
+"""Images in a row of the main image."""
 
 
 class AdaptationEvaluation:
@@ -92,17 +92,14 @@ class AdaptationEvaluation:
         return side_by_side({f"step {task.global_step:,}{more}": upscale(grid(images))})
 
     def _log_test_images(self, task: AdversarialTask, evaluator: DomainEvaluator) -> None:
-        """The same noise before and after, real images beside them; and samples with their nearest target images."""
+        """The same noise before and, below, after; real images beside; samples with their nearest target images."""
         noise = self.sampler.fixed_noise[: 3 * SHOWN]
-        sheets = grids(
-            {
-                "source": self.before(noise),
-                "adapted, same noise": self.generate(noise),
-                "real, held out": evaluator.target[: 3 * SHOWN],
-            },
-            columns=SHOWN // 2,
-        )
-        log_image(task, "adapted", side_by_side({title: upscale(image) for title, image in sheets.items()}))
+        pairs = torch.stack([part.unflatten(0, (3, SHOWN)) for part in (self.before(noise), self.generate(noise))], 1)
+        sheets = {
+            "source, and below it adapted, of the same noise": upscale(grid(pairs.flatten(0, 2), SHOWN)),
+            "real, held out": upscale(grid(evaluator.target[:24], 4)),
+        }
+        log_image(task, "adapted", side_by_side(sheets))
         few = self.generate(noise[:8])
         near = torch.cat([few.unsqueeze(1), evaluator.nearest(few, 5)], dim=1).flatten(0, 1)
         columns = len(near) // 8

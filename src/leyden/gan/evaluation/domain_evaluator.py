@@ -17,6 +17,8 @@ from leyden.metrics.super_resolution import texture_distance
 
 PAIRS = 500
 """Images whose distances to each other make up a spread."""
+LEARNT = 4000
+"""Images of either domain that the classifier learns from, at most."""
 PATCHES = 64
 """Of each image, whose texture is compared."""
 
@@ -39,7 +41,7 @@ class DomainEvaluator:
 
     Args:
         data: prepared.
-        limit: at most so many images of each split are used.
+        limit: at most so many images of each split are compared.
         device: where to compute.
         cache: folder in which the classifier is kept for other runs on the same data; None learns it every time.
     """
@@ -48,10 +50,10 @@ class DomainEvaluator:
         self.first = max(1, len(data.names("a")))
         """Classes of domain A; those of the target come behind them."""
         self.classes = self.first + max(1, len(data.names("b")))
-        a, b = (_choose(data.domain("a", "train"), limit, 0), _choose(data.every_target("train"), limit, self.first))
+        a, b = (_choose(data.domain("a", "train"), LEARNT, 0), _choose(data.every_target("train"), LEARNT, self.first))
         images, labels = (torch.cat(pair).to(device) for pair in zip(a, b, strict=True))
         self.features = learn_features(images, labels, self.classes, device, cache=cache)
-        self.pool = b.images.to(device)
+        self.pool = b.images[:limit].to(device)
         self.shots = _choose(data.domain("b", "train"), limit, self.first).images.to(device)
         tests = [
             _choose(data.domain(domain, "test"), limit, first)
