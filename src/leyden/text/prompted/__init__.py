@@ -1,0 +1,1 @@
+"""Language models that classify because they are asked in words."""
