@@ -107,12 +107,16 @@ class SamplingEvaluation:
     @torch.no_grad()
     def generated(self, count: int, draw: int = 0) -> Generated:
         """The same ``count`` noise vectors for a draw whenever, so that scores of two epochs or runs compare."""
-        generator = torch.Generator().manual_seed(mix(count, draw) if draw else count)
+        generator = self.generator_of(count, draw)
         noise = self.sampler.noise(count, generator)
         labels = None
         if self._labels is not None:  # as often as the data have them
             labels = self._labels[torch.randint(len(self._labels), (count,), generator=generator)].to(noise.device)
         return Generated(self.sampler.images(noise, labels), labels)
+
+    def generator_of(self, count: int, draw: int) -> torch.Generator:
+        """Of the random numbers of ``count`` samples, for a draw always the same."""
+        return torch.Generator().manual_seed(mix(count, draw) if draw else count)
 
     def _sheet(self, task: AdversarialTask, more: str = "") -> Tensor:
         """The sample grid below its title."""

@@ -1,25 +1,28 @@
 """Classification by a prompt (Brown et al. 2020, "Language Models are Few-Shot Learners", section 2.1).
 
-A language model that has only learnt to go on with texts is asked for the word that names a class:
+A language model that has only learnt to go on with texts is shown k examples of each class, and no weight changes.
+``scoring=word`` asks for the word that names the class:
 
     fresh and moving. It was great.
-                                            k examples with their classes, drawn once from the training texts
     a mess from end to end. It was terrible.
-
     a film to be remembered. It was ____    p(great | prompt) against p(terrible | prompt)
 
-No weight changes. Words differ in how likely they are whatever the text says; ``calibrate`` divides by what they have
-behind texts that say nothing (Zhao et al. 2021, "Calibrate Before Use", section 5):
+Words differ in how likely they are whatever the text says; ``calibrate`` divides by what they have behind texts that
+say nothing (Zhao et al. 2021, "Calibrate Before Use", section 5):
 
     q(class) ~ p(word | prompt of the text) / mean over content-free texts of p(word | prompt of it)
 
+``scoring=text`` turns it round (Min et al. 2022, "Noisy Channel Language Model Prompting", section 3): the class is
+that behind whose examples the text is likeliest, p(class | text) ~ p(text | examples of the class). It asks of the
+model no more than to take up the words and the manner of what it has just read, which a small one can.
+
 Departures: of words of several tokens the probabilities of these are multiplied; examples are drawn at random, as many
-of each class, and stand in turn.
+of each class, and stand in turn; with ``scoring=text`` the examples of a class alone stand before the text, not all.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from lightning import LightningDataModule
@@ -36,7 +39,16 @@ from leyden.data.text.tokenizer import build_tokenizer
 from leyden.text.classifier.floor import tfidf_accuracy
 from leyden.text.nets.encoder import EncoderSpec
 from leyden.text.prompted.causal import Recipe, build_causal_net, causal_net, pretrain
-from leyden.text.prompted.prompts import calibrated, read_template, word_log_probabilities
+from leyden.text.prompted.prompts import (
+    LABEL,
+    TEXT,
+    Scoring,
+    calibrated,
+    read_lead,
+    read_template,
+    text_log_probabilities,
+    word_log_probabilities,
+)
 from leyden.visualization.charts import draw_bars
 from leyden.visualization.confusion import draw_confusion
 from leyden.visualization.logging import log_image
@@ -56,11 +68,13 @@ class Prompted(EstimatorTask):
         weights: ``causal_lm`` trains a GPT first, in the same run, on all training texts of the data; a run of
             ``text/gpt``; a folder in the layout of the library transformers or a name on its hub, of any network that
             reads from left to right; "none": random weights (a control experiment).
-        template: a sentence with the gaps {text} and {label}.
+        scoring: "word" or "text", see above.
+        template: a sentence with the gaps {text} and {label}, the text's first; with ``scoring=text`` it ends with
+            {text}, and {label} before it may be missing where there are examples.
         words: that name the classes, in their order; null: the classes' own names.
         shots: examples of each class before the text; 0: none.
         separator: behind each example; where the tokenizer does not know it, the token that ends a text.
-        calibrate: whether probabilities are divided by those behind texts that say nothing.
+        calibrate: whether probabilities of words are divided by those behind texts that say nothing.
         layers: blocks of ``causal_lm`` and ``none``.
         heads: of each block's attention; they divide ``width``.
         width: channels.
@@ -86,6 +100,8 @@ class Prompted(EstimatorTask):
     """(C,) what the words have behind texts that say nothing, normalised over the classes."""
     examples: Tensor
     """(S,) int64 tokens of the examples, each with its separator."""
+    owners: Tensor
+    """(S,) int64, the class whose example each token is of."""
 
     def __init__(
         self,
@@ -93,6 +109,7 @@ class Prompted(EstimatorTask):
         tokenizer: TokenizerSpec,
         context: int,
         weights: str = LM,
+        scoring: Scoring = "word",
         template: str = "{text} It was {label}.",
         words: list[str] | None = None,
         shots: int = 0,
@@ -117,7 +134,11 @@ class Prompted(EstimatorTask):
             raise ValueError(f"model.shots={shots}: examples of each class, from 0")
         self.save_hyperparameters(logger=False)
         self.class_names, self.context, self.tokenizer = class_names, context, build_tokenizer(tokenizer)
-        self.template, self.separator, self.calibrate = read_template(template), separator, calibrate
+        if scoring not in get_args(Scoring):
+            raise ValueError(f"model.scoring={scoring}: one of {', '.join(get_args(Scoring))}")
+        self.lead = read_lead(template, shots) if scoring == "text" else None
+        self.template = read_template(template if self.lead is None else f"{TEXT} {LABEL}")
+        self.names, self.separator, self.calibrate = named, separator, calibrate and self.lead is None
         word = "none" if weights == LM else weights
         sizes = (prompt_context, layers, heads, width)
         found = causal_net(word, tokenizer, sizes, "model.weights") if encoder is None else build_causal_net(encoder)
@@ -126,7 +147,7 @@ class Prompted(EstimatorTask):
         self.words = [self.tokenizer.encode(f"{self.template.space}{word}") for word in named]
         if len({tuple(word) for word in self.words}) < len(self.words) or not all(self.words):
             raise ValueError(f"model.words={named}: the tokenizer does not tell them apart; choose other words")
-        register_estimates(self, "content_free", "examples")
+        register_estimates(self, "content_free", "examples", "owners")
         self.val_accuracy, self.test_accuracy, self.test_uncalibrated = (
             MulticlassAccuracy(len(class_names), average="micro") for _ in range(3)
         )
@@ -149,14 +170,17 @@ class Prompted(EstimatorTask):
                     self.net, self.tokenizer, data.unlabelled(), recipe, None if h.cache is None else Path(h.cache)
                 )
         self.net.requires_grad_(False).eval()
-        self.examples = torch.tensor(self._examples(data.examples("train").columns, data.seed), dtype=torch.int64)
-        room = self.net.context - len(self.examples) - max(map(len, self.words))
+        tokens, owners = self._examples(data.examples("train").columns, data.seed)
+        self.examples, self.owners = torch.tensor(tokens).long(), torch.tensor(owners).long()
+        read = self.owners.bincount().max() if self.lead is not None and owners else len(owners)
+        room = self.net.context - int(read) - max(map(len, self.words))
         if room < self.context:
             raise ValueError(
-                f"{len(self.examples)} tokens of examples leave {room} of {self.net.context} for a text of up to "
+                f"{int(read)} tokens of examples leave {room} of {self.net.context} for a text of up to "
                 f"{self.context}: set model.shots below {h.shots}, or data.context={max(3, room)}"
             )
-        self.content_free = self._log_probabilities(CONTENT_FREE).softmax(1).mean(0).to(self.device)
+        if self.calibrate:
+            self.content_free = self._log_probabilities(CONTENT_FREE).softmax(1).mean(0)
         return {"train/tokens_of_examples": float(len(self.examples))}
 
     def validation_step(self, batch: LabelledTokens, batch_idx: int) -> None:
@@ -219,36 +243,48 @@ class Prompted(EstimatorTask):
         return self._log_probabilities([self.tokenizer.decode(row) for row in rows])
 
     def _log_probabilities(self, texts: Sequence[str]) -> Tensor:
-        """(N, C) ln p(word | prompt) of some texts; a text loses its end where it is longer than ``context``."""
-        examples = self.examples.tolist()
-        start = [self.tokenizer.end]  # as texts begin in a language model's training
+        """(N, C) ln p of each class's word, or of each text, up to a constant of the text."""
+        end, encode = self.tokenizer.end, self.tokenizer.encode
+        if self.lead is not None:
+            leads = [[end, *self._shown(label), *encode(self._led(label))] for label in range(len(self.names))]
+            kept = [[*encode(text)[: self.context - 1], end] for text in texts]
+            return text_log_probabilities(self.net, leads, kept, self.tokenizer.pad)
+        room = self.context - 1 - len(encode(self.template.prompt("")))
         prompts = []
-        for text in texts:
-            kept = self.tokenizer.decode(self.tokenizer.encode(text)[: self.context - self._frame()])
-            prompts.append([*start, *examples, *self.tokenizer.encode(self.template.prompt(kept.strip()))])
+        for text in texts:  # a text that is too long loses its end
+            kept_text = self.tokenizer.decode(encode(text)[:room])
+            prompts.append([end, *self.examples.tolist(), *encode(self.template.prompt(kept_text.strip()))])
         return word_log_probabilities(self.net, prompts, self.words, self.tokenizer.pad)
 
-    def _frame(self) -> int:
-        """Tokens of a prompt beside examples and text."""
-        return 1 + len(self.tokenizer.encode(self.template.prompt("")))
+    def _led(self, label: int) -> str:
+        """What stands before a text of a class."""
+        assert self.lead is not None
+        return self.lead.replace(LABEL, self.names[label])
 
-    def _examples(self, train: LabelledTexts, seed: int) -> list[int]:
-        """Tokens of the examples, the classes in turn."""
+    def _shown(self, label: int) -> list[int]:
+        """The tokens of a class's examples."""
+        return self.examples[self.owners == label].tolist()
+
+    def _examples(self, train: LabelledTexts, seed: int) -> tuple[list[int], list[int]]:
+        """Tokens of the examples, the classes in turn, and the class of each token."""
         h: Any = self.hparams
         if not h.shots:
-            return []
+            return [], []
         chosen = draw_labelled(train.labels, None, h.shots, seed, self.class_names)
-        by_class = [[i for i in chosen.tolist() if train.labels[i] == label] for label in range(len(self.class_names))]
-        words = self.class_names if h.words is None else h.words
-        lines = [
-            self.template.example(train.texts[i], words[int(train.labels[i])])
-            for turn in zip(*by_class, strict=True)
-            for i in turn
-        ]
+        by_class = [[i for i in chosen.tolist() if train.labels[i] == label] for label in range(len(self.names))]
         between = self.tokenizer.encode(self.separator)
         if not between or self.tokenizer.unknown in between:
             between = [self.tokenizer.end]
-        return [number for line in lines for number in (*self.tokenizer.encode(line), *between)]
+        tokens: list[int] = []
+        owners: list[int] = []
+        for turn in zip(*by_class, strict=True):
+            for label, i in enumerate(turn):
+                text = train.texts[i]
+                line = self.template.example(text, self.names[label]) if self.lead is None else self._led(label) + text
+                found = [*self.tokenizer.encode(line), *between]
+                tokens += found
+                owners += [label] * len(found)
+        return tokens, owners
 
     def _prior(self) -> Tensor | None:
         return self.content_free.cpu() if self.calibrate and self.fitted else None

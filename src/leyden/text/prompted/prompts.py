@@ -1,7 +1,7 @@
 """Prompts: texts, with examples before them, up to the place where a language model is to name a class."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,8 +14,12 @@ AT_ONCE = 32
 """Prompts of a batch."""
 
 
+Scoring = Literal["word", "text"]
+"""Whether a class is told by how likely its word is behind the text, or the text behind what stands for the class."""
+
+
 class Template(NamedTuple):
-    """A sentence with a gap for the text and one for its class, taken apart."""
+    """A sentence with a gap for the text and one for its class, taken apart; to score words."""
 
     before: str
     """What stands before the text."""
@@ -43,10 +47,26 @@ def read_template(template: str) -> Template:
     """
     if template.count(TEXT) != 1 or template.count(LABEL) != 1 or template.index(TEXT) > template.index(LABEL):
         raise ValueError(f"model.template={template!r}: give {TEXT} once and {LABEL} once behind it")
-    (before, rest) = template.split(TEXT)
+    before, rest = template.split(TEXT)
     between, behind = rest.split(LABEL)
     bare = between.rstrip(" ")
     return Template(before, bare, between[len(bare) :], behind)
+
+
+def read_lead(template: str, shots: int) -> str:
+    """What stands before the text of a template such as ``"It was {label}. {text}"``, to score texts.
+
+    Raises:
+        ValueError: something follows the text, or nothing tells the classes apart.
+    """
+    lead = template.removesuffix(TEXT)
+    if lead == template or TEXT in lead or lead.count(LABEL) > 1:
+        raise ValueError(
+            f"model.template={template!r}: with model.scoring=text it ends with {TEXT}, which is there once"
+        )
+    if LABEL not in lead and not shots:
+        raise ValueError(f"model.template={template!r} tells no class: put {LABEL} into it, or set model.shots")
+    return lead
 
 
 @torch.no_grad()
@@ -76,6 +96,35 @@ def word_log_probabilities(
             for column, word in enumerate(words):
                 if tuple(word[:-1]) == head:
                     found[first : first + len(part), column] = log_p[:, torch.arange(len(word)), word].sum(1)
+    return found
+
+
+@torch.no_grad()
+def text_log_probabilities(
+    network: CausalNet, leads: Sequence[list[int]], texts: Sequence[list[int]], pad: int
+) -> Tensor:
+    """ln p(text | lead) of each text behind each lead: the sum over the text's tokens.
+
+    Args:
+        network: in evaluation mode.
+        leads: C lists of tokens, none empty.
+        texts: N lists of tokens.
+        pad: a token for what stands behind the shorter texts.
+
+    Returns:
+        (N, C), on the CPU.
+    """
+    found = torch.zeros(len(texts), len(leads))
+    device = next(network.parameters()).device
+    for first in range(0, len(texts), AT_ONCE):
+        part = texts[first : first + AT_ONCE]
+        targets, lengths = padded(part, pad, device)  # (B, T)
+        for column, lead in enumerate(leads):
+            tokens, whole = padded([[*lead, *text] for text in part], pad, device)
+            places = (len(lead) - 1 + torch.arange(targets.shape[1], device=device)).expand_as(targets)
+            log_p = network(tokens, whole, places).log_softmax(-1).gather(2, targets[:, :, None])[:, :, 0]
+            real = torch.arange(targets.shape[1], device=device) < lengths[:, None]
+            found[first : first + len(part), column] = torch.where(real, log_p, 0).sum(1).cpu()
     return found
 
 

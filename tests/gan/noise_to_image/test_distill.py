@@ -1,0 +1,131 @@
+"""A generator that is taught: what it is shown, what it is told, whose teacher it takes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from leyden.data.batches.gan.images import GanImages
+from leyden.data.source.builtin.digits import Digits
+from leyden.gan.noise_to_image.dcgan import DCGAN, Discriminator
+from leyden.gan.noise_to_image.distill import Distill, feature_distance
+from training import quiet_trainer
+
+LITTLE: dict[str, Any] = {"teacher_steps": 2, "teacher_batch_size": 8, "base_channels": 2, "teacher_channels": 4}
+
+
+def data() -> GanImages:
+    found = GanImages(Digits(), image_size=16, batch_size=8)
+    found.prepare_data()
+    return found
+
+
+def student(read: GanImages, **options: Any) -> Distill:
+    torch.manual_seed(0)
+    return Distill(**read.spec, latent_dim=6, **(LITTLE | options))
+
+
+def fit(model: Any, read: GanImages, folder: Path, steps: int = 1) -> Any:
+    quiet_trainer(default_root_dir=folder, max_steps=steps, max_epochs=-1).fit(model, read)
+    return model
+
+
+def test_maps_are_compared_behind_each_activation() -> None:
+    torch.manual_seed(0)
+    network = Discriminator(1, 16, 4, norm="layer")
+    fake, shown = torch.randn(2, 3, 1, 16, 16).unbind()
+    fake.requires_grad_()
+    expected, maps = 0.0, [fake, shown]
+    for layer in list(network)[:-2]:
+        maps = [layer(one) for one in maps]
+        if isinstance(layer, nn.LeakyReLU):
+            expected += float((maps[0] - maps[1]).detach().abs().mean())
+    found = feature_distance(network, fake, shown)
+    assert float(found.detach()) == pytest.approx(expected, rel=1e-5)
+    found.backward()
+    assert fake.grad is not None
+    assert fake.grad.abs().sum() > 0
+    assert float(feature_distance(network, shown, shown).detach()) == 0
+
+
+def test_the_teacher_is_shown_and_never_learns(tmp_path: Path) -> None:
+    read = data()
+    model = fit(student(read), read, tmp_path)
+    assert model.taught
+    before = {name: value.clone() for name, value in model.teacher.state_dict().items()}
+    fit(model, read, tmp_path, steps=3)
+    assert all(torch.equal(value, before[name]) for name, value in model.teacher.state_dict().items())
+    sizes = [sum(p.numel() for p in network.parameters()) for network in (model.teacher, model.generator)]
+    assert sizes[0] > 2 * sizes[1]
+
+
+def test_pixels_count_less_and_less(tmp_path: Path) -> None:
+    read = data()
+    model = student(read)
+    seen: list[float] = []
+    loss = model.generator_loss
+    model.players["generator"] = model.players["generator"]._replace(
+        loss=lambda *batch: (seen.append(model.pixels_left()), loss(*batch))[1]
+    )
+    fit(model, read, tmp_path, steps=4)
+    assert seen == pytest.approx([1, 0.75, 0.5, 0.25])
+
+
+def test_without_help_it_is_a_dcgan(tmp_path: Path) -> None:
+    """Neither weight, nor the teacher's discriminator: the losses are those of the two networks alone."""
+    read = data()
+    model = fit(student(read, pixel_weight=0.0, feature_weight=0.0, inherit_discriminator=False), read, tmp_path)
+    real, fake, shown = (torch.randn(4, 1, 16, 16).tanh() for _ in range(3))
+    model.discriminator.eval()
+    expected = nn.functional.softplus(-model.critic(fake)).mean()
+    torch.testing.assert_close(model.generator_loss(real, fake, shown), expected)
+
+
+def test_a_discriminator_begins_as_the_teacher_s(tmp_path: Path) -> None:
+    read = data()
+    cache = {"teacher_cache": str(tmp_path / "cache")}
+    inherited, own = (student(read, inherit_discriminator=word, **cache) for word in (True, False))
+    first = {name: value.clone() for name, value in own.discriminator.state_dict().items()}
+    for model in (inherited, own):
+        model.trainer = quiet_trainer(default_root_dir=tmp_path)
+        model.trainer.datamodule = read
+        model.on_fit_start()
+    assert all(torch.equal(value, first[name]) for name, value in own.discriminator.state_dict().items())
+    assert any(not torch.equal(value, first[name]) for name, value in inherited.discriminator.state_dict().items())
+    pairs = zip(inherited.teacher.state_dict().values(), own.teacher.state_dict().values(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pixel_weight": -1.0}, "weights from 0"),
+        ({"teacher_steps": 0}, "from 1"),
+        ({"teacher_batch_size": 0}, "from 1"),
+    ],
+)
+def test_bad_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        student(data(), **options)
+
+
+def test_a_teacher_of_other_networks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = data()
+    found: Any = DCGAN(**read.spec, base_channels=8, latent_dim=6)
+    monkeypatch.setattr("leyden.gan.noise_to_image.distill.technique_of", lambda *_: found)
+    with pytest.raises(ValueError, match=r"asks for: set model\.teacher_channels=8$"):
+        fit(student(read, teacher="outputs/gan_dcgan"), read, tmp_path)
+    found = nn.Linear(1, 1)
+    with pytest.raises(ValueError, match=r"a run of Linear: give a run of model=gan/dcgan"):
+        fit(student(read, teacher="outputs/gan_dcgan"), read, tmp_path)
+
+
+def test_samples_stand_beside_the_teacher_s() -> None:
+    model = student(data())
+    rows, images, _ = model.sample(2, seed=1)
+    assert [row["sample"] for row in rows] == [0, 1]
+    assert images[0].shape[-1] >= 256
+    assert torch.equal(images[0], model.sample(2, seed=1).images[0])
