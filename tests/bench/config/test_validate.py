@@ -110,6 +110,16 @@ def test_options_refuse_what_does_not_fit_together() -> None:
     assert any("has no target to smooth: set model.label_smoothing=0" in mistake for mistake in told)
 
 
+def test_keys_of_the_default_lab_are_not_the_user_s() -> None:
+    """Who names a model and no lab did not write them."""
+    with pytest.raises(ConfigError, match=r"transfer_fonts, the lab .*: add '~experiment'$") as told:
+        compose_and_check(["model=gan/dcgan", "data=gan/images"])
+    assert len(told.value.mistakes) == 1
+    with pytest.raises(ConfigError, match=r"model\.strategy .*unknown key"):
+        compose_and_check(["experiment=transfer_fonts", "model=gan/dcgan"])
+    compose_and_check(["~experiment", "model=gan/dcgan", "data=gan/images", "trainer.max_steps=1"])
+
+
 def test_copied_mistake_is_listed_once() -> None:
     assert mistakes("seed=abc") == ["seed (command line): should be int, is 'abc'"]  # not data.seed, which is ${seed}
 

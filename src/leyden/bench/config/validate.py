@@ -100,7 +100,15 @@ def _told(mistakes: Iterable[tuple[str, str]], composed: Composed) -> list[str]:
     """A line each; one for a value that other keys copy."""
     known = [*mistakes]
     wrong = {key for key, _ in known}
-    return [f"{_where(key, composed)}: {what}" for key, what in known if composed.copies.get(key) not in wrong]
+    lines = [f"{_where(key, composed)}: {what}" for key, what in known if composed.copies.get(key) not in wrong]
+    lab = composed.choices.get("experiment")
+    own = [line for line in lines if f"(experiment/{lab}.yaml): unknown key" not in line]
+    if len(own) == len(lines) or any(_key(override) == "experiment" for override in composed.overrides):
+        return lines
+    return [
+        f"{lab}, the lab that is run where none is named, does not fit this model and data: add '~experiment'",
+        *own,
+    ]
 
 
 def _in_lab(composed: Composed) -> Iterator[tuple[str, str]]:
