@@ -7,13 +7,15 @@ from leyden.data.batches.gan.adaptation import AdaptationImages
 from leyden.data.source.artwork.artworks import Artwork
 from leyden.data.source.builtin.digits import Digits
 from leyden.gan.evaluation.domain_evaluator import DomainEvaluator, spread
+from leyden.gan.image_to_image.cyclegan import CycleGAN
+from training import quiet_trainer
 
 SIZES = {"train": 200, "val": 40, "test": 80}
 
 
 @pytest.fixture(scope="module")
 def artworks() -> DomainEvaluator:
-    data = AdaptationImages(Artwork("photograph", **SIZES), Artwork("engraving", **SIZES), shots=10)
+    data = AdaptationImages(Artwork("photograph", 16, **SIZES), Artwork("engraving", 16, **SIZES), shots=10)
     data.prepare_data()
     return DomainEvaluator(data, 1000, torch.device("cpu"))
 
@@ -48,7 +50,7 @@ def test_copies_of_the_shots_are_told(artworks: DomainEvaluator) -> None:
 
 def test_nearest_are_training_images(artworks: DomainEvaluator) -> None:
     near = artworks.nearest(artworks.shots[:3], 20)
-    assert near.shape == (3, 10, 3, 32, 32)
+    assert near.shape == (3, 10, 3, 16, 16)
     assert torch.equal(near[:, 0], artworks.shots[:3])
 
 
@@ -64,3 +66,17 @@ def test_classes_of_both_domains_are_told_apart() -> None:
     assert evaluator.accuracy is not None
     assert evaluator.accuracy > 0.9
     assert evaluator.share(evaluator.target) > 0.9
+
+
+def test_translators_are_scored_as_generators_are() -> None:
+    sizes = {"train": 40, "val": 8, "test": 20}
+    data = AdaptationImages(Artwork("photograph", 16, **sizes), Artwork("engraving", 16, **sizes), batch_size=4)
+    data.prepare_data()
+    cyclegan = CycleGAN([], 3, 16, 4, blocks=1, discriminator_channels=4, discriminator_layers=1)
+    trainer = quiet_trainer(max_steps=1, max_epochs=-1)
+    trainer.fit(cyclegan, data)
+    (scores,) = trainer.test(cyclegan, data, verbose=False)
+    assert scores["test/kid_unadapted"] == scores["test/kid_source"]  # what is translated are domain A's test images
+    assert scores["test/kid"] != scores["test/kid_unadapted"]
+    assert scores["test/samples"] == 20
+    assert "test/fid_ab" in scores

@@ -10,12 +10,14 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from leyden.core.attached import attached_data
+from leyden.data.batches.gan.adaptation import AdaptationImages
 from leyden.data.batches.gan.unpaired import DOMAINS, Domain, UnpairedImages
 from leyden.data.columns import collate
 from leyden.data.source.styled.faces import OfStyles
 from leyden.data.splits import InMemory, Split, Stage, fit_image, labels_of
 from leyden.gan.content_style.likeness import found_again
 from leyden.gan.content_style.style_images import ChangesStyle
+from leyden.gan.evaluation.domain_evaluator import DomainEvaluator
 from leyden.gan.evaluation.sample_evaluator import PATCHES
 from leyden.metrics.learned_features import LearnedFeatures, learn_features
 from leyden.metrics.sliced_wasserstein import sliced_wasserstein
@@ -104,6 +106,8 @@ class SwapEvaluation:
                 scores |= {f"{key}_{name}": value for key, value in self.of_pairs(data, swaps, images).items()}
             train, labels = (part.to(task.device) for part in self.styled(data, "b"))
             scores["texture_distance_floor"] = texture_distance(swaps, train, labels)
+            if isinstance(data, AdaptationImages):  # scored as what stands beside it there
+                scores |= DomainEvaluator(data, self.limit, task.device).test(swaps.contents[swaps.content], made)
         task.log_dict({f"{stage}/{name}": value for name, value in scores.items()}, sync_dist=True)
         log_image(task, "swaps", self.sheet(task, swaps))
 
