@@ -61,16 +61,19 @@ class ContentStyleOptions(AdversarialOptions):
     ema_decay: float = 0.0
 
 
-class Codes(NamedTuple):
-    """Contents and styles of a batch's images, and the styles that they are given, each (N, ...) with a graph."""
+class Side(NamedTuple):
+    """What a step knows of a domain, N images of it each."""
 
-    content_a: Tensor
-    content_b: Tensor
-    style_a: Tensor
-    style_b: Tensor
-    wanted_a: Tensor
-    """Of domain A, for the contents of b; constants."""
-    wanted_b: Tensor
+    real: Tensor
+    """(N, C, S, S) in -1..1."""
+    content: Tensor
+    """Of these."""
+    style: Tensor
+    """(N, style_dim) of these."""
+    wanted: Tensor
+    """(N, style_dim) styles that the other domain's contents are given; constants."""
+    fake: Tensor
+    """(N, C, S, S): the other domain's contents in these styles."""
 
 
 class ContentStyle(AdversarialTask):
@@ -176,15 +179,17 @@ class ContentStyle(AdversarialTask):
         for domain, source in zip(DOMAINS, (data.source, data.target), strict=True):
             self.styles_of(domain).choose(data.domain(domain, "train"), source.class_names)
 
-    def prepare(self, batch: Unpaired) -> tuple[Tensor, Tensor, Tensor, Tensor, Codes]:
-        """Real images a and b, b's contents in styles of A, a's in styles of B, (N, C, S, S) in -1..1, and codes."""
-        a, b = to_signed(batch.a.images), to_signed(batch.b.images)
+    def prepare(self, batch: Unpaired) -> tuple[Side, Side]:
+        """Images, codes and translations of A and of B."""
+        reals = [to_signed(batch.a.images), to_signed(batch.b.images)]
         with self.graph_for("generator"):
-            nets_a, nets_b = self.networks("a"), self.networks("b")
-            style_a, style_b = nets_a.style(a), nets_b.style(b)
-            wanted_a, wanted_b = (self.wanted(style) for style in (style_a, style_b))
-            codes = Codes(nets_a.content(a), nets_b.content(b), style_a, style_b, wanted_a, wanted_b)
-            return a, b, nets_a.decode(codes.content_b, wanted_a), nets_b.decode(codes.content_a, wanted_b), codes
+            nets = [self.networks(domain) for domain in DOMAINS]
+            contents = [own.content(real) for own, real in zip(nets, reals, strict=True)]
+            styles = [own.style(real) for own, real in zip(nets, reals, strict=True)]
+            wanted = [self.wanted(style) for style in styles]
+            fakes = [own.decode(*codes) for own, *codes in zip(nets, contents[::-1], wanted, strict=True)]
+        a, b = (Side(*parts) for parts in zip(reals, contents, styles, wanted, fakes, strict=True))
+        return a, b
 
     def wanted(self, styles: Tensor) -> Tensor:
         """Styles (N, style_dim) to translate with: those of the images, as constants, or draws from N(0, I)."""
@@ -200,52 +205,30 @@ class ContentStyle(AdversarialTask):
 
         return [partial(critic, scale) for scale in range(len(networks))]
 
-    def generator_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor, codes: Codes) -> Tensor:
+    def generator_loss(self, a: Side, b: Side) -> Tensor:
         """The loss of all encoders and decoders together (equation 5), () with a graph to them."""
-        loss = self.way_loss("a", "b", a, b, fake_b, codes.content_a, codes.style_a, codes.wanted_b)
-        return loss + self.way_loss("b", "a", b, a, fake_a, codes.content_b, codes.style_b, codes.wanted_a)
+        return self.way_loss("a", "b", a, b) + self.way_loss("b", "a", b, a)
 
-    def way_loss(
-        self,
-        own: str,
-        other: str,
-        real: Tensor,
-        real_other: Tensor,
-        fake: Tensor,
-        content: Tensor,
-        style: Tensor,
-        wanted: Tensor,
-    ) -> Tensor:
-        """What translating a domain's images costs, ().
-
-        Args:
-            own: the domain of the images, "a" or "b".
-            other: the domain that they are translated into.
-            real: (N, C, S, S) in -1..1, of ``own``.
-            real_other: of ``other``.
-            fake: the translations.
-            content: of ``real``.
-            style: of ``real``.
-            wanted: styles of ``other`` that the translations were made with.
-        """
-        nets, nets_other = self.networks(own), self.networks(other)
-        content_again = nets_other.content(fake)
-        loss = self.image_weight * l1_loss(nets.decode(content, style), real)
-        loss = loss + self.content_weight * l1_loss(content_again, content)
-        loss = loss + self.style_weight * l1_loss(nets_other.style(fake), wanted)
+    def way_loss(self, name: str, other_name: str, own: Side, other: Side) -> Tensor:
+        """What translating a domain's images into the other domain, and what giving them back, costs, ()."""
+        nets, nets_other = self.networks(name), self.networks(other_name)
+        content_again = nets_other.content(other.fake)
+        loss = self.image_weight * l1_loss(nets.decode(own.content, own.style), own.real)
+        loss = loss + self.content_weight * l1_loss(content_again, own.content)
+        loss = loss + self.style_weight * l1_loss(nets_other.style(other.fake), other.wanted)
         if self.cycle_weight:
-            loss = loss + self.cycle_weight * l1_loss(nets.decode(content_again, style), real)
-        for critic in self.critics(other):
-            loss = loss + self.adversarial_weight * self.criterion.generator_loss(critic, real_other, fake)
+            loss = loss + self.cycle_weight * l1_loss(nets.decode(content_again, own.style), own.real)
+        for critic in self.critics(other_name):
+            loss = loss + self.adversarial_weight * self.criterion.generator_loss(critic, other.real, other.fake)
         return loss
 
-    def discriminator_a_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, *_: Any) -> Tensor:
-        """The loss of A's discriminators on real images a and on b's contents in styles of A, () with a graph."""
-        return self.discriminator_loss("a", a, fake_a.detach())
+    def discriminator_a_loss(self, a: Side, b: Side) -> Tensor:
+        """The loss of A's discriminators on A's images and on B's contents in styles of A, () with a graph."""
+        return self.discriminator_loss("a", a.real, a.fake.detach())
 
-    def discriminator_b_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor, *_: Any) -> Tensor:
-        """The loss of B's discriminators on real images b and on a's contents in styles of B, () with a graph."""
-        return self.discriminator_loss("b", b, fake_b.detach(), self.watch)  # those of A are not watched
+    def discriminator_b_loss(self, a: Side, b: Side) -> Tensor:
+        """The loss of B's discriminators on B's images and on A's contents in styles of B, () with a graph."""
+        return self.discriminator_loss("b", b.real, b.fake.detach(), self.watch)  # those of A are not watched
 
     def discriminator_loss(self, domain: str, real: Tensor, fake: Tensor, watch: Watch | None = None) -> Tensor:
         """The sum of the losses of a domain's discriminators, () with a graph; the finest of them is watched."""
