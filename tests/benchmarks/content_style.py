@@ -81,8 +81,8 @@ def munit(model: Any) -> by_hand.Step:
 
 
 CASES: dict[str, tuple[list[str], Callable[[Any], by_hand.Step], int, int]] = {
-    "MUNIT": (LAB, munit, 40, 20),
-    "AdaIN": ([*LAB, "lab.variant=AdaIN"], adain, 80, 40),
+    "MUNIT": (LAB, munit, 20, 10),
+    "AdaIN": ([*LAB, "lab.variant=AdaIN"], adain, 40, 20),
 }
 """Overrides, the other side, steps, and how many of them one takes before the other does."""
 

@@ -133,7 +133,7 @@ def test_a_step_is_the_papers() -> None:
     """The content's target is what AdaIN made, not the content."""
     model = tiny()
     a, b = (torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8) for _ in range(2))
-    model.log_dict = lambda *_: None
+    model.trainer = quiet_trainer()
     styles = model.encoder(to_signed(b))
     target = adain(model.encoder(to_signed(a))[-1], *statistics(styles[-1]))
     made = model.encoder(model.decoder(target))

@@ -37,6 +37,7 @@ from leyden.gan.content_style.evaluation import SwapEvaluation, data_of, evaluat
 from leyden.gan.content_style.style_images import StyleImages, predict_styles
 from leyden.gan.image_to_image.any_size import at_any_size
 from leyden.gan.pixels import to_signed, to_uint8
+from leyden.visualization.logging import logs_now
 
 EPSILON = 1e-5
 """Added to variances."""
@@ -161,7 +162,8 @@ class AdaIN(LightningModule):
         made = self.encoder(self.decoder(target))
         loss_content, loss_style = F.mse_loss(made[-1], target), style_loss(made, styles)
         loss = loss_content + self.style_weight * loss_style
-        self.log_dict({"train/loss": loss, "train/loss_content": loss_content, "train/loss_style": loss_style})
+        if logs_now(self):
+            self.log_dict({"train/loss": loss, "train/loss_content": loss_content, "train/loss_style": loss_style})
         return loss
 
     def configure_optimizers(self) -> Any:
