@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from leyden.data.batches.gan.adaptation import AdaptationImages
 from leyden.data.batches.gan.unpaired import UnpairedImages
 from leyden.data.source import ImageSource
 from leyden.data.source.styled.faces import StyledFaces
 from leyden.data.splits import InMemory
+from leyden.gan.content_style import evaluation as evaluation_module
 from leyden.gan.content_style.evaluation import SwapEvaluation, Swaps, framed, pair, texture_distance
 from leyden.gan.content_style.style_images import StyleImages
 from training import quiet_trainer
@@ -165,3 +167,16 @@ def test_scores_need_the_data() -> None:
     task.trainer.datamodule = None
     with pytest.raises(ValueError, match="hand over UnpairedImages"):
         SwapEvaluation(10).end(task, "test")
+
+
+def test_data_for_adaptation_have_their_scores_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contents are A's test images, styles those of training images of B."""
+    data = AdaptationImages(Unlabelled(0), Unlabelled(120), shots=4, image_size=16)
+    data.prepare_data()
+    seen = {}
+    fake = SimpleNamespace(source=torch.zeros(6, 3, 16, 16).byte(), shots=torch.full((4, 3, 16, 16), 9).byte())
+    fake.test = lambda before, after: seen.update(before=before, after=after) or {"kid": 0.5}
+    monkeypatch.setattr(evaluation_module, "DomainEvaluator", lambda *_: fake)
+    assert SwapEvaluation(20).of_domains(Right(data, "styles"), data) == {"kid": 0.5}
+    assert torch.equal(seen["before"], fake.source)
+    assert torch.equal(seen["after"], fake.shots[[0, 1, 2, 3, 0, 1]])

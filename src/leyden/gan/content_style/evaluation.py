@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple
 import torch
 from lightning import LightningModule
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from leyden.core.attached import attached_data
 from leyden.data.batches.gan.adaptation import AdaptationImages
@@ -21,6 +20,7 @@ from leyden.gan.evaluation.domain_evaluator import DomainEvaluator
 from leyden.gan.evaluation.sample_evaluator import PATCHES
 from leyden.metrics.learned_features import LearnedFeatures, learn_features
 from leyden.metrics.sliced_wasserstein import sliced_wasserstein
+from leyden.metrics.structure import structure_similarity
 from leyden.visualization.grid import grid, side_by_side, upscale
 from leyden.visualization.logging import log_image
 
@@ -62,13 +62,14 @@ class SwapEvaluation:
     - ``style_accuracy``: a classifier of A's and of each of B's styles, trained on the training images, takes it for
       the wanted style. Without classes B is one style.
     - ``kept_and_reached``: ``style_accuracy`` and ``likeness`` (else ``identity``) at once.
-    - ``structure``: SSIM of the grey image to the content's.
+    - ``structure``: how far its lights and darks are the content's (``leyden.metrics.structure``).
 
     ``texture_distance`` compares the swaps in a style with images of that style: the sliced Wasserstein distance of
     their patches, whatever is on them, mean over scales and styles; ``..._floor`` is that of training images of B.
 
     All of them also of what needs no training: ``..._unchanged`` is the content as it is, ``..._style`` the image that
-    gives the style as it is. Contents and styles of a pair never are of the same person where the source knows.
+    gives the style as it is. Contents and styles of a pair never are of the same person where the source knows. On data
+    for the adaptation of generators, the test also has the scores of ``DomainEvaluator``.
 
     Args:
         limit: at most so many images of each split are compared.
@@ -106,8 +107,8 @@ class SwapEvaluation:
                 scores |= {f"{key}_{name}": value for key, value in self.of_pairs(data, swaps, images).items()}
             train, labels = (part.to(task.device) for part in self.styled(data, "b"))
             scores["texture_distance_floor"] = texture_distance(swaps, train, labels)
-            if isinstance(data, AdaptationImages):  # scored as what stands beside it there
-                scores |= DomainEvaluator(data, self.limit, task.device).test(swaps.contents[swaps.content], made)
+            if isinstance(data, AdaptationImages):
+                scores |= self.of_domains(task, data)
         task.log_dict({f"{stage}/{name}": value for name, value in scores.items()}, sync_dist=True)
         log_image(task, "swaps", self.sheet(task, swaps))
 
@@ -145,11 +146,15 @@ class SwapEvaluation:
             ])  # fmt: skip
             found["likeness"] = kept
         found["kept_and_reached"] = kept & found["style_accuracy"]
+        found["structure"] = structure_similarity(made, swaps.contents[swaps.content])
         scores = {name: value.float().mean().item() for name, value in found.items()}
-        grey, own = (images.float().mean(1, keepdim=True) for images in (made, swaps.contents[swaps.content]))
-        ssim = structural_similarity_index_measure(grey, own, data_range=255.0)
-        assert isinstance(ssim, Tensor)
-        return scores | {"structure": ssim.item(), "texture_distance": texture_distance(swaps, made, wanted)}
+        return scores | {"texture_distance": texture_distance(swaps, made, wanted)}
+
+    def of_domains(self, task: Any, data: AdaptationImages) -> dict[str, float]:
+        """Scores of A's test images in the styles of training images of B, as of adapted generators."""
+        evaluator = DomainEvaluator(data, self.limit, task.device)
+        styles = evaluator.shots[torch.arange(len(evaluator.source), device=task.device) % len(evaluator.shots)]
+        return evaluator.test(evaluator.source, task.restyle(evaluator.source, task.style_codes(styles)))
 
     def sheet(self, task: ChangesStyle, swaps: Swaps) -> Tensor:
         """Contents on the left, styles above, their swaps between; beside it, where known, what is right."""
