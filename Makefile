@@ -49,6 +49,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/paired_translation.py
 	$(BIN)/python tests/benchmarks/unpaired_translation.py
 	$(BIN)/python tests/benchmarks/content_style.py
+	$(BIN)/python tests/benchmarks/clip.py
 	$(BIN)/python tests/benchmarks/finetuning.py
 	$(BIN)/python tests/benchmarks/tables.py
 	$(BIN)/python tests/benchmarks/stylegan.py

@@ -271,7 +271,7 @@ class CLIP(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with the paper's betas for transformers, and a rate that grows, then falls to zero."""
         groups = parameter_groups(self.parameters(), self.lr, self.weight_decay)
-        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-6)
+        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-6, fused=True)
         steps = self.trainer.estimated_stepping_batches
         schedule = scheduled(optimizer, lambda t: warmup_cosine(t, self.warmup), steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
