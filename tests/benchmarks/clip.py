@@ -1,7 +1,8 @@
 """What a step of CLIP costs, on the lab's networks and batches, against a plain loop with open_clip's loss.
 
 The loop does what the paper's figure 3 asks for and nothing else: the same encoders, a fused AdamW, open_clip's own
-``ClipLoss`` (equal descriptions are wrong answers there), on batches out of the same loader. `make bench`, or this file.
+``ClipLoss`` (equal descriptions are wrong answers there), on batches out of the same loader. `make bench`,
+or this file.
 """
 
 import warnings

@@ -35,7 +35,9 @@ class LossMonitor:
         """Adds a validation, at its end; says in the log how far its loss is below knowing nothing."""
         found = {key: float(value) for key, value in task.trainer.callback_metrics.items()}
         loss, uninformed = found["val/loss"], found["val/loss_uninformed"]
-        log.info("val loss %.3f, %.3f below the %.3f of embeddings that are alike", loss, uninformed - loss, uninformed)
+        side = "below" if loss <= uninformed else "above"
+        gap = abs(uninformed - loss)
+        log.info("val loss %.3f, %.3f %s the %.3f of embeddings that are alike", loss, gap, side, uninformed)
         if task.trainer.state.fn != TrainerFn.FITTING:
             return
         self.steps.append(float(task.global_step))

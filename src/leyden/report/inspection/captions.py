@@ -41,11 +41,16 @@ def caption_tables(source: Source, seen: Inspection) -> list[str]:
     trained, tested = (seen.counts[stage].sum(1) > 0 for stage in ("train", "test"))
     new = int((tested & ~trained).sum())
     counts = torch.stack(list(seen.counts.values())).sum((0, 2))
+    counts = counts[counts > 0]
     told = (
-        f"{len(source.class_names):,} descriptions that differ, of {int(counts.min())} to {int(counts.max())} images "
+        f"{len(source.class_names):,} descriptions that differ, of {_range(counts)} images "
         f"each; {new:,} of the {int(tested.sum()):,} in the test are in no training image"
     )
     return [markdown_table(header, rows), told, "\n".join(_examples(captions["train"]))]
+
+
+def _range(counts: torch.Tensor) -> str:
+    return f"{int(counts.min())} to {int(counts.max())}" if len(counts) else "no"
 
 
 def wrapped(text: str) -> str:
