@@ -35,7 +35,9 @@ def test_weights_that_are_a_path_must_be_there(value: str) -> None:
     assert problem.startswith(f"model.weights: no file or folder {value!r}")
 
 
-@pytest.mark.parametrize("value", ["imagenet", "IMAGENET1K_V2", "source_task", "none", None, "google/vit", 5])
+@pytest.mark.parametrize(
+    "value", ["imagenet", "IMAGENET1K_V2", "source_task", "none", None, "google/vit", 5, "open_clip:RN50/net.pt"]
+)
 def test_names_of_weights_are_no_paths(value: Any) -> None:
     assert told(weights=value) == []
 

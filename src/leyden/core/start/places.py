@@ -45,5 +45,7 @@ def missing_places(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _is_path(value: str) -> bool:
     """Whether a text is a path rather than the name of something published, which may have a slash, too."""
+    if re.match(r"\w{2,}:", value):  # such as open_clip:ViT-B-32/PATH, which only that library can read
+        return False
     first, slash, _ = expanduser(value).partition("/")
     return value.endswith(ENDINGS) or bool(slash and (first in ("", ".", "..") or isdir(first)))
