@@ -1,6 +1,7 @@
 """CLIP as a whole: it names what it never saw, its options, predictions among prompts."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from toy_captions import ToyCaptions
 from leyden.core.technique import PredictOptions
 from leyden.data.batches.captions import Captions
 from leyden.multimodal.clip.clip import CLIP
-from training import quiet_trainer
+from training import Kept, quiet_trainer
 
 SMALL: dict[str, Any] = {"widths": [8, 16], "strides": [2, 2], "width": 32, "layers": 1, "embedding": 16}
 
@@ -109,3 +110,18 @@ def test_what_decays() -> None:
     assert id(model.text_encoder.token.weight) in decayed
     assert id(model.log_scale) not in decayed
     assert id(model.text_encoder.norm.weight) not in decayed
+
+
+def test_a_loss_that_stays_is_told(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    given = data(4)
+    model = clip(given, lr=1e-9)
+    kept = Kept()
+    with caplog.at_level("INFO"):
+        trainer = quiet_trainer(max_epochs=2, limit_val_batches=1.0, logger=kept)
+        trainer.fit(model, given)
+    assert "nothing was learnt" in caplog.text
+    assert model.losses.uninformed == pytest.approx([math.log(7 * 4 - 3)] * 2, abs=1e-5)  # 28 scenes, 4 of each text
+    assert kept.pictures["monitor"].shape == (3, 600, 1280)
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    again = CLIP.load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True)
+    assert again.losses.state() == model.losses.state()
