@@ -1,0 +1,155 @@
+"""What descriptions are made of, and a small classifier that finds it in images."""
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterator
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from leyden.nets.auxiliary import load_network, save_network, train_auxiliary
+
+log = logging.getLogger(__name__)
+
+DIMENSIONS = 64
+"""Features of an image, before the factors are read from them."""
+VERSION = 1
+"""Of the classifier and its training: to be raised with any change, so that none is taken from a cache."""
+STEPS, BATCH = 1000, 64
+
+
+def factor_table(class_names: list[str], factors: dict[str, list[str]]) -> Tensor:
+    """Which value of each factor a description has: (descriptions, factors) int64, places among the factor's words.
+
+    Raises:
+        ValueError: a description has none of a factor's words, or several.
+    """
+    table = []
+    for name in class_names:
+        words = re.findall(r"\w+", name.lower())
+        found = [[place for place, value in enumerate(values) if value in words] for values in factors.values()]
+        for factor, places in zip(factors, found, strict=True):
+            if len(places) != 1:
+                raise ValueError(f"{name!r} has {len(places)} words of {factor}; each description should have one")
+        table.append([places[0] for places in found])
+    return torch.tensor(table, dtype=torch.int64).view(len(class_names), len(factors))
+
+
+def what_is_new(table: Tensor, unseen: list[int]) -> tuple[int, ...]:
+    """The fewest factors whose combination is new in each unseen description: places among the factors.
+
+    Args:
+        table: of ``factor_table``.
+        unseen: places of descriptions that no training image has.
+
+    Returns:
+        such as (0, 1) where pairs of the first two are held out; () where nothing is unseen.
+    """
+    if not unseen:
+        return ()
+    seen = [place for place in range(len(table)) if place not in set(unseen)]
+    for count in range(1, table.shape[1] + 1):
+        for chosen in combinations(range(table.shape[1]), count):
+            known = {tuple(row) for row in table[seen][:, chosen].tolist()}
+            if not any(tuple(row) in known for row in table[unseen][:, chosen].tolist()):
+                return chosen
+    return tuple(range(table.shape[1]))
+
+
+class FactorClassifier(nn.Module):
+    """uint8 images (N, C, S, S) to logits of each factor's values; made by ``learn_factors``.
+
+    Besides its pixels it sees how colourful each is (the range of its channels), without which digits that differ from
+    their ground by colour alone are found late.
+
+    Args:
+        channels: of the images.
+        sizes: how many values each factor has.
+    """
+
+    def __init__(self, channels: int, sizes: list[int]) -> None:
+        super().__init__()
+        self.sizes, layers = sizes, []
+        widths = (channels + 1, 32, 64, 96)
+        for before, after in pairwise(widths):
+            layers += [nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(True)]
+        pooled = [nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Dropout(0.2), nn.Linear(16 * widths[-1], DIMENSIONS)]
+        self.body = nn.Sequential(*layers, *pooled)
+        self.head = nn.Sequential(nn.ReLU(), nn.Linear(DIMENSIONS, sum(sizes)))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Logits (N, values) of each factor."""
+        return self.head(self.look(images)).split(self.sizes, 1)
+
+    def look(self, images: Tensor) -> Tensor:
+        """Features (N, DIMENSIONS) of uint8 images (N, C, S, S)."""
+        pixels = images.float() / 127.5 - 1
+        colourful = pixels.amax(1, keepdim=True) - pixels.amin(1, keepdim=True) - 1
+        return self.body(torch.cat([pixels, colourful], 1))
+
+    @torch.no_grad()
+    def log_probabilities(self, images: Tensor) -> list[Tensor]:
+        """ln p (N, values) of each factor."""
+        device = next(self.parameters()).device
+        parts = [[logits.log_softmax(1) for logits in self(part.to(device))] for part in images.split(256)]
+        return [torch.cat(found) for found in zip(*parts, strict=True)]
+
+    @torch.no_grad()
+    def features(self, images: Tensor) -> Tensor:
+        """Features (N, DIMENSIONS) of uint8 images (N, C, S, S), 256 at a time."""
+        device = next(self.parameters()).device
+        return torch.cat([self.look(part.to(device)) for part in images.split(256)])
+
+
+def learn_factors(
+    images: Tensor, values: Tensor, sizes: list[int], device: torch.device, cache: Path | None = None
+) -> FactorClassifier:
+    """A classifier of factors: a function of its images and their factors alone, so that all runs are scored by it.
+
+    Args:
+        images: (N, C, S, S) uint8 training images.
+        values: (N, factors) int64.
+        sizes: how many values each factor has.
+        device: where to compute.
+        cache: folder where it is kept as ``factors_<key>.pt``; None trains it in any case.
+    """
+    with train_auxiliary(device):
+        images, values = images.to(device, copy=True), values.to(device, copy=True)
+        classifier = FactorClassifier(images.shape[1], sizes).to(device)
+        file = None if cache is None else cache / f"factors_{_key(images, values, sizes)}.pt"
+        if load_network(classifier, file) is None:
+            log.info("evaluator: a classifier of what descriptions are made of is trained: %d steps", STEPS)
+            _train(classifier, images, values)
+            if file is not None:
+                save_network(classifier, file)
+        return classifier.eval().requires_grad_(False)
+
+
+def _train(classifier: FactorClassifier, images: Tensor, values: Tensor) -> None:
+    """Adam with a one-cycle rate, on shifted images."""
+    optimizer = torch.optim.Adam(classifier.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=5e-3, total_steps=STEPS)
+    for chosen, shift in _batches(len(images), images.shape[-1], images.device):
+        logits = classifier(images[chosen].roll(shift, (-2, -1)))
+        loss = torch.stack([F.cross_entropy(each, values[chosen, k]) for k, each in enumerate(logits)]).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+
+
+def _batches(count: int, size: int, device: torch.device) -> Iterator[tuple[Tensor, list[int]]]:
+    for _ in range(STEPS):
+        shift = torch.randint(-(size // 16), size // 16 + 1, (2,)).tolist()
+        yield torch.randint(count, (BATCH,), device=device), shift
+
+
+def _key(images: Tensor, values: Tensor, sizes: list[int]) -> str:
+    digest = hashlib.sha256(f"{VERSION} {sizes} {tuple(images.shape)}".encode())
+    for part in (images, values):
+        digest.update(part.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,169 @@
+"""Generators and discriminators that are given a description (Reed et al. 2016, figure 2, and later ways).
+
+Shapes: N examples, T tokens, S the side of an image, Z ``latent_dim``, E ``text_dim``, K ``compressed_dim``.
+"""
+
+from itertools import pairwise
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor, nn
+
+from leyden.gan.noise_to_image import dcgan
+from leyden.gan.noise_to_image.dcgan import features, initialise, stage_widths
+from leyden.gan.text_to_image.encoders import Encoder, make_encoder
+
+InGenerator = Literal["join", "batch_norm"]
+InDiscriminator = Literal["join", "projection"]
+SLOPE = 0.2
+"""Of LeakyReLU below zero."""
+
+
+class TextOptions(NamedTuple):
+    """How descriptions become vectors; both networks have an encoder of their own."""
+
+    encoder: Encoder
+    vocabulary: int
+    """Tokens that there are."""
+    text_dim: int
+    """E, numbers of an encoded description."""
+    compressed_dim: int
+    """K, numbers that are left of them before they meet noise or features."""
+
+
+class Generator(nn.Module):
+    """Noise (N, Z) and descriptions to images (N, channels, S, S) in -1..1.
+
+    The description is encoded, compressed by a linear layer and LeakyReLU, and joined to the noise; with "batch_norm"
+    both also scale and shift the channels behind each normalisation (Dumoulin et al. 2017; de Vries et al. 2017).
+    """
+
+    def __init__(
+        self, text: TextOptions, channels: int, image_size: int, base_channels: int, latent_dim: int, way: InGenerator
+    ) -> None:
+        super().__init__()
+        joined = latent_dim + text.compressed_dim
+        self.encode = make_encoder(text.encoder, text.vocabulary, text.text_dim)
+        self.compress = nn.Sequential(nn.Linear(text.text_dim, text.compressed_dim), nn.LeakyReLU(SLOPE))
+        kind = dcgan.Generator if way == "join" else Conditioned
+        self.layers = kind(channels, image_size, base_channels, joined)
+        initialise(self.layers)
+
+    def forward(self, noise: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Images (N, channels, S, S) of noise (N, Z) and descriptions, tokens (N, T) with lengths (N,)."""
+        return self.draw(noise, self.encode(tokens, lengths))
+
+    def draw(self, noise: Tensor, encoded: Tensor) -> Tensor:
+        """Images (N, channels, S, S) of noise (N, Z) and encoded descriptions (N, E)."""
+        return self.layers(torch.cat([noise, self.compress(encoded)], 1))
+
+
+class Conditioned(nn.Module):
+    """DCGAN's generator, each normalisation of which is scaled and shifted by noise and description (N, Z + K)."""
+
+    def __init__(self, channels: int, image_size: int, base_channels: int, joined: int) -> None:
+        super().__init__()
+        widths = stage_widths(image_size, base_channels)[::-1]
+        self.first = nn.ConvTranspose2d(joined, widths[0], 4, bias=False)
+        self.stages = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in pairwise(widths))
+        self.norms = nn.ModuleList(ConditionalNorm(width, joined) for width in widths)
+        self.last = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False)
+
+    def forward(self, joined: Tensor) -> Tensor:
+        """Images of noise with the compressed description behind it."""
+        maps = self.norms[0](self.first(joined[:, :, None, None]), joined).relu()
+        for stage, norm in zip(self.stages, self.norms[1:], strict=True):
+            maps = norm(stage(maps), joined).relu()
+        return self.last(maps).tanh()
+
+
+class ConditionalNorm(nn.Module):
+    """Batch normalisation of maps (N, C, h, w), then x + a x + b with a and b linear in a condition (N, J)."""
+
+    def __init__(self, width: int, condition: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(width)
+        self.scale_and_shift = nn.Linear(condition, 2 * width)
+        nn.init.normal_(self.scale_and_shift.weight, 0, 0.02)
+        nn.init.zeros_(self.scale_and_shift.bias)
+
+    def forward(self, maps: Tensor, condition: Tensor) -> Tensor:
+        """Maps (N, C, h, w)."""
+        scale, shift = self.scale_and_shift(condition)[:, :, None, None].chunk(2, 1)
+        return self.norm(maps) * (1 + scale) + shift
+
+
+class Discriminator(nn.Module):
+    """Images and descriptions to logits (N,): positive means real, and fitting.
+
+    The image passes convolutions down to 4 x 4. Then its description meets it ("join"): encoded, compressed and
+    repeated at each place beside the channels, a convolution 1 x 1, then one over all places (Reed et al., section
+    4.1); or ("projection") the logit is l(h) + <V text, P h>, a part for the image and one for how well both fit
+    (Miyato and Koyama 2018, eq. 8).
+    """
+
+    def __init__(
+        self,
+        text: TextOptions,
+        channels: int,
+        image_size: int,
+        base_channels: int,
+        norm: dcgan.Norm,
+        way: InDiscriminator,
+    ) -> None:
+        super().__init__()
+        width = stage_widths(image_size, base_channels)[-1]
+        self.encode = make_encoder(text.encoder, text.vocabulary, text.text_dim)
+        self.look = nn.Sequential(*features(channels, image_size, base_channels, norm))
+        self.head = Join(text, width, norm) if way == "join" else Projection(text, width)
+        initialise(self)
+
+    def forward(self, images: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (N,) of images (N, channels, S, S) with descriptions, tokens (N, T) and lengths (N,)."""
+        return self.fits(self.look(images), self.encode(tokens, lengths))
+
+    def fits(self, maps: Tensor, encoded: Tensor) -> Tensor:
+        """Logits (N,) of what was seen in images (N, width, 4, 4) with encoded descriptions (N, E)."""
+        return self.head(maps, encoded)
+
+
+class Join(nn.Module):
+    """Maps (N, width, 4, 4) and vectors (N, E) to logits (N,), the compressed vector beside each place's channels."""
+
+    def __init__(self, text: TextOptions, width: int, norm: dcgan.Norm) -> None:
+        super().__init__()
+        self.compress = nn.Sequential(nn.Linear(text.text_dim, text.compressed_dim), nn.LeakyReLU(SLOPE))
+        mix = nn.Conv2d(width + text.compressed_dim, width, 1, bias=norm == "none")
+        self.mix = nn.Sequential(mix, *dcgan.normalise(width, norm), nn.LeakyReLU(SLOPE))
+        self.logit = nn.Conv2d(width, 1, 4)
+
+    def forward(self, maps: Tensor, encoded: Tensor) -> Tensor:
+        """Logits (N,)."""
+        beside = self.compress(encoded)[:, :, None, None].expand(-1, -1, *maps.shape[2:])
+        return self.logit(self.mix(torch.cat([maps, beside], 1))).flatten()
+
+
+class Projection(nn.Module):
+    """Maps (N, width, 4, 4) and vectors (N, E) to logits (N,) = l(h) + <V text, P h> / sqrt(K)."""
+
+    def __init__(self, text: TextOptions, width: int) -> None:
+        super().__init__()
+        self.real = nn.Conv2d(width, 1, 4)
+        self.project = nn.Conv2d(width, text.compressed_dim, 4)
+        self.compress = nn.Linear(text.text_dim, text.compressed_dim, bias=False)
+
+    def forward(self, maps: Tensor, encoded: Tensor) -> Tensor:
+        """Logits (N,)."""
+        fit = (self.project(maps).flatten(1) * self.compress(encoded)).sum(1) / self.compress.out_features**0.5
+        return self.real(maps).flatten() + fit
+
+
+def check_ways(in_generator: InGenerator, in_discriminator: InDiscriminator) -> None:
+    """Raises ValueError where a network is to be given its description in a way that there is not."""
+    ways = {
+        "text_in_generator": (in_generator, InGenerator),
+        "text_in_discriminator": (in_discriminator, InDiscriminator),
+    }
+    for option, (way, known) in ways.items():
+        if way not in get_args(known):
+            raise ValueError(f"model.{option}={way}: one of {', '.join(get_args(known))}")

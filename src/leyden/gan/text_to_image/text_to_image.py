@@ -1,0 +1,197 @@
+"""Images of a description (Reed et al. 2016, "Generative Adversarial Text to Image Synthesis", GAN-CLS and GAN-INT).
+
+Both networks are given a description t, encoded as a vector. The discriminator must tell three kinds of pairs apart,
+so that it learns not only what is real but what fits (algorithm 1); t' is the description of another image:
+
+    D:  -E ln D(x, t) - 1/2 [E ln(1 - D(x, t')) + E ln(1 - D(G(z, t), t))]
+    G:  -E ln D(G(z, t), t)
+
+G is also shown vectors between two descriptions, for which there is no image at all (section 4.3, eq. 5):
+
+    G:  ... - E ln D(G(z, u), u),   u = (f(t1) + f(t2)) / 2
+
+D is taught nothing about these: if it can tell whether image and text fit, G learns to fill what lies between.
+
+Where we depart: the encoder is a bag of words or a GRU that each network learns for itself, by its own loss, in place
+of a character network that was trained before; descriptions whose label says that they mean the same never count as
+t'; samples come from a moving average of G; the way that a network is given its description can be exchanged
+(``text_in_generator``, ``text_in_discriminator``). What is DCGAN's departs as in ``leyden.gan.noise_to_image.dcgan``.
+"""
+
+from typing import Unpack
+
+import torch
+from torch import Tensor
+
+from leyden.core.technique import Predictions
+from leyden.data.columns import CaptionedTokens
+from leyden.data.specs import TokenizerSpec
+from leyden.data.text.tokenizer import build_tokenizer
+from leyden.gan.base import AdversarialTask, Player
+from leyden.gan.noise_to_image.dcgan import Norm
+from leyden.gan.pixels import to_signed, to_uint8
+from leyden.gan.text_to_image.encoders import Encoder
+from leyden.gan.text_to_image.evaluation import DescriptionEvaluation
+from leyden.gan.text_to_image.nets import (
+    Discriminator,
+    Generator,
+    InDiscriminator,
+    InGenerator,
+    TextOptions,
+    check_ways,
+)
+from leyden.gan.text_to_image.options import DescriptionKwargs, DescriptionOptions
+from leyden.gan.text_to_image.sampler import DescriptionSampler
+
+Prepared = tuple[Tensor, Tensor, CaptionedTokens]
+"""Real images in -1..1, generated ones of the same descriptions, and the batch that has these."""
+
+
+class TextToImage(AdversarialTask):
+    """Trains the two networks on captioned uint8 images.
+
+    ``best.ckpt`` is chosen by ``val/right``, the share of samples all of whose factors a classifier finds as described,
+    or by ``val/fid`` where the data do not say what descriptions are made of.
+
+    Args:
+        channels: 1 for grey, 3 for RGB; given by the data.
+        image_size: side of the images in pixels, 16, 32, 64 or 128; given by the data.
+        tokenizer: of the captions; given by the data.
+        context: tokens of a caption at most; given by the data.
+        class_names: a caption for each description that says something else; given by the data.
+        unseen: places in ``class_names`` of those that no training image has; given by the data.
+        factors: what descriptions are made of: words by factor, one of each in a caption; empty where that is not
+            known. Given by the data.
+        encoder: "bag_of_words" or "gru".
+        text_dim: numbers of an encoded description.
+        compressed_dim: numbers that are left of them before they meet noise or features; 128 in the paper.
+        text_in_generator: "join" to the noise, or "batch_norm": the scale and shift of each normalisation, too.
+        text_in_discriminator: "join" to the features, or "projection" of one on the other.
+        matching_aware: whether D sees real images with others' descriptions (GAN-CLS).
+        interpolation: weight of what lies between two descriptions in G's loss (GAN-INT); 0 leaves it out.
+        base_channels: channels of the stage nearest to the image; doubled at each halving of the side.
+        latent_dim: length of the noise vector.
+        discriminator_norm: "batch" as in the paper, "layer" or "none"; a gradient penalty or R1 needs one of the last.
+        options: see ``DescriptionOptions``.
+
+    Raises:
+        ValueError: ``image_size`` is not one of those, an option does not fit, or descriptions are not made of
+            ``factors``.
+    """
+
+    options_type = DescriptionOptions
+    options: DescriptionOptions
+
+    def __init__(
+        self,
+        channels: int,
+        image_size: int,
+        tokenizer: TokenizerSpec,
+        context: int,
+        class_names: list[str],
+        unseen: list[int],
+        factors: dict[str, list[str]],
+        encoder: Encoder = "bag_of_words",
+        text_dim: int = 64,
+        compressed_dim: int = 64,
+        text_in_generator: InGenerator = "join",
+        text_in_discriminator: InDiscriminator = "join",
+        matching_aware: bool = True,
+        interpolation: float = 0.0,
+        base_channels: int = 64,
+        latent_dim: int = 100,
+        discriminator_norm: Norm = "batch",
+        **options: Unpack[DescriptionKwargs],
+    ) -> None:
+        super().__init__(**options)
+        self.save_hyperparameters(logger=False)
+        check_ways(text_in_generator, text_in_discriminator)
+        if self.criterion.loss.relative:
+            raise ValueError(
+                f"model.loss={self.options.loss} compares pairs of images, of which D sees three kinds here"
+            )
+        self.matching_aware, self.interpolation = matching_aware, interpolation
+        words = build_tokenizer(tokenizer)
+        text, image = TextOptions(encoder, words.size, text_dim, compressed_dim), (channels, image_size, base_channels)
+        self.generator = Generator(text, *image, latent_dim, text_in_generator)
+        self.discriminator = Discriminator(text, *image, discriminator_norm, text_in_discriminator)
+        self.criterion.constrain(self.discriminator)
+        self.set_players(
+            discriminator=Player(self.discriminator, self.discriminator_loss, self.options.lr_discriminator),
+            generator=Player(self.generator, self.generator_loss, self.options.lr_generator, self.options.n_critic),
+        )
+        self.sampler = DescriptionSampler(self.encode, self.draw, words, context, class_names, latent_dim)
+        self.evaluation = DescriptionEvaluation(self.sampler, self.options, unseen, factors)
+
+    def prepare(self, batch: CaptionedTokens) -> Prepared:
+        """Real images x and generated ones G(z, t) of their descriptions, (N, C, S, S) in -1..1, and the batch."""
+        real = to_signed(batch.images)
+        self.sampler.learn(batch.tokens)
+        with self.graph_for("generator"):
+            return real, self.generator(self.sampler.noise(len(real)), batch.tokens, batch.lengths), batch
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor, batch: CaptionedTokens) -> Tensor:
+        """-E ln D(x, t) - 1/2 [E ln(1 - D(x, t')) + E ln(1 - D(G(z, t), t))], or as ``loss`` says.
+
+        () with a graph to D. A mean over both kinds of wrong pairs gives each half the weight.
+        """
+        discriminator, fake = self.discriminator, fake.detach()
+        encoded = discriminator.encode(batch.tokens, batch.lengths)
+        maps = discriminator.look(self.criterion.augment(real))
+        on_real = discriminator.fits(maps, encoded).float()
+        on_fake = discriminator.fits(discriminator.look(self.criterion.augment(fake)), encoded).float()
+        self.watch(on_real, on_fake)
+        wrong = [on_fake]
+        if self.matching_aware:
+            differs = mismatched(batch.labels)
+            wrong.append(discriminator.fits(maps, encoded.roll(1, 0)).float()[differs])
+        loss = self.criterion.loss.discriminator(on_real, torch.cat(wrong))
+        return loss + self.criterion.penalty(lambda images: self.critic(images, batch), real, fake)
+
+    def generator_loss(self, real: Tensor, fake: Tensor, batch: CaptionedTokens) -> Tensor:
+        """-E ln D(G(z, t), t), or as ``loss`` says, () with a graph to G; and what lies between two descriptions."""
+        on_fake = self.critic(fake, batch)
+        loss = self.criterion.loss.generator(on_fake, on_fake)
+        if not self.interpolation:
+            return loss
+        between, theirs = (
+            halfway(net.encode(batch.tokens, batch.lengths)) for net in (self.generator, self.discriminator)
+        )
+        images = self.generator.draw(self.sampler.noise(len(real)), between)
+        on_these = self.discriminator.fits(self.discriminator.look(self.criterion.augment(images)), theirs).float()
+        return loss + self.interpolation * self.criterion.loss.generator(on_these, on_these)
+
+    def critic(self, images: Tensor, batch: CaptionedTokens) -> Tensor:
+        """D's float32 logits (N,) of images (N, C, S, S) in -1..1, which it sees augmented, with the batch's texts."""
+        return self.discriminator(self.criterion.augment(images), batch.tokens, batch.lengths).float()
+
+    def encode(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """The averaged generator's vectors (N, E) of descriptions, tokens (N, T) with lengths (N,)."""
+        return self._averaged().encode(tokens, lengths)
+
+    def draw(self, noise: Tensor, encoded: Tensor) -> Tensor:
+        """uint8 images (N, C, S, S) of the averaged generator for noise (N, Z) and encoded descriptions (N, E)."""
+        return to_uint8(self._averaged().draw(noise, encoded))
+
+    def sample(self, count: int, label: str | None = None, seed: int | None = None) -> Predictions:
+        """A row and an image for each of ``count`` samples; see ``leyden.core.technique.Samples``."""
+        return self.sampler.sample(count, label, seed)
+
+    def sample_prompt(self, prompt: str, count: int, seed: int | None = None) -> Predictions:
+        """A row and an image for each of ``count`` samples of a description; see ``core.technique.SamplesPrompts``."""
+        return self.sampler.sample_prompt(prompt, count, seed)
+
+    def _averaged(self) -> Generator:
+        network = self.ema.network.eval()
+        assert isinstance(network, Generator)
+        return network
+
+
+def mismatched(labels: Tensor) -> Tensor:
+    """Whether the description of the example before, (N,) bool, says something else; ``labels`` (N,) as in the data."""
+    return labels != labels.roll(1)
+
+
+def halfway(encoded: Tensor) -> Tensor:
+    """Between each description and the one before it: vectors (N, E) of (N, E), with the paper's beta of 1/2."""
+    return (encoded + encoded.roll(1, 0)) / 2

@@ -1,0 +1,120 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import softplus
+
+from leyden.data.batches.captions import Captions
+from leyden.data.columns import CaptionedTokens
+from leyden.gan.pixels import to_signed
+from leyden.gan.text_to_image.text_to_image import TextToImage, halfway, mismatched
+from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
+
+Tiny = Callable[..., TextToImage]
+
+
+@pytest.fixture
+def batch(data: Captions) -> CaptionedTokens:
+    return data.split("train").take(torch.arange(0, 320, 40))  # type: ignore[attr-defined]
+
+
+def off_the_loop(model: TextToImage, batch: CaptionedTokens):
+    model.trainer = quiet_trainer(log_every_n_steps=0)
+    torch.manual_seed(1)
+    return to_signed(batch.images), model.generator(model.sampler.noise(len(batch.labels)), batch.tokens, batch.lengths)
+
+
+@pytest.mark.parametrize("way", ["join", "projection"])
+def test_d_weighs_both_kinds_of_wrong_pairs_alike(way: str, tiny: Tiny, batch: CaptionedTokens) -> None:
+    model = tiny(text_in_discriminator=way, discriminator_norm="none")
+    real, fake = off_the_loop(model, batch)
+    critic, texts = model.discriminator, (batch.tokens, batch.lengths)
+    others = [column.roll(1, 0) for column in texts]
+    expected = softplus(-critic(real, *texts)).mean()
+    expected += (softplus(critic(real, *others)).mean() + softplus(critic(fake, *texts)).mean()) / 2
+    torch.testing.assert_close(model.discriminator_loss(real, fake, batch), expected)
+    torch.testing.assert_close(model.generator_loss(real, fake, batch), softplus(-critic(fake, *texts)).mean())
+
+
+def test_equal_descriptions_never_count_as_wrong(tiny: Tiny, batch: CaptionedTokens) -> None:
+    assert mismatched(torch.tensor([1, 1, 2, 1])).tolist() == [False, False, True, True]
+    model, same = tiny(discriminator_norm="none"), batch._replace(labels=torch.zeros_like(batch.labels))
+    real, fake = off_the_loop(model, batch)
+    model.matching_aware = False
+    without = model.discriminator_loss(real, fake, batch)
+    model.matching_aware = True
+    assert model.discriminator_loss(real, fake, same) == without
+    assert model.discriminator_loss(real, fake, batch) != without
+
+
+def test_g_alone_learns_between_descriptions(tiny: Tiny, batch: CaptionedTokens) -> None:
+    assert halfway(torch.tensor([[0.0], [2], [6]])).tolist() == [[3], [1], [4]]
+    model = tiny(interpolation=1.0, discriminator_norm="none")
+    real, fake = off_the_loop(model, batch)
+    torch.manual_seed(2)
+    whole = model.generator_loss(real, fake, batch)
+    torch.manual_seed(2)
+    noise = model.sampler.noise(len(real))
+    texts = [halfway(net.encode(batch.tokens, batch.lengths)) for net in (model.generator, model.discriminator)]
+    images = model.generator.draw(noise, texts[0])
+    between = softplus(-model.discriminator.fits(model.discriminator.look(images), texts[1])).mean()
+    torch.testing.assert_close(whole, softplus(-model.critic(fake, batch)).mean() + between)
+
+
+def test_each_network_has_its_own_encoder(tiny: Tiny, batch: CaptionedTokens) -> None:
+    model = tiny()
+    real, fake = off_the_loop(model, batch)
+    model.discriminator_loss(real, fake, batch).backward()
+    assert model.discriminator.encode.embed.weight.grad.abs().sum() > 0  # type: ignore[union-attr]
+    assert model.generator.encode.embed.weight.grad is None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"loss": "relativistic"}, "compares pairs"),
+        ({"encoder": "lstm"}, "model.encoder"),
+        ({"text_in_generator": "x"}, "model.text_in_generator=x"),
+        ({"eval_samples": 3}, "model.eval_samples=3"),
+    ],
+)
+def test_values_without_a_meaning_are_refused(values: dict, message: str, tiny: Tiny) -> None:
+    with pytest.raises(ValueError, match=message):
+        tiny(**values)
+
+
+def test_resumed_is_as_if_left_alone(tiny: Tiny, data: Captions, tmp_path: Path) -> None:
+    model = assert_resumed_is_as_if_left_alone(
+        lambda: tiny(encoder="gru", text_in_generator="batch_norm", interpolation=1.0), lambda: data, tmp_path, 4, 2
+    )
+    assert isinstance(model, TextToImage)
+    assert model.sampler.seen.any()
+
+
+def test_scores_and_sheets_of_a_training(tiny: Tiny, data: Captions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leyden.gan.text_to_image.factors.STEPS", 2)
+    kept = Kept()
+    trainer = quiet_trainer(logger=kept, max_steps=2, max_epochs=-1, limit_val_batches=1, val_check_interval=2)
+    model = tiny()
+    trainer.fit(model, data)
+    assert trainer.callback_metrics["val/right"] >= 0
+    (scores,) = trainer.test(model, data, verbose=False)
+    assert {
+        "test/right_digit",
+        "test/unseen_right_digit_and_colour",
+        "test/real_right",
+        "test/blind_right",
+    } <= scores.keys()
+    assert {"descriptions", "real_and_samples", "walk"} <= kept.pictures.keys()
+    assert all(picture.dtype == torch.uint8 for picture in kept.pictures.values())
+
+
+def test_without_factors_the_distance_chooses(tiny: Tiny, data: Captions) -> None:
+    model = tiny(factors={}, unseen=[])
+    assert (model.monitor, model.mode) == ("val/fid", "min")
+    trainer = quiet_trainer(max_steps=1, max_epochs=-1, limit_val_batches=1, val_check_interval=1)
+    trainer.fit(model, data)
+    (scores,) = trainer.test(model, data, verbose=False)
+    assert "test/fid" in scores
+    assert not any("right" in name for name in scores)
