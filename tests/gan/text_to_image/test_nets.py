@@ -49,4 +49,4 @@ def test_without_weights_conditional_norm_is_batch_norm() -> None:
 
 def test_unknown_ways_are_refused() -> None:
     with pytest.raises(ValueError, match=r"model\.text_in_discriminator=none: one of join, projection"):
-        check_ways("join", "none")  # type: ignore[arg-type]
+        check_ways("join", "none", "any")  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from torch.nn.functional import softplus
 from leyden.data.batches.captions import Captions
 from leyden.data.columns import CaptionedTokens
 from leyden.gan.pixels import to_signed
-from leyden.gan.text_to_image.text_to_image import TextToImage, halfway, mismatched
+from leyden.gan.text_to_image.text_to_image import TextToImage, halfway
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 Tiny = Callable[..., TextToImage]
@@ -38,12 +38,11 @@ def test_d_weighs_both_kinds_of_wrong_pairs_alike(way: str, tiny: Tiny, batch: C
 
 
 def test_equal_descriptions_never_count_as_wrong(tiny: Tiny, batch: CaptionedTokens) -> None:
-    assert mismatched(torch.tensor([1, 1, 2, 1])).tolist() == [False, False, True, True]
     model, same = tiny(discriminator_norm="none"), batch._replace(labels=torch.zeros_like(batch.labels))
     real, fake = off_the_loop(model, batch)
-    model.matching_aware = False
+    model.wrong_texts = "none"
     without = model.discriminator_loss(real, fake, batch)
-    model.matching_aware = True
+    model.wrong_texts = "any"
     assert model.discriminator_loss(real, fake, same) == without
     assert model.discriminator_loss(real, fake, batch) != without
 
@@ -86,7 +85,11 @@ def test_values_without_a_meaning_are_refused(values: dict, message: str, tiny: 
 
 def test_resumed_is_as_if_left_alone(tiny: Tiny, data: Captions, tmp_path: Path) -> None:
     model = assert_resumed_is_as_if_left_alone(
-        lambda: tiny(encoder="gru", text_in_generator="batch_norm", interpolation=1.0), lambda: data, tmp_path, 4, 2
+        lambda: tiny(encoder="gru", text_in_generator="batch_norm", interpolation=1.0, wrong_texts="nearest"),
+        lambda: data,
+        tmp_path,
+        4,
+        2,
     )
     assert isinstance(model, TextToImage)
     assert model.sampler.seen.any()

@@ -4,7 +4,7 @@ Shapes: N examples, T tokens, S the side of an image, Z ``latent_dim``, E ``text
 """
 
 from itertools import pairwise
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from leyden.gan.noise_to_image import dcgan
 from leyden.gan.noise_to_image.dcgan import features, initialise, stage_widths
 from leyden.gan.text_to_image.encoders import Encoder, make_encoder
+from leyden.gan.text_to_image.wrong_texts import WrongTexts
 
 InGenerator = Literal["join", "batch_norm"]
 InDiscriminator = Literal["join", "projection"]
@@ -158,11 +159,12 @@ class Projection(nn.Module):
         return self.real(maps).flatten() + fit
 
 
-def check_ways(in_generator: InGenerator, in_discriminator: InDiscriminator) -> None:
-    """Raises ValueError where a network is to be given its description in a way that there is not."""
-    ways = {
+def check_ways(in_generator: InGenerator, in_discriminator: InDiscriminator, wrong_texts: WrongTexts) -> None:
+    """Raises ValueError where an option has a value that there is not."""
+    ways: dict[str, tuple[str, Any]] = {
         "text_in_generator": (in_generator, InGenerator),
         "text_in_discriminator": (in_discriminator, InDiscriminator),
+        "wrong_texts": (wrong_texts, WrongTexts),
     }
     for option, (way, known) in ways.items():
         if way not in get_args(known):

@@ -12,6 +12,10 @@ G is also shown vectors between two descriptions, for which there is no image at
 
 D is taught nothing about these: if it can tell whether image and text fit, G learns to fill what lies between.
 
+With descriptions of few words t' should not be any: one that differs in colour, digit and ground is rejected by the
+colour, and D never learns to read. ``wrong_texts: nearest`` takes the description in the batch that shares the most
+words with t and still says something else.
+
 Where we depart: the encoder is a bag of words or a GRU that each network learns for itself, by its own loss, in place
 of a character network that was trained before; descriptions whose label says that they mean the same never count as
 t'; samples come from a moving average of G; the way that a network is given its description can be exchanged
@@ -42,6 +46,7 @@ from leyden.gan.text_to_image.nets import (
 )
 from leyden.gan.text_to_image.options import DescriptionKwargs, DescriptionOptions
 from leyden.gan.text_to_image.sampler import DescriptionSampler
+from leyden.gan.text_to_image.wrong_texts import WrongTexts, wrong_partners
 
 Prepared = tuple[Tensor, Tensor, CaptionedTokens]
 """Real images in -1..1, generated ones of the same descriptions, and the batch that has these."""
@@ -67,7 +72,8 @@ class TextToImage(AdversarialTask):
         compressed_dim: numbers that are left of them before they meet noise or features; 128 in the paper.
         text_in_generator: "join" to the noise, or "batch_norm": the scale and shift of each normalisation, too.
         text_in_discriminator: "join" to the features, or "projection" of one on the other.
-        matching_aware: whether D sees real images with others' descriptions (GAN-CLS).
+        wrong_texts: with which descriptions of others D also sees real images (GAN-CLS): "any", the "nearest", which
+            share the most words, or "none".
         interpolation: weight of what lies between two descriptions in G's loss (GAN-INT); 0 leaves it out.
         base_channels: channels of the stage nearest to the image; doubled at each halving of the side.
         latent_dim: length of the noise vector.
@@ -96,7 +102,7 @@ class TextToImage(AdversarialTask):
         compressed_dim: int = 64,
         text_in_generator: InGenerator = "join",
         text_in_discriminator: InDiscriminator = "join",
-        matching_aware: bool = True,
+        wrong_texts: WrongTexts = "any",
         interpolation: float = 0.0,
         base_channels: int = 64,
         latent_dim: int = 100,
@@ -105,12 +111,12 @@ class TextToImage(AdversarialTask):
     ) -> None:
         super().__init__(**options)
         self.save_hyperparameters(logger=False)
-        check_ways(text_in_generator, text_in_discriminator)
+        check_ways(text_in_generator, text_in_discriminator, wrong_texts)
         if self.criterion.loss.relative:
             raise ValueError(
                 f"model.loss={self.options.loss} compares pairs of images, of which D sees three kinds here"
             )
-        self.matching_aware, self.interpolation = matching_aware, interpolation
+        self.wrong_texts, self.interpolation = wrong_texts, interpolation
         words = build_tokenizer(tokenizer)
         text, image = TextOptions(encoder, words.size, text_dim, compressed_dim), (channels, image_size, base_channels)
         self.generator = Generator(text, *image, latent_dim, text_in_generator)
@@ -142,9 +148,9 @@ class TextToImage(AdversarialTask):
         on_fake = discriminator.fits(discriminator.look(self.criterion.augment(fake)), encoded).float()
         self.watch(on_real, on_fake)
         wrong = [on_fake]
-        if self.matching_aware:
-            differs = mismatched(batch.labels)
-            wrong.append(discriminator.fits(maps, encoded.roll(1, 0)).float()[differs])
+        if self.wrong_texts != "none":
+            others, differ = wrong_partners(batch, self.wrong_texts)
+            wrong.append(discriminator.fits(maps, encoded[others]).float()[differ])
         loss = self.criterion.loss.discriminator(on_real, torch.cat(wrong))
         return loss + self.criterion.penalty(lambda images: self.critic(images, batch), real, fake)
 
@@ -185,11 +191,6 @@ class TextToImage(AdversarialTask):
         network = self.ema.network.eval()
         assert isinstance(network, Generator)
         return network
-
-
-def mismatched(labels: Tensor) -> Tensor:
-    """Whether the description of the example before, (N,) bool, says something else; ``labels`` (N,) as in the data."""
-    return labels != labels.roll(1)
 
 
 def halfway(encoded: Tensor) -> Tensor:
