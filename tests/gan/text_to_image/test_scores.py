@@ -80,3 +80,9 @@ def test_without_factors_there_are_distances_alone() -> None:
     scorer = DescriptionScores(images(0), images(1), ["a dog", "a cat"], [], {}, torch.device("cpu"))
     assert scorer.testing(images(2)).keys() == {"fid", "fid_floor", "neighbour_ratio", "diversity"}
     assert scorer.validation(images(2)).keys() == {"fid", "precision", "recall", "density", "coverage"}
+
+
+def test_too_few_images_are_refused() -> None:
+    few = painted(torch.arange(2), 0)
+    with pytest.raises(ValueError, match="6 or more training and test images, the data have 2 and 2"):
+        DescriptionScores(few, few, ["a dog", "a cat"], [], {}, torch.device("cpu"))

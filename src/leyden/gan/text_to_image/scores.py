@@ -7,11 +7,13 @@ import torch
 from torch import Tensor
 
 from leyden.gan.text_to_image.factors import FactorClassifier, factor_table, learn_factors, what_is_new
-from leyden.metrics.fidelity import frechet_distance, manifolds, nearest_ratio
+from leyden.metrics.fidelity import NEIGHBOURS, frechet_distance, manifolds, nearest_ratio
 from leyden.metrics.learned_features import PixelComponents
 
 CAPTIONS = 10
 """Among which a sample's own must be the one that fits best, for the R-precision of Xu et al. 2018."""
+ENOUGH = 2000
+"""Images whose principal components are taken."""
 
 
 class Described(NamedTuple):
@@ -38,6 +40,9 @@ class DescriptionScores:
         factors: words by factor; empty where these are not known.
         device: where to compute.
         cache: folder where the classifier is kept; None trains it in any case.
+
+    Raises:
+        ValueError: either has fewer images than the distances need, or descriptions are not made of ``factors``.
     """
 
     def __init__(
@@ -50,6 +55,11 @@ class DescriptionScores:
         device: torch.device,
         cache: Path | None = None,
     ) -> None:
+        if min(len(train.images), len(test.images)) <= NEIGHBOURS:
+            raise ValueError(
+                f"samples are evaluated by {NEIGHBOURS + 1} or more training and test images, the data have "
+                f"{len(train.images)} and {len(test.images)}: take a larger data/source"
+            )
         self.train, self.test, self.names = train, test, list(factors)
         self.table = factor_table(class_names, factors).to(device)
         self.unseen = torch.zeros(len(class_names), dtype=torch.bool, device=device)
@@ -60,7 +70,7 @@ class DescriptionScores:
             sizes = [len(values) for values in factors.values()]
             self.classifier = learn_factors(train.images, self.table[train.labels], sizes, device, cache)
         else:
-            self._components = PixelComponents(_signed(train.images))
+            self._components = PixelComponents(_signed(train.images[:ENOUGH]))
         known = self._features(train.images)
         self._mean, self._deviation = known.mean(0), known.std(0).clamp(min=1e-6)
         self._train, self._test = self.features(train.images), self.features(test.images)
