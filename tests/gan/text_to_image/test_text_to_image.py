@@ -75,6 +75,7 @@ def test_each_network_has_its_own_encoder(tiny: Tiny, batch: CaptionedTokens) ->
         ({"loss": "relativistic"}, "compares pairs"),
         ({"encoder": "lstm"}, "model.encoder"),
         ({"text_in_generator": "x"}, "model.text_in_generator=x"),
+        ({"recombined": 1.0, "factors": {}}, "model.recombined needs to know"),
         ({"eval_samples": 3}, "model.eval_samples=3"),
     ],
 )
@@ -85,7 +86,9 @@ def test_values_without_a_meaning_are_refused(values: dict, message: str, tiny: 
 
 def test_resumed_is_as_if_left_alone(tiny: Tiny, data: Captions, tmp_path: Path) -> None:
     model = assert_resumed_is_as_if_left_alone(
-        lambda: tiny(encoder="gru", text_in_generator="batch_norm", interpolation=1.0, wrong_texts="nearest"),
+        lambda: tiny(
+            encoder="gru", text_in_generator="batch_norm", interpolation=1.0, recombined=1.0, wrong_texts="nearest"
+        ),
         lambda: data,
         tmp_path,
         4,
@@ -121,3 +124,16 @@ def test_without_factors_the_distance_chooses(tiny: Tiny, data: Captions) -> Non
     (scores,) = trainer.test(model, data, verbose=False)
     assert "test/fid" in scores
     assert not any("right" in name for name in scores)
+
+
+def test_g_is_asked_for_recombined_descriptions(tiny: Tiny, batch: CaptionedTokens) -> None:
+    model = tiny(recombined=2.0, discriminator_norm="none")
+    real, fake = off_the_loop(model, batch)
+    torch.manual_seed(2)
+    whole = model.generator_loss(real, fake, batch)
+    torch.manual_seed(2)
+    assert model.recombine is not None
+    texts = model.recombine(batch.labels)
+    images = model.generator(model.sampler.noise(len(real)), *texts)
+    without = softplus(-model.discriminator(images, *texts)).mean()
+    torch.testing.assert_close(whole, softplus(-model.critic(fake, batch)).mean() + 2 * without)

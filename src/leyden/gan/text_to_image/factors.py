@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import re
 from collections.abc import Iterator
 from itertools import combinations, pairwise
@@ -68,13 +69,15 @@ class FactorClassifier(nn.Module):
 
     Args:
         channels: of the images.
+        image_size: side of the images in pixels.
         sizes: how many values each factor has.
     """
 
-    def __init__(self, channels: int, sizes: list[int]) -> None:
+    def __init__(self, channels: int, image_size: int, sizes: list[int]) -> None:
         super().__init__()
         self.sizes, layers = sizes, []
-        widths = (channels + 1, 32, 64, 96)
+        halvings = max(1, round(math.log2(image_size / 4)))
+        widths = [channels + 1, *(min(32 * (stage + 1), 96) for stage in range(halvings))]
         for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(True)]
         pooled = [nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Dropout(0.2), nn.Linear(16 * widths[-1], DIMENSIONS)]
@@ -119,7 +122,7 @@ def learn_factors(
     """
     with train_auxiliary(device):
         images, values = images.to(device, copy=True), values.to(device, copy=True)
-        classifier = FactorClassifier(images.shape[1], sizes).to(device)
+        classifier = FactorClassifier(images.shape[1], images.shape[-1], sizes).to(device)
         file = None if cache is None else cache / f"factors_{_key(images, values, sizes)}.pt"
         if load_network(classifier, file) is None:
             log.info("evaluator: a classifier of what descriptions are made of is trained: %d steps", STEPS)

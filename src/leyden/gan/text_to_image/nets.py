@@ -35,8 +35,9 @@ class TextOptions(NamedTuple):
 class Generator(nn.Module):
     """Noise (N, Z) and descriptions to images (N, channels, S, S) in -1..1.
 
-    The description is encoded, compressed by a linear layer and LeakyReLU, and joined to the noise; with "batch_norm"
-    both also scale and shift the channels behind each normalisation (Dumoulin et al. 2017; de Vries et al. 2017).
+    The description is encoded, compressed by a linear layer with LeakyReLU, and joined to the noise (Reed et al.,
+    section 4.1); with "batch_norm" both also scale and shift the channels behind each normalisation (de Vries et al.
+    2017), and there is no LeakyReLU, so that words act on the channels as a sum.
     """
 
     def __init__(
@@ -45,7 +46,8 @@ class Generator(nn.Module):
         super().__init__()
         joined = latent_dim + text.compressed_dim
         self.encode = make_encoder(text.encoder, text.vocabulary, text.text_dim)
-        self.compress = nn.Sequential(nn.Linear(text.text_dim, text.compressed_dim), nn.LeakyReLU(SLOPE))
+        bend = nn.LeakyReLU(SLOPE) if way == "join" else nn.Identity()
+        self.compress = nn.Sequential(nn.Linear(text.text_dim, text.compressed_dim), bend)
         kind = dcgan.Generator if way == "join" else Conditioned
         self.layers = kind(channels, image_size, base_channels, joined)
         initialise(self.layers)

@@ -10,7 +10,9 @@ G is also shown vectors between two descriptions, for which there is no image at
 
     G:  ... - E ln D(G(z, u), u),   u = (f(t1) + f(t2)) / 2
 
-D is taught nothing about these: if it can tell whether image and text fit, G learns to fill what lies between.
+D is taught nothing about these: if it can tell whether image and text fit, G learns to fill what lies between. Where
+the data say what descriptions are made of, ``recombined`` asks in the same way for whole descriptions instead, the
+digit of one with the colour of another, of most of which there are images and of some there are none.
 
 With descriptions of few words t' should not be any: one that differs in colour, digit and ground is rejected by the
 colour, and D never learns to read. ``wrong_texts: nearest`` takes the description in the batch that shares the most
@@ -45,6 +47,7 @@ from leyden.gan.text_to_image.nets import (
     check_ways,
 )
 from leyden.gan.text_to_image.options import DescriptionKwargs, DescriptionOptions
+from leyden.gan.text_to_image.recombine import Recombine
 from leyden.gan.text_to_image.sampler import DescriptionSampler
 from leyden.gan.text_to_image.wrong_texts import WrongTexts, wrong_partners
 
@@ -75,6 +78,7 @@ class TextToImage(AdversarialTask):
         wrong_texts: with which descriptions of others D also sees real images (GAN-CLS): "any", the "nearest", which
             share the most words, or "none".
         interpolation: weight of what lies between two descriptions in G's loss (GAN-INT); 0 leaves it out.
+        recombined: weight of descriptions in G's loss that take each factor from one of two; 0 leaves them out.
         base_channels: channels of the stage nearest to the image; doubled at each halving of the side.
         latent_dim: length of the noise vector.
         discriminator_norm: "batch" as in the paper, "layer" or "none"; a gradient penalty or R1 needs one of the last.
@@ -104,6 +108,7 @@ class TextToImage(AdversarialTask):
         text_in_discriminator: InDiscriminator = "join",
         wrong_texts: WrongTexts = "any",
         interpolation: float = 0.0,
+        recombined: float = 0.0,
         base_channels: int = 64,
         latent_dim: int = 100,
         discriminator_norm: Norm = "batch",
@@ -116,8 +121,9 @@ class TextToImage(AdversarialTask):
             raise ValueError(
                 f"model.loss={self.options.loss} compares pairs of images, of which D sees three kinds here"
             )
-        self.wrong_texts, self.interpolation = wrong_texts, interpolation
+        self.wrong_texts, self.interpolation, self.recombined = wrong_texts, interpolation, recombined
         words = build_tokenizer(tokenizer)
+        self.recombine = Recombine(class_names, factors, words, context) if recombined else None
         text, image = TextOptions(encoder, words.size, text_dim, compressed_dim), (channels, image_size, base_channels)
         self.generator = Generator(text, *image, latent_dim, text_in_generator)
         self.discriminator = Discriminator(text, *image, discriminator_norm, text_in_discriminator)
@@ -155,17 +161,25 @@ class TextToImage(AdversarialTask):
         return loss + self.criterion.penalty(lambda images: self.critic(images, batch), real, fake)
 
     def generator_loss(self, real: Tensor, fake: Tensor, batch: CaptionedTokens) -> Tensor:
-        """-E ln D(G(z, t), t), or as ``loss`` says, () with a graph to G; and what lies between two descriptions."""
+        """-E ln D(G(z, t), t), or as ``loss`` says, () with a graph to G; and on texts without images."""
         on_fake = self.critic(fake, batch)
         loss = self.criterion.loss.generator(on_fake, on_fake)
-        if not self.interpolation:
-            return loss
-        between, theirs = (
-            halfway(net.encode(batch.tokens, batch.lengths)) for net in (self.generator, self.discriminator)
-        )
-        images = self.generator.draw(self.sampler.noise(len(real)), between)
-        on_these = self.discriminator.fits(self.discriminator.look(self.criterion.augment(images)), theirs).float()
-        return loss + self.interpolation * self.criterion.loss.generator(on_these, on_these)
+        if self.interpolation:
+            networks = (self.generator, self.discriminator)
+            between = [halfway(network.encode(batch.tokens, batch.lengths)) for network in networks]
+            loss = loss + self.interpolation * self.loss_without_images(*between)
+        if self.recombine is not None:
+            texts = self.recombine(batch.labels)
+            encoded = [network.encode(*texts) for network in (self.generator, self.discriminator)]
+            loss = loss + self.recombined * self.loss_without_images(*encoded)
+        return loss
+
+    def loss_without_images(self, for_generator: Tensor, for_discriminator: Tensor) -> Tensor:
+        """G's loss () on encoded descriptions (N, E) for which D was shown no image, as each network encodes them."""
+        images = self.generator.draw(self.sampler.noise(len(for_generator)), for_generator)
+        maps = self.discriminator.look(self.criterion.augment(images))
+        on_these = self.discriminator.fits(maps, for_discriminator).float()
+        return self.criterion.loss.generator(on_these, on_these)
 
     def critic(self, images: Tensor, batch: CaptionedTokens) -> Tensor:
         """D's float32 logits (N,) of images (N, C, S, S) in -1..1, which it sees augmented, with the batch's texts."""
