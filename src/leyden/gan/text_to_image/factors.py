@@ -9,6 +9,7 @@ from itertools import combinations, pairwise
 from pathlib import Path
 
 import torch
+from PIL import ImageColor
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -109,36 +110,59 @@ class FactorClassifier(nn.Module):
 
 
 def learn_factors(
-    images: Tensor, values: Tensor, sizes: list[int], device: torch.device, cache: Path | None = None
+    images: Tensor, values: Tensor, factors: dict[str, list[str]], device: torch.device, cache: Path | None = None
 ) -> FactorClassifier:
     """A classifier of factors: a function of its images and their factors alone, so that all runs are scored by it.
+
+    Where a colour was never seen on a shape, it would take the colour for a sign of other shapes. So half of each batch
+    has its channels exchanged, from which all factors are learned but colours.
 
     Args:
         images: (N, C, S, S) uint8 training images.
         values: (N, factors) int64.
-        sizes: how many values each factor has.
+        factors: words by factor.
         device: where to compute.
         cache: folder where it is kept as ``factors_<key>.pt``; None trains it in any case.
     """
     with train_auxiliary(device):
         images, values = images.to(device, copy=True), values.to(device, copy=True)
+        sizes = [len(words) for words in factors.values()]
+        hues = [images.shape[1] == 3 and is_colour(words) for words in factors.values()]
         classifier = FactorClassifier(images.shape[1], images.shape[-1], sizes).to(device)
-        file = None if cache is None else cache / f"factors_{_key(images, values, sizes)}.pt"
+        file = None if cache is None else cache / f"factors_{_key(images, values, sizes, hues)}.pt"
         if load_network(classifier, file) is None:
             log.info("evaluator: a classifier of what descriptions are made of is trained: %d steps", STEPS)
-            _train(classifier, images, values)
+            _train(classifier, images, values, hues)
             if file is not None:
                 save_network(classifier, file)
         return classifier.eval().requires_grad_(False)
 
 
-def _train(classifier: FactorClassifier, images: Tensor, values: Tensor) -> None:
-    """Adam with a one-cycle rate, on shifted images."""
+def is_colour(words: list[str]) -> bool:
+    """Whether all words name colours, as Pillow and CSS know them."""
+    return all(word in ImageColor.colormap for word in words)
+
+
+def exchange_channels(images: Tensor) -> Tensor:
+    """Images (N, 3, S, S) with the channels of each in an order of its own."""
+    orders = torch.rand(len(images), 3, device=images.device).argsort(1)
+    return images.gather(1, orders[:, :, None, None].expand_as(images))
+
+
+def _train(classifier: FactorClassifier, images: Tensor, values: Tensor, hues: list[bool]) -> None:
+    """Adam with a one-cycle rate, on shifted images; ``hues`` says which factors are colours."""
     optimizer = torch.optim.Adam(classifier.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=5e-3, total_steps=STEPS)
     for chosen, shift in _batches(len(images), images.shape[-1], images.device):
-        logits = classifier(images[chosen].roll(shift, (-2, -1)))
-        loss = torch.stack([F.cross_entropy(each, values[chosen, k]) for k, each in enumerate(logits)]).sum()
+        batch = images[chosen].roll(shift, (-2, -1))
+        if any(hues):
+            batch = torch.cat([batch[: BATCH // 2], exchange_channels(batch[BATCH // 2 :])])
+        logits, limits = classifier(batch), [BATCH // 2 if hue else BATCH for hue in hues]
+        losses = [
+            F.cross_entropy(each[:limit], values[chosen[:limit], k])
+            for k, (each, limit) in enumerate(zip(logits, limits, strict=True))
+        ]
+        loss = torch.stack(losses).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -151,8 +175,8 @@ def _batches(count: int, size: int, device: torch.device) -> Iterator[tuple[Tens
         yield torch.randint(count, (BATCH,), device=device), shift
 
 
-def _key(images: Tensor, values: Tensor, sizes: list[int]) -> str:
-    digest = hashlib.sha256(f"{VERSION} {sizes} {tuple(images.shape)}".encode())
+def _key(images: Tensor, values: Tensor, sizes: list[int], hues: list[bool]) -> str:
+    digest = hashlib.sha256(f"{VERSION} {sizes} {hues} {tuple(images.shape)}".encode())
     for part in (images, values):
         digest.update(part.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]

@@ -67,8 +67,7 @@ class DescriptionScores:
         self.new = what_is_new(self.table.cpu(), unseen) if factors else ()
         self.classifier: FactorClassifier | None = None
         if factors:
-            sizes = [len(values) for values in factors.values()]
-            self.classifier = learn_factors(train.images, self.table[train.labels], sizes, device, cache)
+            self.classifier = learn_factors(train.images, self.table[train.labels], factors, device, cache)
         else:
             self._components = PixelComponents(_signed(train.images[:ENOUGH]))
         known = self._features(train.images)
