@@ -53,6 +53,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/finetuning.py
 	$(BIN)/python tests/benchmarks/tables.py
 	$(BIN)/python tests/benchmarks/stylegan.py
+	$(BIN)/python tests/benchmarks/disentangled.py
 
 bench-scale: setup
 	$(BIN)/python tests/benchmarks/scale.py
