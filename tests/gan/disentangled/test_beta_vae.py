@@ -12,14 +12,14 @@ from torch.distributions import Normal, kl_divergence
 from leyden.core.technique import PredictOptions
 from leyden.data.batches.gan.images import GanImages
 from leyden.data.source.builtin.digits import Digits
-from leyden.data.source.scenes.rectangles import FACTORS, Rectangles
+from leyden.data.source.scenes.shapes2d import Shapes2d
 from leyden.gan.disentangled.beta_vae import BetaVAE
 from leyden.gan.disentangled.losses import divergences, reconstruction_loss
 from leyden.gan.disentangled.nets import Decoder, Encoder
 from leyden.gan.disentangled.traversals import traverse
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
-FACTS = {"class_names": [], "channels": 3, "image_size": 16}
+FACTS = {"class_names": ["square", "disc", "triangle"], "channels": 3, "image_size": 16}
 
 
 def tiny(**values) -> BetaVAE:
@@ -27,8 +27,8 @@ def tiny(**values) -> BetaVAE:
     return BetaVAE(**{**FACTS, "base_channels": 8, "hidden": 16, "latent_dim": 3, "lr": 3e-3, **values})
 
 
-def rectangles() -> GanImages:
-    return GanImages(Rectangles(16, train=256, val=64, test=64), image_size=16, batch_size=32)
+def shapes() -> GanImages:
+    return GanImages(Shapes2d(16, train=256, val=64, test=64), image_size=16, batch_size=32)
 
 
 def test_divergence_golden_value() -> None:
@@ -83,7 +83,7 @@ def test_a_high_beta_closes_the_latents() -> None:
     for beta in (0.0, 1000.0):
         model, trainer = tiny(beta=beta), quiet_trainer(max_steps=60, max_epochs=-1)
         torch.manual_seed(0)
-        trainer.fit(model, rectangles())
+        trainer.fit(model, shapes())
         nats[beta] = trainer.callback_metrics["train/divergence"].item()
     assert nats[1000.0] < 0.1 < 0.5 < nats[0.0]
 
@@ -91,9 +91,9 @@ def test_a_high_beta_closes_the_latents() -> None:
 def test_it_scores_factors_and_floors() -> None:
     model, kept = tiny(latent_dim=4), Kept()
     trainer = quiet_trainer(logger=kept)
-    trainer.test(model, rectangles(), verbose=False)
+    trainer.test(model, shapes(), verbose=False)
     scores = {name.removeprefix("test/"): value for name, value in trainer.callback_metrics.items()}
-    for factor in FACTORS:
+    for factor in ("shape", "colour", "x", "y", "size"):
         assert -1e-6 <= scores[f"mig_{factor}"] <= 1
     for name in ("mig", "disentanglement", "completeness", "informativeness"):
         assert {name, f"{name}_random_encoder", f"{name}_pca"} <= scores.keys()
@@ -138,12 +138,12 @@ def test_samples_repeat_with_their_seed() -> None:
     assert first.rows == again.rows
     assert all(torch.equal(a, b) for a, b in zip(first.images, again.images, strict=True))
     with pytest.raises(ValueError, match="knows no classes"):
-        model.sample(1, label="wide")
+        model.sample(1, label="disc")
 
 
 @pytest.mark.parametrize("values", [{}, {"capacity": 5.0, "capacity_steps": 6, "likelihood": "gaussian"}])
 def test_resume_is_exact(values: dict, tmp_path: Path) -> None:
-    assert_resumed_is_as_if_left_alone(partial(tiny, schedule="linear", **values), rectangles, tmp_path)
+    assert_resumed_is_as_if_left_alone(partial(tiny, schedule="linear", **values), shapes, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from leyden.gan.disentangled.factors import chosen, images_of
 from leyden.gan.evaluation.sample_evaluator import SampleEvaluator
 from leyden.gan.noise_to_image.evaluation import SamplingEvaluation
 from leyden.gan.noise_to_image.options import SamplingOptions
-from leyden.gan.stepping import average_over_ranks
 from leyden.visualization.grid import side_by_side
 from leyden.visualization.logging import log_image
 from leyden.visualization.rows_of_images import draw_rows
@@ -84,8 +83,6 @@ class CodeEvaluation:
         from leyden.metrics.disentanglement import best_assignment  # here: scikit-learn takes a second to import
 
         task = self.model
-        # Batch statistics are each rank's own; Q must find the same categories on all.
-        average_over_ranks(task, [v for name, v in task.discriminator.named_buffers() if "running" in name])
         classes = len(self.samples.sampler.class_names)
         train, asked = data.split("train"), data.split(stage)
         images, labels = images_of(train, self.limit).to(task.device), labels_of(train).cpu()[chosen(train, self.limit)]

@@ -19,6 +19,7 @@ place of the largest of ten, a continuous code 2 Phi(n) - 1, which has the distr
 drawn, walked and scored as those of the other GANs.
 """
 
+import copy
 from dataclasses import dataclass
 from typing import NamedTuple, Unpack
 
@@ -245,12 +246,16 @@ class InfoGAN(AdversarialTask):
 
     @torch.no_grad()
     def categories_of(self, images: Tensor) -> Tensor:
-        """The likeliest category (N,) by Q of uint8 images (N, C, S, S); batch statistics stay as they are."""
-        network, training = self.discriminator, self.discriminator.training
-        network.eval()
-        found = [network(to_signed(part)).category.argmax(1) for part in images.split(256)]
-        network.train(training)
-        return torch.cat(found)
+        """The likeliest category (N,) by Q of uint8 images (N, C, S, S), which make up one batch as in training.
+
+        They are normalised by their own statistics: the running ones are of real and generated images together, and
+        fit neither. A copy does it, so that nothing of the training changes.
+        """
+        network = copy.deepcopy(self.discriminator).eval()
+        for layer in network.modules():
+            if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+                layer.train()
+        return network(to_signed(images)).category.argmax(1)
 
     @torch.no_grad()
     def sample(self, count: int, label: str | None = None, seed: int | None = None) -> Predictions:
