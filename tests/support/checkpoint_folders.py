@@ -10,8 +10,13 @@ import torch
 CHARACTERS = "abcdefghijklmnopqrstuvwxyz.,0123456789"
 
 
-def clip_folder(folder: Path) -> Any:
-    """A CLIP of transformers at random, with tokenizer and preparation of images, written to ``folder``."""
+def clip_folder(folder: Path, old: bool = False) -> Any:
+    """A CLIP of transformers at random, with tokenizer and preparation of images, written to ``folder``.
+
+    Args:
+        folder: made.
+        old: the configuration gives 2 for the end's number, as OpenAI's own does, which the library knows to be wrong.
+    """
     transformers = pytest.importorskip("transformers", reason="the extra text")
     ends = ["<|startoftext|>", "<|endoftext|>"]
     vocabulary = [*CHARACTERS, *(f"{letter}</w>" for letter in CHARACTERS), "re", "red</w>", *ends]
@@ -21,8 +26,9 @@ def clip_folder(folder: Path) -> Any:
     tokenizer = transformers.CLIPTokenizer.from_pretrained(folder)
     tokenizer.save_pretrained(folder)
     end = len(vocabulary) - 1
+    told = 2 if old else end
     text = {"vocab_size": end + 1, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
-            "num_attention_heads": 2, "max_position_embeddings": 20, "eos_token_id": end, "bos_token_id": end - 1,
+            "num_attention_heads": 2, "max_position_embeddings": 20, "eos_token_id": told, "bos_token_id": end - 1,
             "pad_token_id": end}  # fmt: skip
     vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
               "image_size": 16, "patch_size": 8}  # fmt: skip

@@ -29,8 +29,9 @@ def rebuilt(matcher: Matcher) -> Matcher:
     return other.eval()
 
 
-def test_logits_are_those_of_transformers(images: list[Tensor], tmp_path: Path) -> None:
-    net = clip_folder(tmp_path / "clip")
+@pytest.mark.parametrize("old", [False, True])
+def test_logits_are_those_of_transformers(old: bool, images: list[Tensor], tmp_path: Path) -> None:
+    net = clip_folder(tmp_path / "clip", old)
     from transformers import CLIPProcessor
 
     matcher = matcher_of(str(tmp_path / "clip"), 3, [])

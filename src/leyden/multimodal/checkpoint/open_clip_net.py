@@ -1,6 +1,7 @@
 """A network of the library ``open_clip``: ViT-B-32 and its like with weights of LAION, DataComp, OpenAI and others."""
 
 import json
+import logging
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -33,6 +34,7 @@ class OpenClipMatcher(Matcher):
 
     Raises:
         ImportError: the library is not installed.
+        ValueError: it cannot build such a network, such as one whose text encoder is on the hub and cannot be reached.
     """
 
     def __init__(self, content: str, key: str = "model.checkpoint") -> None:
@@ -41,10 +43,7 @@ class OpenClipMatcher(Matcher):
         self.spec = MatcherSpec(kind="open_clip", content=content)
         self.settings: dict[str, Any] = json.loads(content)
         self.name = self.settings["tokenizer"]
-        with tempfile.TemporaryDirectory() as folder:  # the library's own way to a network of any configuration
-            stored = {"model_cfg": self.settings["model"], "preprocess_cfg": self.settings["images"]}
-            (Path(folder) / CONFIG).write_text(json.dumps(stored), encoding="utf-8")
-            self.net = library.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False).eval()
+        self.net = _built(library, self.settings, key).eval()
 
     @classmethod
     def of_word(cls, word: str, key: str) -> "OpenClipMatcher":
@@ -143,6 +142,25 @@ class OpenClipMatcher(Matcher):
     def scale(self) -> Tensor:
         """See ``Matcher``."""
         return self.net.logit_scale.exp().squeeze()
+
+
+def _built(library: Any, settings: dict[str, Any], key: str) -> Any:
+    """The network of a configuration with random weights, by the library's own way: a folder that has it."""
+    root = logging.getLogger()
+    with tempfile.TemporaryDirectory() as folder:
+        stored = {"model_cfg": settings["model"], "preprocess_cfg": settings["images"]}
+        (Path(folder) / CONFIG).write_text(json.dumps(stored), encoding="utf-8")
+        root.addFilter(_graver)  # it warns that weights are missing, which come later
+        try:
+            return library.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False)
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{key}: open_clip cannot build {settings['tokenizer']}: {str(error)[:300]}") from error
+        finally:
+            root.removeFilter(_graver)
+
+
+def _graver(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.WARNING
 
 
 def _fetched(library: Any, known: dict[str, Any], word: str) -> Path:
