@@ -4,8 +4,8 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
+from leyden.multimodal.clip.retrieved import FoundImages, FoundTexts, draw_retrieval
 from leyden.visualization.logging import log_image
-from leyden.visualization.retrieved import FoundImages, FoundTexts, draw_retrieval
 
 QUERIES = 8
 """On a sheet, half of them of descriptions that training never had, where there are such."""
