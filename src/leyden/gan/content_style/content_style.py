@@ -12,8 +12,8 @@ of the other domain, x_ab = G_B(c_a, s_b). All are trained together on (section 
     ``cycle_weight``    E |G_A(E^c_B(x_ab), s_a) - a|_1            there and back (section 5.1, their option)
     adversarial         E (D_B(x_ab) - 1)^2 and E D_B(x_ab)^2 + (D_B(b) - 1)^2
 
-and the same with A and B exchanged. No image is ever seen in two styles, and no label is: what is content follows from
-what both domains have in common.
+and the same with A and B exchanged. It needs no pairs and no labels: what is content follows from what both domains
+have in common.
 
 ``swap`` says where s_b comes from in training: "prior", N(0, I) as in the paper, which lets styles be drawn; or
 "images", the style of another image of the batch, which is what a swap of styles between images asks for.
