@@ -107,6 +107,17 @@ def test_classes_are_a_factor_where_no_others_are_known() -> None:
     assert "test/mig_class" in trainer.callback_metrics
 
 
+def test_images_without_factors_are_drawn_and_not_scored() -> None:
+    source = Digits()
+    source.class_names = []
+    model, kept = tiny(channels=1, class_names=[]), Kept()
+    trainer = quiet_trainer(logger=kept)
+    trainer.test(model, GanImages(source, 16), verbose=False)
+    assert "traversals" in kept.pictures
+    assert {"test/loss", "test/active_latents"} <= trainer.callback_metrics.keys()
+    assert "test/mig" not in trainer.callback_metrics
+
+
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_networks_fit_each_other(size: int) -> None:
     options = (3, size, 5, 4, 8)
@@ -128,6 +139,7 @@ def test_predict_takes_any_image() -> None:
     found = model.predict(inputs)
     assert [len(row["latents"]) for row in found.rows] == [len(row["divergence"]) for row in found.rows] == [3, 3]
     assert found.images[0].shape == found.images[1].shape
+    assert all(0 <= row["active_latents"] <= 3 for row in found.rows)
     with pytest.raises(ValueError, match="no use for it: leave --prompt out"):
         model.predict(inputs, PredictOptions(prompts=["a disc"]))
 

@@ -188,6 +188,28 @@ def test_it_is_evaluated_and_drawn(data: GanImages, tmp_path: Path) -> None:
     assert {"codes", "real_and_samples"} <= kept.pictures.keys()
 
 
+def test_images_without_classes_have_codes_all_the_same() -> None:
+    source = Digits()
+    source.class_names = []
+    model, kept = tiny(class_names=[]), Kept()
+    trainer = quiet_trainer(logger=kept)
+    trainer.test(model, GanImages(source, 16), verbose=False)
+    assert "codes" in kept.pictures
+    assert "test/slant_correlation" in trainer.callback_metrics
+    assert "test/code_accuracy" not in trainer.callback_metrics
+    assert "class" not in model.sample(1, label="3", seed=0).rows[0]
+
+
+def test_reading_images_changes_nothing(data: GanImages) -> None:
+    model = tiny(spectral_norm=True).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    images = data.split("test").columns.images[:100]
+    found = model.categories_of(images)
+    torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
+    assert model.discriminator.training
+    assert torch.equal(found, model.categories_of(images))
+
+
 def test_resume_is_exact(tmp_path: Path) -> None:
     new = partial(tiny, spectral_norm=True, schedule="cosine")
     assert_resumed_is_as_if_left_alone(new, lambda: GanImages(Digits(), 16, 200), tmp_path)

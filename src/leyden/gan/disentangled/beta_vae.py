@@ -32,7 +32,7 @@ from leyden.core.optim import SCHEDULES, Schedule, scheduled
 from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
 from leyden.data.columns import LabelledImages
 from leyden.data.splits import fit_image
-from leyden.gan.disentangled.factors import FactorEvaluation
+from leyden.gan.disentangled.factors import ACTIVE, FactorEvaluation
 from leyden.gan.disentangled.losses import Likelihood, divergences, reconstruction_loss
 from leyden.gan.disentangled.nets import SIZES, Decoder, Encoder
 from leyden.gan.disentangled.traversals import draw_traversals
@@ -181,7 +181,8 @@ class BetaVAE(LightningModule):
             options: none has a meaning.
 
         Returns:
-            for each its ``latents`` (mu), their ``divergence`` in nats, and an image: the input, what the decoder makes
+            for each ``active_latents``, how many are above 0.1 nats, its ``latents`` (mu), their ``divergence`` in
+            nats, and an image: the input, what the decoder makes
             of its latents, and a row for each latent along which it alone goes from -2 to 2.
         """
         options.only(self)
@@ -190,7 +191,8 @@ class BetaVAE(LightningModule):
             fitted = fit_image(image, self.image_size, self.channels).to(self.device)
             mean, log_variance = self.encode(fitted[None])
             nats = divergences(mean, log_variance)[0]
-            rows.append({"latents": _rounded(mean[0]), "divergence": _rounded(nats)})
+            used = int((nats > ACTIVE).sum())
+            rows.append({"active_latents": used, "latents": _rounded(mean[0]), "divergence": _rounded(nats)})
             labels = [f"z{place}  {value:.2f} nats" for place, value in enumerate(nats.tolist())]
             drawn.append(draw_traversals(self.decode, mean[0], labels, nats, fitted))
         return Predictions(rows, drawn)
