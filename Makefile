@@ -54,6 +54,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/tables.py
 	$(BIN)/python tests/benchmarks/stylegan.py
 	$(BIN)/python tests/benchmarks/disentangled.py
+	$(BIN)/python tests/benchmarks/music.py
 
 bench-scale: setup
 	$(BIN)/python tests/benchmarks/scale.py

@@ -1,0 +1,1 @@
+"""Music: generators of bars in four voices."""

@@ -1,0 +1,1 @@
+"""Songs that language models write."""
