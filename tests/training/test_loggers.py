@@ -140,3 +140,9 @@ def test_checkpoint_flushes_the_loggers(tmp_path: Path, monkeypatch: pytest.Monk
         logger.flush()
     rows = (tmp_path / "metrics.csv").read_text().splitlines()[3:]
     assert rows == ["0,train/loss,0.25", "9,train/loss,0.125"]
+
+
+def test_a_file_is_kept_by_its_tag(tmp_path: Path) -> None:
+    for content in (b"first", b"second"):  # one of a later step takes the place of the first
+        Files(str(tmp_path)).log_file("song/0", "mid", content, step=7)
+    assert [(file.name, file.read_bytes()) for file in (tmp_path / "files").iterdir()] == [("song_0.mid", b"second")]

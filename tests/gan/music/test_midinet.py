@@ -10,7 +10,8 @@ from tunes import tune_folder
 from leyden.data.batches.gan.bars import SongBars
 from leyden.data.source.music.midi_folder import MidiFolder
 from leyden.gan.music.midinet import MidiNet, mean_distance
-from leyden.gan.music.nets import lengths
+from leyden.gan.music.nets import intervals, lengths
+from leyden.gan.music.roll import to_roll
 from training import Kept, quiet_trainer
 
 SMALL = {"base_channels": 4, "condition_channels": 4, "latent_dim": 6, "bars": 3, "eval_songs": 4}
@@ -72,6 +73,25 @@ def test_losses_are_the_hinge_and_the_features(data: SongBars) -> None:
     torch.testing.assert_close(model.generator_loss(real, fake, before, chords), -on_fake.mean() + 0.5 * apart)
 
 
+def test_intervals_between_voices_and_steps() -> None:
+    notes = torch.tensor([[72, 72, 74], [67, 67, 67], [64, 64, 65], [48, 48, 0]])[None]
+    found = intervals(to_roll(notes, notes > 0, 36, 48))[0, :, 0].view(10, 12, 3)
+    highest = [[row.nonzero().flatten().tolist() for row in pair.T] for pair in found]
+    assert highest[0] == [[5], [5], [7]]  # first over second voice: a fourth, then a fifth
+    assert highest[2] == [[0], [0], []]  # first over fourth: an octave, then silence
+    assert highest[6] == [[0], [0], [2]]  # the first voice stays, then rises by a tone
+    assert highest[9] == [[0], [0], []]
+
+
+def test_intervals_have_a_gradient_to_both_notes() -> None:
+    roll = torch.rand(1, 4, 14, 2, requires_grad=True)
+    intervals(roll)[0, 72 + 2, 0, 1].backward()  # the first voice's rise by a tone, into the second step
+    expected = torch.zeros(4, 12, 2)
+    expected[0, :, 1] = roll.detach()[0, 0, 2:, 0].roll(2)
+    expected[0, :, 0] = roll.detach()[0, 0, 2:, 1].roll(-2)
+    torch.testing.assert_close(roll.grad[0, :, 2:], expected)
+
+
 def test_mean_distance_of_constants() -> None:
     assert mean_distance(torch.ones(3, 2, 5), torch.zeros(7, 2, 5)) == 10
 
@@ -87,7 +107,7 @@ def test_gradient_reaches_the_generator(data: SongBars) -> None:
 
 
 def test_a_bar_goes_on_from_the_one_before(data: SongBars) -> None:
-    model = tiny(data)
+    model = tiny(data, binarise="straight_through")
     with torch.no_grad():
         model.ema.network.last.weight.zero_()
         model.ema.network.last.bias.fill_(-1.0)  # no voice moves: all stay silent from the first bar on

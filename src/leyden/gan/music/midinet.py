@@ -16,8 +16,10 @@ Where we depart: four voices of a chorale instead of a melody, so a roll is four
 silence is chosen by a softmax per step and voice, with a row for silence and one for onsets. G says in each step
 whether a voice moves, and notes last until it does; without that its notes fall apart into sixteenths. D sees the
 choices as 0 and 1, with the gradient of the smooth ones (``leyden.gan.music.roll.activate``). D is given b, too,
-beside x in time: their D is not, so that nothing but feature matching asks for a bar that goes on from b. The chord is
-an embedding of 24 triads; when a song is composed, a chord is drawn by how often it follows the last one in training.
+beside x in time: their D is not, so that nothing but feature matching asks for a bar that goes on from b; and its first
+layer hears intervals, between voices and from step to step, beside the pitches (``leyden.gan.music.nets.intervals``;
+Dong and Yang's discriminator sees chroma and onsets besides), without which the voices leap. The chord is an embedding
+of 24 triads; when a song is composed, a chord is drawn by how often it follows the last one in training.
 D is kept smooth by spectral normalisation, with the hinge loss (Miyato et al. 2018), instead of batch normalisation.
 """
 
@@ -56,8 +58,8 @@ class MidiNet(AdversarialTask):
         base_channels: of the layers at full length, doubled below it.
         condition_channels: of the conditioner's maps and the chord's embedding.
         latent_dim: length of the noise vector.
-        binarise: how D sees a choice: "straight_through" as 0 and 1, "gumbel" likewise after a draw by the softmax,
-            "softmax" as it is.
+        binarise: how D sees a choice: "gumbel" as 0 and 1, drawn by the softmax, as songs are composed, too;
+            "straight_through" as 0 and 1, the likeliest; "softmax" as it is.
         feature_matching: weight of both terms of feature matching.
         bars: bars in a row of a sample, each given the one before.
         tempo: quarter notes in a minute, of the files that are heard.
@@ -81,8 +83,8 @@ class MidiNet(AdversarialTask):
         base_channels: int = 64,
         condition_channels: int = 16,
         latent_dim: int = 64,
-        binarise: Binarise = "straight_through",
-        feature_matching: float = 0.0,
+        binarise: Binarise = "gumbel",
+        feature_matching: float = 1.0,
         bars: int = 8,
         tempo: float = 84.0,
         eval_songs: int = 64,
@@ -165,6 +167,7 @@ class MidiNet(AdversarialTask):
         chords = torch.full((count,), len(self.class_names))
         notes = torch.zeros(count, VOICES, self.steps, dtype=torch.int64)
         onsets = torch.zeros_like(notes, dtype=torch.bool)
+        drawn_as: Binarise = "gumbel" if self.binarise == "gumbel" else "straight_through"
         made: list[tuple[Tensor, Tensor, Tensor]] = []
         for number in range(bars):
             drawn = torch.multinomial(self.chord_counts[chords] + UNSEEN, 1, generator=generator)[:, 0]
@@ -172,7 +175,8 @@ class MidiNet(AdversarialTask):
             noise = torch.randn(count, self.latent_dim, generator=generator)
             before, told = self.given(notes, onsets, chords)
             logits = self.ema(*(each.to(self.device) for each in (noise, told, before))).float().cpu()
-            notes, onsets = from_roll(activate(logits, before[:, :, 1:, -1], "straight_through"), self.lowest)
+            roll = activate(logits, before[:, :, 1:, -1], drawn_as, generator)
+            notes, onsets = from_roll(roll, self.lowest)
             made.append((notes, onsets, chords))
         return (
             torch.cat([notes for notes, _, _ in made], dim=-1),

@@ -1,12 +1,15 @@
 """MidiNet's networks: convolutions over time whose first and last kernels are as high as the piano roll."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import torch
 from torch import Tensor, nn
 
 from leyden.data.source.music.score import VOICES
 from leyden.gan.music.roll import EXTRA
+
+INTERVALS = 12 * (VOICES * (VOICES - 1) // 2 + VOICES)
+"""Channels of ``intervals``."""
 
 
 def lengths(steps: int) -> list[int]:
@@ -78,6 +81,21 @@ class Generator(nn.Module):
         return hidden
 
 
+def intervals(roll: Tensor) -> Tensor:
+    """Which intervals there are in each step, octaves apart the same: (N, 120, 1, T) of rolls (N, V, 2 + pitches, T).
+
+    12 for each pair of voices, what sounds together, then 12 for each voice, how far it is from the step before. Of
+    rolls of 0 and 1 they are 0 and 1, and they have a gradient to both notes.
+    """
+    pitches = roll[:, :, EXTRA:]
+    classes = pitches.unflatten(2, (-1, 12)).sum(2)  # (N, V, 12, T)
+    turned = torch.stack([classes.roll(-shift, 2) for shift in range(12)], dim=2)  # (N, V, 12 shifts, 12, T)
+    together = [(turned[:, high] * classes[:, None, low]).sum(2) for high, low in combinations(range(VOICES), 2)]
+    before = torch.cat([classes[..., :1], classes[..., :-1]], dim=-1)
+    moved = (turned * before[:, :, None]).sum(3).flatten(1, 2)
+    return torch.cat([*together, moved], dim=1).unsqueeze(2)
+
+
 class Discriminator(nn.Module):
     """A bar, the one before it (N, V, rows, T) and the chords (N,) to logits (N,), positive means real."""
 
@@ -86,7 +104,8 @@ class Discriminator(nn.Module):
         self.steps = steps
         self.embed = nn.Embedding(chords, condition_channels)
         self.first = nn.Sequential(nn.Conv2d(VOICES, base_channels, (pitches + EXTRA, 1)), nn.LeakyReLU(0.2, True))
-        widths = [base_channels + condition_channels, *[2 * base_channels] * (len(lengths(steps)) - 1)]
+        self.intervals = nn.Sequential(nn.Conv2d(INTERVALS, base_channels, 1), nn.LeakyReLU(0.2, True))
+        widths = [2 * base_channels + condition_channels, *[2 * base_channels] * (len(lengths(steps)) - 1)]
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers += [halve(before, after), nn.LeakyReLU(0.2, True)]
@@ -94,7 +113,8 @@ class Discriminator(nn.Module):
         self.head = nn.Linear(widths[-1] * 2 * lengths(steps)[-1], 1)
 
     def forward(self, bars: Tensor, before: Tensor, chords: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N,), and the first layer's map of the bar itself (N, base_channels, 1, T)."""
-        first = self.first(torch.cat([before, bars], dim=-1))
+        """Logits (N,), and the first layers' maps of the bar itself (N, 2 * base_channels, 1, T)."""
+        both = torch.cat([before, bars], dim=-1)
+        first = torch.cat([self.first(both), self.intervals(intervals(both))], dim=1)
         chord = self.embed(chords)[:, :, None, None].expand(-1, -1, 1, first.shape[-1])
         return self.head(self.layers(torch.cat([first, chord], dim=1))).squeeze(1), first[..., self.steps :]

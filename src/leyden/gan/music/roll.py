@@ -38,7 +38,7 @@ def from_roll(roll: Tensor, lowest: int) -> tuple[Tensor, Tensor]:
     return notes, (roll[:, :, 0] > 0.5) & (notes > 0)
 
 
-def activate(logits: Tensor, last: Tensor, binarise: Binarise) -> Tensor:
+def activate(logits: Tensor, last: Tensor, binarise: Binarise, generator: torch.Generator | None = None) -> Tensor:
     """The roll (N, V, 2 + pitches, T) of G's logits of the same shape, in which notes last until a voice moves.
 
     In each step a voice moves with m = sigmoid(first row); then it takes p = softmax(other rows), a pitch or silence.
@@ -52,10 +52,12 @@ def activate(logits: Tensor, last: Tensor, binarise: Binarise) -> Tensor:
         logits: of G.
         last: (N, V, 1 + pitches) of 0 and 1, the last step of the bar before.
         binarise: see above.
+        generator: of the draws, on the logits' device; None: torch's own.
     """
     moves, rows = logits[:, :, :1].float(), logits[:, :, 1:].float()
     if binarise == "gumbel":
-        moves, rows = moves + gumbel(moves) - gumbel(moves), rows + gumbel(rows)
+        moves = moves + gumbel(moves, generator) - gumbel(moves, generator)
+        rows = rows + gumbel(rows, generator)
     moved, chosen = moves.sigmoid(), rows.softmax(2)
     if binarise != "softmax":
         hard = one_hot(rows.argmax(2), rows.shape[2]).movedim(-1, 2).float()
@@ -68,9 +70,10 @@ def activate(logits: Tensor, last: Tensor, binarise: Binarise) -> Tensor:
     return torch.cat([moved * (1 - sounding[:, :, :1]), sounding], dim=2)
 
 
-def gumbel(like: Tensor) -> Tensor:
+def gumbel(like: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Draws of the standard Gumbel distribution, as many as ``like`` has."""
-    return -(-torch.rand_like(like).clamp(1e-9, 1 - 1e-7).log()).log()
+    uniform = torch.rand(like.shape, generator=generator, device=like.device)
+    return -(-uniform.clamp(1e-9, 1 - 1e-7).log()).log()
 
 
 def _straight_through(hard: Tensor, soft: Tensor) -> Tensor:
