@@ -68,6 +68,12 @@ def test_a_song_in_the_common_key() -> None:
     assert song.bars.tolist() == [0]
 
 
+def test_bars_without_a_note_are_left_out() -> None:
+    score = Score("", {}, [Bar(4 * number, 4, "4/4") for number in range(3)], 0)
+    song = song_of(score, [[Note(0, 1, 60), Note(9, 12, 60)]], "4/4", common_key=True)
+    assert song.bars.tolist() == [0, 32]
+
+
 @pytest.mark.parametrize(("time", "steps"), [("4/4", 16), ("3/4", 12), ("12/8", 24), ("3/2", 24)])
 def test_steps_of_a_bar(time: str, steps: int) -> None:
     assert bar_steps(time) == steps

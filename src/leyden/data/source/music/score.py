@@ -131,7 +131,8 @@ def song_of(score: Score, parts: Sequence[Sequence[Note]], time: str, common_key
     Args:
         score: as read.
         parts: those of the voices, each with a note or more.
-        time: the time signature of the bars that are wanted; those of another length than it says are passed over.
+        time: the time signature of the bars that are wanted; those of another length than it says are passed over, and
+            those in which no voice sounds.
         common_key: brings it to C major or A minor.
     """
     steps = round(max(note.end for part in parts for note in part) * PER_QUARTER)
@@ -142,7 +143,12 @@ def song_of(score: Score, parts: Sequence[Sequence[Note]], time: str, common_key
     sounding = notes > REST
     moved = torch.tensor([into_range(pitch) for pitch in (notes[sounding] + shift).tolist()], dtype=torch.int64)
     notes[sounding] = moved
-    starts = [start for start in whole_bars(score.bars, time) if start + bar_steps(time) <= steps]
+    length = bar_steps(time)
+    starts = [
+        start
+        for start in whole_bars(score.bars, time)
+        if start + length <= steps and notes[:, start : start + length].any()
+    ]
     return Song(score.title, notes, onsets, torch.tensor(starts, dtype=torch.int64))
 
 
