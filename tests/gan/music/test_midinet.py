@@ -167,6 +167,13 @@ def test_scores_with_floors_and_songs(data: SongBars) -> None:
     assert {"samples", "neighbours"} <= kept.pictures.keys()
 
 
+def test_too_short_songs_are_refused_before_training(data: SongBars) -> None:
+    model = tiny(data, bars=5)
+    with pytest.raises(ValueError, match=r"no song of train has 5 bars in a row: set model\.bars"):
+        quiet_trainer(max_steps=1).fit(model, data)
+    assert model.global_step == 0
+
+
 def test_without_songs_no_scores(data: SongBars) -> None:
     with pytest.raises(ValueError, match="hand over SongBars"):
         quiet_trainer().test(tiny(data), data.test_dataloader(), verbose=False)

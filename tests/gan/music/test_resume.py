@@ -17,6 +17,6 @@ def test_resumed_with_transposition_and_draws(tmp_path: Path) -> None:
         return SongBars(MidiFolder(str(folder)), transpose=3, batch_size=8)
 
     def new_model() -> MidiNet:
-        return MidiNet(**new_data().spec, base_channels=4, latent_dim=6, binarise="gumbel", n_critic=2)
+        return MidiNet(**new_data().spec, base_channels=4, latent_dim=6, bars=2, n_critic=2)
 
     assert_resumed_is_as_if_left_alone(new_model, new_data, tmp_path)

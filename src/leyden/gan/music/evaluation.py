@@ -38,14 +38,15 @@ class MusicEvaluation:
         bars: of a song.
         steps: of a bar.
         songs: so many are scored.
+        tempo: quarter notes in a minute, of the sound.
     """
 
     monitor = "val/distance"
     mode: Literal["min", "max"] = "min"
     main_image = "samples"
 
-    def __init__(self, compose: Compose, bars: int, steps: int, songs: int) -> None:
-        self.compose, self.bars, self.steps, self.songs = compose, bars, steps, songs
+    def __init__(self, compose: Compose, bars: int, steps: int, songs: int, tempo: float) -> None:
+        self.compose, self.bars, self.steps, self.songs, self.tempo = compose, bars, steps, songs, tempo
         self._frames = Frames()
 
     def stepped(self, task: AdversarialTask) -> None:
@@ -97,7 +98,7 @@ class MusicEvaluation:
     def log_songs(self, task: AdversarialTask, notes: Tensor, onsets: Tensor) -> None:
         """Some songs as MIDI and WAV files of the record."""
         for number in range(min(SHOWN, len(notes))):
-            for extension, content in song_files(notes[number], onsets[number], 84.0, self.steps).items():
+            for extension, content in song_files(notes[number], onsets[number], self.tempo, self.steps).items():
                 log_file(task, f"song_{number}", extension, content)
 
     def sheet(self, task: AdversarialTask, stage: Literal["val", "test"]) -> Tensor:

@@ -29,9 +29,12 @@ from typing import Any, Literal, Unpack, get_args
 import torch
 from torch import Tensor
 
+from leyden.core.attached import attached_data
 from leyden.core.technique import Predictions
+from leyden.data.batches.gan.bars import SongBars
 from leyden.data.source.music.columns import Bars
 from leyden.data.source.music.score import VOICES
+from leyden.data.splits import STAGES
 from leyden.gan.base import AdversarialTask, Player
 from leyden.gan.music.evaluation import MusicEvaluation
 from leyden.gan.music.nets import Discriminator, Generator
@@ -103,7 +106,7 @@ class MidiNet(AdversarialTask):
         self.condition, self.binarise, self.feature_matching = condition, binarise, feature_matching
         self.bars, self.tempo, self.latent_dim = bars, tempo, latent_dim
         self.chord_counts = torch.tensor(chord_counts, dtype=torch.float32)
-        self.evaluation = MusicEvaluation(self.compose, bars, steps, eval_songs)
+        self.evaluation = MusicEvaluation(self.compose, bars, steps, eval_songs, tempo)
         chords = len(class_names)
         self.generator = Generator(chords, pitches, steps, latent_dim, base_channels, condition_channels)
         self.discriminator = Discriminator(chords, pitches, steps, base_channels, condition_channels)
@@ -112,6 +115,16 @@ class MidiNet(AdversarialTask):
             discriminator=Player(self.discriminator, self.discriminator_loss, self.options.lr_discriminator),
             generator=Player(self.generator, self.generator_loss, self.options.lr_generator, self.options.n_critic),
         )
+
+    def setup(self, stage: str) -> None:
+        """Refuses songs too short to be compared with, before anything is trained.
+
+        Raises:
+            ValueError: a split has no song of ``bars`` bars in a row.
+        """
+        if (data := attached_data(self.trainer, SongBars)) is not None:
+            for each in STAGES:
+                data.phrases(each, self.bars)
 
     def given(self, notes: Tensor, onsets: Tensor, chords: Tensor) -> tuple[Tensor, Tensor]:
         """What the networks are told of the bar before (notes and onsets (N, V, T)) and chords (N,): roll, chords."""

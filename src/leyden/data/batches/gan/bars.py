@@ -82,7 +82,9 @@ class SongBars(DataModule):
         """
         found = list(phrases_of(self.source.split(stage).columns, self.source.steps, bars))
         if not found:
-            raise ValueError(f"{self.source.name}: no song of {stage} has {bars} bars in a row: set fewer")
+            raise ValueError(
+                f"{self.source.name}: no song of {stage} has {bars} bars in a row: set model.bars to fewer"
+            )
         return torch.stack([notes for notes, _ in found]), torch.stack([onsets for _, onsets in found])
 
 
