@@ -125,6 +125,16 @@ def test_the_same_seed_writes_the_same_songs(data: SongBars) -> None:
     assert first.images[0].shape[0] == 3
 
 
+def test_a_low_temperature_draws_the_likeliest(data: SongBars) -> None:
+    cold, likeliest = tiny(data, temperature=1e-4), tiny(data, binarise="straight_through")
+    for model in (cold, likeliest):
+        torch.nn.init.normal_(model.ema.network.last.weight, generator=torch.Generator().manual_seed(1))
+    noise = [torch.Generator().manual_seed(0) for _ in range(2)]
+    first = [model.compose(3, 1, drawn)[0] for model, drawn in zip((cold, likeliest), noise, strict=True)]
+    assert first[0].any()
+    assert torch.equal(*first)
+
+
 def test_chords_follow_as_in_training(data: SongBars) -> None:
     model = tiny(data)
     counts = torch.tensor(data.spec["chord_counts"]).float()
@@ -185,6 +195,7 @@ def test_without_songs_no_scores(data: SongBars) -> None:
         ({"condition": "key"}, "one of both, before"),
         ({"binarise": "hard"}, "one of straight_through"),
         ({"bars": 0}, "count from 1"),
+        ({"temperature": 0}, "above 0"),
         ({"translation": 0.1}, r"data\.transpose"),
         ({"memory_format": "channels_last"}, "contiguous"),
     ],

@@ -63,6 +63,8 @@ class MidiNet(AdversarialTask):
         latent_dim: length of the noise vector.
         binarise: how D sees a choice: "gumbel" as 0 and 1, drawn by the softmax, as songs are composed, too;
             "straight_through" as 0 and 1, the likeliest; "softmax" as it is.
+        temperature: what logits are divided by before a song's notes are drawn ("gumbel"), above 0; below 1 the likely
+            ones become likelier.
         feature_matching: weight of both terms of feature matching.
         bars: bars in a row of a sample, each given the one before.
         tempo: quarter notes in a minute, of the files that are heard.
@@ -87,6 +89,7 @@ class MidiNet(AdversarialTask):
         condition_channels: int = 16,
         latent_dim: int = 64,
         binarise: Binarise = "gumbel",
+        temperature: float = 0.8,
         feature_matching: float = 1.0,
         bars: int = 8,
         tempo: float = 84.0,
@@ -100,11 +103,14 @@ class MidiNet(AdversarialTask):
                 f"model.condition={condition} is one of {', '.join(get_args(Condition))}, "
                 f"model.binarise={binarise} one of {', '.join(get_args(Binarise))}"
             )
-        if min(bars, eval_songs) < 1 or tempo <= 0:
-            raise ValueError(f"model.bars={bars} and model.eval_songs={eval_songs} count from 1, tempo is above 0")
+        if min(bars, eval_songs) < 1 or min(tempo, temperature) <= 0:
+            raise ValueError(
+                f"model.bars={bars} and model.eval_songs={eval_songs} count from 1, model.tempo={tempo} and "
+                f"model.temperature={temperature} are above 0"
+            )
         self.class_names, self.steps, self.lowest, self.pitches = class_names, steps, lowest, pitches
         self.condition, self.binarise, self.feature_matching = condition, binarise, feature_matching
-        self.bars, self.tempo, self.latent_dim = bars, tempo, latent_dim
+        self.bars, self.tempo, self.temperature, self.latent_dim = bars, tempo, temperature, latent_dim
         self.chord_counts = torch.tensor(chord_counts, dtype=torch.float32)
         self.evaluation = MusicEvaluation(self.compose, bars, steps, eval_songs, tempo)
         chords = len(class_names)
@@ -188,7 +194,7 @@ class MidiNet(AdversarialTask):
             noise = torch.randn(count, self.latent_dim, generator=generator)
             before, told = self.given(notes, onsets, chords)
             logits = self.ema(*(each.to(self.device) for each in (noise, told, before))).float().cpu()
-            roll = activate(logits, before[:, :, 1:, -1], drawn_as, generator)
+            roll = activate(logits / self.temperature, before[:, :, 1:, -1], drawn_as, generator)
             notes, onsets = from_roll(roll, self.lowest)
             made.append((notes, onsets, chords))
         return (
