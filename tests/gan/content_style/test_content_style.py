@@ -183,6 +183,18 @@ def test_a_run_logs_scores_and_swaps() -> None:
     assert logger.pictures["swaps"].shape[0] == 3
 
 
+def test_a_shared_encoder_learns_from_both_domains() -> None:
+    model = tiny(shared_content=True)
+    first, second = (model.networks(domain).content for domain in "ab")
+    assert first is second
+    quiet_trainer(max_steps=2).fit(model, new_data())
+    assert model.networks("a").content is model.networks("b").content
+    averaged = [model.networks(domain, averaged=True).content.state_dict() for domain in "ab"]
+    torch.testing.assert_close(averaged[0], averaged[1], rtol=0, atol=0)
+    torch.testing.assert_close(averaged[0], first.state_dict(), rtol=0, atol=0)
+    assert tiny().networks("a").content is not tiny().networks("b").content
+
+
 # What comes out.
 
 

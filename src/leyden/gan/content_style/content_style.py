@@ -87,6 +87,7 @@ class ContentStyle(AdversarialTask):
         downs: halvings of the side on the way to a content.
         blocks: residual blocks of each content encoder and each decoder.
         style_dim: length of a style.
+        shared_content: one content encoder for both domains. Two, as in the paper, may agree on negatives.
         style_width: hidden numbers of the networks that turn styles into means and deviations.
         discriminator_channels: of the discriminators' first convolutions.
         discriminator_layers: convolutions of stride 2 in each.
@@ -97,8 +98,7 @@ class ContentStyle(AdversarialTask):
         style_weight: of the styles of translations.
         cycle_weight: of images that were translated there and back; 0 leaves it out, as the paper mostly does.
         adversarial_weight: of the decoders' adversarial loss; least squares are halved here, not in the paper.
-        styles: images of each domain in whose styles ``leyden predict`` draws; one of each class in turn, where B has
-            classes.
+        styles: images of each domain in whose styles ``leyden predict`` draws, of B's classes in turn.
         eval_samples: at most so many images are compared with as many of B.
         options: see ``ContentStyleOptions``.
 
@@ -119,6 +119,7 @@ class ContentStyle(AdversarialTask):
         blocks: int = 4,
         style_dim: int = 8,
         style_width: int = 256,
+        shared_content: bool = False,
         discriminator_channels: int = 64,
         discriminator_layers: int = 4,
         scales: int = 3,
@@ -147,6 +148,8 @@ class ContentStyle(AdversarialTask):
         self.cycle_weight, self.adversarial_weight, self.style_dim = cycle_weight, adversarial_weight, style_dim
         sizes = (channels, base_channels, downs, blocks, style_dim, style_width, image_size)
         self.generator = nn.ModuleDict({domain: AutoEncoder(*sizes) for domain in "ab"})
+        if shared_content:
+            self.networks("b").content = self.networks("a").content
         looks = (channels, discriminator_channels, discriminator_layers, scales)
         self.discriminator = nn.ModuleDict({domain: MultiScaleDiscriminator(*looks) for domain in "ab"})
         initialise_encoders(self.generator)
@@ -199,11 +202,7 @@ class ContentStyle(AdversarialTask):
         """A domain's discriminators: each gives float32 logits (N, 1, H', W') of images (N, C, S, S) in -1..1."""
         networks = self.discriminator[domain]
         assert isinstance(networks, MultiScaleDiscriminator)
-
-        def critic(scale: int, images: Tensor) -> Tensor:
-            return networks.look(self.criterion.augment(images), scale).float()
-
-        return [partial(critic, scale) for scale in range(len(networks))]
+        return [partial(networks.look, scale=scale, augment=self.criterion.augment) for scale in range(len(networks))]
 
     def generator_loss(self, a: Side, b: Side) -> Tensor:
         """The loss of all encoders and decoders together (equation 5), () with a graph to them."""

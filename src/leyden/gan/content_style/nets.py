@@ -1,5 +1,7 @@
 """Networks of MUNIT (Huang et al. 2018, appendix B): two encoders, a decoder that is given a style, a discriminator."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -163,11 +165,12 @@ class MultiScaleDiscriminator(nn.ModuleList):
     def __init__(self, channels: int, base_channels: int, layers: int, scales: int) -> None:
         super().__init__(_patches(channels, base_channels, layers) for _ in range(scales))
 
-    def look(self, images: Tensor, scale: int) -> Tensor:
-        """Logits (N, 1, H', W') of images (N, channels, H, W), halved ``scale`` times."""
+    def look(self, images: Tensor, scale: int, augment: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
+        """Float32 logits (N, 1, H', W') of images (N, channels, H, W), augmented and halved ``scale`` times."""
+        images = augment(images)
         for _ in range(scale):
             images = nn.functional.avg_pool2d(images, 3, 2, 1, count_include_pad=False)
-        return self[scale](images)
+        return self[scale](images).float()
 
 
 def _patches(channels: int, base_channels: int, layers: int) -> nn.Sequential:
