@@ -3,6 +3,7 @@
 `make bench`, or this file; the names of labs as arguments run one of them.
 """
 
+import logging
 import sys
 import warnings
 from collections.abc import Callable
@@ -70,11 +71,12 @@ LABS: dict[str, Callable[[Any], by_hand.Step]] = {
 
 def main() -> None:
     warnings.filterwarnings("ignore")
+    logging.disable()
     print(f"ms per training step, medians of {ROUNDS} rounds, {torch.get_num_threads()} threads")
     for name in sys.argv[1:] or LABS:
         words = [f"experiment={name}", *steps.QUIET]
         other = steps.by_a_loop(words, LABS[name])
-        rounds = [steps.with_leyden(words, 160, other) for _ in range(ROUNDS)]
+        rounds = [steps.with_leyden(words, 100, other) for _ in range(ROUNDS)]
         ours, theirs = (median(side) for side in zip(*rounds, strict=True))
         print(f"{name:24}  leyden {ours:8.2f}  loop {theirs:8.2f}  ratio {median(a / b for a, b in rounds):.2f}")
 
