@@ -55,6 +55,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/stylegan.py
 	$(BIN)/python tests/benchmarks/disentangled.py
 	$(BIN)/python tests/benchmarks/music.py
+	$(BIN)/python tests/benchmarks/text_to_image.py
 
 bench-scale: setup
 	$(BIN)/python tests/benchmarks/scale.py
