@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 ROWS = 10
 """Descriptions on a sheet that training images have, and at most as many that none has."""
+BESIDE = 5
+"""Images of each beside real ones."""
 
 
 class DescriptionEvaluation:
@@ -129,17 +131,14 @@ class DescriptionEvaluation:
     def _log_test_images(self, task: AdversarialTask, scorer: DescriptionScores) -> None:
         """Samples beside real images of the same descriptions, and walks from one description to another."""
         names, test = self.sampler.class_names, scorer.test
-        places = [place for shown in self._shown for place in shown]
-        real = {place: test.images[test.labels == place][:8] for place in places}
-        texts = [names[place] for place in places if len(real[place])]
-        samples = self.sampler.rows(texts, 8)
-        shown = [real[place] for place in places if len(real[place])]
-        both: dict[str, tuple[list[str], Sequence[Tensor]]] = {
-            "real": (texts, shown),
-            "generated": (texts, list(samples)),
-        }
-        log_image(task, "real_and_samples", draw_described(both))
-        first, last = names[places[0]], names[places[len(self._shown[0]) - 1]]
+        columns: dict[str, tuple[list[str], Sequence[Tensor]]] = {}
+        for more, shown in zip(("", ": no training image has these"), self._shown, strict=True):
+            real = {names[place]: test.images[test.labels == place][:BESIDE] for place in shown}
+            if real := {text: images for text, images in real.items() if len(images)}:
+                columns[f"real{more}"] = (list(real), list(real.values()))
+                columns[f"generated{more}"] = (list(real), list(self.sampler.rows(list(real), BESIDE)))
+        log_image(task, "real_and_samples", draw_described(columns))
+        first, last = names[self._shown[0][0]], names[self._shown[0][-1]]
         walk = self.sampler.walk(first, last)
         log_image(task, "walk", draw_described({f"from {first!r} to {last!r}": ([""] * len(walk), walk)}))
 
