@@ -75,7 +75,6 @@ def test_each_network_has_its_own_encoder(tiny: Tiny, batch: CaptionedTokens) ->
         ({"loss": "relativistic"}, "compares pairs"),
         ({"encoder": "lstm"}, "model.encoder"),
         ({"text_in_generator": "x"}, "model.text_in_generator=x"),
-        ({"recombined": 1.0, "factors": {}}, "model.recombined needs to know"),
         ({"eval_samples": 3}, "model.eval_samples=3"),
     ],
 )
@@ -116,8 +115,9 @@ def test_scores_and_sheets_of_a_training(tiny: Tiny, data: Captions, monkeypatch
     assert all(picture.dtype == torch.uint8 for picture in kept.pictures.values())
 
 
-def test_without_factors_the_distance_chooses(tiny: Tiny, data: Captions) -> None:
-    model = tiny(factors={}, unseen=[])
+def test_without_factors_the_distance_chooses(tiny: Tiny, data: Captions, caplog: pytest.LogCaptureFixture) -> None:
+    model = tiny(factors={}, unseen=[], recombined=1.0)
+    assert "model.recombined is left out" in caplog.text
     assert (model.monitor, model.mode) == ("val/fid", "min")
     trainer = quiet_trainer(max_steps=1, max_epochs=-1, limit_val_batches=1, val_check_interval=1)
     trainer.fit(model, data)

@@ -18,7 +18,7 @@ class Recombine(nn.Module):
         context: tokens of a caption at most.
 
     Raises:
-        ValueError: the data do not say what descriptions are made of.
+        ValueError: a description has none of a factor's words, or several.
     """
 
     table: Tensor
@@ -36,10 +36,6 @@ class Recombine(nn.Module):
         self, class_names: list[str], factors: dict[str, list[str]], tokenizer: Tokenizer, context: int
     ) -> None:
         super().__init__()
-        if not factors:
-            raise ValueError(
-                "model.recombined needs to know what descriptions are made of, which these data do not say: set it to 0"
-            )
         sizes = torch.tensor([len(values) for values in factors.values()])
         bases = torch.cat([torch.ones(1, dtype=torch.int64), sizes.cumprod(0)[:-1]])
         table = factor_table(class_names, factors)

@@ -24,6 +24,7 @@ t'; samples come from a moving average of G; the way that a network is given its
 (``text_in_generator``, ``text_in_discriminator``). What is DCGAN's departs as in ``leyden.gan.noise_to_image.dcgan``.
 """
 
+import logging
 from typing import Unpack
 
 import torch
@@ -50,6 +51,8 @@ from leyden.gan.text_to_image.options import DescriptionKwargs, DescriptionOptio
 from leyden.gan.text_to_image.recombine import Recombine
 from leyden.gan.text_to_image.sampler import DescriptionSampler
 from leyden.gan.text_to_image.wrong_texts import WrongTexts, wrong_partners
+
+log = logging.getLogger(__name__)
 
 Prepared = tuple[Tensor, Tensor, CaptionedTokens]
 """Real images in -1..1, generated ones of the same descriptions, and the batch that has these."""
@@ -78,7 +81,8 @@ class TextToImage(AdversarialTask):
         wrong_texts: with which descriptions of others D also sees real images (GAN-CLS): "any", the "nearest", which
             share the most words, or "none".
         interpolation: weight of what lies between two descriptions in G's loss (GAN-INT); 0 leaves it out.
-        recombined: weight of descriptions in G's loss that take each factor from one of two; 0 leaves them out.
+        recombined: weight of descriptions in G's loss that take each factor from one of two; 0, or data without
+            ``factors``, leaves them out.
         base_channels: channels of the stage nearest to the image; doubled at each halving of the side.
         latent_dim: length of the noise vector.
         discriminator_norm: "batch" as in the paper, "layer" or "none"; a gradient penalty or R1 needs one of the last.
@@ -123,7 +127,9 @@ class TextToImage(AdversarialTask):
             )
         self.wrong_texts, self.interpolation, self.recombined = wrong_texts, interpolation, recombined
         words = build_tokenizer(tokenizer)
-        self.recombine = Recombine(class_names, factors, words, context) if recombined else None
+        self.recombine = Recombine(class_names, factors, words, context) if recombined and factors else None
+        if recombined and not factors:
+            log.warning("the data do not say what descriptions are made of: model.recombined is left out")
         text, image = TextOptions(encoder, words.size, text_dim, compressed_dim), (channels, image_size, base_channels)
         self.generator = Generator(text, *image, latent_dim, text_in_generator)
         self.discriminator = Discriminator(text, *image, discriminator_norm, text_in_discriminator)
