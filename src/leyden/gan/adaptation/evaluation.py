@@ -96,10 +96,11 @@ class AdaptationEvaluation:
         noise = self.sampler.fixed_noise[: 3 * SHOWN]
         pairs = torch.stack([part.unflatten(0, (3, SHOWN)) for part in (self.before(noise), self.generate(noise))], 1)
         sheets = {
-            "source, and below it adapted, of the same noise": upscale(grid(pairs.flatten(0, 2), SHOWN)),
-            "real, held out": upscale(grid(evaluator.target[:24], 4)),
+            "source, and below it adapted, of the same noise": grid(pairs.flatten(0, 2), SHOWN),
+            "real, held out": grid(evaluator.target[:24], 4),
         }
-        log_image(task, "adapted", side_by_side(sheets))
+        larger = {title: upscale(sheet, 3 * min(sheet.shape[1:])) for title, sheet in sheets.items()}
+        log_image(task, "adapted", side_by_side(larger))
         few = self.generate(noise[:8])
         near = torch.cat([few.unsqueeze(1), evaluator.nearest(few, 5)], dim=1).flatten(0, 1)
         columns = len(near) // 8
