@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from leyden.data.source.music.chorales import Chorales
-from leyden.gan.music.midinet import mean_distance
 from leyden.gan.music.roll import activate, to_roll
 
 FILES = 24
@@ -39,12 +38,8 @@ def plain(model: Any) -> by_hand.Step:
         fake = activate(logits, before[:, :, 1:, -1], model.binarise)
         on_real, on_fake = d(real, before, chords)[0], d(fake.detach(), before, chords)[0]
         by_hand.descend(adams[1], relu(1 - on_real).mean() + relu(1 + on_fake).mean())
-        with torch.no_grad():
-            maps_of_real = d(real, before, chords)[1]
         d.requires_grad_(False)
-        on_fake, maps_of_fake = d(fake, before, chords)
-        matched = mean_distance(real, fake) + mean_distance(maps_of_real, maps_of_fake)
-        by_hand.descend(adams[0], -on_fake.mean() + model.feature_matching * matched)
+        by_hand.descend(adams[0], -d(fake, before, chords)[0].mean())
         d.requires_grad_(True)
         by_hand.update_ema(average, g, model.options.ema_decay)
         by_hand.advance(schedules)

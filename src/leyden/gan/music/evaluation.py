@@ -111,11 +111,12 @@ class MusicEvaluation:
         return draw_rolls([*above, *((title, notes[i], onsets[i]) for i in range(SHOWN))], self.steps)
 
     def neighbours(self, bars: Tensor, known: Tensor) -> Tensor:
-        """Generated bars, each beside the most alike bar of training: uint8 (3, H, W)."""
+        """Generated bars, each beside the bar of training in which the least differs: uint8 (3, H, W)."""
         rolls = []
-        for bar in bars[:: max(1, len(bars) // 8)][:8]:
+        shown = torch.arange(8)
+        for bar in bars[(shown * len(bars) // 8 + shown) % len(bars)]:  # first bars, second ones, ...
             distances = nearest_distance(known, bar[None])
             near = known[int(distances.argmin())]
             silent = torch.zeros_like(bar, dtype=torch.bool)
-            rolls += [("generated", bar, silent), (f"nearest: {distances.min():.0%} differ", near, silent)]
+            rolls += [("generated", bar, silent), (f"{distances.min():.0%} differs", near, silent)]
         return draw_rolls(rolls, self.steps, 8)

@@ -90,7 +90,7 @@ class MidiNet(AdversarialTask):
         latent_dim: int = 64,
         binarise: Binarise = "gumbel",
         temperature: float = 0.8,
-        feature_matching: float = 1.0,
+        feature_matching: float = 0.0,
         bars: int = 8,
         tempo: float = 84.0,
         eval_songs: int = 64,
