@@ -13,7 +13,7 @@ from leyden.data.source import Source
 from leyden.data.splits import InMemory
 from leyden.data.text.tokenizer import END, UNKNOWN, Characters
 from leyden.data.text.tokenizer_sources import train_tokenizer
-from leyden.metrics.ngram import NGrams
+from leyden.metrics.text.ngram import NGrams
 from leyden.text.figures import Moment
 from leyden.text.gpt import GPT
 from leyden.text.language_model import LanguageModel

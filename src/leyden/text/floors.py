@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from leyden.data.text.tokenizer_sources import train_tokenizer
-from leyden.metrics.ngram import NGrams
+from leyden.metrics.text.ngram import NGrams
 
 log = logging.getLogger(__name__)
 

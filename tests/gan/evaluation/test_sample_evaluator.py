@@ -8,9 +8,9 @@ from leyden.data.columns import Images
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.splits import InMemory, Resized, decode
 from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator, Sampler
-from leyden.metrics import pretrained_features as inherited_features
-from leyden.metrics.fidelity import frechet_distance, kernel_distance, manifolds, nearest_ratio
-from leyden.metrics.sliced_wasserstein import sliced_wasserstein
+from leyden.metrics.generated import pretrained_features as inherited_features
+from leyden.metrics.generated.fidelity import frechet_distance, kernel_distance, manifolds, nearest_ratio
+from leyden.metrics.generated.sliced_wasserstein import sliced_wasserstein
 
 CPU = torch.device("cpu")
 WITH_BASELINES = {"fid", "kid", "precision", "recall", "density", "coverage", "swd"}

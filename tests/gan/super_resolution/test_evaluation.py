@@ -7,7 +7,7 @@ from torchvision.models import squeezenet1_1
 
 from leyden.data.batches.gan.crops import enlarge, shrink
 from leyden.gan.super_resolution.evaluation import SHOWN, EnlargementEvaluation
-from leyden.metrics.super_resolution import psnr, ssim, texture_distance
+from leyden.metrics.generated.super_resolution import psnr, ssim, texture_distance
 
 
 def evaluation(scale: int, lpips_weights: str | None = None) -> EnlargementEvaluation:

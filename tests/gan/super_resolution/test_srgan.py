@@ -19,7 +19,7 @@ from leyden.gan.pixels import to_signed, to_uint8
 from leyden.gan.super_resolution.nets import Discriminator, Generator, upscale_tiled
 from leyden.gan.super_resolution.perceptual import Perceptual, train_perceptual
 from leyden.gan.super_resolution.srgan import SRGAN
-from leyden.metrics.super_resolution import psnr
+from leyden.metrics.generated.super_resolution import psnr
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 PARTS = {

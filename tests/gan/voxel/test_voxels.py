@@ -13,7 +13,7 @@ from leyden.data.source.volumes.shapes3d import Shapes3d
 from leyden.gan.voxel.floors import Floors
 from leyden.gan.voxel.nets import SilhouettesToVolume, VolumeDiscriminator, VolumeGenerator
 from leyden.gan.voxel.voxels import SilhouettesToShape, binarised, occupancy_loss, shown
-from leyden.metrics.voxels import voxel_iou
+from leyden.metrics.generated.voxels import voxel_iou
 from training import Kept, quiet_trainer
 
 SPEC = {"class_names": ["table", "chair", "lamp", "sofa", "bed"], "views": [0, 90], "volume_size": 16, "image_size": 32}

@@ -14,7 +14,7 @@ from leyden.data.colour_space import AB_RANGE, to_rgb
 from leyden.data.columns import ColourImages
 from leyden.gan.base import AdversarialTask
 from leyden.gan.completion.scores import Errors, Sheet, batches_of, decibels
-from leyden.metrics.colourfulness import colourfulness
+from leyden.metrics.generated.colourfulness import colourfulness
 from leyden.visualization.logging import log_image
 
 WHITE_ERROR = 60.0

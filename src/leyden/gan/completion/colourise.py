@@ -37,7 +37,7 @@ from leyden.gan.image_to_image.nets import PatchDiscriminator
 from leyden.gan.image_to_image.unet import UNet, UNetNorm, checked_downs
 from leyden.gan.noise_to_image.dcgan import initialise
 from leyden.gan.options import AdversarialKwargs, AdversarialOptions
-from leyden.metrics.colourfulness import colourfulness
+from leyden.metrics.generated.colourfulness import colourfulness
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from leyden.gan.content_style.likeness import found_again
 from leyden.gan.content_style.style_images import ChangesStyle
 from leyden.gan.evaluation.domain_evaluator import DomainEvaluator
 from leyden.gan.evaluation.sample_evaluator import PATCHES
-from leyden.metrics.learned_features import LearnedFeatures, learn_features
-from leyden.metrics.sliced_wasserstein import sliced_wasserstein
-from leyden.metrics.structure import structure_similarity
+from leyden.metrics.generated.learned_features import LearnedFeatures, learn_features
+from leyden.metrics.generated.sliced_wasserstein import sliced_wasserstein
+from leyden.metrics.generated.structure import structure_similarity
 from leyden.visualization.grid import grid, side_by_side, upscale
 from leyden.visualization.logging import log_image
 
@@ -62,7 +62,7 @@ class SwapEvaluation:
     - ``style_accuracy``: a classifier of A's and of each of B's styles, trained on the training images, takes it for
       the wanted style. Without classes B is one style.
     - ``kept_and_reached``: ``style_accuracy`` and ``likeness`` (else ``identity``) at once.
-    - ``structure``: how far its lights and darks are the content's (``leyden.metrics.structure``).
+    - ``structure``: how far its lights and darks are the content's (``leyden.metrics.generated.structure``).
 
     ``texture_distance`` compares the swaps in a style with images of that style: the sliced Wasserstein distance of
     their patches, whatever is on them, mean over scales and styles; ``..._floor`` is that of training images of B.

@@ -14,9 +14,9 @@ from leyden.gan.disentangled.factors import chosen, images_of
 from leyden.gan.evaluation.sample_evaluator import SampleEvaluator
 from leyden.gan.noise_to_image.evaluation import SamplingEvaluation
 from leyden.gan.noise_to_image.options import SamplingOptions
+from leyden.visualization.generated.rows_of_images import draw_rows
 from leyden.visualization.grid import side_by_side
 from leyden.visualization.logging import log_image
-from leyden.visualization.rows_of_images import draw_rows
 
 if TYPE_CHECKING:
     from leyden.gan.disentangled.infogan import InfoGAN
@@ -37,8 +37,8 @@ class CodeEvaluation:
     samples that the evaluator's classifier names as the class of the category they were drawn for.
 
     ``slant_correlation`` and ``width_correlation``: |correlation| of a continuous code with the slant and the width
-    of samples (``leyden.metrics.strokes``), differences between categories taken out, each measure with a code of its
-    own, those that fit best; ``..._shuffled``: with the codes of other samples.
+    of samples (``leyden.metrics.generated.strokes``), differences between categories taken out, each measure with a
+    code of its own, those that fit best; ``..._shuffled``: with the codes of other samples.
 
     Args:
         model: the technique, with its sampler.
@@ -130,7 +130,7 @@ def stroke_scores(task: "InfoGAN") -> dict[str, float]:
     """Correlations of continuous codes with slant and width of samples, and of shuffled ones."""
     from scipy.optimize import linear_sum_assignment
 
-    from leyden.metrics.strokes import slant_and_width
+    from leyden.metrics.generated.strokes import slant_and_width
 
     if not task.continuous:
         return {}

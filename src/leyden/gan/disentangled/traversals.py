@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from leyden.visualization.rows_of_images import draw_rows
+from leyden.visualization.generated.rows_of_images import draw_rows
 
 REACH, STEPS = 2.0, 9
 """From -2 to 2, in so many images: 95 % of what N(0, 1) draws."""

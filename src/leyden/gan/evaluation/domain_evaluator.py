@@ -10,10 +10,10 @@ from leyden.data.batches.gan.adaptation import AdaptationImages
 from leyden.data.batches.gan.unpaired import DOMAINS
 from leyden.data.columns import collate
 from leyden.data.splits import InMemory, Split, labels_of
-from leyden.metrics.fidelity import distances, kernel_distance, nearest_ratio
-from leyden.metrics.learned_features import learn_features
-from leyden.metrics.structure import structure_similarity
-from leyden.metrics.super_resolution import texture_distance
+from leyden.metrics.generated.fidelity import distances, kernel_distance, nearest_ratio
+from leyden.metrics.generated.learned_features import learn_features
+from leyden.metrics.generated.structure import structure_similarity
+from leyden.metrics.generated.super_resolution import texture_distance
 
 PAIRS = 500
 """Images whose distances to each other make up a spread."""
@@ -79,11 +79,12 @@ class DomainEvaluator:
 
         Returns:
             ``kid``: kernel distance to the target's test images; ``texture``: distance to theirs of the finest details
-            (``leyden.metrics.super_resolution.texture_distance``). Both also as ``..._unadapted`` of ``before``,
-            ``..._source`` of domain A's real test images and ``..._floor`` of the target's other real images.
+            (``leyden.metrics.generated.super_resolution.texture_distance``). Both also as ``..._unadapted`` of
+            ``before``, ``..._source`` of domain A's real test images and ``..._floor`` of the target's other real
+            images.
             ``target_share``: share of images that the classifier names as one of the target's classes, also
-            ``..._unadapted``. ``structure``: content that was kept, see ``leyden.metrics.structure``; ``..._floor``:
-            with the images that others were made from.
+            ``..._unadapted``. ``structure``: content that was kept, see ``leyden.metrics.generated.structure``;
+            ``..._floor``: with the images that others were made from.
             ``spread``: mean distance between two images over that between two of the target's test images (1: as
             varied). ``neighbour_ratio``: distance to the nearest target image that was trained on, over that of the
             test images (far below 1: copies). ``judge_accuracy``: of the classifier on both domains' test images.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from leyden.data.columns import collate
 from leyden.data.splits import InMemory, Split
-from leyden.metrics.fidelity import (
+from leyden.metrics.generated.fidelity import (
     NEIGHBOURS,
     distances,
     frechet_distance,
@@ -19,9 +19,9 @@ from leyden.metrics.fidelity import (
     modes,
     nearest_ratio,
 )
-from leyden.metrics.learned_features import DIMENSIONS, learn_features
-from leyden.metrics.pretrained_features import PretrainedFeatures
-from leyden.metrics.sliced_wasserstein import SMALLEST, sliced_wasserstein
+from leyden.metrics.generated.learned_features import DIMENSIONS, learn_features
+from leyden.metrics.generated.pretrained_features import PretrainedFeatures
+from leyden.metrics.generated.sliced_wasserstein import SMALLEST, sliced_wasserstein
 
 PATCHES = 2**14
 """Patches per pyramid level and set for the sliced Wasserstein distance, spread over the images, 128 of each at most:
@@ -45,10 +45,10 @@ class SampleEvaluator:
     """Scores generated images against real ones; takes seconds to make and knows nothing of the generator.
 
     Features come from a classifier trained on the training split, or, for data without classes, from the principal
-    components of its pixels (see ``leyden.metrics.learned_features``): 64, or fewer where there are not more images. So
-    scores compare between runs on the same data, not between data sets, and not with published Inception scores. The
-    Frechet distance of n images to n others of the same distribution is about d (d + 4) / (2 n) in d features: scores
-    of different n do not compare, and ``samples`` goes with them.
+    components of its pixels (see ``leyden.metrics.generated.learned_features``): 64, or fewer where there are not more
+    images. So scores compare between runs on the same data, not between data sets, and not with published Inception
+    scores. The Frechet distance of n images to n others of the same distribution is about d (d + 4) / (2 n) in d
+    features: scores of different n do not compare, and ``samples`` goes with them.
 
     Args:
         train: the images that features are learned from and validation scores refer to.

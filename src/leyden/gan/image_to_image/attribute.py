@@ -9,7 +9,7 @@ from torch import Tensor
 
 from leyden.data.source.pairs_of_images.pair_source import OfAttribute
 from leyden.data.splits import fit_image
-from leyden.metrics.learned_features import learn_features
+from leyden.metrics.generated.learned_features import learn_features
 
 log = logging.getLogger(__name__)
 

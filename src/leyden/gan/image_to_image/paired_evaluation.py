@@ -14,7 +14,7 @@ from leyden.data.columns import ImagePairs
 from leyden.data.source.pairs_of_images.pair_source import OfAttribute
 from leyden.gan.base import AdversarialTask
 from leyden.gan.image_to_image.attribute import AttributeEvaluator, Translate
-from leyden.metrics.super_resolution import SSIM_WINDOW, ssim
+from leyden.metrics.generated.super_resolution import SSIM_WINDOW, ssim
 from leyden.visualization.grid import grid, side_by_side, upscale
 from leyden.visualization.logging import log_image
 

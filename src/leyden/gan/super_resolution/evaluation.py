@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from leyden.data.batches.gan.crops import shrink, whole_multiple
 from leyden.gan.base import AdversarialTask
-from leyden.metrics.super_resolution import Lpips, psnr, ssim, texture_distance
+from leyden.metrics.generated.super_resolution import Lpips, psnr, ssim, texture_distance
 from leyden.nets.weights import find_weights
 from leyden.nets.zoo import backbone
 from leyden.visualization.labelled import draw_sheet
@@ -83,7 +83,7 @@ class EnlargementEvaluation:
 
         Returns:
             ``psnr_y`` in dB and ``ssim_y``, of the luma inside the border; ``swd``, the distance of texture on the
-            levels that shrinking took away; with weights ``lpips``. See ``leyden.metrics.super_resolution``.
+            levels that shrinking took away; with weights ``lpips``. See ``leyden.metrics.generated.super_resolution``.
         """
         with torch.autocast(images.device.type, enabled=False):
             scores = {

@@ -72,8 +72,8 @@ class SRGAN(AdversarialTask):
     """Trains SRResNet, then SRGAN, on uint8 crops; ``leyden.data.batches.gan.crops`` has the data.
 
     The best checkpoint is the one with the lowest ``val/swd``, the texture's distance from the original's (see
-    ``leyden.metrics.super_resolution``): PSNR would choose the end of the first phase, and the training loss says
-    nothing about it. Where there is no second phase it is the one with the highest ``val/psnr_y``. Scores end in
+    ``leyden.metrics.generated.super_resolution``): PSNR would choose the end of the first phase, and the training loss
+    says nothing about it. Where there is no second phase it is the one with the highest ``val/psnr_y``. Scores end in
     ``_bicubic`` and ``_srresnet`` for these two, so that all three stand beside each other.
 
     Args:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from leyden.data.specs import NUMBERS, WORDS, FittedColumnSpec
-from leyden.metrics.fidelity import nearest_ratio
+from leyden.metrics.generated.fidelity import nearest_ratio
 
 
 def column_distances(columns: Sequence[FittedColumnSpec], real: Tensor, generated: Tensor) -> dict[str, float]:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from leyden.gan.text_to_image.factors import FactorClassifier, factor_table, learn_factors, what_is_new
-from leyden.metrics.fidelity import NEIGHBOURS, frechet_distance, manifolds, nearest_ratio
-from leyden.metrics.learned_features import PixelComponents
+from leyden.metrics.generated.fidelity import NEIGHBOURS, frechet_distance, manifolds, nearest_ratio
+from leyden.metrics.generated.learned_features import PixelComponents
 
 CAPTIONS = 10
 """Among which a sample's own must be the one that fits best, for the R-precision of Xu et al. 2018."""

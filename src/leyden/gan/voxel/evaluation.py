@@ -14,7 +14,7 @@ from leyden.data.source.volumes.shapes3d import view_name
 from leyden.gan.base import AdversarialTask
 from leyden.gan.voxel.floors import Floors
 from leyden.gan.voxel.projection import View
-from leyden.metrics.voxels import distinct, voxel_iou
+from leyden.metrics.generated.voxels import distinct, voxel_iou
 from leyden.visualization.animation import Frames
 from leyden.visualization.generated.voxels import COLOUR, YAW, draw_silhouette, draw_voxels
 from leyden.visualization.labelled import draw_sheet

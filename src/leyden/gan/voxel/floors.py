@@ -7,7 +7,7 @@ from torch import Tensor
 
 from leyden.data.columns import Volumes
 from leyden.gan.voxel.projection import View, visual_hull
-from leyden.metrics.voxels import best_level, pairwise_iou
+from leyden.metrics.generated.voxels import best_level, pairwise_iou
 
 
 class Floors:

@@ -15,7 +15,7 @@ from leyden.gan.evaluation.sample_evaluator import Generated, SampleEvaluator
 from leyden.gan.noise_to_image.sampler import NoiseSampler
 from leyden.gan.voxel.evaluation import camera_yaw
 from leyden.gan.voxel.projection import turned
-from leyden.metrics.voxels import best_level, distinct, pairwise_iou, turned_and_mirrored
+from leyden.metrics.generated.voxels import best_level, distinct, pairwise_iou, turned_and_mirrored
 from leyden.visualization.animation import Frames
 from leyden.visualization.generated.voxels import COLOUR, YAW, draw_voxels
 from leyden.visualization.grid import grid, side_by_side, upscale

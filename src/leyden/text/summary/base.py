@@ -12,7 +12,7 @@ from leyden.core.technique import NO_OPTIONS, Predictions, PredictOptions
 from leyden.data.columns import TextPairs, TokenPairs
 from leyden.data.splits import Stage
 from leyden.data.text.pairs import PairTokens
-from leyden.metrics.rouge import RougeScore, require_rouge
+from leyden.metrics.text.rouge import RougeScore, require_rouge
 from leyden.text.summary.floors import floors
 from leyden.visualization.logging import log_image, log_text
 
@@ -24,7 +24,7 @@ FLOORS = ("lead", "words", "random", "oracle")
 class SummaryTask(LightningModule):
     """Base of techniques that sum up texts; a child gives ``summarise``.
 
-    Validation and test log ROUGE in percent (``leyden.metrics.rouge``: the package rouge-score, with stemming,
+    Validation and test log ROUGE in percent (``leyden.metrics.text.rouge``: the package rouge-score, with stemming,
     sentences split at punctuation); the test also that of the floors, such as ``test/rouge_l_lead``, and a table of
     examples.
     """

@@ -6,7 +6,7 @@ import torch
 
 from leyden.core.seeding import mix
 from leyden.data.text.splitting import sentences_of
-from leyden.metrics.rouge import rouge
+from leyden.metrics.text.rouge import rouge
 
 FIRST_WORDS = 12
 """About as many as a one-line summary has."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from leyden.metrics.strokes import slant_and_width
+from leyden.metrics.generated.strokes import slant_and_width
 
 
 def bar(lean: int, wide: int) -> Tensor:

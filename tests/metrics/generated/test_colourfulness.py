@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from leyden.data.source.builtin.image_patches import read_photograph
-from leyden.metrics.colourfulness import colourfulness
+from leyden.metrics.generated.colourfulness import colourfulness
 
 
 @pytest.mark.parametrize(("name", "value"), [("astronaut", 72.605), ("coffee", 76.918), ("chelsea", 37.957)])

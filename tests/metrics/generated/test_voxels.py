@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from leyden.metrics.voxels import best_level, distinct, pairwise_iou, turned_and_mirrored, voxel_iou
+from leyden.metrics.generated.voxels import best_level, distinct, pairwise_iou, turned_and_mirrored, voxel_iou
 
 
 def block(*size: int) -> torch.Tensor:

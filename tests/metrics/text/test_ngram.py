@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 import torch
 
-from leyden.metrics.ngram import NGrams
+from leyden.metrics.text.ngram import NGrams
 
 A, B, C = 0, 1, 2
 TEXT = [A, B, A, A, B]

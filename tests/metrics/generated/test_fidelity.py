@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from leyden.metrics.fidelity import frechet_distance, kernel_distance, manifolds, modes, nearest_ratio
+from leyden.metrics.generated.fidelity import frechet_distance, kernel_distance, manifolds, modes, nearest_ratio
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_manifolds_of_equal_examples_are_exact() -> None:
 
 def test_blocks_change_no_score(arrays, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = manifolds(*arrays), nearest_ratio(arrays[1], arrays[0][:300], arrays[0][300:])
-    monkeypatch.setattr("leyden.metrics.fidelity.BLOCK", 7)
+    monkeypatch.setattr("leyden.metrics.generated.fidelity.BLOCK", 7)
     assert (manifolds(*arrays), nearest_ratio(arrays[1], arrays[0][:300], arrays[0][300:])) == whole
 
 

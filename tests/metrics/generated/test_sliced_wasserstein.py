@@ -8,7 +8,7 @@ from torch import Tensor
 
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.splits import Resized, decode
-from leyden.metrics.sliced_wasserstein import distance_of_projections, laplacian_pyramid, sliced_wasserstein
+from leyden.metrics.generated.sliced_wasserstein import distance_of_projections, laplacian_pyramid, sliced_wasserstein
 
 
 def reference_pyramid(images: np.ndarray) -> list[np.ndarray]:

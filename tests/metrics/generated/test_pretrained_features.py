@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from leyden.data.splits import fit_image
-from leyden.metrics.pretrained_features import PretrainedFeatures
+from leyden.metrics.generated.pretrained_features import PretrainedFeatures
 from leyden.nets.zoo import backbone
 
 CPU = torch.device("cpu")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from leyden.metrics.rouge import KINDS, Rouge, RougeScore, rouge
+from leyden.metrics.text.rouge import KINDS, Rouge, RougeScore, rouge
 
 pytest.importorskip("rouge_score")
 CAT, SWAPPED = "the cat sat on the mat\nit was happy", "on the mat sat the cat\nhappy it was"

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from leyden.metrics.super_resolution import luma
+from leyden.metrics.generated.super_resolution import luma
 
 CELL = 4
 """Side in pixels of the squares over which brightness is averaged: about the width of an engraving's line."""

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 from torchvision.models import squeezenet1_1
 
-from leyden.metrics.sliced_wasserstein import distance_of_projections, laplacian_pyramid, take_patches
+from leyden.metrics.generated.sliced_wasserstein import distance_of_projections, laplacian_pyramid, take_patches
 
 RGB_TO_Y = (65.481, 128.553, 24.966)
 """ITU-R BT.601: what red, green and blue in 0..1 add to a luma that begins at 16."""
@@ -85,9 +85,9 @@ def texture_distance(
     """How differently images and the true ones are textured, wherever the texture lies: needs no network.
 
     The sliced Wasserstein distance of patches of 7x7 pixels on the finest levels of a Laplacian pyramid, as in
-    ``leyden.metrics.sliced_wasserstein``, with one difference: both sets are scaled by the mean and the deviation of
-    the true one. Scaled each by its own, as generated images are compared, an image without fine detail, blown up,
-    would look like any other; here the lack of it is what counts.
+    ``leyden.metrics.generated.sliced_wasserstein``, with one difference: both sets are scaled by the mean and the
+    deviation of the true one. Scaled each by its own, as generated images are compared, an image without fine detail,
+    blown up, would look like any other; here the lack of it is what counts.
 
     Args:
         images: (N, C, H, W) in 0..255.

@@ -4,7 +4,7 @@ from torchvision.transforms.v2 import functional as F
 
 from leyden.data.source.artwork.artworks import PHOTOGRAPHS, regions
 from leyden.data.source.artwork.styles import render
-from leyden.metrics.structure import structure_similarity
+from leyden.metrics.generated.structure import structure_similarity
 
 CELLS = torch.randint(0, 256, (4, 3, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 IMAGES = CELLS.repeat_interleave(4, 2).repeat_interleave(4, 3)

@@ -6,8 +6,8 @@ import torch
 
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.splits import InMemory, Resized, decode
-from leyden.metrics import learned_features as module
-from leyden.metrics.learned_features import DIMENSIONS, key_of, learn_features
+from leyden.metrics.generated import learned_features as module
+from leyden.metrics.generated.learned_features import DIMENSIONS, key_of, learn_features
 
 CPU = torch.device("cpu")
 

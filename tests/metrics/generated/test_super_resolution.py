@@ -13,7 +13,7 @@ from torchvision.models import squeezenet1_1
 
 from leyden.data.batches.gan.crops import enlarge, shrink, whole_multiple
 from leyden.data.source.builtin.image_patches import photographs
-from leyden.metrics.super_resolution import Lpips, luma, psnr, ssim, texture_distance
+from leyden.metrics.generated.super_resolution import Lpips, luma, psnr, ssim, texture_distance
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Of what a generator makes: images, and volumes."""
