@@ -71,7 +71,7 @@ def test_images_are_shown_somewhere() -> None:
 def test_the_lecture_names_every_lab() -> None:
     """No lab that there is not, none left out, and a lab that compares is marked so."""
     page = (ROOT / "docs/lecture.md").read_text()
-    named = set(re.findall(r"`((?:tour|transfer|gan|text|detection|own)_\w+)`", page))
+    named = set(re.findall(r"`((?:tour|transfer|gan|text|multimodal|detection|own)_\w+)`", page))
     assert named == set(options("experiment"))
     for lab in re.findall(r"`(\w+)` \(sweep", page):
         text = (ROOT / f"experiments/{lab}.yaml").read_text()
