@@ -74,9 +74,9 @@ def test_pixels_count_less_and_less(tmp_path: Path) -> None:
 
 
 def test_without_help_it_is_a_dcgan(tmp_path: Path) -> None:
-    """Neither weight, nor the teacher's discriminator: the losses are those of the two networks alone."""
+    """With neither weight the losses are those of the two networks alone."""
     read = data()
-    model = fit(student(read, pixel_weight=0.0, feature_weight=0.0, inherit_discriminator=False), read, tmp_path)
+    model = fit(student(read, pixel_weight=0.0, feature_weight=0.0), read, tmp_path)
     real, fake, shown = (torch.randn(4, 1, 16, 16).tanh() for _ in range(3))
     model.discriminator.eval()
     expected = nn.functional.softplus(-model.critic(fake)).mean()

@@ -9,10 +9,10 @@ same noise z, so the student need not search for the images: it is shown the one
 
 where |.| is the mean absolute difference, D_i are the maps behind D's activations, and p falls from 1 to 0 along a line
 over the run: pixels alone would make the student's images blurred (TinyGAN, section 3: pixels, features, adversaries).
-D begins as the teacher's.
 
 Departures: the teacher is a DCGAN without classes; x are real images in all adversarial terms, never the teacher's.
-With both weights 0 and ``inherit_discriminator=false`` this is the student without a teacher, the control experiment.
+With both weights 0 this is the student without a teacher, the control experiment. D begins anew: as the teacher's
+(``inherit_discriminator``) it knows real images too well for a student that begins with noise, which collapses.
 """
 
 from dataclasses import dataclass, field
@@ -66,7 +66,7 @@ class DistillOptions(SamplingOptions):
     """Of the teacher's pixels at the begin; it falls to 0."""
     feature_weight: float = 1.0
     """Of the maps in D."""
-    inherit_discriminator: bool = True
+    inherit_discriminator: bool = False
     """Whether D begins as the teacher's."""
     teacher_steps: int = 4000
     """Batches that a teacher is trained on in this run."""
