@@ -85,6 +85,22 @@ def test_examples_stand_before_the_text(tmp_path: Path) -> None:
     assert lines[1].endswith("good")
 
 
+def test_texts_stand_behind_examples_of_their_class(tmp_path: Path) -> None:
+    """By the word before it, without an example; and each class has its own examples before its texts."""
+    read = data()
+    told = fit(small(read, scoring="text", template="{label}, {text}", shots=2, pretraining_steps=1), read, tmp_path)
+    owners = told.owners.tolist()
+    assert set(owners) == {0, 1}
+    for label, word in WORDS.items():
+        shown = read.tokenizer.decode(told._shown(label))
+        assert shown.count(f"{word}, ") == 2
+        assert WORDS[1 - label] not in shown
+    assert not told.calibrate
+    alone = fit(small(read, scoring="text", template="{label}, {text}", pretraining_steps=1), read, tmp_path)
+    rows = alone.predict(["a joy", "a mess"]).rows
+    assert all(sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-3) for row in rows)
+
+
 def test_a_checkpoint_needs_nothing_but_itself(tmp_path: Path) -> None:
     read = data()
     model = fit(small(read, shots=1, pretraining_steps=2), read, tmp_path)
@@ -123,6 +139,8 @@ def test_any_causal_network_of_transformers(tmp_path: Path) -> None:
         ({"words": ["bad", "bad"]}, "give a word of its own to each"),
         ({"shots": -1}, "from 0"),
         ({"template": "{text}"}, "once behind it"),
+        ({"scoring": "image"}, "one of word, text"),
+        ({"scoring": "text", "template": "{text}"}, "tells no class"),
     ],
 )
 def test_bad_options(arguments: dict[str, Any], message: str) -> None:

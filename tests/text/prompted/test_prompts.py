@@ -8,7 +8,13 @@ from torch import Tensor
 
 from leyden.text.nets.gpt_encoder import GPTEncoder
 from leyden.text.prompted.causal import OwnCausalNet
-from leyden.text.prompted.prompts import calibrated, read_template, word_log_probabilities
+from leyden.text.prompted.prompts import (
+    calibrated,
+    read_lead,
+    read_template,
+    text_log_probabilities,
+    word_log_probabilities,
+)
 
 
 def net() -> OwnCausalNet:
@@ -44,6 +50,32 @@ def test_words_of_any_length_among_prompts_of_any() -> None:
     found = word_log_probabilities(model, prompts, words, pad=0)
     expected = torch.stack([torch.stack([chain(model, prompt, word) for word in words]) for prompt in prompts])
     torch.testing.assert_close(found, expected)
+
+
+def test_texts_of_any_length_behind_leads_of_any() -> None:
+    model, leads, texts = net(), [[1, 2, 3], [4]], [[2], [3, 4, 5, 6], [7, 8]]
+    found = text_log_probabilities(model, leads, texts, pad=0)
+    expected = torch.stack([torch.stack([chain(model, lead, text) for lead in leads]) for text in texts])
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_lead_stands_before_the_text() -> None:
+    assert read_lead("It was {label}. {text}", 0) == "It was {label}. "
+    assert read_lead("{text}", 1) == ""
+
+
+@pytest.mark.parametrize(
+    ("template", "shots", "message"),
+    [
+        ("{text} It was {label}.", 1, "it ends with"),
+        ("{text} {text}", 1, "it ends with"),
+        ("{label} {label} {text}", 1, "it ends with"),
+        ("{text}", 0, "tells no class"),
+    ],
+)
+def test_a_lead_that_says_nothing_is_refused(template: str, shots: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_lead(template, shots)
 
 
 def test_what_pads_changes_nothing() -> None:
