@@ -74,7 +74,7 @@ def test_a_language_model_is_asked_for_the_word(tmp_path: Path) -> None:
 
 def test_examples_stand_before_the_text(tmp_path: Path) -> None:
     read = data(seed=3)
-    model = fit(small(read, shots=1, pretraining_steps=1), read, tmp_path)
+    model = fit(small(read, shots_per_class=1, pretraining_steps=1), read, tmp_path)
     tokens, end = model.examples.tolist(), read.tokenizer.end  # the tokenizer has seen no line's end
     lines = [read.tokenizer.decode(tokens[: tokens.index(end)]), read.tokenizer.decode(tokens[tokens.index(end) : -1])]
     train = read.examples("train").columns
@@ -88,7 +88,9 @@ def test_examples_stand_before_the_text(tmp_path: Path) -> None:
 def test_texts_stand_behind_examples_of_their_class(tmp_path: Path) -> None:
     """By the word before it, without an example; and each class has its own examples before its texts."""
     read = data()
-    told = fit(small(read, scoring="text", template="{label}, {text}", shots=2, pretraining_steps=1), read, tmp_path)
+    told = fit(
+        small(read, scoring="text", template="{label}, {text}", shots_per_class=2, pretraining_steps=1), read, tmp_path
+    )
     owners = told.owners.tolist()
     assert set(owners) == {0, 1}
     for label, word in WORDS.items():
@@ -103,7 +105,7 @@ def test_texts_stand_behind_examples_of_their_class(tmp_path: Path) -> None:
 
 def test_a_checkpoint_needs_nothing_but_itself(tmp_path: Path) -> None:
     read = data()
-    model = fit(small(read, shots=1, pretraining_steps=2), read, tmp_path)
+    model = fit(small(read, shots_per_class=1, pretraining_steps=2), read, tmp_path)
     model.trainer.save_checkpoint(tmp_path / "own.ckpt")
     loaded = Prompted.load_from_checkpoint(tmp_path / "own.ckpt", weights_only=True)
     assert loaded.predict(["a joy"]).rows == model.predict(["a joy"]).rows
@@ -137,7 +139,7 @@ def test_any_causal_network_of_transformers(tmp_path: Path) -> None:
     [
         ({"words": ["bad"]}, "give a word of its own to each"),
         ({"words": ["bad", "bad"]}, "give a word of its own to each"),
-        ({"shots": -1}, "from 0"),
+        ({"shots_per_class": -1}, "from 0"),
         ({"template": "{text}"}, "once behind it"),
         ({"scoring": "image"}, "one of word, text"),
         ({"scoring": "text", "template": "{text}"}, "tells no class"),
@@ -150,8 +152,8 @@ def test_bad_options(arguments: dict[str, Any], message: str) -> None:
 
 def test_examples_that_leave_no_room(tmp_path: Path) -> None:
     read = data()
-    with pytest.raises(ValueError, match=r"set model\.shots below 8"):
-        fit(small(read, shots=8, pretraining_steps=0), read, tmp_path)
+    with pytest.raises(ValueError, match=r"set model\.shots_per_class below 8"):
+        fit(small(read, shots_per_class=8, pretraining_steps=0), read, tmp_path)
 
 
 def test_options_and_order_of_predictions() -> None:

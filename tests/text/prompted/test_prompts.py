@@ -65,7 +65,7 @@ def test_a_lead_stands_before_the_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "shots", "message"),
+    ("template", "shots_per_class", "message"),
     [
         ("{text} It was {label}.", 1, "it ends with"),
         ("{text} {text}", 1, "it ends with"),
@@ -73,9 +73,9 @@ def test_a_lead_stands_before_the_text() -> None:
         ("{text}", 0, "tells no class"),
     ],
 )
-def test_a_lead_that_says_nothing_is_refused(template: str, shots: int, message: str) -> None:
+def test_a_lead_that_says_nothing_is_refused(template: str, shots_per_class: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        read_lead(template, shots)
+        read_lead(template, shots_per_class)
 
 
 def test_what_pads_changes_nothing() -> None:

@@ -72,7 +72,7 @@ class Prompted(EstimatorTask):
         template: a sentence with the gaps {text} and {label}, the text's first; with ``scoring=text`` it ends with
             {text}, and {label} before it may be missing where there are examples.
         words: that name the classes, in their order; null: the classes' own names.
-        shots: examples of each class before the text; 0: none.
+        shots_per_class: examples of each class before the text; 0: none.
         separator: behind each example; where the tokenizer does not know it, the token that ends a text.
         calibrate: whether probabilities of words are divided by those behind texts that say nothing.
         layers: blocks of ``causal_lm`` and ``none``.
@@ -112,7 +112,7 @@ class Prompted(EstimatorTask):
         scoring: Scoring = "word",
         template: str = "{text} It was {label}.",
         words: list[str] | None = None,
-        shots: int = 0,
+        shots_per_class: int = 0,
         separator: str = "\n",
         calibrate: bool = True,
         layers: int = 2,
@@ -130,13 +130,13 @@ class Prompted(EstimatorTask):
         named = class_names if words is None else words
         if len(class_names) < 2 or len(named) != len(class_names) or len(set(named)) < len(named):
             raise ValueError(f"model.words={words}: give a word of its own to each of the classes {class_names}")
-        if shots < 0:
-            raise ValueError(f"model.shots={shots}: examples of each class, from 0")
+        if shots_per_class < 0:
+            raise ValueError(f"model.shots_per_class={shots_per_class}: examples of each class, from 0")
         self.save_hyperparameters(logger=False)
         self.class_names, self.context, self.tokenizer = class_names, context, build_tokenizer(tokenizer)
         if scoring not in get_args(Scoring):
             raise ValueError(f"model.scoring={scoring}: one of {', '.join(get_args(Scoring))}")
-        self.lead = read_lead(template, shots) if scoring == "text" else None
+        self.lead = read_lead(template, shots_per_class) if scoring == "text" else None
         self.template = read_template(template if self.lead is None else f"{TEXT} {LABEL}")
         self.names, self.separator, self.calibrate = named, separator, calibrate and self.lead is None
         word = "none" if weights == LM else weights
@@ -177,7 +177,7 @@ class Prompted(EstimatorTask):
         if room < self.context:
             raise ValueError(
                 f"{int(read)} tokens of examples leave {room} of {self.net.context} for a text of up to "
-                f"{self.context}: set model.shots below {h.shots}, or data.context={max(3, room)}"
+                f"{self.context}: set model.shots_per_class below {h.shots_per_class}, or data.context={max(3, room)}"
             )
         if self.calibrate:
             self.content_free = self._log_probabilities(CONTENT_FREE).softmax(1).mean(0)
@@ -268,9 +268,9 @@ class Prompted(EstimatorTask):
     def _examples(self, train: LabelledTexts, seed: int) -> tuple[list[int], list[int]]:
         """Tokens of the examples, the classes in turn, and the class of each token."""
         h: Any = self.hparams
-        if not h.shots:
+        if not h.shots_per_class:
             return [], []
-        chosen = draw_labelled(train.labels, None, h.shots, seed, self.class_names)
+        chosen = draw_labelled(train.labels, None, h.shots_per_class, seed, self.class_names)
         by_class = [[i for i in chosen.tolist() if train.labels[i] == label] for label in range(len(self.names))]
         between = self.tokenizer.encode(self.separator)
         if not between or self.tokenizer.unknown in between:

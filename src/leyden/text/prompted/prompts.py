@@ -53,7 +53,7 @@ def read_template(template: str) -> Template:
     return Template(before, bare, between[len(bare) :], behind)
 
 
-def read_lead(template: str, shots: int) -> str:
+def read_lead(template: str, shots_per_class: int) -> str:
     """What stands before the text of a template such as ``"It was {label}. {text}"``, to score texts.
 
     Raises:
@@ -64,8 +64,10 @@ def read_lead(template: str, shots: int) -> str:
         raise ValueError(
             f"model.template={template!r}: with model.scoring=text it ends with {TEXT}, which is there once"
         )
-    if LABEL not in lead and not shots:
-        raise ValueError(f"model.template={template!r} tells no class: put {LABEL} into it, or set model.shots")
+    if LABEL not in lead and not shots_per_class:
+        raise ValueError(
+            f"model.template={template!r} tells no class: put {LABEL} into it, or set model.shots_per_class"
+        )
     return lead
 
 
