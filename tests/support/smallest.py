@@ -47,6 +47,8 @@ LITTLE: dict[str, Any] = {
     "model.detail_every": 2,  # LAPGAN's details are among what learns
 }
 """For configs that have the key, with a number."""
+PACKAGES = "data.source.packages"
+"""Whose docstrings are read: small ones."""
 MORE = "data.more"
 """Texts that are read besides, of which there are none in a small setting."""
 CHECKPOINT = "model.checkpoint"
@@ -105,7 +107,7 @@ def lab_of(model: str) -> list[str]:
 def little(config: dict[str, Any]) -> list[str]:
     """Overrides that make a composed config small."""
     numbers = [f"{key}={value}" for key, value in LITTLE.items() if _is_number(_value(config, key))]
-    absent = {MORE: "null", CHECKPOINT: "none"}
+    absent = {MORE: "null", CHECKPOINT: "none", PACKAGES: "[jinja2,joblib]"}
     return numbers + [f"{key}={value}" for key, value in absent.items() if _value(config, key)]
 
 

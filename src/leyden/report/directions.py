@@ -7,7 +7,7 @@ LOWER = (
     r"loss\w*|fid\w*|kid\w*|swd|mode_kl|lpips|cycle_\w|error_\w+|bits_per_char|perplexity|ms_per_image\w*|\w*seconds"
 )
 HIGHER = (
-    r"\w*accuracy|.+_r2|score|probe_\w+|knn|rank|spread|precision|recall|density|coverage|modes|psnr_y|ssim_y|"
+    r"\w*accuracy|.+_r2|score|probe_\w+|knn|rank|spread|precision|recall|density|coverage|modes|psnr_y|ssim_y|mig\w*|disentanglement|completeness|informativeness|"
     r"(voc\d*_)?ap(\d+|_\w+)*|ar(\d+|_\w+)"
 )
 SUFFIX = r"(_(ab|ba|bicubic|srresnet))?"

@@ -19,16 +19,19 @@ def test_default_lab_is_composed() -> None:
     assert "hydra" not in composed.config
 
 
-def test_every_experiment_has_header_title_minutes() -> None:
+def test_every_file_is_a_lab() -> None:
     assert options("experiment") == sorted(file.stem for file in (CONF.parent / "experiments").glob("[!_]*.yaml"))
-    for file in (CONF / "experiment").glob("[!_]*.yaml"):
-        lines = file.read_text().splitlines()
-        assert lines[0] == "# @package _global_", file
-        assert re.match(rf"# leyden run experiment={file.stem}\b", lines[1]), file
-        lab = compose(chosen(file.stem)).config["lab"]
-        assert lab["title"], file
-        assert lab["question"] or file.stem.startswith("own_"), file
-        assert lab["minutes"] > 0, file
+
+
+@pytest.mark.parametrize("name", options("experiment"))
+def test_every_lab_has_header_title_minutes(name: str) -> None:
+    lines = file_of("experiment", name).read_text().splitlines()
+    assert lines[0] == "# @package _global_"
+    assert re.match(rf"# leyden run experiment={name}\b", lines[1])
+    lab = compose(chosen(name)).config["lab"]
+    assert lab["title"]
+    assert lab["question"] or name.startswith("own_")
+    assert lab["minutes"] > 0
 
 
 def test_commands_that_labs_offer_can_be_composed() -> None:

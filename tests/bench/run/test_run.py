@@ -33,8 +33,12 @@ SMALL = {
     "transfer_fonts": FAST,
     "tour_gan": ["debug=smoke", "data.image_size=16", "model.base_channels=8", "model.eval_samples=100"],
     "tour_detection": ["debug=smoke", "data.source.train=16", "data.source.val=8", "data.source.test=8"],
+    "multimodal_clip_scenes": [
+        "debug=smoke", "data.source.handwriting=digits", "data.source.train_each=1", "data.source.val_each=1",
+        "data.source.test_each=1",
+    ],
     "text_gpt": ["debug=smoke", "model.layers=1", "model.sample_length=10"],
-}
+}  # fmt: skip
 
 
 def test_every_checkpoint_loads_weights_only(tmp_path: Path) -> None:
