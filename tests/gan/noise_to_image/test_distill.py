@@ -83,6 +83,37 @@ def test_without_help_it_is_a_dcgan(tmp_path: Path) -> None:
     torch.testing.assert_close(model.generator_loss(real, fake, shown), expected)
 
 
+@pytest.mark.parametrize(("name", "weight"), [("pixel_weight", 3.0), ("feature_weight", 2.0)])
+def test_help_counts_as_its_weight_says(name: str, weight: float, tmp_path: Path) -> None:
+    """The pixels' at the run's begin; the mean absolute difference, and what D's layers see."""
+    read = data()
+    model = student(read, **({"pixel_weight": 0.0, "feature_weight": 0.0} | {name: weight}))
+    model.trainer = quiet_trainer(default_root_dir=tmp_path, max_steps=2)
+    model.pixels_left = lambda: 1.0  # type: ignore[method-assign]
+    real, fake, shown = (torch.randn(4, 1, 16, 16).tanh() for _ in range(3))
+    model.discriminator.eval()
+    alone = nn.functional.softplus(-model.critic(fake)).mean()
+    helped = {
+        "pixel_weight": (fake - shown).abs().mean(),
+        "feature_weight": feature_distance(model.discriminator, fake, shown),
+    }
+    torch.testing.assert_close(model.generator_loss(real, fake, shown), alone + weight * helped[name])
+
+
+def test_the_teacher_s_distance_is_that_of_its_samples(tmp_path: Path) -> None:
+    """A student that is its teacher has the teacher's distance; one that has learnt nothing has another."""
+    read = data()
+    model = fit(student(read, teacher_channels=4, base_channels=4, eval_samples=64), read, tmp_path)
+    model.ema.network.load_state_dict(model.teacher.state_dict())
+    (scores,) = model.trainer.test(model, read, verbose=False)
+    assert scores["test/fid_teacher"] == pytest.approx(scores["test/fid"], rel=1e-4)
+    with torch.no_grad():
+        for weight in model.teacher.parameters():
+            weight.mul_(50)  # black or white, where they were grey
+    (scores,) = model.trainer.test(model, read, verbose=False)
+    assert scores["test/fid_teacher"] != pytest.approx(scores["test/fid"], rel=1e-2)
+
+
 def test_a_discriminator_begins_as_the_teacher_s(tmp_path: Path) -> None:
     read = data()
     cache = {"teacher_cache": str(tmp_path / "cache")}
@@ -115,8 +146,8 @@ def test_bad_options(options: dict[str, Any], message: str) -> None:
 def test_a_teacher_of_other_networks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = data()
     found: Any = DCGAN(**read.spec, base_channels=8, latent_dim=6)
-    monkeypatch.setattr("leyden.gan.noise_to_image.distill.technique_of", lambda *_: found)
-    with pytest.raises(ValueError, match=r"asks for: set model\.teacher_channels=8$"):
+    monkeypatch.setattr("leyden.gan.noise_to_image.trained_dcgan.technique_of", lambda *_: found)
+    with pytest.raises(ValueError, match=r"than this run: set model\.teacher_channels=8$"):
         fit(student(read, teacher="outputs/gan_dcgan"), read, tmp_path)
     found = nn.Linear(1, 1)
     with pytest.raises(ValueError, match=r"a run of Linear: give a run of model=gan/dcgan"):

@@ -96,3 +96,15 @@ def test_interpolation_keeps_ends_and_norms() -> None:
     torch.testing.assert_close(walks[:, 0], ends[0::2])
     torch.testing.assert_close(walks[:, -1], ends[1::2])
     torch.testing.assert_close(walks.norm(dim=-1), torch.full((2, 5), 7.0))
+
+
+def test_several_generators_are_shown_the_same_noise_and_classes() -> None:
+    first, second = Seen(), Seen()
+    found = sampler(conditional=True).sample_beside({"source": first, "adapted": second}, 300, seed=2)
+    assert [row["class"] for row in found.rows[:11]] == [*NAMES, "0"]
+    assert len(found.images) == 300
+    assert found.images[0].shape[2] > 2 * 128
+    for one, other in zip([*first.noises, *first.labels], [*second.noises, *second.labels], strict=True):
+        assert torch.equal(one, other)
+    assert max(map(len, first.noises)) <= 256
+    assert torch.equal(torch.cat(first.noises), sampler(conditional=True).noise(300, torch.Generator().manual_seed(2)))

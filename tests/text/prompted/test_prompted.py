@@ -103,6 +103,15 @@ def test_texts_stand_behind_examples_of_their_class(tmp_path: Path) -> None:
     assert all(sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-3) for row in rows)
 
 
+def test_a_text_s_class_is_that_behind_whose_examples_it_is_likeliest(tmp_path: Path) -> None:
+    read = data()
+    options = {"scoring": "text", "template": "{label}, {text}", "shots_per_class": 1, "pretraining_steps": 30}
+    model = fit(small(read, **options), read, tmp_path)
+    rows = model.predict(["a joy"]).rows
+    model.owners = 1 - model.owners  # each class has the other's examples
+    assert model.predict(["a joy"]).rows != rows
+
+
 def test_a_checkpoint_needs_nothing_but_itself(tmp_path: Path) -> None:
     read = data()
     model = fit(small(read, shots_per_class=1, pretraining_steps=2), read, tmp_path)
@@ -125,13 +134,13 @@ def test_any_causal_network_of_transformers(tmp_path: Path) -> None:
     net = causal_net(str(tmp_path), tokenizer, (16, 1, 1, 8), "model.weights").eval()
     assert isinstance(net, LibraryCausalNet)
     assert net.context == 48
-    tokens, lengths = torch.tensor([[5, 6, 7, 0], [8, 9, 3, 4]]), torch.tensor([3, 4])
-    found = net(tokens, lengths, torch.tensor([[1, 2], [0, 3]]))
+    tokens, places = torch.tensor([[5, 6, 7, 0], [8, 9, 3, 4]]), torch.tensor([[1, 2], [0, 3]])
+    found = net(tokens, places)
     torch.testing.assert_close(found[0], theirs(tokens[:1, :3]).logits[0, 1:])
     torch.testing.assert_close(found[1], theirs(tokens[1:]).logits[0, [0, 3]])
     again = build_causal_net(net.spec)
     again.load_state_dict(net.state_dict())
-    torch.testing.assert_close(again.eval()(tokens, lengths, torch.tensor([[1, 2], [0, 3]])), found)
+    torch.testing.assert_close(again.eval()(tokens, places), found)
 
 
 @pytest.mark.parametrize(
@@ -162,3 +171,11 @@ def test_options_and_order_of_predictions() -> None:
         model.predict(["a joy"])
     with pytest.raises(ValueError, match="leave --threshold out"):
         model.predict(["a joy"], PredictOptions(threshold=0.5))
+
+
+@pytest.mark.parametrize("calibrate", [True, False])
+def test_what_calibration_changes_is_told_where_there_is_one(calibrate: bool, tmp_path: Path) -> None:
+    read = data()
+    model = fit(small(read, calibrate=calibrate, pretraining_steps=2), read, tmp_path)
+    (scores,) = model.trainer.test(model, read, verbose=False)
+    assert ("test/accuracy_uncalibrated" in scores) == calibrate

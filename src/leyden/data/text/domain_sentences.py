@@ -1,6 +1,5 @@
 """Two domains of texts as tokens: labelled source texts, target texts whose labels no model sees."""
 
-import logging
 from typing import Literal
 
 import torch
@@ -12,8 +11,6 @@ from leyden.data.source.text.text_source import TextSource
 from leyden.data.splits import InMemory, Stage
 from leyden.data.text.domain_texts import refuse_shared
 from leyden.data.text.sentences import Sentences
-
-log = logging.getLogger(__name__)
 
 
 class DomainSentences(Sentences):

@@ -85,3 +85,16 @@ def published_tokenizer(folder: Path, key: str) -> str:
     if not tokenizer.is_fast:
         raise ValueError(f"{key}: {folder} has no tokenizer.json, nor what one can be made of: add one")
     return str(tokenizer.backend_tokenizer.to_str())
+
+
+def require_transformers(key: str) -> Any:
+    """The library.
+
+    Raises:
+        ImportError: it is not installed; the message says how to install it.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise ImportError(f"{key} needs the library transformers here: pip install 'leyden[text]'") from error
+    return transformers

@@ -29,13 +29,13 @@ F is divided by its mean, so that its weight does not depend on the size of netw
 normalises by its running statistics. The samples are a moving average's, as everywhere here.
 """
 
-from pathlib import Path
 from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from leyden.core.attached import attached_data
+from leyden.core.seeding import mix
 from leyden.core.technique import Predictions
 from leyden.data.batches.gan.adaptation import AdaptationImages
 from leyden.data.batches.gan.unpaired import Unpaired
@@ -43,12 +43,11 @@ from leyden.gan.adaptation.evaluation import AdaptationEvaluation
 from leyden.gan.adaptation.losses import correspondence, elastic_penalty, fisher_information, normalised
 from leyden.gan.adaptation.methods import METHODS, Method, first_layers, freeze_first, scale_only, with_maps
 from leyden.gan.adaptation.options import AdaptationKwargs, AdaptationOptions
-from leyden.gan.adaptation.source import Recipe, SourceNetworks, fisher_noise, of_record, trained_source
 from leyden.gan.base import AdversarialTask, Player
-from leyden.gan.noise_to_image.dcgan import Discriminator, Generator, Norm, initialise
+from leyden.gan.noise_to_image.dcgan import DCGAN, Discriminator, Generator, Norm, initialise
 from leyden.gan.noise_to_image.sampler import NoiseSampler
+from leyden.gan.noise_to_image.trained_dcgan import TRAIN, Recipe, recorded_dcgan, states_of, trained_dcgan
 from leyden.gan.pixels import to_signed, to_uint8
-from leyden.visualization.grid import side_by_side, upscale
 
 
 class Adaptation(AdversarialTask):
@@ -83,7 +82,7 @@ class Adaptation(AdversarialTask):
         class_names: list[str],
         channels: int,
         image_size: int,
-        source: str = "train",
+        source: str = TRAIN,
         method: Method = "cdc",
         base_channels: int = 64,
         latent_dim: int = 100,
@@ -140,12 +139,7 @@ class Adaptation(AdversarialTask):
         """Takes the source's weights over, unless a checkpoint brought them."""
         if self.adapting:
             return
-        networks = [self._find_source() if self.trainer.is_global_zero else None]
-        # One rank works: two trainings may differ in rounding, and all ranks adapt the same source.
-        states = self.trainer.strategy.broadcast(
-            [[part.state_dict() for part in source] for source in networks if source]
-        )
-        generator, discriminator = states[0]
+        generator, discriminator = states_of(self, self._find_source)
         self.source_generator.load_state_dict(generator)
         if self.method != "scratch":
             self.generator.load_state_dict(generator)
@@ -155,16 +149,15 @@ class Adaptation(AdversarialTask):
             self.weigh()
         self.adapting.fill_(True)
 
-    def _find_source(self) -> SourceNetworks:
-        if self.source != "train":
-            return of_record(self.source, self.networks)
+    def _find_source(self) -> DCGAN:
+        if self.source != TRAIN:
+            return recorded_dcgan(self.source, self.networks, "model.source", {})
         data = attached_data(self.trainer, AdaptationImages)
         if data is None:
             raise ValueError("gan/adapt learns from data=gan/adaptation: trainer.fit(model, datamodule=data)")
         o = self.options
-        cache = None if o.source_cache is None else Path(o.source_cache)
-        recipe = Recipe(o.source_steps, o.source_batch_size, dict(o.source_options), cache, o.source_seed)
-        return trained_source(data, self.networks, recipe)
+        recipe = Recipe(o.source_steps, o.source_batch_size, dict(o.source_options), o.source_cache, o.source_seed)
+        return trained_dcgan(data.domain("a", "train"), self.networks, recipe, "source_gan")
 
     def weigh(self) -> None:
         """Computes how much each of the generator's weights matters to the source's discriminator."""
@@ -173,10 +166,11 @@ class Adaptation(AdversarialTask):
             return nn.functional.logsigmoid(self.discriminator(self.generator(noise))).sum()
 
         training = {network: network.training for network in (self.generator, self.discriminator)}
-        noise = fisher_noise(self.options.fisher_samples, self.sampler.latent_dim, self.options.source_seed)
+        drawn_by = torch.Generator().manual_seed(mix(self.options.source_seed, 6))  # in all runs the same images
+        noise = self.sampler.noise(self.options.fisher_samples, drawn_by)
         for network in training:
             network.eval()  # each image by itself: a batch's statistics would mix them
-        found = fisher_information(likelihood, dict(self.generator.named_parameters()), noise.to(self.device))
+        found = fisher_information(likelihood, dict(self.generator.named_parameters()), noise)
         for network, was in training.items():
             network.train(was)
         for name, values in normalised(found).items():
@@ -259,17 +253,11 @@ class Adaptation(AdversarialTask):
         """uint8 images (N, C, H, W) of the averaged generator for ``noise`` (N, latent_dim); labels have no meaning."""
         return to_uint8(self.ema(noise))
 
-    def before(self, noise: Tensor) -> Tensor:
-        """uint8 images (N, C, H, W) of the source's generator for ``noise`` (N, latent_dim)."""
+    def before(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The same of the source's generator."""
         return to_uint8(self.source_generator.eval()(noise))
 
     @torch.no_grad()
     def sample(self, count: int, label: str | None = None, seed: int | None = None) -> Predictions:
         """A row and an image for each of ``count`` samples: the source's image of some noise, then the adapted one."""
-        drawn = self.sampler.sample(count, label, seed)
-        noise = self.sampler.noise(count, None if seed is None else torch.Generator().manual_seed(seed))
-        shown = []
-        for pair in zip(self.before(noise).cpu(), self.generate(noise).cpu(), strict=True):
-            titled = zip(("source", "adapted"), pair, strict=True)
-            shown.append(side_by_side({title: upscale(image.expand(3, -1, -1), 128) for title, image in titled}))
-        return Predictions(drawn.rows, shown)
+        return self.sampler.sample_beside({"source": self.before, "adapted": self.generate}, count, label, seed)

@@ -1,6 +1,5 @@
 """Whether swapped images show the content of the one and have the style of the other."""
 
-import logging
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -23,8 +22,6 @@ from leyden.metrics.generated.sliced_wasserstein import sliced_wasserstein
 from leyden.metrics.generated.structure import structure_similarity
 from leyden.visualization.grid import grid, side_by_side, upscale
 from leyden.visualization.logging import log_image
-
-log = logging.getLogger(__name__)
 
 APART = 7
 """Places from a content to the content of the image that gives the style: never the same one."""

@@ -1,6 +1,5 @@
 """What InfoGAN's codes came to mean: the category beside the classes, continuous codes beside slant and width."""
 
-import logging
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -21,7 +20,6 @@ from leyden.visualization.logging import log_image
 if TYPE_CHECKING:
     from leyden.gan.disentangled.infogan import InfoGAN
 
-log = logging.getLogger(__name__)
 MEASURED = 2000
 """Samples whose slant and width are measured."""
 STEPS = 9

@@ -1,6 +1,5 @@
 """How far latents hold one known factor each: MIG and DCI beside their floors, and traversals."""
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +18,6 @@ from leyden.visualization.logging import log_image
 if TYPE_CHECKING:
     from leyden.gan.disentangled.beta_vae import BetaVAE
 
-log = logging.getLogger(__name__)
 ACTIVE = 0.1
 """Nats from which a latent counts as used."""
 BATCH = 256

@@ -1,6 +1,5 @@
 """How far translations are from the true images: for techniques that learn from pairs."""
 
-import logging
 from typing import Any, Literal
 
 import torch
@@ -17,8 +16,6 @@ from leyden.gan.image_to_image.attribute import AttributeEvaluator, Translate
 from leyden.metrics.generated.super_resolution import SSIM_WINDOW, ssim
 from leyden.visualization.grid import grid, side_by_side, upscale
 from leyden.visualization.logging import log_image
-
-log = logging.getLogger(__name__)
 
 SHOWN = 8
 """Pairs that are shown."""

@@ -16,29 +16,24 @@ With both weights 0 this is the student without a teacher, the control experimen
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from leyden.core.attached import attached_data
-from leyden.core.seeding import mix
 from leyden.core.technique import Predictions
 from leyden.data.columns import LabelledImages
 from leyden.data.images import ImageDataModule
-from leyden.data.splits import InMemory, decode, unlabelled
 from leyden.gan.base import AdversarialTask, Player
-from leyden.gan.fit_images import trained_gan
 from leyden.gan.noise_to_image.dcgan import DCGAN, Discriminator, Generator, initialise
 from leyden.gan.noise_to_image.distill_evaluation import DistillEvaluation
 from leyden.gan.noise_to_image.options import SamplingKwargs, SamplingOptions
 from leyden.gan.noise_to_image.sampler import NoiseSampler
+from leyden.gan.noise_to_image.trained_dcgan import TRAIN, Recipe, recorded_dcgan, states_of, trained_dcgan
 from leyden.gan.pixels import to_signed, to_uint8
-from leyden.training.records import technique_of
-from leyden.visualization.grid import side_by_side, upscale
 
-KEY, TRAIN = "model.teacher", "train"
+KEY = "model.teacher"
 
 
 class DistillKwargs(SamplingKwargs, total=False):
@@ -151,42 +146,21 @@ class Distill(AdversarialTask):
         """Finds or trains the teacher, unless a checkpoint brought it."""
         if self.taught:
             return
-        found = self._find_teacher() if self.trainer.is_global_zero else None  # one rank works, and tells the others
-        own = [] if found is None else [found.ema.network.state_dict(), found.discriminator.state_dict()]
-        generator, discriminator = self.trainer.strategy.broadcast(own)
+        generator, discriminator = states_of(self, self._find_teacher)
         self.teacher.load_state_dict(generator)
         if self.options.inherit_discriminator:
             self.discriminator.load_state_dict(discriminator)
         self.taught.fill_(True)
 
     def _find_teacher(self) -> DCGAN:
-        if self.word == TRAIN:
-            return self._train_teacher()
-        found = technique_of(Path(self.word).expanduser(), KEY)
-        if not isinstance(found, DCGAN):
-            raise ValueError(f"{KEY}={self.word} is a run of {type(found).__name__}: give a run of model=gan/dcgan")
-        theirs = {name: found.hparams[name] for name in self.networks}
-        if other := {name: value for name, value in theirs.items() if value != self.networks[name]}:
-            places = {"image_size": "data.image_size", "base_channels": "model.teacher_channels"}
-            cure = " ".join(f"{places.get(name, f'model.{name}')}={value}" for name, value in other.items())
-            raise ValueError(f"{KEY}={self.word} has other networks than this run asks for: set {cure}")
-        return found
-
-    def _train_teacher(self) -> DCGAN:
+        if self.word != TRAIN:
+            return recorded_dcgan(self.word, self.networks, KEY, {"base_channels": "model.teacher_channels="})
         data = attached_data(self.trainer, ImageDataModule)
         if data is None:
-            raise ValueError(f"{KEY}=train learns from the data: trainer.fit(model, datamodule=data)")
-        split = data.split("train")
-        images = unlabelled(split if isinstance(split, InMemory) else decode(split))
-        assert isinstance(images, InMemory)
+            raise ValueError(f"{KEY}={TRAIN} learns from the data: trainer.fit(model, datamodule=data)")
         o = self.options
-        return trained_gan(
-            lambda: DCGAN([], **self.networks, **o.teacher_options),
-            images.to(torch.device("cpu")), [], o.teacher_steps, o.teacher_batch_size,
-            [o.teacher_steps, o.teacher_batch_size, o.teacher_options, o.teacher_seed],
-            None if o.teacher_cache is None else Path(o.teacher_cache), "teacher_gan",
-            data_seed=o.teacher_seed, seed=mix(o.teacher_seed, 5),
-        )  # fmt: skip
+        recipe = Recipe(o.teacher_steps, o.teacher_batch_size, o.teacher_options, o.teacher_cache, o.teacher_seed)
+        return trained_dcgan(data.split("train"), self.networks, recipe, "teacher_gan")
 
     # A step.
 
@@ -233,13 +207,7 @@ class Distill(AdversarialTask):
     @torch.no_grad()
     def sample(self, count: int, label: str | None = None, seed: int | None = None) -> Predictions:
         """A row and an image for each of ``count`` samples: the teacher's of some noise, then the student's."""
-        rows = self.sampler.sample(count, label, seed).rows
-        noise = self.sampler.noise(count, None if seed is None else torch.Generator().manual_seed(seed))
-        shown = []
-        for pair in zip(self.teach(noise).cpu(), self.generate(noise).cpu(), strict=True):
-            titled = zip(("teacher", "student"), pair, strict=True)
-            shown.append(side_by_side({title: upscale(image.expand(3, -1, -1), 128) for title, image in titled}))
-        return Predictions(rows, shown)
+        return self.sampler.sample_beside({"teacher": self.teach, "student": self.generate}, count, label, seed)
 
 
 def feature_distance(discriminator: nn.Sequential, fake: Tensor, shown: Tensor) -> Tensor:

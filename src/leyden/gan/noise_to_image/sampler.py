@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from leyden.core.technique import Predictions
-from leyden.visualization.grid import grid, upscale
+from leyden.visualization.grid import grid, side_by_side, upscale
 
 Generate = Callable[[Tensor, Tensor | None], Tensor]
 """Noise (N, latent_dim), and classes (N,) for conditional techniques, to uint8 images (N, C, H, W)."""
@@ -50,10 +50,9 @@ class NoiseSampler(nn.Module):
         device = self.fixed_noise.device
         return torch.arange(count, device=device) % len(self.class_names) if self.conditional else None
 
-    def images(self, noise: Tensor, labels: Tensor | None, size: int = 256) -> Tensor:
-        """Images uint8 (N, C, H, W) of noise (N, latent_dim) and classes (N,), ``size`` at a time."""
-        parts = [slice(start, start + size) for start in range(0, len(noise), size)]
-        return torch.cat([self.generate(noise[part], labels if labels is None else labels[part]) for part in parts])
+    def images(self, noise: Tensor, labels: Tensor | None) -> Tensor:
+        """Images uint8 (N, C, H, W) of noise (N, latent_dim) and classes (N,)."""
+        return in_parts(self.generate, noise, labels)
 
     @torch.no_grad()
     def sample(self, count: int, label: str | None = None, seed: int | None = None) -> Predictions:
@@ -62,14 +61,30 @@ class NoiseSampler(nn.Module):
         Raises:
             ValueError: a class is asked for and the technique is not conditional, or there is no such class.
         """
+        rows, noise, labels = self._asked(count, label, seed)
+        return Predictions(rows, [shown(image) for image in self.images(noise, labels).cpu()])
+
+    @torch.no_grad()
+    def sample_beside(
+        self, generators: dict[str, Generate], count: int, label: str | None = None, seed: int | None = None
+    ) -> Predictions:
+        """The same of several generators: each image has what all make of one noise, side by side under their names."""
+        rows, noise, labels = self._asked(count, label, seed)
+        drawn = [in_parts(generate, noise, labels).cpu() for generate in generators.values()]
+        images = [dict(zip(generators, map(shown, alike), strict=True)) for alike in zip(*drawn, strict=True)]
+        return Predictions(rows, [side_by_side(titled) for titled in images])
+
+    def _asked(
+        self, count: int, label: str | None, seed: int | None
+    ) -> tuple[list[dict[str, Any]], Tensor, Tensor | None]:
+        """What stands in the rows of samples, their noise (N, latent_dim) and classes (N,)."""
         labels = self.cycle(count) if label is None else self._class(label).expand(count)
         noise = self.noise(count, None if seed is None else torch.Generator().manual_seed(seed))
-        samples = self.images(noise, labels).cpu()
         rows: list[dict[str, Any]] = [{"sample": i} for i in range(count)]
         if labels is not None:
             names = [self.class_names[number] for number in labels.tolist()]
             rows = [row | {"class": name} for row, name in zip(rows, names, strict=True)]
-        return Predictions(rows, [upscale(image.expand(3, -1, -1), 128) for image in samples])
+        return rows, noise, labels
 
     @torch.no_grad()
     def sheet(self) -> Tensor:
@@ -95,6 +110,17 @@ class NoiseSampler(nn.Module):
         if label.isdecimal() and int(label) < len(self.class_names):
             return torch.tensor(int(label), device=self.fixed_noise.device)
         raise ValueError(f"no class {label!r}: the data have {', '.join(self.class_names)}")
+
+
+def in_parts(generate: Generate, noise: Tensor, labels: Tensor | None, size: int = 256) -> Tensor:
+    """What ``generate`` makes of noise (N, latent_dim) and classes (N,), ``size`` at a time."""
+    parts = [slice(start, start + size) for start in range(0, len(noise), size)]
+    return torch.cat([generate(noise[part], labels if labels is None else labels[part]) for part in parts])
+
+
+def shown(image: Tensor) -> Tensor:
+    """A sample uint8 (C, H, W) in colour, 128 pixels or more."""
+    return upscale(image.expand(3, -1, -1), 128)
 
 
 def interpolate(noise: Tensor, steps: int = 8) -> Tensor:

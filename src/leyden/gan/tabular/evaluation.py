@@ -1,6 +1,5 @@
 """How good a generator of rows is: scores and charts at the ends of its epochs, and what classifiers learn from it."""
 
-import logging
 from functools import cached_property
 from typing import Any, Literal
 
@@ -27,7 +26,6 @@ from leyden.gan.tabular.utility import Labelled, average_precisions, floors, mis
 from leyden.visualization.generated.real_and_generated import ColumnPair, draw_clouds, draw_columns, draw_correlations
 from leyden.visualization.logging import log_image
 
-log = logging.getLogger(__name__)
 SHOWN = 12
 """Columns in the chart of columns."""
 FEWEST = 6

@@ -1,6 +1,5 @@
 """How good shapes from silhouettes are: IoU with the truth, beside what one gets without learning, and images."""
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -19,8 +18,6 @@ from leyden.visualization.animation import Frames
 from leyden.visualization.generated.voxels import COLOUR, YAW, draw_silhouette, draw_voxels
 from leyden.visualization.labelled import draw_sheet
 from leyden.visualization.logging import log_image
-
-log = logging.getLogger(__name__)
 
 Probabilities = Callable[[Tensor, Tensor | None], Tensor]
 """Silhouettes (N, V, S, S) and which views are given (N, V), or None for all, to (N, D, D, D) in [0, 1]."""

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.data.splits import fit_channels
-from leyden.data.text.published import published_tokenizer
+from leyden.data.text.published import published_tokenizer, require_transformers
 from leyden.multimodal.checkpoint.matcher import Matcher, MatcherSpec, escaped
 from leyden.nets.weight_file import read_tensors
 
@@ -114,16 +114,3 @@ class LibraryMatcher(Matcher):
     def scale(self) -> Tensor:
         """See ``Matcher``."""
         return self.net.logit_scale.exp()
-
-
-def require_transformers(key: str) -> Any:
-    """The library.
-
-    Raises:
-        ImportError: it is not installed; the message says how to install it.
-    """
-    try:
-        import transformers
-    except ImportError as error:
-        raise ImportError(f"{key} needs the library transformers here: pip install 'leyden[text]'") from error
-    return transformers

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from leyden.data.text.published import require_transformers
 from leyden.nets.weight_file import read_tensors
 from leyden.text.nets.encoder import Encoder, EncoderSpec
 
@@ -139,16 +140,3 @@ def build_library_net(config: Mapping[str, Any]) -> Any:
     library: Any = require_transformers("model.weights")
     values = {name: value for name, value in config.items() if name != "model_type"}
     return library.AutoModel.from_config(library.AutoConfig.for_model(config["model_type"], **values))
-
-
-def require_transformers(key: str) -> Any:
-    """The library.
-
-    Raises:
-        ImportError: it is not installed; the message says how to install it.
-    """
-    try:
-        import transformers
-    except ImportError as error:
-        raise ImportError(f"{key} needs the library transformers here: pip install 'leyden[text]'") from error
-    return transformers

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from leyden.data.batches.tokens import RandomWindows
 from leyden.data.loader import Loader
 from leyden.data.specs import TokenizerSpec
-from leyden.data.text.published import published_folder
+from leyden.data.text.published import published_folder, require_transformers
 from leyden.data.text.stream import in_memory
 from leyden.data.text.tokenizer import Tokenizer, build_tokenizer
 from leyden.data.text.tokenizer_sources import read_tokenizer
@@ -24,7 +24,7 @@ from leyden.text.checkpoints import gpt_of, refuse_other_tokenizer
 from leyden.text.nets.convert import is_our_gpt2
 from leyden.text.nets.encoder import EncoderSpec
 from leyden.text.nets.gpt_encoder import GPTEncoder
-from leyden.text.nets.library import load_library_net, require_transformers
+from leyden.text.nets.library import load_library_net
 from leyden.text.teacher import train_teacher
 
 log = logging.getLogger(__name__)
@@ -47,13 +47,12 @@ class CausalNet(nn.Module):
         super().__init__()
         self.spec, self.context, self.vocabulary_size = spec, context, vocabulary_size
 
-    def forward(self, tokens: Tensor, lengths: Tensor, places: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, places: Tensor) -> Tensor:
         """Logits (B, K, V) of the token behind each place.
 
         Args:
-            tokens: (B, T) int64, padding behind.
-            lengths: (B,) int64 tokens of each text.
-            places: (B, K) int64, below ``lengths``.
+            tokens: (B, T) int64; padding stands behind, where what is read from left to right does not see it.
+            places: (B, K) int64, of tokens that are no padding.
         """
         raise NotImplementedError
 
@@ -66,7 +65,7 @@ class OwnCausalNet(CausalNet):
         self.gpt = encoder.net
         self._encoder = [encoder]  # a list hides it: its weights are the GPT's
 
-    def forward(self, tokens: Tensor, lengths: Tensor, places: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, places: Tensor) -> Tensor:
         """See ``CausalNet``; only the places that are asked for get logits."""
         features = self._encoder[0].run(tokens)  # (B, T, D)
         asked = features.gather(1, places[:, :, None].expand(-1, -1, features.shape[-1]))
@@ -82,10 +81,9 @@ class LibraryCausalNet(CausalNet):
         super().__init__(spec, places, net.get_input_embeddings().weight.shape[0])
         self.net = net
 
-    def forward(self, tokens: Tensor, lengths: Tensor, places: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, places: Tensor) -> Tensor:
         """See ``CausalNet``."""
-        real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
-        logits = self.net(input_ids=tokens, attention_mask=real.long()).logits
+        logits = self.net(input_ids=tokens).logits
         return logits.gather(1, places[:, :, None].expand(-1, -1, logits.shape[-1]))
 
 

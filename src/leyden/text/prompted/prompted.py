@@ -53,8 +53,8 @@ from leyden.visualization.charts import draw_bars
 from leyden.visualization.confusion import draw_confusion
 from leyden.visualization.logging import log_image
 
-CONTENT_FREE = ("N/A", "[MASK]", "the film is a film")
-"""The paper's two, and a sentence without an opinion."""
+CONTENT_FREE = ("N/A", "[MASK]", "")
+"""The paper's three."""
 LM = "causal_lm"
 
 
@@ -193,23 +193,23 @@ class Prompted(EstimatorTask):
         self.confusion.zero_()
 
     def test_step(self, batch: LabelledTokens, batch_idx: int) -> None:
-        """Updates the accuracies, with and without calibration, and the confusion matrix."""
+        """Updates the accuracy, without calibration as well where there is one, and the confusion matrix."""
         found, count = self._of_batch(batch), len(batch.labels)
         probabilities = calibrated(found, self._prior())
         self.test_accuracy.update(probabilities.to(self.device), batch.labels)
-        self.test_uncalibrated.update(found.to(self.device), batch.labels)
         self.log("test/accuracy", self.test_accuracy, on_epoch=True, batch_size=count)
-        self.log("test/accuracy_uncalibrated", self.test_uncalibrated, on_epoch=True, batch_size=count)
+        if self.calibrate:
+            self.test_uncalibrated.update(found.to(self.device), batch.labels)
+            self.log("test/accuracy_uncalibrated", self.test_uncalibrated, on_epoch=True, batch_size=count)
         labels = batch.labels.cpu()
         self.confusion.index_put_((labels, probabilities.argmax(1)), torch.ones_like(labels), accumulate=True)
 
     def on_test_epoch_end(self) -> None:
         """Draws how many classes are found, beside chance and counted words of all labelled training texts."""
         log_image(self, "confusion", draw_confusion(self.confusion, self.class_names))
-        rows = {
-            "prompted": float(self.test_accuracy.compute()),
-            "not calibrated": float(self.test_uncalibrated.compute()),
-        }
+        rows = {"prompted": float(self.test_accuracy.compute())}
+        if self.calibrate:
+            rows["not calibrated"] = float(self.test_uncalibrated.compute())
         data = attached_data(self.trainer, Sentences)
         if data is not None:
             train, test = (data.examples(stage).columns for stage in ("train", "test"))

@@ -94,7 +94,7 @@ def word_log_probabilities(
             tokens, lengths = padded([[*prompt, *head] for prompt in part], pad, device)
             # Behind the prompt, and behind each token of the head.
             places = (lengths - len(head) - 1)[:, None] + torch.arange(len(head) + 1, device=device)
-            log_p = network(tokens, lengths, places).log_softmax(-1).cpu()  # (B, K, V)
+            log_p = network(tokens, places).log_softmax(-1).cpu()  # (B, K, V)
             for column, word in enumerate(words):
                 if tuple(word[:-1]) == head:
                     found[first : first + len(part), column] = log_p[:, torch.arange(len(word)), word].sum(1)
@@ -122,9 +122,9 @@ def text_log_probabilities(
         part = texts[first : first + AT_ONCE]
         targets, lengths = padded(part, pad, device)  # (B, T)
         for column, lead in enumerate(leads):
-            tokens, whole = padded([[*lead, *text] for text in part], pad, device)
+            tokens, _ = padded([[*lead, *text] for text in part], pad, device)
             places = (len(lead) - 1 + torch.arange(targets.shape[1], device=device)).expand_as(targets)
-            log_p = network(tokens, whole, places).log_softmax(-1).gather(2, targets[:, :, None])[:, :, 0]
+            log_p = network(tokens, places).log_softmax(-1).gather(2, targets[:, :, None])[:, :, 0]
             real = torch.arange(targets.shape[1], device=device) < lengths[:, None]
             found[first : first + len(part), column] = torch.where(real, log_p, 0).sum(1).cpu()
     return found

@@ -17,10 +17,10 @@ from leyden.core.optim import parameter_groups, scheduled, warmup_cosine
 from leyden.data.columns import IGNORED, TokenPairs
 from leyden.data.ragged import padded
 from leyden.data.specs import TokenizerSpec
-from leyden.data.text.published import published_folder, published_tokenizer
+from leyden.data.text.published import published_folder, published_tokenizer, require_transformers
 from leyden.data.text.tokenizer import Subwords, Tokenizer, build_tokenizer
 from leyden.text.checkpoints import refuse_other_tokenizer
-from leyden.text.nets.library import load_library_net, require_transformers
+from leyden.text.nets.library import load_library_net
 from leyden.text.summary.base import SummaryTask
 from leyden.visualization.logging import logs_now
 
