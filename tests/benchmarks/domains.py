@@ -3,11 +3,12 @@
 Same backbone, images, batches (32 of each domain, 16 px) and losses. Leyden and the plain loop take turns of some
 steps in one process (`steps.py`), and Leyden runs with everything that it has on by default. skada trains through
 skorch, as its users do (`pip install skada skorch`); its time is that of `fit` by the number of steps, less what `fit`
-takes for no epoch. `make bench` runs it.
+takes for no epoch. `make bench`, or this file with the names of some techniques.
 """
 
 import logging
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -134,7 +135,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     logging.disable()
     print(f"ms per training step and steps per second, medians of {ROUNDS} rounds, {torch.get_num_threads()} threads")
-    for name in WEIGHT:
+    for name in sys.argv[1:] or WEIGHT:
         rounds = [with_leyden([*LAB, f"lab.variant='{name}'"], STEPS, plain_step(name)) for _ in range(ROUNDS)]
         ours, theirs = (median(side) for side in zip(*rounds, strict=True))
         ratio = median(a / b for a, b in rounds)

@@ -51,6 +51,14 @@ def test_blur_is_torchvisions(side: int) -> None:
     torch.testing.assert_close(blur(images, numbers(0.1, 0.75), 0.5), wanted, rtol=0, atol=1e-5)
 
 
+def test_blur_is_of_some() -> None:
+    u = torch.tensor([[0.6, 0.75], [0.1, 0.75], [0.6, 0.75]])
+    changed = blur(IMAGES, u, 0.5)
+    assert torch.equal(changed[[0, 2]], IMAGES[[0, 2]])
+    torch.testing.assert_close(changed[1:2], blur(IMAGES[1:2], u[1:2], 0.5))
+    assert not torch.allclose(changed[1], IMAGES[1], atol=0.01)
+
+
 def test_noise_is_normal_and_repeats() -> None:
     grey = torch.full((200, 1, 8, 8), 0.5)
     u = torch.rand(200, 2, generator=torch.Generator().manual_seed(0))

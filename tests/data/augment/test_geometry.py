@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from leyden.data.augment.geometry import DRAWS, random_affine, resample
+from leyden.data.augment.geometry import DRAWS, places, random_affine, resample
 
 IMAGE = torch.arange(64.0).view(1, 1, 8, 8)
 
@@ -42,6 +43,12 @@ def test_mirror_and_quarter_turn_are_exact() -> None:
     torch.testing.assert_close(mirrored, IMAGE.flip(3))
     turned = resample(IMAGE, random_affine(numbers(turn=1.0), (1.0, 1.0), degrees=90))
     torch.testing.assert_close(turned, IMAGE.rot90(1, (2, 3)), rtol=0, atol=1e-4)
+
+
+def test_places_are_those_of_affine_grid() -> None:
+    theta = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0))
+    wanted = F.affine_grid(theta, [5, 1, 4, 7], align_corners=False)
+    torch.testing.assert_close(places(theta, 4, 7), wanted, rtol=0, atol=1e-6)
 
 
 def test_shear_moves_rows_only() -> None:

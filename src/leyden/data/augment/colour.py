@@ -74,19 +74,27 @@ def blur(images: Tensor, u: Tensor, probability: float) -> Tensor:
     Returns:
         (B, C, S, S).
     """
-    radius = max(1, round(images.shape[-1] / 20))
-    sigma = (0.1 + 1.9 * u[:, 1]) * max(0.5, images.shape[-1] / 224)
-    places = torch.arange(radius + 1, device=u.device, dtype=images.dtype)
-    taps = torch.exp(-0.5 * (places / sigma[:, None]).square())  # (B, radius + 1), the middle first
-    taps = torch.where((u[:, 0] < probability)[:, None], taps, (places == 0).to(taps.dtype))
+    chosen = (u[:, 0] < probability).nonzero().flatten()
+    side = images.shape[-1]
+    sigma = (0.1 + 1.9 * u[chosen, 1]) * max(0.5, side / 224)
+    matrices = _blur_matrices(sigma.to(images.dtype), side, max(1, round(side / 20)))[:, None]
+    return images.index_copy(0, chosen, matrices @ images[chosen] @ matrices.mT)
+
+
+def _blur_matrices(sigma: Tensor, side: int, radius: int) -> Tensor:
+    """What blurs a column of pixels, mirrored beyond the border: (B, side, side) for standard deviations (B,)."""
+    distances = torch.arange(radius + 1, device=sigma.device, dtype=sigma.dtype)
+    taps = torch.exp(-0.5 * (distances / sigma[:, None]).square())  # (B, radius + 1), the middle first
     taps = taps / (taps[:, :1] + 2 * taps[:, 1:].sum(1, keepdim=True))
-    for pad, side in (((0, 0, radius, radius), 2), ((radius, radius, 0, 0), 3)):
-        length, padded = images.shape[side], F.pad(images, pad, mode="reflect")
-        images = taps[:, 0, None, None, None] * padded.narrow(side, radius, length)
-        for k in range(1, radius + 1):
-            pair = padded.narrow(side, radius - k, length) + padded.narrow(side, radius + k, length)
-            images = torch.addcmul(images, taps[:, k, None, None, None], pair)
-    return images
+    return torch.einsum("bk,kij->bij", taps, _neighbours(side, radius, sigma.device).to(sigma.dtype))
+
+
+@lru_cache(maxsize=4)
+def _neighbours(side: int, radius: int, device: torch.device) -> Tensor:
+    """(radius + 1, side, side): how often pixel j is a pixel at distance k of pixel i, mirrored beyond the border."""
+    padded = F.pad(torch.eye(side, device=device)[:, None], (radius, radius), mode="reflect")[:, 0]  # (side, places)
+    at = [padded[:, radius + k : radius + k + side].T for k in range(-radius, radius + 1)]
+    return torch.stack([at[radius], *(at[radius - k] + at[radius + k] for k in range(1, radius + 1))])
 
 
 def noise(images: Tensor, u: Tensor, deviation: float) -> Tensor:

@@ -70,12 +70,12 @@ class RandomView:
         else:
             views = images.float()
         if self.jitter or self.grey or self.noise:
-            views = views / 255
+            views.div_(255)
             if self.jitter or self.grey:
                 views = colour.jitter(views, u[:, 7:13], self.jitter, grey=self.grey)
             views = colour.blur(views, u[:, 13:15], self.blur) if self.blur else views
             views = colour.noise(views, u[:, 15:], self.noise) if self.noise else views
-            return (views * 255).round_().to(torch.uint8)
+            return views.mul_(255).round_().to(torch.uint8)
         views = colour.blur(views, u[:, 13:15], self.blur) if self.blur else views
         return views.round_().to(torch.uint8)
 
