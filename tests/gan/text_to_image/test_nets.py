@@ -31,6 +31,14 @@ def test_gradients_reach_image_and_text(way: str) -> None:
     assert not torch.equal(logits, discriminator(images, TOKENS.flip(0), LENGTHS.flip(0)))
 
 
+@pytest.mark.parametrize("way", ["join", "projection"])
+def test_several_texts_for_one_look(way: str) -> None:
+    torch.manual_seed(0)
+    head = Discriminator(TEXT, 3, 16, 4, "none", way).head  # type: ignore[arg-type]
+    maps, encoded = torch.randn(5, 8, 4, 4), torch.randn(3, 5, 6)
+    torch.testing.assert_close(head(maps, encoded), torch.stack([head(maps, texts) for texts in encoded]))
+
+
 def test_projection_is_a_part_for_the_image_and_one_for_the_fit() -> None:
     head = Projection(TEXT, 2)
     for layer in (head.real, head.project):

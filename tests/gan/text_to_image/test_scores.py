@@ -52,6 +52,15 @@ def test_right_samples_are_right(scorer: DescriptionScores) -> None:
     assert "right_place_and_shape" not in found
 
 
+def test_validation_looks_at_unseen_descriptions_without_images(scorer: DescriptionScores) -> None:
+    right, wrong = painted(scorer.train.labels, 2), painted(torch.tensor(UNSEEN), 3)
+    wrong.images[:, 1, 0, 0] = 2
+    found = scorer.validation(right, wrong)
+    assert found["right"] == found["unseen_right_shape"] == 1
+    assert found["unseen_right"] == 0
+    assert 0.8 < found["diversity"] < 1.2
+
+
 def test_a_wrong_factor_counts_once(scorer: DescriptionScores) -> None:
     samples = painted(scorer.test.labels, 2)
     samples.images[:, 2, 0, 0] = 1 - samples.images[:, 2, 0, 0]
@@ -79,7 +88,8 @@ def test_without_factors_there_are_distances_alone() -> None:
     images: Callable[[int], Described] = lambda seed: painted(labels, seed)  # noqa: E731
     scorer = DescriptionScores(images(0), images(1), ["a dog", "a cat"], [], {}, torch.device("cpu"))
     assert scorer.testing(images(2)).keys() == {"fid", "fid_floor", "neighbour_ratio", "diversity"}
-    assert scorer.validation(images(2)).keys() == {"fid", "precision", "recall", "density", "coverage"}
+    distances = {"fid", "precision", "recall", "density", "coverage", "diversity"}
+    assert scorer.validation(images(2), images(3)).keys() == distances
 
 
 def test_too_few_images_are_refused() -> None:

@@ -37,6 +37,29 @@ def test_d_weighs_both_kinds_of_wrong_pairs_alike(way: str, tiny: Tiny, batch: C
     torch.testing.assert_close(model.generator_loss(real, fake, batch), softplus(-critic(fake, *texts)).mean())
 
 
+def test_d_sees_each_factor_exchanged(tiny: Tiny, batch: CaptionedTokens) -> None:
+    model = tiny(wrong_texts="one_word", discriminator_norm="none")
+    assert model.exchange is not None
+    real, fake = off_the_loop(model, batch)
+    torch.manual_seed(3)
+    loss = model.discriminator_loss(real, fake, batch)
+    torch.manual_seed(3)
+    wrong, differ = model.exchange(batch.tokens, batch.labels)
+    critic = model.discriminator
+    on_wrong = torch.stack([critic(real, tokens, batch.lengths) for tokens in wrong])
+    assert on_wrong.shape == differ.shape == (3, len(real))
+    expected = softplus(-critic(real, batch.tokens, batch.lengths)).mean()
+    expected += (softplus(on_wrong[differ]).mean() + softplus(critic(fake, batch.tokens, batch.lengths)).mean()) / 2
+    torch.testing.assert_close(loss, expected)
+
+
+def test_words_that_cannot_be_exchanged_leave_the_nearest(tiny: Tiny, caplog: pytest.LogCaptureFixture) -> None:
+    model = tiny(wrong_texts="one_word", factors={}, unseen=[])
+    assert model.exchange is None
+    assert model.wrong_texts == "nearest"
+    assert "model.wrong_texts=nearest is taken" in caplog.text
+
+
 def test_equal_descriptions_never_count_as_wrong(tiny: Tiny, batch: CaptionedTokens) -> None:
     model, same = tiny(discriminator_norm="none"), batch._replace(labels=torch.zeros_like(batch.labels))
     real, fake = off_the_loop(model, batch)
@@ -61,6 +84,23 @@ def test_g_alone_learns_between_descriptions(tiny: Tiny, batch: CaptionedTokens)
     torch.testing.assert_close(whole, softplus(-model.critic(fake, batch)).mean() + between)
 
 
+def test_g_is_asked_for_what_tells_its_description(tiny: Tiny, batch: CaptionedTokens) -> None:
+    model = tiny(wrong_texts="one_word", contrast=2.0, discriminator_norm="none")
+    real, fake = off_the_loop(model, batch)
+    torch.manual_seed(3)
+    loss = model.generator_loss(real, fake, batch)
+    torch.manual_seed(3)
+    assert model.exchange is not None
+    wrong, differ = model.exchange(batch.tokens, batch.labels)
+    own = model.critic(fake, batch)
+    others = torch.stack([model.discriminator(fake, tokens, batch.lengths) for tokens in wrong])
+    expected = softplus(-own).mean() - 2 * (own - others).sigmoid().log()[differ].mean()
+    torch.testing.assert_close(loss, expected)
+    same = batch._replace(labels=torch.zeros_like(batch.labels))
+    nearest = tiny(wrong_texts="nearest", contrast=2.0, discriminator_norm="none")
+    torch.testing.assert_close(nearest.generator_loss(real, fake, same), softplus(-nearest.critic(fake, same)).mean())
+
+
 def test_each_network_has_its_own_encoder(tiny: Tiny, batch: CaptionedTokens) -> None:
     model = tiny()
     real, fake = off_the_loop(model, batch)
@@ -76,6 +116,7 @@ def test_each_network_has_its_own_encoder(tiny: Tiny, batch: CaptionedTokens) ->
         ({"encoder": "lstm"}, "model.encoder"),
         ({"text_in_generator": "x"}, "model.text_in_generator=x"),
         ({"eval_samples": 3}, "model.eval_samples=3"),
+        ({"wrong_texts": "none", "contrast": 1.0}, "model.contrast=1"),
     ],
 )
 def test_values_without_a_meaning_are_refused(values: dict, message: str, tiny: Tiny) -> None:
@@ -86,7 +127,12 @@ def test_values_without_a_meaning_are_refused(values: dict, message: str, tiny: 
 def test_resumed_is_as_if_left_alone(tiny: Tiny, data: Captions, tmp_path: Path) -> None:
     model = assert_resumed_is_as_if_left_alone(
         lambda: tiny(
-            encoder="gru", text_in_generator="batch_norm", interpolation=1.0, recombined=1.0, wrong_texts="nearest"
+            encoder="gru",
+            text_in_generator="batch_norm",
+            interpolation=1.0,
+            recombined=1.0,
+            wrong_texts="one_word",
+            contrast=1.0,
         ),
         lambda: data,
         tmp_path,
@@ -103,7 +149,7 @@ def test_scores_and_sheets_of_a_training(tiny: Tiny, data: Captions, monkeypatch
     trainer = quiet_trainer(logger=kept, max_steps=2, max_epochs=-1, limit_val_batches=1, val_check_interval=2)
     model = tiny()
     trainer.fit(model, data)
-    assert trainer.callback_metrics["val/right"] >= 0
+    assert {"val/right", "val/unseen_right_digit_and_colour", "val/diversity"} <= trainer.callback_metrics.keys()
     (scores,) = trainer.test(model, data, verbose=False)
     assert {
         "test/right_digit",

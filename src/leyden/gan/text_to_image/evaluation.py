@@ -27,6 +27,8 @@ ROWS = 10
 """Descriptions on a sheet that training images have, and at most as many that none has."""
 BESIDE = 5
 """Images of each beside real ones."""
+UNSEEN_EACH = 10
+"""Samples in validations of each description that no training image has."""
 
 
 class DescriptionEvaluation:
@@ -71,7 +73,7 @@ class DescriptionEvaluation:
             return
         scorer = self.scorer(task)
         if stage == "val":
-            scores = scorer.validation(self.generated("train"))
+            scores = scorer.validation(self.generated("train"), self.generated_unseen())
             task.training_monitor.record(task.global_step, scores)
             right = f", right {scores['right']:.2f}" if self.factors else f", FID {scores['fid']:.3g}"
             log_image(task, self.main_image, self._sheet(task, right))
@@ -119,6 +121,16 @@ class DescriptionEvaluation:
         with torch.no_grad():
             encoded = self.sampler.encode(split.tokens, split.lengths)
         return Described(self.sampler.images(noise, encoded), split.labels)
+
+    def generated_unseen(self) -> Described:
+        """``UNSEEN_EACH`` samples of each description that no training image has; the same noise whenever."""
+        places = torch.tensor(self.unseen, dtype=torch.int64).repeat_interleave(UNSEEN_EACH)
+        noise = self.sampler.noise(len(places), torch.Generator().manual_seed(len(places)))
+        if not self.unseen:
+            return Described(torch.empty(0, dtype=torch.uint8), places)
+        with torch.no_grad():
+            encoded = self.sampler.encoded([self.sampler.class_names[place] for place in places.tolist()])
+        return Described(self.sampler.images(noise, encoded), places.to(noise.device))
 
     def _sheet(self, task: AdversarialTask, more: str = "") -> Tensor:
         """Rows of samples below their descriptions, those that training images have beside those that none has."""

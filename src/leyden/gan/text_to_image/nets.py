@@ -126,7 +126,15 @@ class Discriminator(nn.Module):
         return self.fits(self.look(images), self.encode(tokens, lengths))
 
     def fits(self, maps: Tensor, encoded: Tensor) -> Tensor:
-        """Logits (N,) of what was seen in images (N, width, 4, 4) with encoded descriptions (N, E)."""
+        """Logits of what was seen in images (N, width, 4, 4).
+
+        Args:
+            maps: (N, width, 4, 4).
+            encoded: a description (N, E) for each image, or K of them, (K, N, E).
+
+        Returns:
+            (N,) or (K, N).
+        """
         return self.head(maps, encoded)
 
 
@@ -141,9 +149,11 @@ class Join(nn.Module):
         self.logit = nn.Conv2d(width, 1, 4)
 
     def forward(self, maps: Tensor, encoded: Tensor) -> Tensor:
-        """Logits (N,)."""
-        beside = self.compress(encoded)[:, :, None, None].expand(-1, -1, *maps.shape[2:])
-        return self.logit(self.mix(torch.cat([maps, beside], 1))).flatten()
+        """Logits (N,), or (K, N) of vectors (K, N, E)."""
+        shape = encoded.shape[:-1]
+        beside = self.compress(encoded)[..., None, None].expand(*shape, -1, *maps.shape[2:])
+        joined = torch.cat([maps.expand(*shape, *maps.shape[1:]), beside], -3)
+        return self.logit(self.mix(joined.flatten(0, -4))).view(shape)
 
 
 class Projection(nn.Module):
@@ -156,8 +166,8 @@ class Projection(nn.Module):
         self.compress = nn.Linear(text.text_dim, text.compressed_dim, bias=False)
 
     def forward(self, maps: Tensor, encoded: Tensor) -> Tensor:
-        """Logits (N,)."""
-        fit = (self.project(maps).flatten(1) * self.compress(encoded)).sum(1) / self.compress.out_features**0.5
+        """Logits (N,), or (K, N) of vectors (K, N, E)."""
+        fit = (self.project(maps).flatten(1) * self.compress(encoded)).sum(-1) / self.compress.out_features**0.5
         return self.real(maps).flatten() + fit
 
 

@@ -78,17 +78,23 @@ class DescriptionScores:
         """Standardised features (N, d) in which distances are measured."""
         return (self._features(images) - self._mean) / self._deviation
 
-    def validation(self, samples: Described) -> dict[str, float]:
-        """Scores against training images, by which the best checkpoint is chosen.
+    def validation(self, samples: Described, unseen: Described) -> dict[str, float]:
+        """Scores against training images, by which settings and the best checkpoint are chosen.
+
+        Args:
+            samples: of training captions.
+            unseen: of descriptions that no training image has; may be none.
 
         Returns:
-            ``fid``, ``precision``, ``recall``, ``density``, ``coverage`` against as many training images, and where
-            factors are known ``right_<factor>`` and ``right``, as in ``of_factors``.
+            ``fid``, ``precision``, ``recall``, ``density``, ``coverage`` against as many training images; ``diversity``
+            as in ``testing``, of training images; and where factors are known ``right_<factor>`` and ``right``, as in
+            ``of_factors``, and the same of ``unseen_...``, for which no image is needed.
         """
         real, features = self._train[: len(samples.images)], self.features(samples.images)
         scores = {"fid": frechet_distance(real, features).item()}
         scores |= {name: value.item() for name, value in manifolds(real, features)._asdict().items()}
-        return scores | self.of_factors(samples)
+        scores["diversity"] = spread(features, samples.labels) / spread(self._train, self.train.labels)
+        return scores | self.of_factors(samples) | self.of_factors(unseen, "unseen_")
 
     def testing(self, samples: Described) -> dict[str, float]:
         """Scores against the test images.

@@ -16,7 +16,11 @@ digit of one with the colour of another, of most of which there are images and o
 
 With descriptions of few words t' should not be any: one that differs in colour, digit and ground is rejected by the
 colour, and D never learns to read. ``wrong_texts: nearest`` takes the description in the batch that shares the most
-words with t and still says something else.
+words with t and still says something else. Few of these differ in the ground alone, so that D learns grounds last;
+``one_word`` exchanges the word of each factor in turn, and D sees all of these for one look at the image. G may be
+asked for what tells them apart, too, on the logits l of D (``contrast``; the part for the image alone cancels):
+
+    G:  ... - E ln sigmoid(l(G(z, t), t) - l(G(z, t), t'))
 
 Where we depart: the encoder is a bag of words or a GRU that each network learns for itself, by its own loss, in place
 of a character network that was trained before; descriptions whose label says that they mean the same never count as
@@ -29,6 +33,7 @@ from typing import Unpack
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from leyden.core.technique import Predictions
 from leyden.data.columns import CaptionedTokens
@@ -39,6 +44,7 @@ from leyden.gan.noise_to_image.dcgan import Norm
 from leyden.gan.pixels import to_signed, to_uint8
 from leyden.gan.text_to_image.encoders import Encoder
 from leyden.gan.text_to_image.evaluation import DescriptionEvaluation
+from leyden.gan.text_to_image.exchange import ExchangeWord, are_tokens
 from leyden.gan.text_to_image.nets import (
     Discriminator,
     Generator,
@@ -78,11 +84,12 @@ class TextToImage(AdversarialTask):
         compressed_dim: numbers that are left of them before they meet noise or features; 128 in the paper.
         text_in_generator: "join" to the noise, or "batch_norm": the scale and shift of each normalisation, too.
         text_in_discriminator: "join" to the features, or "projection" of one on the other.
-        wrong_texts: with which descriptions of others D also sees real images (GAN-CLS): "any", the "nearest", which
-            share the most words, or "none".
+        wrong_texts: with which other descriptions D also sees real images (GAN-CLS): "any"; the "nearest", which share
+            the most words; those with "one_word" exchanged, or the nearest where data have no ``factors``; or "none".
         interpolation: weight of what lies between two descriptions in G's loss (GAN-INT); 0 leaves it out.
         recombined: weight of descriptions in G's loss that take each factor from one of two; 0, or data without
             ``factors``, leaves them out.
+        contrast: weight of G's loss beside wrong descriptions, as ``wrong_texts`` finds them; 0 leaves it out.
         base_channels: channels of the stage nearest to the image; doubled at each halving of the side.
         latent_dim: length of the noise vector.
         discriminator_norm: "batch" as in the paper, "layer" or "none"; a gradient penalty or R1 needs one of the last.
@@ -113,6 +120,7 @@ class TextToImage(AdversarialTask):
         wrong_texts: WrongTexts = "any",
         interpolation: float = 0.0,
         recombined: float = 0.0,
+        contrast: float = 0.0,
         base_channels: int = 64,
         latent_dim: int = 100,
         discriminator_norm: Norm = "batch",
@@ -125,11 +133,20 @@ class TextToImage(AdversarialTask):
             raise ValueError(
                 f"model.loss={self.options.loss} compares pairs of images, of which D sees three kinds here"
             )
-        self.wrong_texts, self.interpolation, self.recombined = wrong_texts, interpolation, recombined
+        if contrast and wrong_texts == "none":
+            raise ValueError(f"model.contrast={contrast:g} compares with wrong descriptions: set model.wrong_texts")
+        self.wrong_texts, self.contrast = wrong_texts, contrast
+        self.interpolation, self.recombined = interpolation, recombined
         words = build_tokenizer(tokenizer)
         self.recombine = Recombine(class_names, factors, words, context) if recombined and factors else None
         if recombined and not factors:
             log.warning("the data do not say what descriptions are made of: model.recombined is left out")
+        self.exchange = None
+        if wrong_texts == "one_word" and are_tokens(factors, words):
+            self.exchange = ExchangeWord(class_names, unseen, factors, words)
+        elif wrong_texts == "one_word":
+            log.warning("no words of one token that descriptions are made of: model.wrong_texts=nearest is taken")
+            self.wrong_texts = "nearest"
         text, image = TextOptions(encoder, words.size, text_dim, compressed_dim), (channels, image_size, base_channels)
         self.generator = Generator(text, *image, latent_dim, text_in_generator)
         self.discriminator = Discriminator(text, *image, discriminator_norm, text_in_discriminator)
@@ -155,21 +172,41 @@ class TextToImage(AdversarialTask):
         """
         discriminator, fake = self.discriminator, fake.detach()
         encoded = discriminator.encode(batch.tokens, batch.lengths)
-        maps = discriminator.look(self.criterion.augment(real))
-        on_real = discriminator.fits(maps, encoded).float()
         on_fake = discriminator.fits(discriminator.look(self.criterion.augment(fake)), encoded).float()
+        texts, differ = self.with_wrong(batch, encoded)
+        logits = discriminator.fits(discriminator.look(self.criterion.augment(real)), texts).float()
+        on_real, on_wrong = logits[0], logits[1:][differ]
         self.watch(on_real, on_fake)
-        wrong = [on_fake]
-        if self.wrong_texts != "none":
-            others, differ = wrong_partners(batch, self.wrong_texts)
-            wrong.append(discriminator.fits(maps, encoded[others]).float()[differ])
-        loss = self.criterion.loss.discriminator(on_real, torch.cat(wrong))
+        loss = self.criterion.loss.discriminator(on_real, on_fake)
+        if len(on_wrong):
+            loss = (loss + self.criterion.loss.discriminator(on_real, on_wrong)) / 2
         return loss + self.criterion.penalty(lambda images: self.critic(images, batch), real, fake)
 
+    def with_wrong(self, batch: CaptionedTokens, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """The batch's encoded descriptions (N, E) with K wrong ones behind each.
+
+        Returns:
+            (1 + K, N, E), and which of the wrong ones, (K, N), say something else.
+        """
+        if self.exchange is not None:
+            tokens, differ = self.exchange(batch.tokens, batch.labels)
+            wrong = self.discriminator.encode(tokens.flatten(0, 1), batch.lengths.repeat(len(tokens)))
+            return torch.cat([encoded[None], wrong.unflatten(0, differ.shape)]), differ
+        if self.wrong_texts == "none":
+            return encoded[None], torch.zeros(0, len(encoded), dtype=torch.bool, device=encoded.device)
+        others, differ = wrong_partners(batch, self.wrong_texts)
+        return torch.stack([encoded, encoded[others]]), differ[None]
+
     def generator_loss(self, real: Tensor, fake: Tensor, batch: CaptionedTokens) -> Tensor:
-        """-E ln D(G(z, t), t), or as ``loss`` says, () with a graph to G; and on texts without images."""
-        on_fake = self.critic(fake, batch)
-        loss = self.criterion.loss.generator(on_fake, on_fake)
+        """-E ln D(G(z, t), t), or as ``loss`` says, () with a graph to G; and what else the options ask for."""
+        texts = self.discriminator.encode(batch.tokens, batch.lengths)[None]
+        differ = texts.new_zeros(0, len(fake), dtype=torch.bool)
+        if self.contrast:
+            texts, differ = self.with_wrong(batch, texts[0])
+        logits = self.discriminator.fits(self.discriminator.look(self.criterion.augment(fake)), texts).float()
+        loss = self.criterion.loss.generator(logits[0], logits[0])
+        if differ.any():
+            loss = loss + self.contrast * contrastive(logits[0], logits[1:])[differ].mean()
         if self.interpolation:
             networks = (self.generator, self.discriminator)
             between = [halfway(network.encode(batch.tokens, batch.lengths)) for network in networks]
@@ -211,6 +248,11 @@ class TextToImage(AdversarialTask):
         network = self.ema.network.eval()
         assert isinstance(network, Generator)
         return network
+
+
+def contrastive(own: Tensor, others: Tensor) -> Tensor:
+    """-ln sigmoid(l(x, t) - l(x, t')), (K, N), of logits (N,) with the own and (K, N) with other descriptions."""
+    return softplus(others - own)
 
 
 def halfway(encoded: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch.nn.functional import one_hot
 
 from leyden.data.columns import CaptionedTokens
 
-WrongTexts = Literal["any", "nearest", "none"]
+WrongTexts = Literal["any", "nearest", "one_word", "none"]
 
 
 def wrong_partners(batch: CaptionedTokens, way: WrongTexts) -> tuple[Tensor, Tensor]:
