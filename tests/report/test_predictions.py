@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from leyden.core.technique import Predictions
@@ -16,7 +17,7 @@ def test_rows_of_a_table_have_no_sheet(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.png"))
 
 
-def test_files_of_predictions_lie_beside_images(tmp_path: Path) -> None:
+def test_files_of_predictions_lie_beside_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Those of an earlier, longer call go."""
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "sample_007.obj").write_text("old")
@@ -24,6 +25,7 @@ def test_files_of_predictions_lie_beside_images(tmp_path: Path) -> None:
     images = list(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
     writer.write_samples(Predictions([{}, {}], images, [{"obj": b"first"}, {"obj": b"second", "gif": b"turns"}]), "two")
     writer.finish()
+    assert capsys.readouterr().out.endswith(f"2 predictions: {tmp_path} (.gif and .obj of each in files/)\n")
     found = {file.name: file.read_text() for file in (tmp_path / "files").iterdir()}
     assert found == {"sample_000.obj": "first", "sample_001.obj": "second", "sample_001.gif": "turns"}
     assert sorted(file.name for file in (tmp_path / "images").iterdir()) == ["sample_000.png", "sample_001.png"]

@@ -191,11 +191,11 @@ class Exports(Protocol):
 class WritesFiles(Protocol):
     """Predictions that also have a format of their field, such as COCO's."""
 
-    def prediction_files(self, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    def prediction_files(self, rows: Sequence[dict[str, Any]]) -> Mapping[str, str | bytes]:
         """File names with their content.
 
         Args:
-            rows: of ``predict``, each also with the "path" of its input.
+            rows: of ``predict``, or of samples or continuations, each also with the "path" of its input or its name.
         """
         ...
 

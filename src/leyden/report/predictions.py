@@ -147,7 +147,7 @@ class PredictionWriter:
             sheet = side_by_side({title: grid(torch.stack(shown), columns)})
         to_pil_image(sheet).save(self.folder / "grid.png")
 
-    def finish(self, files: Callable[[list[dict[str, Any]]], dict[str, str]] | None = None) -> None:
+    def finish(self, files: Callable[[list[dict[str, Any]]], Mapping[str, str | bytes]] | None = None) -> None:
         """Writes the last sheet and the tables.
 
         Args:
@@ -161,9 +161,15 @@ class PredictionWriter:
         write_file(self.folder / "predictions.json", json.dumps(self.rows, indent=2))
         for name, content in (files(self.rows) if files else {}).items():
             write_file(self.folder / name, content)
+            self.written.add(self.folder / name)
         if len(self.rows) > LISTED:
             print(f"and {len(self.rows) - LISTED:,} more in {self.folder / 'predictions.csv'}")
-        print(f"{len(self.rows)} predictions: {self.folder}")
+        print(f"{len(self.rows)} predictions: {self.folder}{self._endings()}")
+
+    def _endings(self) -> str:
+        """Of the files of predictions, such as " (.mid and .wav of each in files/)", for the terminal."""
+        endings = sorted({file.suffix for file in self.written if file.is_relative_to(self.folder / "files")})
+        return f" ({' and '.join(endings)} of each in files/)" if endings else ""
 
     def _draw_sheet(self) -> None:
         images, captions = zip(*self.tiles, strict=True)

@@ -113,7 +113,7 @@ def write_continuations(
         print("\n")
         row = {"prompt": prompts[place], "continuation": "".join(pieces)}
         writer.add(f"continuation_{place * count + number:03d}", row, None)
-    writer.finish()
+    writer.finish(model.prediction_files if isinstance(model, WritesFiles) else None)
     print(f"--seed {seed} draws the same again")
 
 

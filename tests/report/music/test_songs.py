@@ -1,21 +1,23 @@
 """Songs that a language model writes: scored at the end of a test, and turned into files."""
 
-import json
+import io
 from pathlib import Path
 
 import pytest
 import torch
 from lightning import LightningModule
+from PIL import Image
 from torch import Tensor
 from tunes import tune, tune_folder
 
 from leyden.core.technique import Predictions
 from leyden.data.batches.tokens import TokenWindows
 from leyden.data.source.builtin.python_topics import PythonTopics
+from leyden.data.source.music.midi import midi_bytes
 from leyden.data.source.music.midi_folder import MidiFolder
 from leyden.data.source.music.notation import write_song
 from leyden.data.source.text.songs import SongTexts
-from leyden.report.music.songs import SongsOfTexts, main, read_all, write_songs
+from leyden.report.music.songs import SongsOfTexts, files_of, read_all
 from training import Kept, quiet_trainer
 
 
@@ -71,28 +73,16 @@ def test_other_texts_are_refused() -> None:
 def test_a_last_bar_that_is_cut_off_is_left_out() -> None:
     notes, onsets = tune(0)
     text = write_song(notes, onsets, 16)
-    (song,) = read_all([text + "|kc"], 16)
+    (song,) = read_all([text + "kc"], 16)
     assert torch.equal(song.notes, notes)
     assert song.broken == 0
-    (short,) = read_all([text[:-7]], 16)
+    (short,) = read_all([text[:-1]], 16)
     assert torch.equal(short.notes, notes[:, :48])
 
 
-def test_predictions_become_files(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = [{"text": write_song(*tune(0), 16)}, {"text": "nothing"}]
-    (tmp_path / "predictions.json").write_text(json.dumps(rows))
-    monkeypatch.setattr("sys.argv", ["songs", str(tmp_path)])
-    main()
-    assert capsys.readouterr().out.splitlines()[0].startswith("sample 0: bars 4, broken 0, notes 64")
-    names = sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file())
-    assert names == ["files/sample_000.mid", "files/sample_000.wav", "predictions.json", "rolls.png"]
-
-
-def test_a_folder_without_predictions_names_the_cure(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="leyden predict RECORD"):
-        write_songs(tmp_path, 84, "4/4")
-    (tmp_path / "predictions.json").write_text('[{"text": "prose"}]')
-    with pytest.raises(ValueError, match="no text has a bar"):
-        write_songs(tmp_path, 84, "4/4")
+def test_texts_become_files() -> None:
+    files = files_of({"sample_000": write_song(*tune(0), 16), "sample_001": "nothing"}, 84.0, 16)
+    assert sorted(files) == ["files/sample_000.mid", "files/sample_000.wav", "rolls.png"]
+    assert files["files/sample_000.mid"] == midi_bytes(*tune(0), 84.0, "4/4")
+    assert Image.open(io.BytesIO(files["rolls.png"])).width > 64 * 5
+    assert not files_of({"sample_000": "nothing"}, 84.0, 16)

@@ -1,15 +1,7 @@
-"""Songs that a language model writes as text: scored as those of other generators, as files, and drawn.
+"""Songs that a language model writes as text: scored as those of other generators, as files, and drawn."""
 
-In a run, the callback ``SongsOfTexts`` does that at the end of the test. For the samples of ``leyden predict``:
-
-    python -m leyden.report.music.songs outputs/.../predictions
-
-writes ``files/sample_000.mid`` and ``.wav`` for each and ``rolls.png`` into that folder.
-"""
-
-import argparse
-import json
-from pathlib import Path
+import io
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -19,17 +11,15 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from leyden.core.attached import attached_data
-from leyden.core.files import write_file
 from leyden.core.technique import Samples
 from leyden.data.batches.gan.bars import bars_of, phrases_of
 from leyden.data.module import DataModule
 from leyden.data.source.music.notation import read_song
-from leyden.data.source.music.score import VOICES, bar_steps
 from leyden.data.source.text.songs import SongTexts
 from leyden.data.splits import Stage
 from leyden.metrics.music.bars import as_bars, song_scores
 from leyden.metrics.music.histograms import song_distances, worse_and_floor
-from leyden.visualization.generated.music.files import song_files, song_row
+from leyden.visualization.generated.music.files import song_files
 from leyden.visualization.generated.music.roll import draw_rolls
 from leyden.visualization.logging import log_file, log_image
 
@@ -44,7 +34,8 @@ class SongsOfTexts(Callback):
 
     The scores are those of ``leyden.gan.music.evaluation``: distances of histograms to held-out songs, with those of
     training songs, random notes and shuffled bars; and of bars. Besides there are ``broken``, the share of the bars
-    that the notation does not allow, and ``songs``, how many texts have ``bars`` bars or more: only these are scored.
+    that are not as the notation has them (they are repaired), and ``songs``, how many texts have ``bars`` bars or more:
+    only these are scored.
 
     Args:
         songs: so many are written.
@@ -110,7 +101,7 @@ class ReadSong(NamedTuple):
     onsets: Tensor
     """(4, bars * T) bool."""
     broken: int
-    """Bars that the notation does not allow; the last one, which ends where the text was cut off, is none of them."""
+    """Bars that are not as the notation has them."""
 
 
 def read_all(texts: list[str], steps: int) -> list[ReadSong]:
@@ -120,62 +111,27 @@ def read_all(texts: list[str], steps: int) -> list[ReadSong]:
         texts: of a language model.
         steps: of a bar.
     """
-    songs = []
-    for text in texts:
-        notes, onsets, broken = read_song(text, steps)
-        *_, last = text.rpartition("|")
-        if read_song(f"|{last}", steps)[2]:
-            kept = read_song(text[: len(text) - len(last) - 1], steps)
-            notes, onsets, broken = kept
-        songs.append(ReadSong(notes, onsets, broken))
-    return songs
+    return [ReadSong(*read_song(text, steps)) for text in texts]
 
 
-def write_songs(folder: Path, tempo: float, time: str) -> list[str]:
-    """Reads ``predictions.json`` of a folder; writes files and ``rolls.png`` into it.
+def files_of(texts: Mapping[str, str], tempo: float, steps: int) -> dict[str, bytes]:
+    """The songs of some texts as files: ``files/NAME.mid`` and ``.wav`` of each, ``rolls.png`` of all.
 
     Args:
-        folder: that ``leyden predict`` wrote.
+        texts: by their names; those without a bar of music have no files.
         tempo: quarter notes in a minute.
-        time: the songs' time signature.
-
-    Returns:
-        A line for each song.
-
-    Raises:
-        FileNotFoundError: there are no predictions.
-        ValueError: no prediction is a text with a bar of music.
+        steps: of a bar.
     """
-    file, steps = folder / "predictions.json", bar_steps(time)
-    if not file.is_file():
-        raise FileNotFoundError(f"{file} is not there: leyden predict RECORD --count 8 --seed 1 writes it")
-    texts = [str(row.get("text", "")) for row in json.loads(file.read_text())]
-    lines, rolls = [], []
-    for number, song in enumerate(read_all(texts, steps)):
-        if song.notes.shape != (VOICES, 0):
-            for extension, content in song_files(song.notes, song.onsets, tempo, steps).items():
-                write_file(folder / "files" / f"sample_{number:03d}.{extension}", content)
-            rolls.append((f"sample {number}", song.notes, song.onsets))
-        row = {"bars": song.notes.shape[1] // steps, "broken": song.broken} | song_row(song.notes, song.onsets)
-        lines.append(f"sample {number}: " + ", ".join(f"{name} {value}" for name, value in row.items()))
-    if not rolls:
-        raise ValueError(f"{file}: no text has a bar of music: train on data/source=chorales_text")
-    to_pil_image(draw_rolls(rolls, steps, 1)).save(folder / "rolls.png")
-    return lines
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser("python -m leyden.report.music.songs", description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="that leyden predict wrote")
-    parser.add_argument("--tempo", type=float, default=84.0, help="quarter notes in a minute")
-    parser.add_argument("--time", default="4/4", help="time signature of the songs")
-    options = parser.parse_args()
-    try:
-        print("\n".join(write_songs(options.folder, options.tempo, options.time)))
-    except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from error
-
-
-if __name__ == "__main__":
-    main()
+    found: dict[str, bytes] = {}
+    rolls = []
+    for name, song in zip(texts, read_all(list(texts.values()), steps), strict=True):
+        if not song.notes.shape[1]:
+            continue
+        for extension, content in song_files(song.notes, song.onsets, tempo, steps).items():
+            found[f"files/{name}.{extension}"] = content
+        rolls.append((name, song.notes, song.onsets))
+    if rolls:
+        image = io.BytesIO()
+        to_pil_image(draw_rolls(rolls, steps, 1)).save(image, "PNG")
+        found["rolls.png"] = image.getvalue()
+    return found

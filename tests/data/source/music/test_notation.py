@@ -1,14 +1,26 @@
 """Songs as text and back."""
 
+import pytest
 import torch
 from tunes import tune
 
 from leyden.data.source.music.notation import read_song, write_song
 
 
+def held(*pitches: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A chord for a bar, and no onset but where pitches change."""
+    notes = torch.tensor(pitches)[:, None].repeat(1, 16)
+    return notes, torch.zeros_like(notes, dtype=torch.bool)
+
+
 def test_a_held_chord_as_text() -> None:
-    notes = torch.tensor([72, 64, 60, 48])[:, None].repeat(1, 16)
-    assert write_song(notes, torch.zeros_like(notes, dtype=torch.bool), 16) == "|kcYM9....7"
+    assert write_song(*held(72, 64, 60, 48), 16) == "|kcYM|"
+
+
+def test_moments_say_where_in_the_bar_they_begin() -> None:
+    notes, onsets = held(72, 64, 60, 48)
+    notes[0, 10:], notes[1, 13:], notes[3, 15:] = 71, 0, 50
+    assert write_song(notes, onsets, 16) == "|kcYM3;j...4,._..4:._.O|"
 
 
 def test_text_is_read_back() -> None:
@@ -23,18 +35,31 @@ def test_text_is_read_back() -> None:
 
 
 def test_held_and_repeated_notes_differ() -> None:
-    notes = torch.full((4, 16), 60)
-    onsets = torch.zeros_like(notes, dtype=torch.bool)
+    notes, onsets = held(60, 60, 60, 60)
     onsets[0, 8] = True
-    assert write_song(notes, onsets, 16) == "|YYYY8Y...8"
+    assert write_song(notes, onsets, 16) == "|YYYY3Y...|"
 
 
-def test_what_is_no_music_is_passed_over() -> None:
-    notes, onsets, broken = read_song("x|kcYM4zz....4|kcYM9....9|", 16)
-    assert broken == 3  # a sign that is none and too short; too long; empty
-    assert notes.shape == (4, 32)
+@pytest.mark.parametrize(
+    "bar",
+    ["kcYM2zz..", "kcYM3....2....", "kcYM5....", "kcYM1....", "1kcYM", "2kcYM", "kcYMkcYM", "kcY"],
+    ids=["no sign", "backwards", "no such beat", "twice", "first with a place", "late", "no place", "a voice less"],
+)
+def test_what_is_no_music_is_passed_over(bar: str) -> None:
+    notes, _, broken = read_song(f"|kcYM|{bar}|", 16)
+    assert broken == 1
     assert (notes == torch.tensor([72, 64, 60, 48])[:, None]).all()
-    assert onsets.nonzero()[:, 1].unique().tolist() == [0, 16]
+
+
+def test_a_bar_that_is_cut_off_is_left_out() -> None:
+    notes, _, broken = read_song("kcYM|kcYM||kcYM2", 16)
+    assert notes.shape == (4, 16)
+    assert broken == 1  # the empty one
+
+
+def test_bars_that_are_too_long_to_be_counted_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"counts 9 quarters; set data\.source\.music\.time"):
+        write_song(*held(72, 64, 60, 48), 40)
 
 
 def test_a_text_without_bars_is_no_song() -> None:
