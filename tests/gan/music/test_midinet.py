@@ -74,21 +74,35 @@ def test_losses_are_the_hinge_and_the_features(data: SongBars) -> None:
 
 
 def test_intervals_between_voices_and_steps() -> None:
-    notes = torch.tensor([[72, 72, 74], [67, 67, 67], [64, 64, 65], [48, 48, 0]])[None]
-    found = intervals(to_roll(notes, notes > 0, 36, 48))[0, :, 0].view(10, 12, 3)
-    highest = [[row.nonzero().flatten().tolist() for row in pair.T] for pair in found]
-    assert highest[0] == [[5], [5], [7]]  # first over second voice: a fourth, then a fifth
-    assert highest[2] == [[0], [0], []]  # first over fourth: an octave, then silence
-    assert highest[6] == [[0], [0], [2]]  # the first voice stays, then rises by a tone
-    assert highest[9] == [[0], [0], []]
+    notes = torch.tensor([[72, 72, 74], [67, 67, 67], [64, 64, 49], [48, 48, 0]])[None]
+    found = intervals(to_roll(notes, notes > 0, 36, 48))[0, :, 0]
+    together, moved = found[:72].view(6, 12, 3), found[72:].view(4, 25, 3)
+    assert rows_of(together[0]) == [[5], [5], [7]]  # first over second voice: a fourth, then a fifth
+    assert rows_of(together[2]) == [[0], [0], []]  # first over fourth: two octaves, then silence
+    assert rows_of(moved[0]) == [[12], [12], [14]]  # the first voice stays, then rises by a tone
+    assert rows_of(moved[2]) == [[12], [12], [0]]  # the third falls by more than an octave
+    assert rows_of(moved[3]) == [[12], [12], []]
+
+
+@pytest.mark.parametrize("interval", [-30, -13, -12, -11, -1, 0, 1, 11, 12, 13, 40])
+def test_large_intervals_count_as_octaves(interval: int) -> None:
+    notes = torch.full((1, 4, 2), 70 if interval < 0 else 40)
+    notes[..., 1] += interval
+    moved = intervals(to_roll(notes, notes > 0, 36, 48))[0, 72:, 0].view(4, 25, 2)
+    assert rows_of(moved[1])[1] == [max(-12, min(12, interval)) + 12]
+
+
+def rows_of(found: torch.Tensor) -> list[list[int]]:
+    """The rows that are not 0 in each column."""
+    return [(column > 0.5).nonzero().flatten().tolist() for column in found.T]
 
 
 def test_intervals_have_a_gradient_to_both_notes() -> None:
-    roll = torch.rand(1, 4, 14, 2, requires_grad=True)
-    intervals(roll)[0, 72 + 2, 0, 1].backward()  # the first voice's rise by a tone, into the second step
-    expected = torch.zeros(4, 12, 2)
-    expected[0, :, 1] = roll.detach()[0, 0, 2:, 0].roll(2)
-    expected[0, :, 0] = roll.detach()[0, 0, 2:, 1].roll(-2)
+    roll = torch.rand(1, 4, 26, 2, requires_grad=True)
+    intervals(roll)[0, 72 + 14, 0, 1].backward()  # the first voice's rise by a tone, into the second step
+    expected = torch.zeros(4, 24, 2)
+    expected[0, 2:, 1] = roll.detach()[0, 0, 2:-2, 0]
+    expected[0, :-2, 0] = roll.detach()[0, 0, 4:, 1]
     torch.testing.assert_close(roll.grad[0, :, 2:], expected)
 
 

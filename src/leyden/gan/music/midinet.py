@@ -14,12 +14,14 @@ feature matching (their eq. 4, with ``feature_matching`` for both lambdas). To c
 
 Where we depart: four voices of a chorale instead of a melody, so a roll is four planes, in each of which one pitch or
 silence is chosen by a softmax per step and voice, with a row for silence and one for onsets. G says in each step
-whether a voice moves, and notes last until it does; without that its notes fall apart into sixteenths. D sees the
-choices as 0 and 1, with the gradient of the smooth ones (``leyden.gan.music.roll.activate``). D is given b, too,
-beside x in time: their D is not, so that nothing but feature matching asks for a bar that goes on from b; and its first
-layer hears intervals, between voices and from step to step, beside the pitches (``leyden.gan.music.nets.intervals``;
-Dong and Yang's discriminator sees chroma and onsets besides), without which the voices leap. The chord is an embedding
-of 24 triads; when a song is composed, a chord is drawn by how often it follows the last one in training.
+whether a voice moves, and notes last until it does; without that its notes fall apart into sixteenths. Beside each
+pitch, G says how likely each interval is, from the voice's last note and over each lower voice, and notes are drawn one
+after the other (``leyden.gan.music.roll.activate``): their G draws all notes of a bar at once, so that none knows the
+others, and voices leap. D sees the choices as 0 and 1, with the gradient of the smooth ones. D is given b, too, beside
+x in time: their D is not, so that nothing but feature matching asks for a bar that goes on from b; and its first layer
+hears intervals, between voices and from step to step, beside the pitches (``leyden.gan.music.nets.intervals``; Dong and
+Yang's discriminator sees chroma and onsets besides). The chord is an embedding of 24 triads; when a song is composed, a
+chord is drawn by how often it follows the last one in training.
 D is kept smooth by spectral normalisation, with the hinge loss (Miyato et al. 2018), instead of batch normalisation.
 """
 
@@ -89,7 +91,7 @@ class MidiNet(AdversarialTask):
         condition_channels: int = 16,
         latent_dim: int = 64,
         binarise: Binarise = "gumbel",
-        temperature: float = 0.8,
+        temperature: float = 1.0,
         feature_matching: float = 0.0,
         bars: int = 8,
         tempo: float = 84.0,

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from leyden.data.source.music.score import VOICES
-from leyden.gan.music.roll import EXTRA
+from leyden.gan.music.roll import EXTRA, LARGEST, WALK, rows_of_logits
 
-INTERVALS = 12 * (VOICES * (VOICES - 1) // 2 + VOICES)
+INTERVALS = 12 * VOICES * (VOICES - 1) // 2 + WALK * VOICES
 """Channels of ``intervals``."""
 
 
@@ -45,7 +45,7 @@ class Conditioner(nn.Module):
 
 
 class Generator(nn.Module):
-    """Noise (N, latent_dim), chords (N,) and the bar before (N, V, rows, T) to logits (N, V, rows, T).
+    """Noise (N, latent_dim), chords (N,) and the bar before (N, V, 2 + pitches, T) to logits (N, V, rows, T).
 
     The chord's embedding and the conditioner's map of the same length are joined to the input of each layer.
     """
@@ -54,9 +54,9 @@ class Generator(nn.Module):
         self, chords: int, pitches: int, steps: int, latent_dim: int, base_channels: int, condition_channels: int
     ) -> None:
         super().__init__()
-        rows, sizes = pitches + EXTRA, lengths(steps)[::-1]
+        sizes = lengths(steps)[::-1]
         self.embed = nn.Embedding(chords, condition_channels)
-        self.conditioner = Conditioner(rows, steps, condition_channels)
+        self.conditioner = Conditioner(pitches + EXTRA, steps, condition_channels)
         more = 2 * condition_channels
         self.first = nn.Sequential(
             nn.Linear(latent_dim + condition_channels, 2 * base_channels * sizes[0]),
@@ -69,10 +69,10 @@ class Generator(nn.Module):
         for before, after in pairwise(widths):
             up = nn.ConvTranspose2d(before + more, after, (1, 4), stride=(1, 2), padding=(0, 1))
             self.layers.append(nn.Sequential(up, nn.BatchNorm2d(after), nn.ReLU(True)))
-        self.last = nn.ConvTranspose2d(widths[-1] + more, VOICES, (rows, 1))
+        self.last = nn.ConvTranspose2d(widths[-1] + more, VOICES, (rows_of_logits(VOICES, pitches), 1))
 
     def forward(self, noise: Tensor, chords: Tensor, before: Tensor) -> Tensor:
-        """Logits (N, V, rows, T); see the class."""
+        """Logits (N, V, rows, T), whose rows ``leyden.gan.music.roll.activate`` explains."""
         chord, maps = self.embed(chords), self.conditioner(before)[::-1]
         hidden = self.first(torch.cat([noise, chord], dim=1))
         for layer, seen in zip([*self.layers, self.last], maps, strict=True):
@@ -82,18 +82,33 @@ class Generator(nn.Module):
 
 
 def intervals(roll: Tensor) -> Tensor:
-    """Which intervals there are in each step, octaves apart the same: (N, 120, 1, T) of rolls (N, V, 2 + pitches, T).
+    """Which intervals there are in each step: (N, 172, 1, T) of rolls (N, V, 2 + pitches, T).
 
-    12 for each pair of voices, what sounds together, then 12 for each voice, how far it is from the step before. Of
-    rolls of 0 and 1 they are 0 and 1, and they have a gradient to both notes.
+    12 for each pair of voices, what sounds together, octaves apart the same; then 25 for each voice, how far it is from
+    the step before, from 12 semitones down, or more, to 12 up, or more. Of rolls of 0 and 1 they are 0 and 1, and they
+    have a gradient to both notes.
     """
     pitches = roll[:, :, EXTRA:]
     classes = pitches.unflatten(2, (-1, 12)).sum(2)  # (N, V, 12, T)
     turned = torch.stack([classes.roll(-shift, 2) for shift in range(12)], dim=2)  # (N, V, 12 shifts, 12, T)
     together = [(turned[:, high] * classes[:, None, low]).sum(2) for high, low in combinations(range(VOICES), 2)]
-    before = torch.cat([classes[..., :1], classes[..., :-1]], dim=-1)
-    moved = (turned * before[:, :, None]).sum(3).flatten(1, 2)
-    return torch.cat([*together, moved], dim=1).unsqueeze(2)
+    moved = correlated(pitches, torch.cat([pitches[..., :1], pitches[..., :-1]], dim=-1))
+    return torch.cat([*together, moved.flatten(1, 2)], dim=1).unsqueeze(2)
+
+
+def correlated(now: Tensor, before: Tensor) -> Tensor:
+    """sum_p now[p + d] before[p] for intervals d from 12 down, or more, to 12 up, or more: (N, V, 25, T).
+
+    Args:
+        now: (N, V, pitches, T).
+        before: of the same shape.
+    """
+    count = now.shape[2]
+    spectra = [torch.fft.rfft(each.movedim(2, -1), 2 * count) for each in (now, before)]
+    lags = torch.fft.irfft(spectra[0] * spectra[1].conj(), 2 * count)  # d at place d modulo 2 * count
+    down, up = lags[..., count + 1 :], lags[..., :count]
+    far = down[..., : 1 - LARGEST].sum(-1, keepdim=True), up[..., LARGEST:].sum(-1, keepdim=True)
+    return torch.cat([far[0], down[..., 1 - LARGEST :], up[..., :LARGEST], far[1]], dim=-1).movedim(-1, 2)
 
 
 class Discriminator(nn.Module):
