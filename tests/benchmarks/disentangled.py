@@ -49,7 +49,7 @@ def infogan(model: Any) -> by_hand.Step:
         real, count = images.float() / 127.5 - 1, len(images)
         category, numbers = torch.randint(10, (count,)), torch.rand(count, 2) * 2 - 1
         fake = g(torch.cat([torch.randn(count, model.noise_dim), numbers, F.one_hot(category, 10).float()], 1))
-        on_real = d(by_hand.augmented(real, model)).real
+        on_real = d.critic(by_hand.augmented(real, model))
         found = d(by_hand.augmented(fake.detach(), model))
         judged = F.softplus(-on_real).mean() + F.softplus(found.real).mean()
         by_hand.descend(adams[1], judged + unread(found, category, numbers))

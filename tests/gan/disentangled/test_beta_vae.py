@@ -14,6 +14,7 @@ from leyden.data.batches.gan.images import GanImages
 from leyden.data.source.builtin.digits import Digits
 from leyden.data.source.scenes.shapes2d import Shapes2d
 from leyden.gan.disentangled.beta_vae import BetaVAE
+from leyden.gan.disentangled.factors import best_factors
 from leyden.gan.disentangled.losses import divergences, reconstruction_loss
 from leyden.gan.disentangled.nets import Decoder, Encoder
 from leyden.gan.disentangled.traversals import traverse
@@ -171,3 +172,9 @@ def test_resume_is_exact(values: dict, tmp_path: Path) -> None:
 def test_values_that_do_not_fit_are_refused(values: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         tiny(**values)
+
+
+def test_a_latent_is_labelled_with_a_factor_that_it_knows() -> None:
+    """The second says most of a factor that nobody says anything of, and something of the last."""
+    nats = torch.tensor([[0.001, 0.9, 0.2], [0.04, 0.1, 0.6], [0.002, 0.0, 0.3]])
+    assert best_factors(nats) == [1, 2, 2]

@@ -83,6 +83,16 @@ def test_q_learns_in_ds_step_and_shares_its_trunk() -> None:
     assert all(weight.grad is None for weight in model.generator.parameters())
 
 
+def test_q_reads_generated_images_alone() -> None:
+    """Real images have no code: the statistics of Q's own layers are of generated ones."""
+    model = tiny()
+    players_losses(model)
+    seen = {name: int(n) for name, n in model.discriminator.named_buffers() if name.endswith("num_batches_tracked")}
+    assert seen == {"trunk.3.num_batches_tracked": 3, "codes.2.num_batches_tracked": 2}
+    real = torch.rand(8, 1, 16, 16)
+    torch.testing.assert_close(model.critic(real), model.recognise(real).real)
+
+
 def test_g_learns_to_be_read() -> None:
     """With D's word taken out of G's loss, only what Q reads is left, and it reaches all of G."""
     model = tiny()

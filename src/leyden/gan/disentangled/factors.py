@@ -116,9 +116,7 @@ class FactorEvaluation:
         if factors:
             from leyden.metrics.disentanglement import mutual_information
 
-            information = mutual_information(means[known], factors)
-            # Beside the latent that says most of a factor, as factors of few values have little to say.
-            best = (information / information.max(0).values.clamp(min=1e-9)).max(1).indices.tolist()
+            best = best_factors(mutual_information(means[known], factors))
             labels = [
                 f"{label}\n{list(factors)[k]}" if nats[d] > ACTIVE else label
                 for d, (label, k) in enumerate(zip(labels, best, strict=True))
@@ -127,6 +125,12 @@ class FactorEvaluation:
         title = f"step {task.global_step:,}, beta {task.beta:g}: one latent from left to right"
         with torch.no_grad():
             log_image(task, "traversals", draw_traversals(task.decode, middle, labels, nats, title=title))
+
+
+def best_factors(information: Tensor) -> list[int]:
+    """The factor that each latent is best at, of nats (D, K): beside the latent that says most of a factor, as factors
+    of few values have little to say; one of which all latents say next to nothing is none's."""
+    return (information / information.max(0).values.clamp(min=ACTIVE)).max(1).indices.tolist()
 
 
 def chosen(split: Split, limit: int) -> Tensor:

@@ -89,8 +89,8 @@ class Discriminator(nn.Module):
         self.trunk = nn.Sequential(*features(channels, image_size, base_channels, norm))
         self.real = nn.Sequential(nn.Conv2d(width, 1, 4, bias=False), nn.Flatten(0))
         self.codes = nn.Sequential(
-            nn.Conv2d(width, 128, 4, bias=False),
             nn.Flatten(),
+            nn.Linear(16 * width, 128, bias=False),
             nn.BatchNorm1d(128) if norm == "batch" else nn.LayerNorm(128),
             nn.LeakyReLU(0.1, True),
             nn.Linear(128, categories + 2 * continuous),
@@ -102,6 +102,10 @@ class Discriminator(nn.Module):
         codes = self.codes(maps).float()
         split = [codes.shape[1] - 2 * self.continuous, self.continuous, self.continuous]
         return Recognised(self.real(maps).float(), *codes.split(split, dim=1))
+
+    def critic(self, images: Tensor) -> Tensor:
+        """D's logits (N,) alone, in float32: Q reads nothing, and its statistics stay."""
+        return self.real(self.trunk(images)).float()
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,7 @@ class InfoGAN(AdversarialTask):
 
     def critic(self, images: Tensor) -> Tensor:
         """D's float32 logits (N,) of images (N, C, S, S) in -1..1, which it sees augmented."""
-        return self.recognise(images).real
+        return self.discriminator.critic(self.criterion.augment(images))
 
     def discriminator_loss(self, real: Tensor, fake: Tensor, codes: Codes) -> Tensor:
         """-E ln D(x) - E ln(1 - D(G(z, c))), or as ``loss`` says, - lambda L_I; () with a graph to D and Q."""
