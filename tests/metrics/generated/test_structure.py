@@ -46,3 +46,9 @@ def test_a_rendered_photograph_keeps_its_structure(style: str) -> None:
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match="equal shapes"):
         structure_similarity(IMAGES, IMAGES[:2])
+
+
+def test_images_without_structure_are_not_alike() -> None:
+    flat = torch.full((1, 1, 32, 32), 128.0)
+    flat[..., 0, 0] = 130
+    assert structure_similarity(flat, flat).item() < 0.01
