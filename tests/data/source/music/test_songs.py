@@ -41,7 +41,7 @@ def test_a_broken_file_is_left_out(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_names_the_cure(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"set data\.source\.folder"):
+    with pytest.raises(FileNotFoundError, match=r"set data\.source\.root"):
         MidiFolder(str(tmp_path)).prepare()
 
 

@@ -115,7 +115,7 @@ def test_csv_files_that_cannot_be_used(tmp_path: Path, text: str, options: dict,
 def test_words_that_name_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"begins the names of 0 files .* there are amazon"):
         MatFolder(mats(tmp_path), "dslr").prepare()
-    with pytest.raises(FileNotFoundError, match=r"no .mat file in .* set paths.data or data.source.folder"):
+    with pytest.raises(FileNotFoundError, match=r"no .mat file in .* set paths.data or data.source.root"):
         MatFolder(str(tmp_path / "none"), "dslr").prepare()
     with pytest.raises(ValueError, match="protocol='all': there are whole, split"):
         MatFolder(str(tmp_path), "dslr", protocol="all")

@@ -118,7 +118,7 @@ def test_product_reviews_by_domain(tmp_path: Path) -> None:
     assert len(everything(other)) == 24
     with pytest.raises(FileNotFoundError, match=r"no domain 'book'; did you mean books\?"):
         AmazonReviews(folder, "book").prepare()
-    with pytest.raises(FileNotFoundError, match=r"set data\.source\.folder to the folder that holds books"):
+    with pytest.raises(FileNotFoundError, match=r"set data\.source\.root to the folder that holds books"):
         AmazonReviews(str(tmp_path / "books")).prepare()
 
 
@@ -155,7 +155,7 @@ def test_a_file_for_each_text(tmp_path: Path) -> None:
     assert ("pos test\n\nsix", "positive") in found["test"]
     flat = ImdbFolder(imdb(tmp_path / "flat", ("",)))
     assert sum(map(len, texts(flat).values())) == 24
-    with pytest.raises(FileNotFoundError, match=r"set data\.source\.folder to one with pos"):
+    with pytest.raises(FileNotFoundError, match=r"set data\.source\.root to one with pos"):
         ImdbFolder(str(tmp_path / "none")).prepare()
 
 

@@ -30,13 +30,13 @@ class ProposedSplits(RowSource):
     ``trainval_loc`` of the files is the first two together, and what is fitted to both says so (``refit``).
 
     Args:
-        folder: that holds both files, such as ``xlsa17/data/AWA1``.
+        root: that holds both files, such as ``xlsa17/data/AWA1``.
         features: name of the file with ``features`` (D, N) and ``labels`` (N, 1), without its ending.
     """
 
-    def __init__(self, folder: str, features: str = "res101") -> None:
-        super().__init__(Path(folder).name or "proposed_splits", "split")
-        self.folder, self.features = Path(folder).expanduser(), features
+    def __init__(self, root: str, features: str = "res101") -> None:
+        super().__init__(Path(root).name or "proposed_splits", "split")
+        self.root, self.features = Path(root).expanduser(), features
         self._attributes: Attributes | None = None
 
     @property
@@ -55,7 +55,7 @@ class ProposedSplits(RowSource):
         """
         if self._splits:
             return
-        file, places_file = self.folder / f"{self.features}.mat", self.folder / "att_splits.mat"
+        file, places_file = self.root / f"{self.features}.mat", self.root / "att_splits.mat"
         content = load_mat(file, ("features", "labels"))
         keys = [key for own in PLACES.values() for key in own]
         places = load_mat(places_file, ("allclasses_names", *keys))

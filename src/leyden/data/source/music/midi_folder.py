@@ -15,7 +15,7 @@ class MidiFolder(SongSource):
     out, and so are drums.
 
     Args:
-        folder: that holds the files.
+        root: that holds the files.
         time: the time signature of the bars that are wanted; files without one count as 4/4.
         key: "common": all songs in C major or A minor, by the key signature, or, where there is none or C major's, by
             the notes; "own": as they stand in the files.
@@ -25,9 +25,9 @@ class MidiFolder(SongSource):
         ValueError: see ``SongSource``.
     """
 
-    def __init__(self, folder: str, time: str = "4/4", key: str = "common", songs: int | None = None) -> None:
-        self.folder = Path(folder).expanduser()
-        super().__init__(self.folder.name, time, key, songs)
+    def __init__(self, root: str, time: str = "4/4", key: str = "common", songs: int | None = None) -> None:
+        self.root = Path(root).expanduser()
+        super().__init__(self.root.name, time, key, songs)
 
     def files(self) -> list[Path]:
         """All MIDI files, sorted.
@@ -35,10 +35,10 @@ class MidiFolder(SongSource):
         Raises:
             FileNotFoundError: there are none.
         """
-        found = sorted(file for file in self.folder.rglob("*") if file.suffix.lower() in (".mid", ".midi"))
+        found = sorted(file for file in self.root.rglob("*") if file.suffix.lower() in (".mid", ".midi"))
         if not found:
             raise FileNotFoundError(
-                f"{self.folder} holds no .mid files (looked from {Path.cwd()}): set data.source.folder to a folder "
+                f"{self.root} holds no .mid files (looked from {Path.cwd()}): set data.source.root to a folder "
                 "with MIDI files"
             )
         return found
@@ -51,5 +51,5 @@ class MidiFolder(SongSource):
             self.leave_out(file, "unusable file", str(error).removeprefix(f"{file}: "))
             return None
         # Programs write C major where nobody said a key.
-        score = score._replace(title=str(file.relative_to(self.folder)), fifths=score.fifths or None)
+        score = score._replace(title=str(file.relative_to(self.root)), fifths=score.fifths or None)
         return song_of(score, list(score.parts.values()), self.time, self.key == "common")

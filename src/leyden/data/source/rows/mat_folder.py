@@ -20,7 +20,7 @@ class MatFolder(RowSource):
     the same ten classes, each a histogram of 800 visual words: ``amazon_SURF_L10.mat`` and so on.
 
     Args:
-        folder: that holds the files.
+        root: that holds the files.
         domain: the beginning of a file's name, in any case: "amazon", "caltech", "dslr", "webcam".
         normalise: "sum" divides each row by its sum, as of histograms; "none" leaves rows as they are.
         protocol: "whole" or "split", see ``RowSource``.
@@ -31,11 +31,11 @@ class MatFolder(RowSource):
 
     domain: str
 
-    def __init__(self, folder: str, domain: str, normalise: Normalise = "sum", protocol: Protocol = "whole") -> None:
+    def __init__(self, root: str, domain: str, normalise: Normalise = "sum", protocol: Protocol = "whole") -> None:
         super().__init__(domain, protocol)
         if normalise not in get_args(Normalise):
             raise ValueError(f"data.source.normalise={normalise!r}: there are {', '.join(get_args(Normalise))}")
-        self.folder, self.domain, self.normalise = Path(folder).expanduser(), domain, normalise
+        self.root, self.domain, self.normalise = Path(root).expanduser(), domain, normalise
 
     def prepare(self) -> None:
         """Reads the file.
@@ -63,17 +63,17 @@ class MatFolder(RowSource):
         self.set_rows(rows, torch.from_numpy(labels).long(), [f"{value:g}" for value in found.tolist()])
 
     def _file(self) -> Path:
-        files = sorted(self.folder.glob("*.mat"))
+        files = sorted(self.root.glob("*.mat"))
         if not files:
             raise FileNotFoundError(
-                f"no .mat file in {self.folder} (looked from {Path.cwd()}): set paths.data or data.source.folder to "
+                f"no .mat file in {self.root} (looked from {Path.cwd()}): set paths.data or data.source.root to "
                 "the folder of the domains' files"
             )
         fitting = [file for file in files if file.name.lower().startswith(self.domain.lower())]
         if len(fitting) != 1:
             kind = ValueError if fitting else FileNotFoundError
             raise kind(
-                f"data.source.domain={self.domain!r} begins the names of {len(fitting)} files in {self.folder}: "
+                f"data.source.domain={self.domain!r} begins the names of {len(fitting)} files in {self.root}: "
                 f"there are {', '.join(file.name for file in files)}"
             )
         return fitting[0]

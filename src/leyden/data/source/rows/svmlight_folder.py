@@ -22,7 +22,7 @@ class SvmlightFolder(RowSource):
     A part of the first validates. Features are dense float32: 5,000 of 2,000 reviews take 40 MB.
 
     Args:
-        folder: that holds the files.
+        root: that holds the files.
         domain: how their names begin, such as "books", "dvd", "electronics", "kitchen".
         holdout: the part of the training rows that validates, stratified.
         scale: "none": numbers as they are; "binary": 1 for what is not 0; "unit": ln(1 + count), rows of length 1.
@@ -33,12 +33,12 @@ class SvmlightFolder(RowSource):
 
     domain: str
 
-    def __init__(self, folder: str, domain: str, holdout: float = 0.1, scale: Scale = "none") -> None:
+    def __init__(self, root: str, domain: str, holdout: float = 0.1, scale: Scale = "none") -> None:
         super().__init__(domain, "split")
         check_holdout(holdout)
         if scale not in get_args(Scale):
             raise ValueError(f"data.source.scale={scale!r}: there are {', '.join(get_args(Scale))}")
-        self.folder, self.domain, self.holdout, self.scale = Path(folder).expanduser(), domain, holdout, scale
+        self.root, self.domain, self.holdout, self.scale = Path(root).expanduser(), domain, holdout, scale
 
     def prepare(self) -> None:
         """Reads both files.
@@ -80,12 +80,12 @@ class SvmlightFolder(RowSource):
 
     def _file(self, part: str) -> Path:
         for ending in (".svmlight.gz", ".svmlight"):
-            if (file := self.folder / f"{self.domain}_{part}{ending}").is_file():
+            if (file := self.root / f"{self.domain}_{part}{ending}").is_file():
                 return file
-        domains = sorted({file.name.rsplit("_", 1)[0] for file in self.folder.glob("*_train.svmlight*")})
+        domains = sorted({file.name.rsplit("_", 1)[0] for file in self.root.glob("*_train.svmlight*")})
         there = f"it has {', '.join(domains)}" if domains else f"looked from {Path.cwd()}"
         raise FileNotFoundError(
-            f"{self.folder} has no {self.domain}_{part}.svmlight or .svmlight.gz ({there}): set data.source.domain"
+            f"{self.root} has no {self.domain}_{part}.svmlight or .svmlight.gz ({there}): set data.source.domain"
         )
 
 

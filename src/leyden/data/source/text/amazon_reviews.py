@@ -17,7 +17,7 @@ class AmazonReviews(TextSource):
     The files look like XML and are none (bare ``&``), so that only ``<review_text>`` is looked for.
 
     Args:
-        folder: that holds a folder for each domain.
+        root: that holds a folder for each domain.
         domain: one of them, several with ``+`` between ("electronics+kitchen"), or "all".
         titles: puts each review's title before its text.
         encoding: of the files.
@@ -28,29 +28,29 @@ class AmazonReviews(TextSource):
 
     def __init__(
         self,
-        folder: str,
+        root: str,
         domain: str = "all",
         titles: bool = False,
         encoding: str = "latin-1",
         limit: int | None = None,
     ) -> None:
         super().__init__(domain, limit=limit)
-        self.folder, self.domain, self.titles, self.encoding = Path(folder).expanduser(), domain, titles, encoding
+        self.root, self.domain, self.titles, self.encoding = Path(root).expanduser(), domain, titles, encoding
 
     def read(self) -> Iterator[Text]:
         """Every review, domain by domain."""
-        there = sorted({file.parent.name for file in self.folder.glob("*/positive.review")})
+        there = sorted({file.parent.name for file in self.root.glob("*/positive.review")})
         if not there:
             raise FileNotFoundError(
-                f"{self.folder} has no folder with positive.review and negative.review (looked from {Path.cwd()}): set "
-                "data.source.folder to the folder that holds books, dvd, electronics, kitchen"
+                f"{self.root} has no folder with positive.review and negative.review (looked from {Path.cwd()}): set "
+                "data.source.root to the folder that holds books, dvd, electronics, kitchen"
             )
         wanted = there if self.domain == "all" else self.domain.split("+")
         for domain in wanted:
             if domain not in there:
-                raise FileNotFoundError(f"{self.folder} has no domain {domain!r}{nearest(domain, [*there, 'all'])}")
+                raise FileNotFoundError(f"{self.root} has no domain {domain!r}{nearest(domain, [*there, 'all'])}")
             for label in ("negative", "positive"):
-                yield from self._reviews(self.folder / domain / f"{label}.review", label)
+                yield from self._reviews(self.root / domain / f"{label}.review", label)
 
     def _reviews(self, file: Path, label: str) -> Iterator[Text]:
         content = "\n".join(read_lines(file, self.encoding))

@@ -16,22 +16,22 @@ class ImdbFolder(TextSource):
     ``<br />`` is a line's end; ``unsup`` is passed over.
 
     Args:
-        folder: that holds the splits or the classes.
+        root: that holds the splits or the classes.
         holdout: the part of ``train`` that validates where there is no ``val``.
         encoding: of the files.
         limit: so many texts, stratified, always the same; null: all.
     """
 
-    def __init__(self, folder: str, holdout: float = 0.1, encoding: str = "utf-8", limit: int | None = None) -> None:
-        self.folder, self.encoding = Path(folder).expanduser(), encoding
-        super().__init__(self.folder.name, holdout, limit)
+    def __init__(self, root: str, holdout: float = 0.1, encoding: str = "utf-8", limit: int | None = None) -> None:
+        self.root, self.encoding = Path(root).expanduser(), encoding
+        super().__init__(self.root.name, holdout, limit)
 
     def read(self) -> Iterator[Text]:
         """Every file, split by split, class by class."""
-        inside = _folders(self.folder)
+        inside = _folders(self.root)
         splits = {folder: SPLITS[folder.name] for folder in inside if folder.name in SPLITS}
         found = 0
-        for root, stage in splits.items() or {self.folder: None}.items():
+        for root, stage in splits.items() or {self.root: None}.items():
             for folder in _folders(root):
                 if folder.name in UNLABELLED:
                     self.tally.add("folder without classes, not read", folder)
@@ -44,7 +44,7 @@ class ImdbFolder(TextSource):
         if not found:
             names = ", ".join(folder.name for folder in inside[:5]) or "no folders"
             raise FileNotFoundError(
-                f"{self.folder} has {names} (looked from {Path.cwd()}): set data.source.folder to one with pos and neg "
+                f"{self.root} has {names} (looked from {Path.cwd()}): set data.source.root to one with pos and neg "
                 "in it, or train and test, which hold them; texts end in .txt"
             )
 

@@ -12,23 +12,23 @@ class LineFiles(TextSource):
     ``rt-polarity.pos`` and ``rt-polarity.neg`` are "positive" and "negative", ``spam.txt`` and ``ham.txt`` as they are.
 
     Args:
-        folder: that holds the files and nothing else; what begins with a dot is passed over, and so is ``README``.
+        root: that holds the files and nothing else; what begins with a dot is passed over, and so is ``README``.
         encoding: of the files; "latin-1" for rt-polarity.
         limit: so many texts, stratified, always the same; null: all.
     """
 
-    def __init__(self, folder: str, encoding: str = "utf-8", limit: int | None = None) -> None:
-        self.folder, self.encoding = Path(folder).expanduser(), encoding
-        super().__init__(self.folder.name, limit=limit)
+    def __init__(self, root: str, encoding: str = "utf-8", limit: int | None = None) -> None:
+        self.root, self.encoding = Path(root).expanduser(), encoding
+        super().__init__(self.root.name, limit=limit)
 
     def read(self) -> Iterator[Text]:
         """Every line, file by file."""
-        inside = sorted(self.folder.glob("*")) if self.folder.is_dir() else []
+        inside = sorted(self.root.glob("*")) if self.root.is_dir() else []
         files = [file for file in inside if file.is_file() and not file.name.lower().startswith((".", "readme"))]
         if len(files) < 2:
             names = ", ".join(file.name for file in inside[:5]) or "nothing"
             raise FileNotFoundError(
-                f"{self.folder} has {names} (looked from {Path.cwd()}): set data.source.folder to one with a text file "
+                f"{self.root} has {names} (looked from {Path.cwd()}): set data.source.root to one with a text file "
                 "for each class, such as rt-polarity.pos and rt-polarity.neg"
             )
         by_ending = len({file.stem for file in files}) == 1

@@ -40,7 +40,7 @@ class TextFolder(Source):
     Left out and counted are empty files and files that are equal byte by byte to an earlier one.
 
     Args:
-        folder: that holds the files, at any depth.
+        root: that holds the files, at any depth.
         endings: of the files.
         encoding: of the files; one in which a line ends with the byte 10.
         holdout: of given training files, the part that validates.
@@ -52,7 +52,7 @@ class TextFolder(Source):
     produces: ClassVar[str] = "text"
 
     def __init__(
-        self, folder: str, endings: Sequence[str] = (".txt",), encoding: str = "utf-8", holdout: float = 0.1
+        self, root: str, endings: Sequence[str] = (".txt",), encoding: str = "utf-8", holdout: float = 0.1
     ) -> None:
         check_holdout(holdout)
         try:
@@ -64,9 +64,9 @@ class TextFolder(Source):
                 f"data.source.encoding={encoding}: unknown, or a line does not end with the byte 10; set utf-8 or "
                 "latin-1, or save the files as UTF-8"
             )
-        self.folder, self.endings = Path(folder).expanduser(), tuple(ending.lower() for ending in endings)
+        self.root, self.endings = Path(root).expanduser(), tuple(ending.lower() for ending in endings)
         self.encoding, self.holdout = encoding, holdout
-        self.name = self.folder.name
+        self.name = self.root.name
         self.issues: list[DataIssue] = []
 
     def prepare(self) -> None:
@@ -79,7 +79,7 @@ class TextFolder(Source):
         for stage in STAGES:
             if not self._pieces[stage]:
                 raise ValueError(
-                    f"{self.folder}: no text for the split {stage}: give more files, files with more lines, or folders "
+                    f"{self.root}: no text for the split {stage}: give more files, files with more lines, or folders "
                     "train, val and test"
                 )
 
@@ -95,12 +95,12 @@ class TextFolder(Source):
 
     @cached_property
     def _pieces(self) -> dict[Stage, list[Piece]]:
-        files = self._fresh(find_files(self.folder, self.endings, self.tally))
+        files = self._fresh(find_files(self.root, self.endings, self.tally))
         named = {file: self._stage(file) for file in files}
         if any(named.values()):
             return self._given(named)
         if len(files) >= FEW:
-            names = [file.relative_to(self.folder).as_posix() for file in files]
+            names = [file.relative_to(self.root).as_posix() for file in files]
             groups = dict(zip(STAGES, by_name(names, FRACTIONS), strict=True))
             return {stage: [p for i in groups[stage] for p in _whole(files[i])] for stage in STAGES}
         cuts = [_cut(file, FRACTIONS) for file in files]
@@ -118,7 +118,7 @@ class TextFolder(Source):
         return found
 
     def _stage(self, file: Path) -> Stage | None:
-        parts = file.relative_to(self.folder).parts
+        parts = file.relative_to(self.root).parts
         return stage_of(parts[0]) if len(parts) > 1 else stage_of(file.stem)
 
     def _fresh(self, files: Sequence[Path]) -> list[Path]:
@@ -129,8 +129,8 @@ class TextFolder(Source):
         """
         if not files:
             raise FileNotFoundError(
-                f"{self.folder} has no file that ends in {', '.join(self.endings)} (looked from {Path.cwd()}): set "
-                "data.source.folder to a folder with text files, or data.source.endings"
+                f"{self.root} has no file that ends in {', '.join(self.endings)} (looked from {Path.cwd()}): set "
+                "data.source.root to a folder with text files, or data.source.endings"
             )
         sizes = [file.stat().st_size for file in files]
         first: dict[tuple[int, str], Path] = {}
