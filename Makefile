@@ -26,7 +26,7 @@ test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 labs: setup
-	$(BIN)/python -m pytest -m "$(LABS)"
+	$(BIN)/python -m pytest tests/labs -m "$(LABS)"
 
 lint: setup
 	$(BIN)/ruff check

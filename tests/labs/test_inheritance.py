@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from whole_labs import AFTER, FROM_OUTSIDE, Allowance, minutes
 
 from leyden.bench.commands.verify import verify
 from leyden.bench.config.compose import compose
@@ -39,12 +40,6 @@ TAKEN: dict[str, tuple[str, Callable[..., Any]]] = {
     "detection_transfer": ("leyden.detection.nets.backbone_features.load_pretrained", lambda *_: None),
 }
 """Of each lab the function that brings what it inherits, and one in its place that does not."""
-PHOTOGRAPHS = ["paths.data={data}/hymenoptera_256", "model.weights={data}/weights/mobilenet_v2_imagenet_fp16.pth"]
-FROM_OUTSIDE = {
-    "transfer_ants_bees": PHOTOGRAPHS,
-    "transfer_four_cases_imagenet": PHOTOGRAPHS,
-    "detection_transfer": ["paths.data={data}", PHOTOGRAPHS[1]],
-}
 SMALL = """\
 # @package _global_
 defaults:
@@ -93,14 +88,20 @@ def test_small_lab_fails_without_weights(
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("experiment", TAKEN)
 def test_lab_fails_without_what_it_inherits(
-    experiment: str, leyden: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    experiment: str,
+    leyden: Callable,
+    allowance: Allowance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = [f"experiment={experiment}"]
     if experiment in FROM_OUTSIDE:
         words += [word.format(data=request.getfixturevalue("dev_data")) for word in FROM_OUTSIDE[experiment]]
-    if experiment == "transfer_reuse":
-        assert leyden("run", "experiment=transfer_task_a").returncode == 0
+    allowance.spend(minutes(experiment))
+    if experiment in AFTER:
+        assert leyden("run", f"experiment={AFTER[experiment]}").returncode == 0
     with monkeypatch.context() as taken:
         taken.setattr(*TAKEN[experiment])
         record = Record.create(compose(words))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from commands import chosen
 
 from leyden.bench.config.compose import ConfigError, compose
 from leyden.bench.config.groups import CONF, file_of, options
@@ -28,9 +27,9 @@ def test_every_lab_has_header_title_minutes(name: str) -> None:
     lines = file_of("experiment", name).read_text().splitlines()
     assert lines[0] == "# @package _global_"
     assert re.match(rf"# leyden run experiment={name}\b", lines[1])
-    lab = compose(chosen(name)).config["lab"]
+    lab = yaml.safe_load("\n".join(lines))["lab"]
     assert lab["title"]
-    assert lab["question"] or name.startswith("own_")
+    assert lab.get("question") or name.startswith("own_")
     assert lab["minutes"] > 0
 
 

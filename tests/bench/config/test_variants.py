@@ -1,5 +1,6 @@
 """Variants of labs: chosen by name, applied below what is typed, and what each lab's own compare."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ LABS = [lab for lab in options("experiment") if swept(lab)]
 
 def variant(lab: str, name: str, *overrides: str) -> dict[str, Any]:
     return compose([f"experiment={lab}", f"lab.variant={quoted(name)}", *overrides]).config
+
+
+@cache
+def own_settings(lab: str) -> dict[str, Any]:
+    """Of a lab without a variant, composed once for all of its variants."""
+    return compose([f"experiment={lab}"]).config
 
 
 def at(config: dict[str, Any], key: str) -> Any:
@@ -99,7 +106,7 @@ def test_glob_matches_names() -> None:
 
 @pytest.mark.parametrize(("lab", "name"), [(lab, name) for lab in LABS for name in swept(lab)])
 def test_variant_fits_its_lab_and_changes_what_it_says(lab: str, name: str) -> None:
-    own = compose([f"experiment={lab}"]).config
+    own = own_settings(lab)
     composed = compose([f"experiment={lab}", f"lab.variant={quoted(name)}"])
     assert check(composed) == []
     content = yaml.safe_load(file_of("experiment", lab).read_text())["lab"]["variants"][name]
