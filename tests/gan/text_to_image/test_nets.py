@@ -2,7 +2,15 @@ import pytest
 import torch
 from torch import nn
 
-from leyden.gan.text_to_image.nets import ConditionalNorm, Discriminator, Generator, Projection, TextOptions, check_ways
+from leyden.gan.text_to_image.nets import (
+    ConditionalNorm,
+    Discriminator,
+    Generator,
+    Matcher,
+    Projection,
+    TextOptions,
+    check_ways,
+)
 
 TEXT = TextOptions("bag_of_words", vocabulary=9, text_dim=6, compressed_dim=5)
 TOKENS, LENGTHS = torch.tensor([[1, 2, 3], [4, 5, 0]]), torch.tensor([3, 2])
@@ -47,6 +55,16 @@ def test_projection_is_a_part_for_the_image_and_one_for_the_fit() -> None:
     nn.init.eye_(head.compress.weight)
     maps, encoded = torch.full((1, 2, 4, 4), 3.0), torch.tensor([[1.0, 2, 0, 0, 0, 9]])
     assert head(maps, encoded).item() == pytest.approx(3 + 3 * (1 + 2) / 5**0.5)
+
+
+def test_a_matcher_is_the_product_of_both_codes() -> None:
+    torch.manual_seed(0)
+    matcher = Matcher(TEXT, 3, 16, 4).eval()
+    images, encoded = torch.randn(2, 3, 16, 16), torch.randn(4, 2, 6)
+    logits = matcher(images, encoded)
+    assert logits.shape == (4, 2)
+    seen, said = matcher.look(images), encoded @ matcher.compress.weight.T
+    assert logits[3, 1].item() == pytest.approx((seen[1] @ said[3, 1]).item() / 5**0.5, rel=1e-4)
 
 
 def test_without_weights_conditional_norm_is_batch_norm() -> None:

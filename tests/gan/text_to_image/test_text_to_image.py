@@ -9,6 +9,7 @@ from leyden.data.batches.captions import Captions
 from leyden.data.columns import CaptionedTokens
 from leyden.gan.pixels import to_signed
 from leyden.gan.text_to_image.text_to_image import TextToImage, halfway
+from leyden.gan.text_to_image.wrong_texts import wrong_partners
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
 
 Tiny = Callable[..., TextToImage]
@@ -101,6 +102,49 @@ def test_g_is_asked_for_what_tells_its_description(tiny: Tiny, batch: CaptionedT
     torch.testing.assert_close(nearest.generator_loss(real, fake, same), softplus(-nearest.critic(fake, same)).mean())
 
 
+@pytest.mark.parametrize("made_of_factors", [True, False])
+def test_g_is_asked_for_what_a_reader_of_real_pairs_finds(
+    made_of_factors: bool, tiny: Tiny, batch: CaptionedTokens
+) -> None:
+    without = {} if made_of_factors else {"factors": {}, "unseen": []}
+    model = tiny(matching=2.0, wrong_texts="none", discriminator_norm="none", **without)
+    real, fake = off_the_loop(model, batch)
+
+    def expected(images: torch.Tensor) -> torch.Tensor:
+        if model.exchange is not None:
+            wrong, differ = model.exchange(batch.tokens, batch.labels)
+        else:
+            others, differ = wrong_partners(batch, "nearest")
+            wrong, differ = batch.tokens[None, others], differ[None]
+        lengths = [batch.lengths] * len(wrong) if made_of_factors else [batch.lengths[others]]
+        encode = model.matcher.encode
+        own = model.matcher(images, encode(batch.tokens, batch.lengths)[None])
+        pairs = [model.matcher(images, encode(*texts)[None])[0] for texts in zip(wrong, lengths, strict=True)]
+        return -(own - torch.stack(pairs)).sigmoid().log()[differ].mean()
+
+    torch.manual_seed(3)
+    loss = model.matcher_loss(real, fake, batch)
+    torch.manual_seed(3)
+    torch.testing.assert_close(loss, expected(real))
+    torch.manual_seed(3)
+    loss = model.generator_loss(real, fake, batch)
+    torch.manual_seed(3)
+    torch.testing.assert_close(loss, softplus(-model.critic(fake, batch)).mean() + 2 * expected(fake))
+    assert (model.exchange is not None) == made_of_factors
+
+
+def test_a_reader_learns_from_real_images_alone(tiny: Tiny, batch: CaptionedTokens) -> None:
+    model = tiny(matching=1.0)
+    real, fake = off_the_loop(model, batch)
+    model.matcher_loss(real.requires_grad_(), fake, batch).backward()
+    assert real.grad is not None
+    assert all(weight.grad is None for weight in model.generator.parameters())
+    assert list(model.players) == ["matcher", "discriminator", "generator"]
+    same = batch._replace(labels=torch.zeros_like(batch.labels))
+    model = tiny(matching=1.0, factors={}, unseen=[])
+    assert model.matcher_loss(real, fake, same) == 0
+
+
 def test_each_network_has_its_own_encoder(tiny: Tiny, batch: CaptionedTokens) -> None:
     model = tiny()
     real, fake = off_the_loop(model, batch)
@@ -133,6 +177,7 @@ def test_resumed_is_as_if_left_alone(tiny: Tiny, data: Captions, tmp_path: Path)
             recombined=1.0,
             wrong_texts="one_word",
             contrast=1.0,
+            matching=1.0,
         ),
         lambda: data,
         tmp_path,
@@ -179,7 +224,23 @@ def test_g_is_asked_for_recombined_descriptions(tiny: Tiny, batch: CaptionedToke
     whole = model.generator_loss(real, fake, batch)
     torch.manual_seed(2)
     assert model.recombine is not None
-    texts = model.recombine(batch.labels)
+    texts = model.recombine(batch.labels)[:2]
     images = model.generator(model.sampler.noise(len(real)), *texts)
     without = softplus(-model.discriminator(images, *texts)).mean()
     torch.testing.assert_close(whole, softplus(-model.critic(fake, batch)).mean() + 2 * without)
+
+
+def test_a_reader_sees_recombined_descriptions(tiny: Tiny, batch: CaptionedTokens) -> None:
+    model = tiny(recombined=1.0, matching=1.0, discriminator_norm="none")
+    real, fake = off_the_loop(model, batch)
+    seen = {}
+    model.mismatch = lambda images, batch: seen.update(images=images, batch=batch) or images.sum() * 0  # type: ignore
+    torch.manual_seed(2)
+    model.generator_loss(real, fake, batch)
+    torch.manual_seed(2)
+    assert model.recombine is not None
+    tokens, lengths, labels = model.recombine(batch.labels)
+    images = model.generator(model.sampler.noise(len(real)), tokens, lengths)
+    torch.testing.assert_close(seen["images"], images)
+    assert torch.equal(seen["batch"].labels, labels)
+    assert torch.equal(seen["batch"].tokens, tokens)

@@ -171,6 +171,28 @@ class Projection(nn.Module):
         return self.real(maps).flatten() + fit
 
 
+class Matcher(nn.Module):
+    """Images and descriptions to how well they fit, logits (N,): <V text, P h> / sqrt(K).
+
+    It never sees a generated image while it learns (the image-text matching model of AttnGAN, Xu et al. 2018, section
+    3.2, here on whole images and whole descriptions). Convolutions 3 x 3 halve the side down to 4 x 4.
+    """
+
+    def __init__(self, text: TextOptions, channels: int, image_size: int, base_channels: int) -> None:
+        super().__init__()
+        widths = [channels, *stage_widths(image_size, base_channels)]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(SLOPE)]
+        self.encode = make_encoder(text.encoder, text.vocabulary, text.text_dim)
+        self.look = nn.Sequential(*layers, nn.Conv2d(widths[-1], text.compressed_dim, 4), nn.Flatten())
+        self.compress = nn.Linear(text.text_dim, text.compressed_dim, bias=False)
+
+    def forward(self, images: Tensor, encoded: Tensor) -> Tensor:
+        """Logits (K, N) of images (N, channels, S, S) with K encoded descriptions of each, (K, N, E)."""
+        return (self.look(images) * self.compress(encoded)).sum(-1) / self.compress.out_features**0.5
+
+
 def check_ways(in_generator: InGenerator, in_discriminator: InDiscriminator, wrong_texts: WrongTexts) -> None:
     """Raises ValueError where an option has a value that there is not."""
     ways: dict[str, tuple[str, Any]] = {

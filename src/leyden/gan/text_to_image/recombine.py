@@ -46,8 +46,8 @@ class Recombine(nn.Module):
         for name, value in kept.items():
             self.register_buffer(name, value, persistent=False)
 
-    def forward(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (N, T) and lengths (N,) of new descriptions: each factor is that of an example or of the one before.
+    def forward(self, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens (N, T), lengths (N,) and labels (N,) of new descriptions, each factor of an example or the one before.
 
         Args:
             labels: (N,) descriptions. Where there is no description of what was combined, the example's own stays.
@@ -56,4 +56,4 @@ class Recombine(nn.Module):
         chosen = torch.where(torch.rand(own.shape, device=labels.device) < 0.5, own, before)
         found = self.place[(chosen * self.bases).sum(1)]
         found = torch.where(found < 0, labels, found)
-        return self.tokens[found], self.lengths[found]
+        return self.tokens[found], self.lengths[found], found

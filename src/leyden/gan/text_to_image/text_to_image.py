@@ -22,17 +22,25 @@ asked for what tells them apart, too, on the logits l of D (``contrast``; the pa
 
     G:  ... - E ln sigmoid(l(G(z, t), t) - l(G(z, t), t'))
 
+What D has not learnt to read, G never learns to draw. So G may also be asked for what a third network M finds in an
+image, that learns from real pairs alone to prefer the own description (``matching``; the text-image matching loss of
+Xu et al. 2018, "AttnGAN", section 3.2):
+
+    M:  -E ln sigmoid(M(x, t) - M(x, t'))
+    G:  ... - E ln sigmoid(M(G(z, t), t) - M(G(z, t), t'))
+
 Where we depart: the encoder is a bag of words or a GRU that each network learns for itself, by its own loss, in place
 of a character network that was trained before; descriptions whose label says that they mean the same never count as
 t'; samples come from a moving average of G; the way that a network is given its description can be exchanged
-(``text_in_generator``, ``text_in_discriminator``). What is DCGAN's departs as in ``leyden.gan.noise_to_image.dcgan``.
+(``text_in_generator``, ``text_in_discriminator``); M compares whole images with whole descriptions, t with one t' at a
+time, and learns beside the others, not before them. What is DCGAN's departs as in ``leyden.gan.noise_to_image.dcgan``.
 """
 
 import logging
 from typing import Unpack
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from leyden.core.technique import Predictions
@@ -50,6 +58,7 @@ from leyden.gan.text_to_image.nets import (
     Generator,
     InDiscriminator,
     InGenerator,
+    Matcher,
     TextOptions,
     check_ways,
 )
@@ -90,6 +99,10 @@ class TextToImage(AdversarialTask):
         recombined: weight of descriptions in G's loss that take each factor from one of two; 0, or data without
             ``factors``, leaves them out.
         contrast: weight of G's loss beside wrong descriptions, as ``wrong_texts`` finds them; 0 leaves it out.
+        matching: weight of G's loss of a network that learns to match real images and descriptions, beside those with
+            one word exchanged, or the nearest where data have no ``factors``; it sees what G made of recombined
+            descriptions, where there are such, else of the batch's; 0 leaves the network out.
+        lr_matching: Adam's rate of that network; its gradients' mean decays with 0.9, since nobody opposes it.
         base_channels: channels of the stage nearest to the image; doubled at each halving of the side.
         latent_dim: length of the noise vector.
         discriminator_norm: "batch" as in the paper, "layer" or "none"; a gradient penalty or R1 needs one of the last.
@@ -121,6 +134,8 @@ class TextToImage(AdversarialTask):
         interpolation: float = 0.0,
         recombined: float = 0.0,
         contrast: float = 0.0,
+        matching: float = 0.0,
+        lr_matching: float = 2e-3,
         base_channels: int = 64,
         latent_dim: int = 100,
         discriminator_norm: Norm = "batch",
@@ -135,14 +150,14 @@ class TextToImage(AdversarialTask):
             )
         if contrast and wrong_texts == "none":
             raise ValueError(f"model.contrast={contrast:g} compares with wrong descriptions: set model.wrong_texts")
-        self.wrong_texts, self.contrast = wrong_texts, contrast
+        self.wrong_texts, self.contrast, self.matching = wrong_texts, contrast, matching
         self.interpolation, self.recombined = interpolation, recombined
         words = build_tokenizer(tokenizer)
         self.recombine = Recombine(class_names, factors, words, context) if recombined and factors else None
         if recombined and not factors:
             log.warning("the data do not say what descriptions are made of: model.recombined is left out")
         self.exchange = None
-        if wrong_texts == "one_word" and are_tokens(factors, words):
+        if (matching or wrong_texts == "one_word") and are_tokens(factors, words):
             self.exchange = ExchangeWord(class_names, unseen, factors, words)
         elif wrong_texts == "one_word":
             log.warning("no words of one token that descriptions are made of: model.wrong_texts=nearest is taken")
@@ -151,7 +166,12 @@ class TextToImage(AdversarialTask):
         self.generator = Generator(text, *image, latent_dim, text_in_generator)
         self.discriminator = Discriminator(text, *image, discriminator_norm, text_in_discriminator)
         self.criterion.constrain(self.discriminator)
+        matchers: dict[str, Player] = {}
+        if matching:
+            self.matcher = Matcher(text, *image)
+            matchers["matcher"] = Player(self.matcher, self.matcher_loss, lr_matching, betas=(0.9, 0.999))
         self.set_players(
+            **matchers,
             discriminator=Player(self.discriminator, self.discriminator_loss, self.options.lr_discriminator),
             generator=Player(self.generator, self.generator_loss, self.options.lr_generator, self.options.n_critic),
         )
@@ -168,12 +188,11 @@ class TextToImage(AdversarialTask):
     def discriminator_loss(self, real: Tensor, fake: Tensor, batch: CaptionedTokens) -> Tensor:
         """-E ln D(x, t) - 1/2 [E ln(1 - D(x, t')) + E ln(1 - D(G(z, t), t))], or as ``loss`` says.
 
-        () with a graph to D. A mean over both kinds of wrong pairs gives each half the weight.
+        () with a graph to D.
         """
         discriminator, fake = self.discriminator, fake.detach()
-        encoded = discriminator.encode(batch.tokens, batch.lengths)
-        on_fake = discriminator.fits(discriminator.look(self.criterion.augment(fake)), encoded).float()
-        texts, differ = self.with_wrong(batch, encoded)
+        texts, differ = self.with_wrong(discriminator.encode, batch, self.wrong_texts)
+        on_fake = discriminator.fits(discriminator.look(self.criterion.augment(fake)), texts[0]).float()
         logits = discriminator.fits(discriminator.look(self.criterion.augment(real)), texts).float()
         on_real, on_wrong = logits[0], logits[1:][differ]
         self.watch(on_real, on_fake)
@@ -182,47 +201,61 @@ class TextToImage(AdversarialTask):
             loss = (loss + self.criterion.loss.discriminator(on_real, on_wrong)) / 2
         return loss + self.criterion.penalty(lambda images: self.critic(images, batch), real, fake)
 
-    def with_wrong(self, batch: CaptionedTokens, encoded: Tensor) -> tuple[Tensor, Tensor]:
-        """The batch's encoded descriptions (N, E) with K wrong ones behind each.
+    def matcher_loss(self, real: Tensor, fake: Tensor, batch: CaptionedTokens) -> Tensor:
+        """-E ln sigmoid(M(x, t) - M(x, t')), () with a graph to M; without wrong descriptions 0."""
+        return self.mismatch(real, batch)
+
+    def mismatch(self, images: Tensor, batch: CaptionedTokens) -> Tensor:
+        """How little M prefers the batch's descriptions to wrong ones for images (N, C, S, S) in -1..1: () loss."""
+        way: WrongTexts = "nearest" if self.exchange is None else "one_word"
+        texts, differ = self.with_wrong(self.matcher.encode, batch, way)
+        logits = self.matcher(self.criterion.augment(images), texts).float()
+        return _mean(contrastive(logits[0], logits[1:]), differ)
+
+    def with_wrong(self, encode: nn.Module, batch: CaptionedTokens, way: WrongTexts) -> tuple[Tensor, Tensor]:
+        """The batch's descriptions, encoded (N, E), with K wrong ones behind each, found in this way.
 
         Returns:
             (1 + K, N, E), and which of the wrong ones, (K, N), say something else.
         """
-        if self.exchange is not None:
+        encoded = encode(batch.tokens, batch.lengths)
+        if way == "one_word":
+            assert self.exchange is not None
             tokens, differ = self.exchange(batch.tokens, batch.labels)
-            wrong = self.discriminator.encode(tokens.flatten(0, 1), batch.lengths.repeat(len(tokens)))
+            wrong = encode(tokens.flatten(0, 1), batch.lengths.repeat(len(tokens)))
             return torch.cat([encoded[None], wrong.unflatten(0, differ.shape)]), differ
-        if self.wrong_texts == "none":
+        if way == "none":
             return encoded[None], torch.zeros(0, len(encoded), dtype=torch.bool, device=encoded.device)
-        others, differ = wrong_partners(batch, self.wrong_texts)
+        others, differ = wrong_partners(batch, way)
         return torch.stack([encoded, encoded[others]]), differ[None]
 
     def generator_loss(self, real: Tensor, fake: Tensor, batch: CaptionedTokens) -> Tensor:
         """-E ln D(G(z, t), t), or as ``loss`` says, () with a graph to G; and what else the options ask for."""
-        texts = self.discriminator.encode(batch.tokens, batch.lengths)[None]
-        differ = texts.new_zeros(0, len(fake), dtype=torch.bool)
-        if self.contrast:
-            texts, differ = self.with_wrong(batch, texts[0])
+        way: WrongTexts = self.wrong_texts if self.contrast else "none"
+        texts, differ = self.with_wrong(self.discriminator.encode, batch, way)
         logits = self.discriminator.fits(self.discriminator.look(self.criterion.augment(fake)), texts).float()
         loss = self.criterion.loss.generator(logits[0], logits[0])
-        if differ.any():
-            loss = loss + self.contrast * contrastive(logits[0], logits[1:])[differ].mean()
+        loss = loss + self.contrast * _mean(contrastive(logits[0], logits[1:]), differ)
         if self.interpolation:
             networks = (self.generator, self.discriminator)
             between = [halfway(network.encode(batch.tokens, batch.lengths)) for network in networks]
-            loss = loss + self.interpolation * self.loss_without_images(*between)
+            loss = loss + self.interpolation * self.loss_without_images(*between)[0]
         if self.recombine is not None:
-            texts = self.recombine(batch.labels)
-            encoded = [network.encode(*texts) for network in (self.generator, self.discriminator)]
-            loss = loss + self.recombined * self.loss_without_images(*encoded)
+            tokens, lengths, labels = self.recombine(batch.labels)
+            encoded = [network.encode(tokens, lengths) for network in (self.generator, self.discriminator)]
+            on_these, fake = self.loss_without_images(*encoded)
+            loss = loss + self.recombined * on_these
+            batch = batch._replace(tokens=tokens, lengths=lengths, labels=labels)
+        if self.matching:
+            loss = loss + self.matching * self.mismatch(fake, batch)
         return loss
 
-    def loss_without_images(self, for_generator: Tensor, for_discriminator: Tensor) -> Tensor:
-        """G's loss () on encoded descriptions (N, E) for which D was shown no image, as each network encodes them."""
+    def loss_without_images(self, for_generator: Tensor, for_discriminator: Tensor) -> tuple[Tensor, Tensor]:
+        """G's loss () on descriptions (N, E) as each network encodes them, D saw none; and its images (N, C, S, S)."""
         images = self.generator.draw(self.sampler.noise(len(for_generator)), for_generator)
         maps = self.discriminator.look(self.criterion.augment(images))
         on_these = self.discriminator.fits(maps, for_discriminator).float()
-        return self.criterion.loss.generator(on_these, on_these)
+        return self.criterion.loss.generator(on_these, on_these), images
 
     def critic(self, images: Tensor, batch: CaptionedTokens) -> Tensor:
         """D's float32 logits (N,) of images (N, C, S, S) in -1..1, which it sees augmented, with the batch's texts."""
@@ -253,6 +286,11 @@ class TextToImage(AdversarialTask):
 def contrastive(own: Tensor, others: Tensor) -> Tensor:
     """-ln sigmoid(l(x, t) - l(x, t')), (K, N), of logits (N,) with the own and (K, N) with other descriptions."""
     return softplus(others - own)
+
+
+def _mean(values: Tensor, which: Tensor) -> Tensor:
+    """Mean () of the values (K, N) where ``which`` (K, N) is true; 0 where nowhere is."""
+    return values[which].mean() if which.any() else values.sum() * 0
 
 
 def halfway(encoded: Tensor) -> Tensor:
