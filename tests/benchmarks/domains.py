@@ -1,9 +1,11 @@
-"""Deep domain adaptation: steps per second of `leyden run`, of a plain loop on the same two loaders, and of skada.
+"""Deep domain adaptation: steps of `leyden run`, of a plain loop on the same two loaders, of tllib's losses and skada.
 
 Same backbone, images, batches (32 of each domain, 16 px) and losses. Leyden and the plain loop take turns of some
-steps in one process (`steps.py`), and Leyden runs with everything that it has on by default. skada trains through
-skorch, as its users do (`pip install skada skorch`); its time is that of `fit` by the number of steps, less what `fit`
-takes for no epoch. `make bench`, or this file with the names of some techniques.
+steps in one process (`steps.py`), and Leyden runs with everything that it has on by default. tllib has losses and no
+loop: its turns are the plain loop's with its loss (it is on no package registry: put a checkout of
+github.com/thuml/Transfer-Learning-Library on PYTHONPATH). skada trains through skorch, as its users do (`pip install
+skada skorch`); its time is that of `fit` by the number of steps, less what `fit` takes for no epoch. `make bench`, or
+this file with the names of some techniques.
 """
 
 import logging
@@ -46,10 +48,42 @@ class Reverse(torch.autograd.Function):
         return -ctx.strength * gradients[0], None
 
 
-def plain_step(name: str) -> Callable[[], None]:
-    """What everybody writes, a step of it."""
+Loss = Callable[[Tensor, Tensor, float], Tensor]
+"""Of features of both domains (B, F) and the part of the run that is done, 0 to 1."""
+
+
+def by_hand(name: str, domain_classifier: nn.Module | None) -> Loss:
+    """What everybody writes."""
+
+    def dann(source: Tensor, target: Tensor, progress: float) -> Tensor:
+        features = Reverse.apply(torch.cat([source, target]), reversal_strength(progress))
+        domains = torch.cat([torch.ones(len(source)), torch.zeros(len(target))])
+        return F.binary_cross_entropy_with_logits(domain_classifier(features).flatten(), domains)
+
+    def coral(source: Tensor, target: Tensor, progress: float) -> Tensor:
+        return (torch.cov(source.T) - torch.cov(target.T)).square().sum() / (4 * source.shape[1] ** 2)
+
+    return {"DANN": dann, "Deep CORAL": coral}[name]
+
+
+def by_tllib(name: str, domain_classifier: nn.Module | None) -> Loss:
+    """tllib's own, which counts the reversal's steps itself and, for CORAL, compares means beside covariances."""
+    if name == "DANN":
+        from tllib.alignment.dann import DomainAdversarialLoss
+
+        loss = DomainAdversarialLoss(nn.Sequential(*domain_classifier, nn.Sigmoid()))
+    else:
+        from tllib.alignment.coral import CorrelationAlignmentLoss
+
+        loss = CorrelationAlignmentLoss()
+    return lambda source, target, progress: loss(source, target)
+
+
+def plain_step(name: str, losses: Callable[[str, nn.Module | None], Loss] = by_hand) -> Callable[[], None]:
+    """A step of the loop that everybody writes, with a domain loss."""
     data, model, _ = bare([*LAB, f"lab.variant='{name}'"])
     model.train()
+    domain_loss = losses(name, getattr(model, "domain_classifier", None))
     sgd = SGD(model.parameters(), lr=0.03, momentum=0.9)
     schedule = LambdaLR(sgd, lambda step: annealed(min(1.0, step / (STEPS + TURN))))
 
@@ -66,14 +100,7 @@ def plain_step(name: str) -> Callable[[], None]:
         features = model.net.features(torch.cat([images, target]))
         source, other = features.split([len(images), len(target)])
         loss = F.cross_entropy(model.net.head(source), labels)
-        if name == "DANN":
-            reversed_features = Reverse.apply(features, reversal_strength(min(1.0, step / (STEPS + TURN))))
-            logits = model.domain_classifier(reversed_features).flatten()
-            domains = torch.cat([torch.ones(len(images)), torch.zeros(len(target))])
-            loss = loss + WEIGHT[name] * F.binary_cross_entropy_with_logits(logits, domains)
-        else:
-            difference = torch.cov(source.T) - torch.cov(other.T)
-            loss = loss + WEIGHT[name] * difference.square().sum() / (4 * source.shape[1] ** 2)
+        loss = loss + WEIGHT[name] * domain_loss(source, other, min(1.0, step / (STEPS + TURN)))
         sgd.zero_grad()
         loss.backward()
         sgd.step()
@@ -135,10 +162,17 @@ def main() -> None:
     logging.disable()
     print(f"ms per training step and steps per second, medians of {ROUNDS} rounds, {torch.get_num_threads()} threads")
     for name in sys.argv[1:] or WEIGHT:
-        rounds = [with_leyden([*LAB, f"lab.variant='{name}'"], STEPS, plain_step(name)) for _ in range(ROUNDS)]
+        lab = [*LAB, f"lab.variant='{name}'"]
+        rounds = [with_leyden(lab, STEPS, plain_step(name)) for _ in range(ROUNDS)]
         ours, theirs = (median(side) for side in zip(*rounds, strict=True))
         ratio = median(a / b for a, b in rounds)
         line = f"{name:11} leyden {ours:6.2f} ({1e3 / ours:4.0f}/s)  plain {theirs:6.2f}  ratio {ratio:.2f}"
+        try:
+            rounds = [with_leyden(lab, STEPS, plain_step(name, by_tllib)) for _ in range(ROUNDS)]
+            tllib = median(b for _, b in rounds)
+            line += f"   tllib {tllib:6.2f} ({1e3 / tllib:4.0f}/s)  ratio {median(a / b for a, b in rounds):.2f}"
+        except ImportError as error:
+            line += f"   tllib is left out: {error}"
         try:
             skada = median(with_skada(name) for _ in range(ROUNDS))
             line += f"   skada {skada:6.2f} ({1e3 / skada:4.0f}/s)"
