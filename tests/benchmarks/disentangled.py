@@ -18,6 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Adam
 
+from leyden.gan.disentangled.agreement import agreement_loss, random_view
+
 ROUNDS = 3
 
 
@@ -52,7 +54,8 @@ def infogan(model: Any) -> by_hand.Step:
         on_real = d.critic(by_hand.augmented(real, model))
         found = d(by_hand.augmented(fake.detach(), model))
         judged = F.softplus(-on_real).mean() + F.softplus(found.real).mean()
-        by_hand.descend(adams[1], judged + unread(found, category, numbers))
+        apart = agreement_loss(*d(random_view(torch.cat([real, real]))).category.chunk(2))
+        by_hand.descend(adams[1], judged + unread(found, category, numbers) + model.agreement_weight * apart)
         d.requires_grad_(False)
         found = d(by_hand.augmented(fake, model))
         by_hand.descend(adams[0], F.softplus(-found.real).mean() + unread(found, category, numbers))

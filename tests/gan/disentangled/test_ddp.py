@@ -17,7 +17,7 @@ from leyden.gan.disentangled.infogan import InfoGAN
 rank, folder = int(sys.argv[1]), sys.argv[2]
 result = {}
 for name, kind, options in [
-    ("infogan", InfoGAN, dict(base_channels=4, noise_dim=6, eval_samples=100, ema_decay=0.9)),
+    ("infogan", InfoGAN, dict(base_channels=4, noise_dim=6, eval_samples=100, ema_decay=0.9, agreement_weight=1.0)),
     ("beta_vae", BetaVAE, dict(base_channels=4, hidden=16, latent_dim=3)),
 ]:
     seed_everything(0, verbose=False)

@@ -105,7 +105,10 @@ def test_g_learns_to_be_read() -> None:
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-@pytest.mark.parametrize("values", [{}, {"loss": "hinge", "discriminator_norm": "layer", "r1": 1.0, "continuous": 0}])
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"loss": "hinge", "discriminator_norm": "layer", "r1": 1.0, "continuous": 0}, {"agreement_weight": 3.0}],
+)
 def test_both_networks_move(data: GanImages, values: dict, precision: str) -> None:
     model = tiny(translation=0.125, **values)
     before = {name: value.clone() for name, value in model.named_parameters()}
@@ -120,6 +123,7 @@ def test_both_networks_move(data: GanImages, values: dict, precision: str) -> No
     logged = {"train/loss", "train/loss_discriminator", "train/loss_generator", "train/code_information"}
     assert logged <= kept.steps.keys()
     assert ("train/continuous_error" in kept.steps) == (model.continuous > 0)
+    assert ("train/agreement" in kept.steps) == (model.agreement_weight > 0)
 
 
 class Reads(nn.Module):
@@ -221,14 +225,15 @@ def test_reading_images_changes_nothing(data: GanImages) -> None:
 
 
 def test_resume_is_exact(tmp_path: Path) -> None:
-    new = partial(tiny, spectral_norm=True, schedule="cosine")
+    new = partial(tiny, spectral_norm=True, schedule="cosine", agreement_weight=3.0)
     assert_resumed_is_as_if_left_alone(new, lambda: GanImages(Digits(), 16, 200), tmp_path)
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [({"categories": 1}, "model.categories >= 2"), ({"image_size": 28}, "set data.image_size"),
-     ({"code_weight": -1.0}, "code_weight, continuous_weight >= 0")],
+     ({"code_weight": -1.0}, "code_weight, continuous_weight, agreement_weight >= 0"),
+     ({"agreement_weight": -1.0}, "got 10, 2, 6, 1.0, 0.1, -1.0")],
 )  # fmt: skip
 def test_values_that_do_not_fit_are_refused(values: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):

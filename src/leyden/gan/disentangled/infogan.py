@@ -10,8 +10,8 @@ and variance of a Gaussian for each continuous code (its negative log-likelihood
 batch, ``continuous_weight`` 0.1). No label is seen: which class a category is, a person looks up afterwards.
 
 As in the authors' program both losses have the codes' terms, so Q learns in D's step, and G learns in its own to be
-read. Rates are the paper's for MNIST (appendix C.1): 2e-4 for D and Q, 1e-3 for G; so are 62 numbers of noise, one code
-of ten categories and two continuous ones.
+read. Rates are the paper's for MNIST (appendix C.1): 2e-4 for D and Q, 1e-3 for G; so are 62 numbers of noise, ten
+categories and two continuous codes. ``agreement_weight`` adds what ``leyden.gan.disentangled.agreement`` explains.
 
 Where we depart: the networks are those of ``leyden.gan.noise_to_image.dcgan``, Q's own layers the paper's (128 units,
 batch normalisation, leaky ReLU); noise and codes are all made of one vector of normal numbers, the code's category the
@@ -30,6 +30,7 @@ from torch.nn.functional import cross_entropy, gaussian_nll_loss, one_hot
 from leyden.core.technique import Predictions
 from leyden.data.columns import LabelledImages
 from leyden.gan.base import AdversarialTask, Player
+from leyden.gan.disentangled.agreement import agreement_loss, random_view
 from leyden.gan.disentangled.codes import CodeEvaluation
 from leyden.gan.noise_to_image.dcgan import Generator, Norm, features, initialise, stage_widths
 from leyden.gan.noise_to_image.options import SamplingKwargs, SamplingOptions
@@ -128,6 +129,7 @@ class InfoGAN(AdversarialTask):
         base_channels: channels of the stage nearest to the image; doubled at each halving of the side.
         code_weight: of the categorical code's cross-entropy.
         continuous_weight: of the continuous codes' negative log-likelihood.
+        agreement_weight: of the loss by which two views of a real image have one category; 0, the paper's, is without.
         generator_norm: "batch", "layer" or "none".
         discriminator_norm: "batch", "layer" or "none"; a gradient penalty or R1 needs one of the last two.
         options: see ``InfoGANOptions``.
@@ -152,27 +154,28 @@ class InfoGAN(AdversarialTask):
         base_channels: int = 64,
         code_weight: float = 1.0,
         continuous_weight: float = 0.1,
+        agreement_weight: float = 0.0,
         generator_norm: Norm = "batch",
         discriminator_norm: Norm = "batch",
         **options: Unpack[SamplingKwargs],
     ) -> None:
         super().__init__(**options)
         self.save_hyperparameters(logger=False)
-        if categories < 2 or continuous < 0 or noise_dim < 0 or min(code_weight, continuous_weight) < 0:
+        weights = code_weight, continuous_weight, agreement_weight
+        if categories < 2 or min(continuous, noise_dim, *weights) < 0:
             raise ValueError(
-                "set model.categories >= 2, and continuous, noise_dim, code_weight, continuous_weight >= 0; got "
-                f"{categories}, {continuous}, {noise_dim}, {code_weight}, {continuous_weight}"
+                "set model.categories >= 2, and continuous, noise_dim, code_weight, continuous_weight, "
+                f"agreement_weight >= 0; got {categories}, {continuous}, {noise_dim}, {', '.join(map(str, weights))}"
             )
         self.categories, self.continuous, self.noise_dim = categories, continuous, noise_dim
-        self.code_weight, self.continuous_weight = code_weight, continuous_weight
+        self.code_weight, self.continuous_weight, self.agreement_weight = weights
         latent_dim = noise_dim + continuous + categories
         self.sampler = NoiseSampler(self.generate, latent_dim, class_names)
         self.evaluation = CodeEvaluation(self, self.options)
         self.register_buffer("code_classes", torch.full((categories,), -1))
-        self.generator = Generator(channels, image_size, base_channels, latent_dim, generator_norm)
-        self.discriminator = Discriminator(
-            channels, image_size, base_channels, categories, continuous, discriminator_norm
-        )
+        sizes = channels, image_size, base_channels
+        self.generator = Generator(*sizes, latent_dim, generator_norm)
+        self.discriminator = Discriminator(*sizes, categories, continuous, discriminator_norm)
         initialise(self.generator)
         initialise(self.discriminator)
         self.criterion.constrain(self.discriminator)
@@ -208,7 +211,7 @@ class InfoGAN(AdversarialTask):
         return self.discriminator.critic(self.criterion.augment(images))
 
     def discriminator_loss(self, real: Tensor, fake: Tensor, codes: Codes) -> Tensor:
-        """-E ln D(x) - E ln(1 - D(G(z, c))), or as ``loss`` says, - lambda L_I; () with a graph to D and Q."""
+        """-E ln D(x) - E ln(1 - D(G(z, c))), or as ``loss`` says, - lambda L_I, + agreement; () to D and Q."""
         fake = fake.detach()
         on_real, found = self.critic(real), self.recognise(fake)
         self.watch(on_real, found.real)
@@ -216,7 +219,15 @@ class InfoGAN(AdversarialTask):
         adversarial = adversarial + self.criterion.penalty(self.critic, real, fake)
         if logs_now(self):
             self._log_information(found, codes)
-        return adversarial + information_loss(found, codes, self.code_weight, self.continuous_weight)
+        loss = adversarial + information_loss(found, codes, self.code_weight, self.continuous_weight)
+        return loss + self.agreement_weight * self.agreement(real) if self.agreement_weight else loss
+
+    def agreement(self, real: Tensor) -> Tensor:
+        """``agreement_loss`` of Q for two views of each real image (N, C, S, S), () with a graph to Q."""
+        loss = agreement_loss(*self.discriminator(random_view(real.repeat(2, 1, 1, 1))).category.chunk(2))
+        if logs_now(self):
+            self.log("train/agreement", loss.detach())
+        return loss
 
     def generator_loss(self, real: Tensor, fake: Tensor, codes: Codes) -> Tensor:
         """-E ln D(G(z, c)), or as ``loss`` says, - lambda L_I; () with a graph to G."""
