@@ -251,7 +251,7 @@ class TextToImage(AdversarialTask):
         return loss
 
     def loss_without_images(self, for_generator: Tensor, for_discriminator: Tensor) -> tuple[Tensor, Tensor]:
-        """G's loss () on descriptions (N, E) as each network encodes them, D saw none; and its images (N, C, S, S)."""
+        """G's loss () on descriptions (N, E), as either network encodes them, that D saw no image of; G's images."""
         images = self.generator.draw(self.sampler.noise(len(for_generator)), for_generator)
         maps = self.discriminator.look(self.criterion.augment(images))
         on_these = self.discriminator.fits(maps, for_discriminator).float()
