@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from whole_labs import Allowance
 
 from leyden.data.batches.incomplete_table import IncompleteTable
 from leyden.data.source.builtin.digits import Digits
@@ -23,7 +24,10 @@ def accuracies(seed: int, labels: int, patch: int | None = 4) -> list[float]:
 
 @pytest.mark.lab
 @pytest.mark.parametrize(("labels", "patch", "margin"), [(1, 4, 0.0), (5, 4, 0.02), (50, 4, 0.0), (5, None, -0.05)])
-def test_codes_of_patches_are_worth_more_than_pixels(labels: int, patch: int | None, margin: float) -> None:
+def test_codes_of_patches_are_worth_more_than_pixels(
+    labels: int, patch: int | None, margin: float, allowance: Allowance
+) -> None:
+    allowance.spend(0.5)
     found = torch.tensor([accuracies(seed, labels, patch) for seed in range(5)])
     print(labels, patch, found.tolist(), found.mean(0).tolist(), found.std(0).tolist())
     codes, pixels, components, _ = found.mean(0).tolist()
@@ -32,7 +36,10 @@ def test_codes_of_patches_are_worth_more_than_pixels(labels: int, patch: int | N
 
 @pytest.mark.lab
 @pytest.mark.parametrize(("pattern", "observed", "most"), [("cells", 0.5, 0.75), ("squares", 0.75, 0.88)])
-def test_digits_with_holes_are_better_than_their_means(pattern: str, observed: float, most: float) -> None:
+def test_digits_with_holes_are_better_than_their_means(
+    pattern: str, observed: float, most: float, allowance: Allowance
+) -> None:
+    allowance.spend(0.5)
     ratios = []
     for seed in range(3):
         data = IncompleteTable(Digits(), observed=observed, pattern=pattern, new_rows=0.1, seed=seed)

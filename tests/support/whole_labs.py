@@ -78,5 +78,5 @@ class Allowance:
         taken = (time.monotonic() - self.began) / 60
         takes = said * max(1.0, taken / self.said if self.said else 1.0)
         if taken + takes > self.total:
-            pytest.skip(f"{taken:.0f} of LEYDEN_LABS_MINUTES={self.total:g} are over, and this takes {takes:.0f}")
+            pytest.skip(f"{taken:.0f} of LEYDEN_LABS_MINUTES={self.total:g} are over, and this takes {takes:.1f}")
         self.said += said
