@@ -9,7 +9,7 @@ import os
 
 import pytest
 from lab_minutes import lab_minutes
-from whole_labs import Allowance, in_order
+from whole_labs import Allowance, in_turn
 
 
 def experiment_of(item: pytest.Item) -> str | None:
@@ -20,11 +20,7 @@ def experiment_of(item: pytest.Item) -> str | None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Brings the tests of whole labs that were asked for into their order, whatever file they are in."""
-    places = {place: name for place, item in enumerate(items) if (name := experiment_of(item))}
-    order = {name: rank for rank, name in enumerate(in_order({*places.values()}))}
-    ordered = sorted(places, key=lambda place: order[places[place]])
-    for place, item in zip(places, [items[place] for place in ordered], strict=True):
-        items[place] = item
+    items[:] = [items[place] for place in in_turn([experiment_of(item) for item in items])]
 
 
 @pytest.fixture(scope="session")

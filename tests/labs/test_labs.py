@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from whole_labs import AFTER, FROM_OUTSIDE, ROOT, Allowance, files_of, in_order, minutes
+from whole_labs import AFTER, FROM_OUTSIDE, ROOT, Allowance, files_of, in_order, in_turn, minutes
 
 from leyden.bench.config.compose import compose
 from leyden.bench.config.groups import options
@@ -69,6 +69,12 @@ def test_the_tour_comes_first() -> None:
     tour = [name for name in names if name.startswith("tour_")]
     assert names[: len(tour)] == tour
     assert minutes(tour[0]) <= minutes(tour[-1])
+
+
+def test_tests_of_one_lab_stand_together() -> None:
+    names = [None, "gan_dcgan", "tour_gan", None, "gan_dcgan", "tour_gan"]
+    assert in_turn(names) == [0, 2, 5, 3, 1, 4]
+    assert in_turn([]) == []
 
 
 def test_a_lab_s_files_are_where_they_are_said_to_be() -> None:

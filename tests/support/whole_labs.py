@@ -3,6 +3,7 @@
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,14 @@ def in_order(names: set[str]) -> list[str]:
         return not tour, not (tour or files_of(name) & changed), minutes(name), name
 
     return sorted(names, key=key)
+
+
+def in_turn(names: Sequence[str | None]) -> list[int]:
+    """Which of these tests comes at each place: those of labs in the labs' order, the others (None) where they were."""
+    places = [place for place, name in enumerate(names) if name]
+    order = {name: rank for rank, name in enumerate(in_order({name for name in names if name}))}
+    turns = dict(zip(places, sorted(places, key=lambda place: order[names[place]]), strict=True))
+    return [turns.get(place, place) for place in range(len(names))]
 
 
 class Allowance:
