@@ -8,7 +8,7 @@ Z = F W is tr(W^T F^T L F W), the maximum mean discrepancy. With H = I - 1 1^T /
     max_W  tr( (W^T (F^T L F + mu I) W)^-1  W^T F^T H F W ),
 
 that is they are the top generalised eigenvectors of (F^T H F, F^T L F + mu I): most variance for least discrepancy.
-Both matrices are symmetric and the second is positive definite, so ``scipy.linalg.eigh`` solves them as they are;
+Both matrices are symmetric and the second is positive definite, so ``eigenvectors.solve`` may take its root;
 (F^T L F + mu I)^-1 F^T H F itself is not symmetric, and an ``eigh`` of it gives other vectors. W is normalised so that
 W^T (F^T L F + mu I) W = I.
 
@@ -35,6 +35,7 @@ from torch import Tensor
 from leyden.core.estimator import register_estimates
 from leyden.transfer.domain.adaptation import Adaptation, Adapted
 from leyden.transfer.domain.classifiers import squared_distances
+from leyden.transfer.domain.closed_form.eigenvectors import scatter, solve
 from leyden.transfer.domain.estimator import DomainEstimator
 from leyden.transfer.domain.options import EstimatorKwargs
 
@@ -87,33 +88,7 @@ def transfer_components(rows: Tensor, source_count: int, count: int, mu: float) 
     Raises:
         ValueError: more components than M, or mu is not positive.
     """
-    return solve(rows, discrepancy(rows, source_count)[:, None], count, mu)
-
-
-def solve(rows: Tensor, apart: Tensor, count: int, mu: float) -> tuple[Tensor, Tensor]:
-    """The top generalised eigenvectors of (F^T H F, G G^T + mu I), with G = F^T E for any M = E E^T in the place of L.
-
-    Args:
-        rows: F (N, M) float64.
-        apart: G (M, p).
-        count: of components.
-        mu: weight of ||W||^2.
-
-    Returns:
-        W (M, count), and the generalised eigenvalues (count,), greatest first.
-
-    Raises:
-        ValueError: more components than M, or mu is not positive.
-    """
-    size = rows.shape[1]
-    if not 1 <= count <= size:
-        raise ValueError(f"model.components={count}: there are 1 to {size}")
-    if mu <= 0:
-        raise ValueError(f"model.mu={mu}: should be above 0")
-    centred = rows - rows.mean(0)
-    within = (apart @ apart.T + mu * torch.eye(size, dtype=rows.dtype)).numpy()
-    values, vectors = eigh((centred.T @ centred).numpy(), within, subset_by_index=[size - count, size - 1])
-    return torch.from_numpy(np.ascontiguousarray(vectors[:, ::-1])), torch.from_numpy(values[::-1].copy())
+    return solve(scatter(rows), discrepancy(rows, source_count)[:, None], count, mu)
 
 
 class Description(NamedTuple):
@@ -221,7 +196,7 @@ class TransferComponents(Adaptation):
         """The components W (M, count) of rows F (N, M)."""
         assert self.count is not None
         if not self.mmd:
-            return solve(rows, rows.new_zeros(rows.shape[1], 1), self.count, self.mu)[0]
+            return solve(scatter(rows), rows.new_zeros(rows.shape[1], 1), self.count, self.mu)[0]
         return transfer_components(rows, source_count, self.count, self.mu)[0]
 
     def forward(self, x: Tensor) -> Tensor:
