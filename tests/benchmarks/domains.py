@@ -1,11 +1,12 @@
 """Deep domain adaptation: steps of `leyden run`, of a plain loop on the same two loaders, of tllib's losses and skada.
 
 Same backbone, images, batches (32 of each domain, 16 px) and losses. Leyden and the plain loop take turns of some
-steps in one process (`steps.py`), and Leyden runs with everything that it has on by default. tllib has losses and no
-loop: its turns are the plain loop's with its loss (it is on no package registry: put a checkout of
+steps in one process (`steps.py`), and Leyden runs with everything that it has on by default; beside it stands the same
+module in Lightning's loop alone, that part of the ratio which is not ours. tllib has losses and no loop: its turns are
+the plain loop's with its loss (it is on no package registry: put a checkout of
 github.com/thuml/Transfer-Learning-Library on PYTHONPATH). skada trains through skorch, as its users do (`pip install
 skada skorch`); its time is that of `fit` by the number of steps, less what `fit` takes for no epoch. `make bench`, or
-this file with the names of some techniques.
+this file with the names of some techniques; `CLOCK=cpu` in front counts CPU time.
 """
 
 import logging
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from steps import QUIET, TURN, bare, clock, with_leyden  # beside this file
+from steps import QUIET, TURN, bare, clock, with_leyden, with_lightning  # beside this file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD
@@ -167,6 +168,8 @@ def main() -> None:
         ours, theirs = (median(side) for side in zip(*rounds, strict=True))
         ratio = median(a / b for a, b in rounds)
         line = f"{name:11} leyden {ours:6.2f} ({1e3 / ours:4.0f}/s)  plain {theirs:6.2f}  ratio {ratio:.2f}"
+        rounds = [with_lightning(lab, STEPS, plain_step(name)) for _ in range(ROUNDS)]
+        line += f"   Lightning alone {median(a for a, _ in rounds):6.2f}  ratio {median(a / b for a, b in rounds):.2f}"
         try:
             rounds = [with_leyden(lab, STEPS, plain_step(name, by_tllib)) for _ in range(ROUNDS)]
             tllib = median(b for _, b in rounds)
