@@ -145,6 +145,25 @@ def test_a_reader_learns_from_real_images_alone(tiny: Tiny, batch: CaptionedToke
     assert model.matcher_loss(real, fake, same) == 0
 
 
+def test_a_reader_holds_generated_images_against_real_ones(tiny: Tiny, batch: CaptionedTokens) -> None:
+    """That all images of a batch are faint counts, and changes nothing of the reader."""
+    model = tiny(matching=1.0)
+    off_the_loop(model, batch)
+    real, texts = to_signed(batch.images), batch._replace(labels=torch.arange(len(batch.labels)))
+    model.exchange = None  # by lot
+
+    def found(images: torch.Tensor, learns: bool) -> torch.Tensor:
+        torch.manual_seed(1)
+        return model.mismatch(images, texts, learns)
+
+    before = {name: value.clone() for name, value in model.matcher.named_buffers()}
+    faint = found(real / 4, learns=False)
+    assert all(torch.equal(value, before[name]) for name, value in model.matcher.named_buffers())
+    assert not torch.isclose(faint, found(real, learns=False))
+    torch.testing.assert_close(found(real / 4, learns=True), found(real, learns=True), atol=1e-3, rtol=0)
+    assert not torch.equal(model.matcher.look[1].running_mean, before["look.1.running_mean"])
+
+
 def test_each_network_has_its_own_encoder(tiny: Tiny, batch: CaptionedTokens) -> None:
     model = tiny()
     real, fake = off_the_loop(model, batch)
@@ -234,7 +253,7 @@ def test_a_reader_sees_recombined_descriptions(tiny: Tiny, batch: CaptionedToken
     model = tiny(recombined=1.0, matching=1.0, discriminator_norm="none")
     real, fake = off_the_loop(model, batch)
     seen = {}
-    model.mismatch = lambda images, batch: seen.update(images=images, batch=batch) or images.sum() * 0  # type: ignore
+    model.mismatch = lambda images, batch, learns: seen.update(images=images, batch=batch) or images.sum() * 0  # type: ignore
     torch.manual_seed(2)
     model.generator_loss(real, fake, batch)
     torch.manual_seed(2)

@@ -1,7 +1,7 @@
 import torch
 
 from leyden.data.columns import CaptionedTokens
-from leyden.gan.text_to_image.wrong_texts import shared_words, wrong_partners
+from leyden.gan.text_to_image.wrong_texts import shared_words, unpreferred, wrong_partners
 
 RED, BLUE, SEVEN, ONE, GRASS, BRICK = range(1, 7)
 TOKENS = torch.tensor(
@@ -30,3 +30,11 @@ def test_any_is_the_one_before() -> None:
 
 def test_equal_descriptions_have_no_partner() -> None:
     assert not wrong_partners(BATCH._replace(labels=torch.ones(5)), "nearest")[1].any()
+
+
+def test_how_little_the_own_description_is_preferred() -> None:
+    logits = torch.tensor([[2.0, 1.0], [0.0, 5.0], [9.0, 1.0]])
+    differ = torch.tensor([[True, False], [False, True]])
+    expected = -(torch.tensor([2.0, 0.0]).sigmoid().log()).mean()  # 2 to 0 and 1 to 1
+    torch.testing.assert_close(unpreferred(logits, differ), expected)
+    assert unpreferred(logits, torch.zeros_like(differ)) == 0

@@ -33,7 +33,8 @@ Where we depart: the encoder is a bag of words or a GRU that each network learns
 of a character network that was trained before; descriptions whose label says that they mean the same never count as
 t'; samples come from a moving average of G; the way that a network is given its description can be exchanged
 (``text_in_generator``, ``text_in_discriminator``); M compares whole images with whole descriptions, t with one t' at a
-time, and learns beside the others, not before them. What is DCGAN's departs as in ``leyden.gan.noise_to_image.dcgan``.
+time, learns beside the others, not before them, and normalises what G made as it does real images. What is DCGAN's
+departs as in ``leyden.gan.noise_to_image.dcgan``.
 """
 
 import logging
@@ -41,7 +42,6 @@ from typing import Unpack
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
 
 from leyden.core.technique import Predictions
 from leyden.data.columns import CaptionedTokens
@@ -65,7 +65,7 @@ from leyden.gan.text_to_image.nets import (
 from leyden.gan.text_to_image.options import DescriptionKwargs, DescriptionOptions
 from leyden.gan.text_to_image.recombine import Recombine
 from leyden.gan.text_to_image.sampler import DescriptionSampler
-from leyden.gan.text_to_image.wrong_texts import WrongTexts, wrong_partners
+from leyden.gan.text_to_image.wrong_texts import WrongTexts, unpreferred, wrong_partners
 
 log = logging.getLogger(__name__)
 
@@ -203,14 +203,19 @@ class TextToImage(AdversarialTask):
 
     def matcher_loss(self, real: Tensor, fake: Tensor, batch: CaptionedTokens) -> Tensor:
         """-E ln sigmoid(M(x, t) - M(x, t')), () with a graph to M; without wrong descriptions 0."""
-        return self.mismatch(real, batch)
+        return self.mismatch(real, batch, learns=True)
 
-    def mismatch(self, images: Tensor, batch: CaptionedTokens) -> Tensor:
-        """How little M prefers the batch's descriptions to wrong ones for images (N, C, S, S) in -1..1: () loss."""
+    def mismatch(self, images: Tensor, batch: CaptionedTokens, learns: bool) -> Tensor:
+        """How little M prefers the batch's descriptions to wrong ones for images (N, C, S, S) in -1..1: () loss.
+
+        Where M does not learn it normalises by the statistics of real images: those of a batch of generated ones would
+        hide what all of these have in common, such as gravel with the grain of grass.
+        """
+        self.matcher.train(learns)
         way: WrongTexts = "nearest" if self.exchange is None else "one_word"
         texts, differ = self.with_wrong(self.matcher.encode, batch, way)
         logits = self.matcher(self.criterion.augment(images), texts).float()
-        return _mean(contrastive(logits[0], logits[1:]), differ)
+        return unpreferred(logits, differ)
 
     def with_wrong(self, encode: nn.Module, batch: CaptionedTokens, way: WrongTexts) -> tuple[Tensor, Tensor]:
         """The batch's descriptions, encoded (N, E), with K wrong ones behind each, found in this way.
@@ -235,7 +240,7 @@ class TextToImage(AdversarialTask):
         texts, differ = self.with_wrong(self.discriminator.encode, batch, way)
         logits = self.discriminator.fits(self.discriminator.look(self.criterion.augment(fake)), texts).float()
         loss = self.criterion.loss.generator(logits[0], logits[0])
-        loss = loss + self.contrast * _mean(contrastive(logits[0], logits[1:]), differ)
+        loss = loss + self.contrast * unpreferred(logits, differ)
         if self.interpolation:
             networks = (self.generator, self.discriminator)
             between = [halfway(network.encode(batch.tokens, batch.lengths)) for network in networks]
@@ -247,7 +252,7 @@ class TextToImage(AdversarialTask):
             loss = loss + self.recombined * on_these
             batch = batch._replace(tokens=tokens, lengths=lengths, labels=labels)
         if self.matching:
-            loss = loss + self.matching * self.mismatch(fake, batch)
+            loss = loss + self.matching * self.mismatch(fake, batch, learns=False)
         return loss
 
     def loss_without_images(self, for_generator: Tensor, for_discriminator: Tensor) -> tuple[Tensor, Tensor]:
@@ -281,16 +286,6 @@ class TextToImage(AdversarialTask):
         network = self.ema.network.eval()
         assert isinstance(network, Generator)
         return network
-
-
-def contrastive(own: Tensor, others: Tensor) -> Tensor:
-    """-ln sigmoid(l(x, t) - l(x, t')), (K, N), of logits (N,) with the own and (K, N) with other descriptions."""
-    return softplus(others - own)
-
-
-def _mean(values: Tensor, which: Tensor) -> Tensor:
-    """Mean () of the values (K, N) where ``which`` (K, N) is true; 0 where nowhere is."""
-    return values[which].mean() if which.any() else values.sum() * 0
 
 
 def halfway(encoded: Tensor) -> Tensor:

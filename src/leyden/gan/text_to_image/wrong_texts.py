@@ -1,10 +1,10 @@
-"""Which other description an image is shown with, for a discriminator that must tell whether both fit."""
+"""Which other description an image is shown with, for a network that must tell whether both fit."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, softplus
 
 from leyden.data.columns import CaptionedTokens
 
@@ -38,3 +38,14 @@ def shared_words(tokens: Tensor, lengths: Tensor) -> Tensor:
     found = tokens.unique()
     present = (one_hot(torch.searchsorted(found, tokens), len(found)) * inside[..., None]).amax(1).float()
     return present @ present.T
+
+
+def unpreferred(logits: Tensor, differ: Tensor) -> Tensor:
+    """-E ln sigmoid(l(x, t) - l(x, t')): how little the own description is preferred to wrong ones, () loss.
+
+    Args:
+        logits: (1 + K, N) of N images, with the own description first.
+        differ: (K, N) which of the others say something else; where none does, the loss is 0.
+    """
+    values = softplus(logits[1:] - logits[0])
+    return values[differ].mean() if differ.any() else values.sum() * 0
