@@ -144,8 +144,8 @@ class AdversarialTask(LightningModule):
     def update_ema(self, step: int) -> None:
         """Moves the averaged generator towards the trained one, which has made so many steps, alike on all ranks."""
         self.ema.update(self.players["generator"].network, step)
-        if self.trainer.world_size > 1:  # parameters agree already; batch statistics are each rank's own
-            average_over_ranks(self, [buffer for buffer in self.ema.buffers() if buffer.is_floating_point()])
+        # Parameters agree already; batch statistics are each rank's own.
+        average_over_ranks(self, [buffer for buffer in self.ema.buffers() if buffer.is_floating_point()])
 
     def watch(self, on_real: Tensor, on_fake: Tensor) -> None:
         """Shows a discriminator's logits, of images or of patches, to the monitor, in the steps that are logged."""

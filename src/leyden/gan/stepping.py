@@ -65,12 +65,10 @@ def average_over_ranks(module: LightningModule, tensors: Sequence[Tensor]) -> No
 
 def _treat_gradients(module: LightningModule, name: str, optimizer: LightningOptimizer, clip: float) -> None:
     """Averages the gradients over the ranks, logs their norm and clips it."""
-    logged, alone = logs_now(module), module.trainer.world_size == 1
-    if alone and not (clip or logged):
-        return
     parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     gradients = [p.grad for p in parameters]
     average_over_ranks(module, gradients)
+    logged = logs_now(module)
     if not (clip or logged):
         return
     norm = get_total_norm(gradients)

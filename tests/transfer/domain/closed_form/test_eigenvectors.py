@@ -1,4 +1,4 @@
-"""Generalised eigenvectors: SciPy's, whether A is decomposed each time or once."""
+"""Generalised eigenvectors: SciPy's."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,7 @@ import torch
 from scipy.linalg import eigh
 from torch import Tensor
 
-from leyden.transfer.domain.closed_form import eigenvectors
-from leyden.transfer.domain.closed_form.eigenvectors import Spectrum, scatter, solve
+from leyden.transfer.domain.closed_form.eigenvectors import scatter, solve
 
 
 def problem(features: int, rank: int, columns: int) -> tuple[Tensor, Tensor]:
@@ -22,33 +21,19 @@ def problem(features: int, rank: int, columns: int) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("mu", [1.0, 1e-3])
 @pytest.mark.parametrize(("rank", "columns"), [(400, 1), (400, 3), (60, 3), (400, 120)])
-def test_both_ways_are_scipy_s(mu: float, rank: int, columns: int) -> None:
-    """Also of an A of few examples, and of so many columns that nothing can be left out."""
+def test_they_are_scipy_s(mu: float, rank: int, columns: int) -> None:
+    """Also of an A of few examples, and of a G of many columns."""
     within, apart = problem(150, rank, columns)
     constraint = apart @ apart.T + mu * torch.eye(150, dtype=torch.float64)
     values, vectors = (v[..., ::-1][..., :8].copy() for v in eigh(within.numpy(), constraint.numpy()))
-    for weights, found in (solve(within, apart, 8, mu), Spectrum.of(within).solve(apart, 8, mu)):
-        assert found.numpy() == pytest.approx(values, rel=1e-8)
-        np.testing.assert_allclose(weights.abs().numpy(), np.abs(vectors), atol=1e-6 * np.abs(vectors).max())
-        torch.testing.assert_close(weights.T @ constraint @ weights, torch.eye(8, dtype=torch.float64))
-
-
-def test_a_spectrum_solves_a_smaller_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-
-    def watched(within: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
-        sizes.append(len(within))
-        return solve(within, *rest)
-
-    monkeypatch.setattr(eigenvectors, "solve", watched)
-    within, apart = problem(150, 400, 1)
-    Spectrum.of(within).solve(apart, 8, 1.0)
-    assert sizes[0] < 100
+    weights, found = solve(within, apart, 8, mu)
+    assert found.numpy() == pytest.approx(values, rel=1e-8)
+    np.testing.assert_allclose(weights.abs().numpy(), np.abs(vectors), atol=1e-6 * np.abs(vectors).max())
+    torch.testing.assert_close(weights.T @ constraint @ weights, torch.eye(8, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(("count", "mu", "message"), [(151, 1.0, "there are 1 to 150"), (2, 0.0, "should be above 0")])
 def test_what_is_refused(count: int, mu: float, message: str) -> None:
     within, apart = problem(150, 400, 2)
-    for of in (lambda: solve(within, apart, count, mu), lambda: Spectrum.of(within).solve(apart, count, mu)):
-        with pytest.raises(ValueError, match=message):
-            of()
+    with pytest.raises(ValueError, match=message):
+        solve(within, apart, count, mu)

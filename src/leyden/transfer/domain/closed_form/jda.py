@@ -15,8 +15,7 @@ and examples are scaled to length 1 before and behind the projection (``unit_len
 TCA's, and the tenth is worse than the first.
 
 Here M = E E^T, with a column of E for each class that occurs, so F^T M F = G G^T with G = F^T E of C + 1 columns, and
-||M||_F = ||E^T E||_F: no n x n matrix is made. F^T H F is decomposed once for all rounds (``eigenvectors.Spectrum``).
-Rows F are those of TCA's kernels, whose options are the same.
+||M||_F = ||E^T E||_F: no n x n matrix is made. Rows F are those of TCA's kernels, whose options are the same.
 """
 
 from functools import partial
@@ -28,7 +27,7 @@ from torch.nn import functional as F
 
 from leyden.transfer.domain.adaptation import Adapted
 from leyden.transfer.domain.classifiers import nearest_labels
-from leyden.transfer.domain.closed_form.eigenvectors import Spectrum, scatter
+from leyden.transfer.domain.closed_form.eigenvectors import scatter, solve
 from leyden.transfer.domain.closed_form.tca import Kernel, TransferComponents
 from leyden.transfer.domain.estimator import DomainEstimator
 from leyden.transfer.domain.options import EstimatorKwargs
@@ -100,10 +99,10 @@ class JointComponents(TransferComponents):
         """Algorithm 1: the components of the last round."""
         assert self.count is not None
         pseudo: Tensor | None = None
-        spectrum = Spectrum.of(scatter(rows))  # the same in all rounds
+        within = scatter(rows)  # the same in all rounds
         for _ in range(self.rounds):
             apart = (joint_matrix(labels, pseudo, len(rows) - source_count).T @ rows).T
-            weights, _ = spectrum.solve(apart, self.count, self.mu)
+            weights, _ = solve(within, apart, self.count, self.mu)
             codes = self._scaled(rows @ weights)
             pseudo = nearest_labels(codes[source_count:], codes[:source_count], labels)
         return weights
