@@ -101,7 +101,7 @@ class JointComponents(TransferComponents):
         pseudo: Tensor | None = None
         within = scatter(rows)  # the same in all rounds
         for _ in range(self.rounds):
-            apart = (joint_matrix(labels, pseudo, len(rows) - source_count).T @ rows).T
+            apart = rows.T @ joint_matrix(labels, pseudo, len(rows) - source_count)
             weights, _ = solve(within, apart, self.count, self.mu)
             codes = self._scaled(rows @ weights)
             pseudo = nearest_labels(codes[source_count:], codes[:source_count], labels)
