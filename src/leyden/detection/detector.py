@@ -121,8 +121,11 @@ class Detector(LightningModule, ABC):
         options, backbone = self.options, self.backbone()
         slow = [] if backbone is None else list(backbone.backbone.parameters())
         groups = parameter_groups(self.parameters(), options.lr, options.weight_decay, slow, options.backbone_lr_factor)
-        sgd = options.optimizer == "sgd"
-        optimizer = torch.optim.SGD(groups, options.lr, momentum=0.9) if sgd else torch.optim.AdamW(groups, options.lr)
+        optimizer = (
+            torch.optim.SGD(groups, options.lr, momentum=0.9, fused=True)
+            if options.optimizer == "sgd"
+            else torch.optim.AdamW(groups, options.lr, fused=True)
+        )
         steps = self.trainer.estimated_stepping_batches
         schedule = scheduled(optimizer, lambda t: warmup_cosine(t, options.warmup), steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -53,7 +53,7 @@ def composed_control(record: Record, variant: str) -> Composed:
     own, other = _lab_config(record), _lab_config(record, chosen)
     changed = differing_settings(other or {}, own or {})
     typed = [text for text in record.overrides if not _is_of(text, ["experiment", CHOICE, *changed])]
-    return compose([*typed, f"experiment={record.config['lab']['name']}", chosen])
+    return _composed((*typed, f"experiment={record.config['lab']['name']}", chosen))
 
 
 def with_controls(records: Iterable[Record], among: Sequence[Record]) -> list[tuple[Run, dict[str, Run]]]:
@@ -107,15 +107,14 @@ def _first(record: Record, variant: str, among: Sequence[Record]) -> Record | No
 def _lab_config(record: Record, *chosen: str) -> dict[str, Any] | None:
     places = [text for text in record.overrides if PLACES.match(text)]
     seed = f"seed={record.config['seed']}"
-    return _composed((*places, seed, f"experiment={record.config['lab']['name']}", *chosen))
-
-
-@cache
-def _composed(overrides: tuple[str, ...]) -> dict[str, Any] | None:
     try:
-        return compose(overrides).config
+        return _composed((*places, seed, f"experiment={record.config['lab']['name']}", *chosen)).config
     except ConfigError:
         return None
+
+
+_composed = cache(compose)
+"""The same config, to be read alone, for the same tuple of overrides: reports ask often."""
 
 
 def _is_of(override: str, keys: Sequence[str]) -> bool:

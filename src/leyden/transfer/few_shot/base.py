@@ -158,7 +158,7 @@ class FewShotTask(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam, whose rate falls by ``schedule``."""
-        optimizer = torch.optim.Adam(self.parameters(), self.lr)
+        optimizer = torch.optim.Adam(self.parameters(), self.lr, fused=True)
         steps = self.trainer.estimated_stepping_batches
         schedule = scheduled(optimizer, SCHEDULES[self.schedule], steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -142,6 +142,6 @@ class DeViSE(ZeroShotTask):
         groups = [{"params": list(self.embedding.parameters()), "lr": self.lr}]
         if not self.frozen:
             groups.append({"params": list(self.features.parameters()), "lr": self.lr * self.backbone_lr_factor})
-        optimizer = torch.optim.AdamW(groups, weight_decay=self.weight_decay)
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.weight_decay, fused=True)
         schedule = scheduled(optimizer, cosine, self.trainer.estimated_stepping_batches)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -161,7 +161,7 @@ class ADDA(DomainTask):
             {"params": [*self.of_source.parameters()], "lr": o.lr},
             {"params": [*self.net.backbone.parameters(), *self.discriminator.parameters()], "lr": o.adversarial_lr},
         ]
-        optimizer = Adam(groups, betas=(o.momentum, 0.999), weight_decay=o.weight_decay)
+        optimizer = Adam(groups, betas=(o.momentum, 0.999), weight_decay=o.weight_decay, fused=True)
         factors = [
             lambda step: annealed(min(1.0, step / steps / part)),
             lambda step: annealed(max(0.0, step / steps - part) / (1 - part)) if part < 1 else 0.0,

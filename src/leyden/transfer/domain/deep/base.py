@@ -129,7 +129,7 @@ class DomainTask(ClassifierTask):
     def configure_optimizers(self) -> Any:
         """SGD with momentum, its rate annealed over the run."""
         o = self.options
-        optimizer = SGD(self.parameters(), lr=o.lr, momentum=o.momentum, weight_decay=o.weight_decay)
+        optimizer = SGD(self.parameters(), lr=o.lr, momentum=o.momentum, weight_decay=o.weight_decay, fused=True)
         schedule = scheduled(optimizer, annealed, self.trainer.estimated_stepping_batches)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

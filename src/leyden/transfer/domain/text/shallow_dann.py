@@ -162,7 +162,7 @@ class ShallowDANN(LightningModule):
     def configure_optimizers(self) -> SGD:
         """Stochastic gradient descent with a constant rate."""
         h = self.hparams
-        return SGD(self.parameters(), lr=h["lr"], momentum=h["momentum"], weight_decay=h["weight_decay"])
+        return SGD(self.parameters(), lr=h["lr"], momentum=h["momentum"], weight_decay=h["weight_decay"], fused=True)
 
     def validation_step(self, batch: LabelledRows, batch_index: int, dataloader_idx: int = 0) -> None:
         """Counts on a task's source."""
