@@ -5,17 +5,29 @@ from pathlib import Path
 
 import pytest
 
+from leyden.bench.config.compose import ConfigError
 from leyden.bench.run.record import Record
+from leyden.bench.sweep.local import Pool
 from leyden.cli.commands import tour as module
 from leyden.cli.commands.tour import tour
 
 
 @pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
+    """The tour's executor, which here imports nothing beside us."""
+    only = Pool()
+    monkeypatch.setattr(only, "expect", lambda configs: [])
+    monkeypatch.setattr(module, "Pool", lambda: only)
+    return only
+
+
+@pytest.fixture
+def ran(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What is handed to the executor; all of it reaches an accuracy of 0.9, controls one of 0.5."""
     calls: list[list[str]] = []
 
-    def run_stored(records: Sequence[Record], settings: dict) -> None:
+    def run_stored(records: Sequence[Record], settings: dict, executor: Pool) -> None:
+        assert executor is pool
         open_records = [record for record in records if record.status["status"] != "done"]
         calls.append([record.folder.parent.name for record in open_records])
         for record in open_records:
@@ -57,7 +69,7 @@ def test_labs_with_their_controls_then_a_page(
 
 
 def test_stopped_tour_says_how_it_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -66,3 +78,20 @@ def test_stopped_tour_says_how_it_goes_on(
     with pytest.raises(KeyboardInterrupt):
         tour([f"paths.outputs={tmp_path}/my runs"])
     assert f"`leyden tour 'paths.outputs={tmp_path}/my runs'` goes on" in capsys.readouterr().err
+
+
+def test_processes_import_beside_the_checks(
+    ran: list, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    check = module.compose_and_check
+    monkeypatch.setattr(pool, "expect", lambda configs: order.append("expect"))
+    monkeypatch.setattr(module, "compose_and_check", lambda words: order.append("check") or check(words))
+    assert tour([f"paths.outputs={tmp_path}"])
+    assert order[:2] == ["expect", "check"]
+
+
+def test_mistyped_override_is_told_before_anything_is_imported(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "expect", lambda configs: pytest.fail("a process was started"))
+    with pytest.raises(ConfigError, match="several values"):
+        tour(["seed=0,1"])
