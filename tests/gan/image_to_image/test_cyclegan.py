@@ -16,7 +16,7 @@ from leyden.data.source.builtin.fonts import Fonts
 from leyden.gan.evaluation.sample_evaluator import Generated
 from leyden.gan.image_to_image.cyclegan import CycleGAN
 from leyden.gan.image_to_image.evaluation import TranslationEvaluation, nearest
-from leyden.gan.image_to_image.nets import PatchDiscriminator, ResNetGenerator
+from leyden.gan.image_to_image.nets import Attentive, PatchDiscriminator, ResNetGenerator
 from leyden.gan.image_to_image.pool import ImagePool
 from leyden.gan.pixels import to_signed
 from training import Kept, assert_resumed_is_as_if_left_alone, quiet_trainer
@@ -68,6 +68,32 @@ def test_a_logit_is_of_a_patch(layers: int, side: int, maps: int) -> None:
     assert logits.shape == (1, 1, maps, maps)
     logits[0, 0, maps // 2, maps // 2].backward()
     assert int((images.grad[0, 0].sum(0) != 0).sum()) == side
+
+
+def test_attention_mixes_contents_and_image() -> None:
+    """What the network says of a pixel decides how much of it changes: all but nothing at -1, all but all at 1."""
+    x, contents = torch.rand(2, 2, 3, 4, 5) * 2 - 1
+    says = torch.tensor([-1.0, 0.0, 1 / 3, 0.8, 1.0]).expand(2, 1, 4, 5)
+    network = Attentive(nn.Identity())
+    network.network.forward = lambda images: torch.cat([contents, says], 1)
+    changed = ((network(x) - x) / (contents - x))[:, :, 0]
+    expected = torch.tensor([0.0003, 0.1192, 0.5, 0.9427, 0.9820]).expand(2, 3, 5)
+    torch.testing.assert_close(changed, expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("values", [{}, {"network": "unet"}])
+def test_attention_starts_near_the_image(values: dict) -> None:
+    """And it learns, on images of any size."""
+    model = tiny(attention=True, **values)
+    images = torch.rand(2, 1, 16, 24) * 2 - 1
+    for network in model.generator.values():
+        assert (network(images) - images).abs().mean() < 0.15 * images.abs().mean()
+    plain = tiny(**values).generator["ab"](images)
+    assert (plain - images).abs().mean() > 0.5 * images.abs().mean()
+    before = [p.clone() for p in model.generator.parameters()]
+    quiet_trainer(max_steps=2).fit(model, new_data())
+    changed = [not torch.equal(a, b) for a, b in zip(before, model.generator.parameters(), strict=True)]
+    assert all(changed)
 
 
 # The pool.
@@ -131,10 +157,10 @@ class Says(nn.Module):
         return self.logit.expand(len(x), 1, 2, 2)
 
 
-@pytest.mark.parametrize("identity_weight", [0.5, 0.0])
-def test_losses_in_closed_form(identity_weight: float) -> None:
+@pytest.mark.parametrize(("identity_weight", "change_weight"), [(0.5, 0.0), (0.0, 0.0), (0.0, 3.0)])
+def test_losses_in_closed_form(identity_weight: float, change_weight: float) -> None:
     """G halves, F doubles less: F(G(a)) = G(F(a)) = 0.75 a."""
-    model = tiny(identity_weight=identity_weight, pool_size=0)
+    model = tiny(identity_weight=identity_weight, change_weight=change_weight, pool_size=0)
     model.generator = nn.ModuleDict({"ab": Times(0.5), "ba": Times(1.5)})
     model.discriminator = nn.ModuleDict({"a": Says(0.3), "b": Says(-0.2)})
     model.trainer = quiet_trainer(log_every_n_steps=0)
@@ -142,8 +168,8 @@ def test_losses_in_closed_form(identity_weight: float) -> None:
     mean_a, mean_b = a.mean().item(), b.mean().item()
     losses = (a, b, 1.5 * b, 0.5 * a, 1.5 * a, 0.5 * b)
     adversarial = (0.3 - 1) ** 2 + (-0.2 - 1) ** 2
-    cycle, identity = 0.25 * (mean_a + mean_b), 0.5 * (mean_a + mean_b)
-    expected = adversarial + 10 * cycle + 10 * identity_weight * identity
+    cycle, identity, change = 0.25 * (mean_a + mean_b), 0.5 * (mean_a + mean_b), 0.5 * (mean_a + mean_b)
+    expected = adversarial + 10 * cycle + 10 * identity_weight * identity + change_weight * change
     assert model.generator_loss(*losses).item() == pytest.approx(expected, rel=1e-5)
     assert model.discriminator_a_loss(*losses).item() == pytest.approx(((0.3 - 1) ** 2 + 0.3**2) / 2, rel=1e-5)
     assert model.discriminator_b_loss(*losses).item() == pytest.approx(((-0.2 - 1) ** 2 + 0.2**2) / 2, rel=1e-5)

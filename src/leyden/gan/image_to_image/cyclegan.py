@@ -16,6 +16,9 @@ Networks as in the authors' code: G and F are residual networks (c7s1-64, d128, 
 c7s1-3) of 11,378,179 or 7,837,699 parameters in RGB, D a PatchGAN of 2,764,737, which says of overlapping patches of 70
 pixels whether they are real; instance normalisation, weights from N(0, 0.02).
 
+Two options are of other papers: generators that say where they change an image (``attention``), and a loss on how much
+they do (``change_weight``).
+
 Where we depart: the rates follow ``schedule`` by batches, "late_linear" being the paper's; whole batches are
 translated at once, where the paper has batches of one image.
 """
@@ -33,7 +36,7 @@ from leyden.data.batches.gan.unpaired import Unpaired
 from leyden.gan.base import Player
 from leyden.gan.criterion import Watch
 from leyden.gan.image_to_image.evaluation import TranslationEvaluation
-from leyden.gan.image_to_image.nets import PatchDiscriminator, ResNetGenerator
+from leyden.gan.image_to_image.nets import Attentive, PatchDiscriminator, ResNetGenerator
 from leyden.gan.image_to_image.pool import ImagePool
 from leyden.gan.image_to_image.two_way import TwoWayTranslation
 from leyden.gan.image_to_image.unet import UNet, possible_downs
@@ -65,11 +68,15 @@ class CycleGAN(TwoWayTranslation):
         blocks: residual blocks of G and of F.
         network: of G and F: "resnet" as in the paper, or "unet", which the authors' code has as well: its outermost
             layers are joined past all normalisation, so that it keeps brightness and contrast, and need no ``blocks``.
+        attention: whether G and F also say where they change an image, and leave it as it is elsewhere; see
+            ``Attentive``. The paper's do not.
         discriminator_channels: of D's first convolution.
         discriminator_layers: convolutions of stride 2 in D.
         adversarial_weight: of G's and F's adversarial loss; least squares are 1/2 (D - 1)^2 here, the paper has no 1/2.
         cycle_weight: of the cycle consistency (lambda in the paper).
         identity_weight: of the identity loss, as a fraction of ``cycle_weight``; it holds colours.
+        change_weight: of E |G(a) - a|_1 + E |F(b) - b|_1, which keeps changes small and few. The paper has none; it is
+            SimGAN's self-regularisation (Shrivastava et al. 2017, equation 4).
         pool_size: translations that either discriminator may see again.
         eval_samples: at most so many translations are compared with as many real images.
         options: see ``CycleGANOptions``.
@@ -89,11 +96,13 @@ class CycleGAN(TwoWayTranslation):
         base_channels: int = 64,
         blocks: int = 9,
         network: Literal["resnet", "unet"] = "resnet",
+        attention: bool = False,
         discriminator_channels: int = 64,
         discriminator_layers: int = 3,
         adversarial_weight: float = 2.0,
         cycle_weight: float = 10.0,
         identity_weight: float = 0.5,
+        change_weight: float = 0.0,
         pool_size: int = 50,
         eval_samples: int = 5000,
         **options: Unpack[AdversarialKwargs],
@@ -105,13 +114,14 @@ class CycleGAN(TwoWayTranslation):
             raise ValueError(f"data.image_size={image_size}: CycleGAN takes multiples of 4 from {least}")
         self.channels, self.image_size = channels, image_size
         self.adversarial_weight = adversarial_weight
-        self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
+        self.cycle_weight, self.identity_weight, self.change_weight = cycle_weight, identity_weight, change_weight
         self.evaluation = TranslationEvaluation(self.translate, len(class_names), eval_samples)
-        make: Any = partial(ResNetGenerator, channels, base_channels, blocks)
+        out = channels + attention
+        make: Any = partial(ResNetGenerator, channels, base_channels, blocks, out)
         if network == "unet":
             downs = possible_downs(image_size)
-            make, self.multiple = partial(UNet, channels, channels, base_channels, downs, "instance"), 2**downs
-        self.generator = nn.ModuleDict({way: make() for way in ("ab", "ba")})
+            make, self.multiple = partial(UNet, channels, out, base_channels, downs, "instance"), 2**downs
+        self.generator = nn.ModuleDict({way: Attentive(make()) if attention else make() for way in ("ab", "ba")})
         sizes = (channels, discriminator_channels, discriminator_layers)
         self.discriminator = nn.ModuleDict({domain: PatchDiscriminator(*sizes) for domain in ("a", "b")})
         self.pool_a, self.pool_b = (ImagePool(pool_size, (channels, image_size, image_size)) for _ in "ab")
@@ -154,6 +164,8 @@ class CycleGAN(TwoWayTranslation):
         loss = loss + self.cycle_weight * (l1_loss(f(fake_b), a) + l1_loss(g(fake_a), b))
         if weight := self.cycle_weight * self.identity_weight:
             loss = loss + weight * (l1_loss(same_b, b) + l1_loss(same_a, a))
+        if self.change_weight:
+            loss = loss + self.change_weight * (l1_loss(fake_b, a) + l1_loss(fake_a, b))
         return loss
 
     def discriminator_a_loss(self, a: Tensor, b: Tensor, fake_a: Tensor, *_: Tensor) -> Tensor:

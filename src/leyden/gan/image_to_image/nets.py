@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 TranslationNorm = Literal["instance", "batch"]
@@ -39,9 +40,12 @@ class ResNetGenerator(nn.Sequential):
         channels: of the images.
         base_channels: of the first convolution, doubled at each of two halvings of the side.
         blocks: residual blocks at a quarter of the side; 6 in the paper for 128 pixels, 9 for more.
+        out_channels: of what comes out; None is as many as go in.
     """
 
-    def __init__(self, channels: int, base_channels: int = 64, blocks: int = 9) -> None:
+    def __init__(
+        self, channels: int, base_channels: int = 64, blocks: int = 9, out_channels: int | None = None
+    ) -> None:
         width = base_channels
         layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(channels, width, 7)]
         layers += [nn.InstanceNorm2d(width), nn.ReLU(True)]
@@ -53,7 +57,30 @@ class ResNetGenerator(nn.Sequential):
             layers += [nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)]
             layers += [nn.InstanceNorm2d(width // 2), nn.ReLU(True)]
             width //= 2
-        super().__init__(*layers, nn.ReflectionPad2d(3), nn.Conv2d(width, channels, 7), nn.Tanh())
+        super().__init__(*layers, nn.ReflectionPad2d(3), nn.Conv2d(width, out_channels or channels, 7), nn.Tanh())
+
+
+class Attentive(nn.Module):
+    """A generator that says where it changes an image: x + m (c - x) with contents c and a mask m, both learned.
+
+    That is equation 1 of GANimation (Pumarola et al. 2018), for domains without pairs Mejjati et al. 2018 and Tang et
+    al. 2019 ("AttentionGAN", scheme I). Nobody says where m has to be: the losses alone do.
+
+    Where we depart: m is sigmoid(6 t - 2) of what the network gives, t, which starts near 0. So images pass nearly
+    unchanged at first, m = 0.12; where m starts at a half, many a training never closes it.
+
+    Args:
+        network: images (N, C, H, W) to (N, C + 1, H, W) in -1..1: c, and t.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) in -1..1 to the same shape and range."""
+        contents, mask = self.network(x).tensor_split([x.shape[1]], dim=1)
+        return torch.lerp(x, contents, torch.sigmoid(6 * mask - 2))
 
 
 class PatchDiscriminator(nn.Sequential):
