@@ -83,7 +83,7 @@ def test_attention_mixes_contents_and_image() -> None:
 
 @pytest.mark.parametrize("values", [{}, {"network": "unet"}])
 def test_attention_starts_near_the_image(values: dict) -> None:
-    """And it learns, on images of any size."""
+    """On images of any size; and it learns, with mixed precision, too."""
     model = tiny(attention=True, **values)
     images = torch.rand(2, 1, 16, 24) * 2 - 1
     for network in model.generator.values():
@@ -91,7 +91,7 @@ def test_attention_starts_near_the_image(values: dict) -> None:
     plain = tiny(**values).generator["ab"](images)
     assert (plain - images).abs().mean() > 0.5 * images.abs().mean()
     before = [p.clone() for p in model.generator.parameters()]
-    quiet_trainer(max_steps=2).fit(model, new_data())
+    quiet_trainer(max_steps=2, precision="bf16-mixed").fit(model, new_data())
     changed = [not torch.equal(a, b) for a, b in zip(before, model.generator.parameters(), strict=True)]
     assert all(changed)
 

@@ -79,7 +79,7 @@ class Attentive(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) in -1..1 to the same shape and range."""
-        contents, mask = self.network(x).tensor_split([x.shape[1]], dim=1)
+        contents, mask = self.network(x).to(x).tensor_split([x.shape[1]], dim=1)  # also out of mixed precision
         return torch.lerp(x, contents, torch.sigmoid(6 * mask - 2))
 
 
