@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from leyden.bench.config import validate
 from leyden.bench.config.compose import ConfigError
 from leyden.bench.run.record import Record
 from leyden.bench.sweep.local import Pool
@@ -84,14 +85,14 @@ def test_processes_import_beside_the_checks(
     ran: list, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
-    check = module.compose_and_check
-    monkeypatch.setattr(pool, "expect", lambda configs: order.append("expect"))
-    monkeypatch.setattr(module, "compose_and_check", lambda words: order.append("check") or check(words))
+    monkeypatch.setattr(pool, "expect", lambda configs: order.append(configs[0]["lab"]["name"]))
+    monkeypatch.setattr(validate, "load_torch", lambda: order.append("torch"))
     assert tour([f"paths.outputs={tmp_path}"])
-    assert order[:2] == ["expect", "check"]
+    assert order[:2] == ["tour_detection", "torch"]
 
 
-def test_mistyped_override_is_told_before_anything_is_imported(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("word", ["seed=0,1", "seed=x", "sed=1"])
+def test_mistyped_override_starts_no_process(word: str, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "expect", lambda configs: pytest.fail("a process was started"))
-    with pytest.raises(ConfigError, match="several values"):
-        tour(["seed=0,1"])
+    with pytest.raises(ConfigError, match=word.partition("=")[0]):
+        tour([word])

@@ -1,7 +1,7 @@
 """Every mistake in a config at once, before anything runs: targets, arguments, types."""
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pkgutil import resolve_name
 from typing import Any, get_type_hints
 
@@ -35,7 +35,9 @@ ENDS = "lightning.pytorch.callbacks.EarlyStopping"
 """The callback that ends a run without limits."""
 
 
-def compose_and_check(overrides: Sequence[str], whole: bool = True, here: bool = False) -> Composed:
+def compose_and_check(
+    overrides: Sequence[str], whole: bool = True, here: bool = False, beside: Callable[[list[Any]], object] = list
+) -> Composed:
     """Composes overrides of the command line and checks the config.
 
     Args:
@@ -43,6 +45,7 @@ def compose_and_check(overrides: Sequence[str], whole: bool = True, here: bool =
         whole: whether types and ranges of the other values, which need torch, are looked at also where a name, a path
             or what the run itself takes is wrong.
         here: whether the files and folders that it names should be on this machine.
+        beside: called with the config, in a list, just before the check imports torch, if it does.
 
     Raises:
         ConfigError: with all mistakes together: wrong overrides, and what is wrong with the rest.
@@ -59,6 +62,7 @@ def compose_and_check(overrides: Sequence[str], whole: bool = True, here: bool =
     others = {_key(text) for text in rest} - {*groups()}
     unknown = not all(any(told.startswith(key) for told in mistakes) for key in others)
     if not mistakes or (whole and unknown):
+        beside([composed.config])
         load_torch()
         mistakes = [*dict.fromkeys([*mistakes, *check(composed)])]
     elif unknown:

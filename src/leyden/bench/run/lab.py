@@ -26,11 +26,8 @@ def left_out(record: Record) -> str | None:
         return f"the file of {lab['name']} is not here: its question and expectations are left out"
     if keys := differing_settings(record.config, own):
         named = any(text.startswith("experiment=") for text in record.overrides)
-        what = (
-            f"settings other than {lab['name']}'s"
-            if named
-            else f"no experiment=..., so {lab['name']} with other settings"
-        )
+        other = f"settings other than {lab['name']}'s"
+        what = other if named else f"no experiment=..., so {lab['name']} with other settings"
         return f"{what}: {listed(keys)}; its question and expectations are left out"
     return None
 

@@ -1,13 +1,12 @@
 """``leyden tour``: the labs of the tour and their controls, side by side, and a page about what they show."""
 
-import contextlib
 import sys
 import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from leyden.bench.config.compose import Composed, ConfigError, compose
+from leyden.bench.config.compose import Composed
 from leyden.bench.config.groups import options
 from leyden.bench.config.validate import compose_and_check
 from leyden.bench.run.lab import composed_control, finished
@@ -40,9 +39,8 @@ def tour(overrides: Sequence[str] = ()) -> bool:
     began = time.monotonic()
     names = [f"experiment={name}" for name in options("experiment") if name.startswith(PREFIX)]
     pool = Pool()
-    with contextlib.suppress(ConfigError):  # whatever is wrong is told below
-        pool.expect([compose([*overrides, names[0]]).config])  # it imports beside us, who do so to check
-    composed = [one for one in (compose_and_check([*overrides, name]) for name in names) if _can_run(one)]
+    checked = (compose_and_check([*overrides, name], beside=pool.expect) for name in names)
+    composed = [one for one in checked if _can_run(one)]
     outputs = Path(composed[0].config["paths"]["outputs"])
     labs = [_record(outputs, one) for one in sorted(composed, key=lambda one: -one.config["lab"]["minutes"])]
     others = [
